@@ -1,0 +1,1 @@
+"""Builds datasets: nuScenes info files and the synthetic nuScenes world."""

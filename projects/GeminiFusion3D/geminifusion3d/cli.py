@@ -1,0 +1,27 @@
+"""How every command line tool starts: one clear line for a mistake, no traceback, honest exit codes."""
+import sys
+from typing import Callable, NoReturn, Optional
+
+from .errors import UserError
+
+EXIT_COULD_NOT_RUN = 2
+EXIT_INTERRUPTED = 130
+
+
+def run_cli(main: Callable[[], Optional[int]]) -> NoReturn:
+    """Runs a tool's main function and exits with its code.
+
+    Args:
+        main: parses the arguments and does the work; returns an exit code or None for 0.
+
+    Exits with 2 after `error: ...` on stderr for a UserError, with 130 after Ctrl-C.
+    """
+    try:
+        code = main() or 0
+    except UserError as error:
+        print(f'error: {error}', file=sys.stderr)
+        code = EXIT_COULD_NOT_RUN
+    except KeyboardInterrupt:
+        print('interrupted: finished parts are kept, the same command continues', file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""Facts about space: frames, the BEV grid, the camera rig. Nothing here learns."""
