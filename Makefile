@@ -1,0 +1,44 @@
+# GeminiFusion3D: `make help` lists the targets.
+PYTHON ?= python3.11
+VENV ?= .venv
+DEMO_ARGS ?=
+TEST_ARGS ?=
+BIN = $(VENV)/bin/python
+SOURCES = projects data_converters tools tests configs setup.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check demo test lint clean clean-venv clean-wheels
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  make %-13s %s\n' "$$name" "$$text"; done
+	@echo '  PYTHON=/path/to/python3.11, VENV=folder, DEMO_ARGS="--fresh", TEST_ARGS="-k fusion"'
+
+setup: ## create or bring up to date the environment in .venv, then check it
+	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found, expected Python" \
+		"3.11; install it or run: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) tools/setup_env.py --venv $(VENV)
+
+check: ## check the environment and say what to do about each problem
+	@$(BIN) tools/check_env.py
+
+demo: setup ## synthetic nuScenes -> training -> mAP / NDS -> submission -> report
+	@$(BIN) tools/demo.py $(DEMO_ARGS)
+
+test: setup lint ## environment, linters, all tests
+	OMP_NUM_THREADS=1 $(BIN) -m pytest -q --durations=15 $(TEST_ARGS)
+
+lint: ## flake8, isort, codespell
+	$(BIN) -m flake8 $(SOURCES)
+	$(BIN) -m isort --check --diff --quiet $(SOURCES)
+	$(BIN) -m codespell_lib $(SOURCES) README.md CHANGELOG.md Makefile setup.cfg
+
+clean: ## remove caches and build leftovers; data/, work_dirs/ and .venv stay
+	rm -rf build *.egg-info .pytest_cache
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-venv: ## remove the environment
+	rm -rf $(VENV)
+
+clean-wheels: ## remove the cached mmcv wheels; the next set-up compiles mmcv again
+	rm -rf $${XDG_CACHE_HOME:-$$HOME/.cache}/geminifusion3d/wheels

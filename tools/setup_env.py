@@ -1,0 +1,246 @@
+"""Creates the environment: `make setup` calls this with Python 3.11, before any package exists.
+
+Steps: virtual environment, torch, mmcv's wheel with its operators (compiled once per machine, then
+reused from the cache), everything else at the versions of requirements/, this project in editable
+mode, and tools/check_env.py. A stamp written at the very end makes the next run a check only.
+
+Environment variables:
+    TORCH_SPEC       another build of torch, e.g. 'torch==2.13.0'; with pip's own PIP_INDEX_URL or
+                     PIP_EXTRA_INDEX_URL a build for a certain CUDA version
+    XDG_CACHE_HOME   the wheel cache is $XDG_CACHE_HOME/geminifusion3d/wheels (default ~/.cache)
+    MAX_JOBS         compilers at once (default: all cores)
+
+Example:
+    python3.11 tools/setup_env.py --venv .venv
+"""
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import venv
+from pathlib import Path
+from typing import Dict, List, Optional
+
+REPO = Path(__file__).resolve().parent.parent
+REQUIREMENTS = REPO / 'requirements'
+STAMP_NAME = 'geminifusion3d-setup.json'
+MIN_FREE_GB = 8.0
+# What decides that an environment has to be brought up to date.
+STAMPED_FILES = ('requirements/build.txt', 'requirements/torch.txt', 'requirements/mmcv.txt',
+                 'requirements/runtime.txt', 'requirements/tests.txt',
+                 'requirements/constraints.lock', 'setup.py', 'pyproject.toml')
+
+
+class SetupError(Exception):
+    """Something the user can mend; shown as one line."""
+
+
+def say(text: str) -> None:
+    """Prints at once, also into a pipe."""
+    print(text, flush=True)
+
+
+def read_pin(file_name: str) -> str:
+    """Returns the one requirement of a one-line requirements file."""
+    lines = (REQUIREMENTS / file_name).read_text().splitlines()
+    return next(line for line in lines if line and not line.startswith('#'))
+
+
+def wanted_stamp() -> Dict[str, str]:
+    """Everything the environment depends on, by content."""
+    content = b'\0'.join((REPO / name).read_bytes() for name in STAMPED_FILES)
+    return {'files': hashlib.sha256(content).hexdigest(), 'repo': str(REPO),
+            'torch_spec': os.environ.get('TORCH_SPEC') or read_pin('torch.txt')}
+
+
+def is_up_to_date(venv_dir: Path) -> bool:
+    """Whether the last set-up of this environment ended, and nothing changed since."""
+    try:
+        return json.loads((venv_dir / STAMP_NAME).read_text()) == wanted_stamp()
+    except (OSError, ValueError):
+        return False
+
+
+def check_machine(venv_dir: Path) -> None:
+    """Says what is missing before anything is downloaded."""
+    if sys.version_info[:2] != (3, 11):
+        raise SetupError(f'this is Python {platform.python_version()}, expected 3.11 (sparse '
+                         'convolutions have no wheel for another); install Python 3.11 and run '
+                         '`make setup PYTHON=/path/to/python3.11`')
+    parent = venv_dir.resolve().parent
+    parent.mkdir(parents=True, exist_ok=True)
+    free_gb = shutil.disk_usage(parent).free / 1e9
+    if free_gb < MIN_FREE_GB:
+        raise SetupError(f'{free_gb:.1f} GB free in {parent}, expected {MIN_FREE_GB:.0f}; free '
+                         'some or choose another place: `make setup VENV=/other/disk/venv`')
+
+
+def create_venv(venv_dir: Path) -> Path:
+    """Creates the virtual environment, or repairs one whose creation was interrupted."""
+    python = venv_dir / 'bin' / 'python'
+    works = python.exists() and subprocess.run(
+        [python, '-m', 'pip', '--version'], capture_output=True, check=False).returncode == 0
+    if works:
+        return python
+    if venv_dir.exists() and any(venv_dir.iterdir()) and not (venv_dir / 'pyvenv.cfg').exists():
+        raise SetupError(f'{venv_dir} exists and is no virtual environment; '
+                         'move it away or choose another: `make setup VENV=/other/place`')
+    try:
+        venv.create(venv_dir, clear=True, with_pip=True)
+    except subprocess.CalledProcessError:
+        raise SetupError('this Python has no ensurepip; install its venv package (Debian and '
+                         'Ubuntu: `apt install python3.11-venv`)') from None
+    return python
+
+
+def pip_install(python: Path, *arguments: str) -> None:
+    """Runs pip with the lock file; its own progress shows, what is already there does not."""
+    command = [str(python), '-m', 'pip', 'install', '--disable-pip-version-check', *arguments]
+    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as process:
+        for line in process.stdout:
+            if not line.startswith(('Requirement already satisfied', 'Looking in')):
+                say(f'    {line.rstrip()}')
+    if process.returncode != 0:
+        raise SetupError(f'pip failed (see above): {" ".join(command[1:])}; after mending the '
+                         'cause, `make setup` goes on where it stopped')
+
+
+def describe_build(python: Path, mmcv_pin: str) -> str:
+    """Names what a compiled mmcv depends on: Python, torch's build, platform and C library."""
+    torch_version = subprocess.run(
+        [python, '-c', 'import torch; print(torch.__version__)'], check=True, text=True,
+        capture_output=True).stdout.strip().replace('+', '_')
+    system = sysconfig.get_platform() + ''.join(platform.libc_ver())
+    return f'{mmcv_pin.replace("==", "-")}-cp311-torch{torch_version}-{system}'
+
+
+def find_wheel(folder: Path) -> Optional[Path]:
+    """Returns the finished wheel in a cache folder, if there is one."""
+    return next(iter(sorted(folder.glob('mmcv-*.whl'))), None)
+
+
+def build_wheel(python: Path, mmcv_pin: str, folder: Path) -> Path:
+    """Compiles mmcv with its operators into `folder`; a killed build leaves nothing in it.
+
+    The GPU is hidden: the model calls no mmcv operator on CUDA tensors, so that no nvcc is needed.
+    """
+    compiler = os.environ.get('CXX', 'c++')
+    if shutil.which(compiler) is None:
+        raise SetupError(f'no C++ compiler ({compiler}) on the PATH; install one (Debian and '
+                         'Ubuntu: `apt install g++`) or name it by CXX=...')
+    if not (Path(sysconfig.get_path('include')) / 'Python.h').exists():
+        raise SetupError('Python.h is missing; install the headers of Python 3.11 (Debian and '
+                         'Ubuntu: `apt install python3.11-dev`)')
+    jobs = os.environ.get('MAX_JOBS') or str(os.cpu_count() or 1)
+    environment = dict(os.environ, MMCV_WITH_OPS='1', FORCE_CUDA='0', CUDA_VISIBLE_DEVICES='',
+                       CFLAGS='-g0', MAX_JOBS=jobs)
+    with tempfile.TemporaryDirectory(prefix='.build-', dir=folder.parent) as build_dir:
+        command = [str(python), '-m', 'pip', 'wheel', '-v', '--no-build-isolation', '--no-deps',
+                   '--no-binary', 'mmcv', '-w', build_dir, mmcv_pin]
+        follow_build(command, environment, folder.parent / 'build.log', int(jobs))
+        wheel = find_wheel(Path(build_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        os.replace(wheel, folder / wheel.name)
+    return folder / wheel.name
+
+
+def follow_build(command: List[str], environment: Dict[str, str], log_path: Path,
+                 jobs: int) -> None:
+    """Runs the compilation, logs everything, prints how far it is and how long it may take."""
+    say(f'    compiling mmcv operators with {jobs} jobs (about 13 CPU-minutes); log: {log_path}')
+    start, last_said = time.monotonic(), 0.0
+    with log_path.open('w') as log, subprocess.Popen(
+            command, env=environment, text=True, errors='replace', stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT) as process:
+        for line in process.stdout:
+            log.write(line)
+            step = re.match(r'\s*\[(\d+)/(\d+)\]', line)
+            elapsed_s = time.monotonic() - start
+            if step and elapsed_s - last_said > 10:
+                last_said, done, total = elapsed_s, int(step[1]), int(step[2])
+                left_min = elapsed_s * (total - done) / done / 60
+                say(f'    {done}/{total} files, {elapsed_s / 60:.1f} min, {left_min:.1f} min left')
+    if process.returncode != 0:
+        tail = '\n'.join(log_path.read_text(errors='replace').splitlines()[-15:])
+        raise SetupError(f'mmcv did not compile; the end of {log_path}:\n{tail}')
+
+
+def provide_mmcv_wheel(python: Path) -> Path:
+    """Returns the cached wheel for this machine, compiling it first where there is none."""
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    mmcv_pin = read_pin('mmcv.txt')
+    folder = cache / 'geminifusion3d' / 'wheels' / describe_build(python, mmcv_pin)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / '.lock').open('w') as lock:
+        # A second set-up on this machine waits for the first one's wheel.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wheel = find_wheel(folder)
+        if wheel is None:
+            pip_install(python, '-r', str(REQUIREMENTS / 'build.txt'))
+            wheel = build_wheel(python, mmcv_pin, folder)
+        else:
+            say(f'    reusing {wheel}')
+    return wheel
+
+
+def install_everything(venv_dir: Path) -> None:
+    """The steps from an empty folder to a working environment."""
+    stamp = wanted_stamp()
+    check_machine(venv_dir)
+    say(f'[1/5] virtual environment {venv_dir}')
+    python = create_venv(venv_dir)
+    (venv_dir / STAMP_NAME).unlink(missing_ok=True)
+    lock = str(REQUIREMENTS / 'constraints.lock')
+    say(f'[2/5] {stamp["torch_spec"]} and build tools')
+    pip_install(python, '-c', lock, stamp['torch_spec'], '-r', str(REQUIREMENTS / 'build.txt'))
+    say('[3/5] mmcv with its operators')
+    wheel = provide_mmcv_wheel(python)
+    say('[4/5] pinned packages')
+    pip_install(python, '-c', lock, stamp['torch_spec'], str(wheel),
+                '-r', str(REQUIREMENTS / 'runtime.txt'), '-r', str(REQUIREMENTS / 'tests.txt'))
+    say('[5/5] this project, in editable mode')
+    pip_install(python, '--no-deps', '--no-build-isolation', '-e', str(REPO))
+    part = venv_dir / (STAMP_NAME + '.part')
+    part.write_text(json.dumps(stamp))
+    os.replace(part, venv_dir / STAMP_NAME)
+
+
+def main() -> int:
+    """Returns check_env's code, or 2 where the set-up could not run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--venv', type=Path, default=REPO / '.venv', help='where it shall stand')
+    parser.add_argument('--no-check', action='store_true', help='leave out the check at the end')
+    args = parser.parse_args()
+    start = time.monotonic()
+    venv_dir = args.venv.absolute()
+    try:
+        if is_up_to_date(venv_dir):
+            say(f'set-up: {venv_dir} is up to date')
+        else:
+            install_everything(venv_dir)
+    except SetupError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('interrupted: `make setup` goes on where it stopped', file=sys.stderr)
+        return 130
+    code = 0
+    if not args.no_check:
+        code = subprocess.run([venv_dir / 'bin' / 'python', REPO / 'tools' / 'check_env.py'],
+                              check=False).returncode
+    say(f'set-up: {time.monotonic() - start:.0f} s')
+    return code
+
+
+if __name__ == '__main__':
+    sys.exit(main())
