@@ -1,0 +1,134 @@
+"""Runs the unmodified nuScenes devkit on a results file and returns what it computed, without its printing.
+
+Used by the metric during training and testing, and by tools/score_ground_truth.py. The numbers are
+those of `python -m nuscenes.eval.detection.evaluate`: same file, same configuration, same code.
+"""
+import contextlib
+import io
+import json
+import math
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Union
+
+import numpy as np
+from nuscenes import NuScenes
+from nuscenes.eval.common.config import config_factory
+from nuscenes.eval.detection.constants import TP_METRICS
+from nuscenes.eval.detection.data_classes import (DetectionConfig, DetectionMetricData,
+                                                  DetectionMetricDataList, DetectionMetrics)
+from nuscenes.eval.detection.evaluate import DetectionEval
+
+from ..errors import UserError
+
+EVAL_CONFIG = 'detection_cvpr_2019'
+ERROR_NAMES = {'trans_err': 'mATE', 'scale_err': 'mASE', 'orient_err': 'mAOE', 'vel_err': 'mAVE',
+               'attr_err': 'mAAE'}
+# What the devkit does not define: the errors of these classes are NaN there and null in JSON.
+_UNDEFINED_ERRORS = {'traffic_cone': ('orient_err', 'vel_err', 'attr_err'), 'barrier': ('vel_err', 'attr_err')}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the devkit found, as strict JSON content.
+
+    Attributes:
+        summary: its metrics_summary.json without eval_time (which differs between two runs), null
+            where the devkit writes NaN.
+        details: its metrics_details.json: precision, confidence and errors over 101 recalls, by
+            `class:threshold`.
+    """
+
+    summary: Dict[str, Any]
+    details: Dict[str, Any]
+
+
+def open_tables(*, data_root: Union[str, Path], version: str) -> NuScenes:
+    """Opens the tables of a dataset quietly.
+
+    Raises:
+        UserError: if there is no such version under the data root.
+    """
+    if not (Path(data_root) / version).is_dir():
+        raise UserError(f'{data_root} has no folder {version}; give the folder that holds the tables of '
+                        f'{version} as data root')
+    return NuScenes(version=version, dataroot=str(data_root), verbose=False)
+
+
+def evaluate_file(*, result_path: Union[str, Path], tables: NuScenes, split: str) -> Evaluation:
+    """Scores a results file against the annotations of a split.
+
+    Args:
+        result_path: results JSON; every sample of the split must be a key.
+        tables: the dataset, see open_tables.
+        split: official split of this version or a custom one of its splits.json.
+    """
+    config = config_factory(EVAL_CONFIG)
+    if _has_no_boxes(result_path):
+        return _evaluation_of_nothing(config, result_path)
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        judge = DetectionEval(tables, config=config, result_path=str(result_path), eval_set=split,
+                              output_dir=folder, verbose=False)
+        metrics, details = judge.evaluate()
+    return _to_evaluation(metrics, details, judge.meta)
+
+
+def format_table(summary: Dict[str, Any]) -> str:
+    """Returns the scores as a table to print: one line per class, the means below."""
+    lines = [f'{"class":<22}' + ''.join(f'{name:>8}' for name in ('AP', 'ATE', 'ASE', 'AOE', 'AVE', 'AAE'))]
+    for name, average_precision in summary['mean_dist_aps'].items():
+        errors = summary['label_tp_errors'][name]
+        lines.append(_table_row(name, [average_precision, *(errors[metric] for metric in TP_METRICS)]))
+    means = [summary['mean_ap'], *(summary['tp_errors'][metric] for metric in TP_METRICS)]
+    lines.append(_table_row('mean', means))
+    return '\n'.join([*lines, f'mAP {summary["mean_ap"]:.4f}   NDS {summary["nd_score"]:.4f}'])
+
+
+def _table_row(name: str, values: List[Union[float, None]]) -> str:
+    return f'{name:<22}' + ''.join('       -' if value is None else f'{value:8.3f}' for value in values)
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Keeps the devkit's progress bar and prints off the terminal; exceptions pass."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+def _has_no_boxes(result_path: Union[str, Path]) -> bool:
+    """Whether a results file holds no box at all, which the devkit cannot load ("Invalid box type: None")."""
+    return not any(json.loads(Path(result_path).read_text())['results'].values())
+
+
+def _evaluation_of_nothing(config: DetectionConfig, result_path: Union[str, Path]) -> Evaluation:
+    """Returns what the devkit computes when no prediction survives its filters."""
+    metrics, details = DetectionMetrics(config), DetectionMetricDataList()
+    for name in config.class_names:
+        for threshold_m in config.dist_ths:
+            details.set(name, threshold_m, DetectionMetricData.no_predictions())
+            metrics.add_label_ap(name, threshold_m, 0.0)
+        for metric in TP_METRICS:
+            is_undefined = metric in _UNDEFINED_ERRORS.get(name, ())
+            metrics.add_label_tp(name, metric, np.nan if is_undefined else 1.0)
+    return _to_evaluation(metrics, details, json.loads(Path(result_path).read_text())['meta'])
+
+
+def _to_evaluation(metrics: DetectionMetrics, details: DetectionMetricDataList, meta: Dict[str, Any]
+                   ) -> Evaluation:
+    """Serialises as the devkit does, minus the time it took, plus null for NaN."""
+    summary = metrics.serialize()
+    del summary['eval_time']
+    summary['meta'] = dict(meta)
+    return Evaluation(summary=_strict(summary), details=_strict(details.serialize()))
+
+
+def _strict(value: Any) -> Any:
+    """Returns JSON content with string keys and null for NaN."""
+    if isinstance(value, dict):
+        return {str(key): _strict(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_strict(entry) for entry in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else float(value)
+    return value

@@ -1,0 +1,96 @@
+"""The few facts of an info file that turn LiDAR boxes into nuScenes records, read without executing it.
+
+The info file is a pickle of plain containers; a pickle that asks for anything else is refused, so
+that a downloaded info file cannot run code.
+"""
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Tuple, Union
+
+import numpy as np
+
+from ..errors import UserError
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Opens pickles of plain containers and numbers; any class or function is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Refuses every global: plain containers need none."""
+        raise pickle.UnpicklingError(f'it names {module}.{name}, which an info file never needs')
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """One sample as the results need it.
+
+    Attributes:
+        token: the nuScenes sample token.
+        global_from_lidar: (4, 4) float64, LiDAR coordinates to global ones, at LiDAR time.
+        ego_xy_global_m: (2,) position of the ego vehicle, from which class ranges are measured.
+    """
+
+    token: str
+    global_from_lidar: np.ndarray
+    ego_xy_global_m: np.ndarray
+
+
+@dataclass(frozen=True)
+class InfoFile:
+    """One split as the results need it.
+
+    Attributes:
+        path: where it was read from, for messages.
+        version: nuScenes version, e.g. v1.0-mini.
+        split: name of the split, official or custom.
+        frames: the samples in the order of the file: position is the host's sample_idx.
+        has_annotations: whether any sample carries an object; the test split has none.
+    """
+
+    path: Path
+    version: str
+    split: str
+    frames: Tuple[KeyFrame, ...]
+    has_annotations: bool
+
+
+def read_plain_pickle(path: Union[str, Path]) -> Any:
+    """Reads a pickle that holds nothing but plain containers, strings and numbers.
+
+    Raises:
+        UserError: if the file is absent, cut short, or would execute code.
+    """
+    try:
+        with open(path, 'rb') as stream:
+            return _PlainUnpickler(stream).load()
+    except FileNotFoundError:
+        raise UserError(f'info file {path} does not exist; write it with tools/create_data.py') from None
+    except (pickle.UnpicklingError, EOFError, IsADirectoryError, ValueError) as error:
+        raise UserError(f'{path} is not an info file of this project ({error}); write it again with '
+                        'tools/create_data.py') from None
+
+
+def read_info_file(path: Union[str, Path]) -> InfoFile:
+    """Reads what the results need from an info file.
+
+    Raises:
+        UserError: if the file is absent, unreadable, or lacks a field.
+    """
+    content = read_plain_pickle(path)
+    try:
+        metainfo: Dict[str, Any] = content['metainfo']
+        frames = tuple(_key_frame(info) for info in content['data_list'])
+        return InfoFile(
+            path=Path(path), version=metainfo['version'], split=metainfo['split'], frames=frames,
+            has_annotations=any(info['instances'] for info in content['data_list']))
+    except (KeyError, TypeError) as error:
+        raise UserError(f'info file {path} lacks {error}; write it again with '
+                        'tools/create_data.py') from None
+
+
+def _key_frame(info: Dict[str, Any]) -> KeyFrame:
+    global_from_ego = np.asarray(info['ego2global'], dtype=np.float64)
+    ego_from_lidar = np.asarray(info['lidar_points']['lidar2ego'], dtype=np.float64)
+    return KeyFrame(token=info['token'], global_from_lidar=global_from_ego @ ego_from_lidar,
+                    ego_xy_global_m=global_from_ego[:2, 3])
