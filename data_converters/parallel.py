@@ -1,0 +1,51 @@
+"""Work spread over processes, in order, with a progress bar that shows the time left."""
+import multiprocessing
+import os
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, Callable, Iterator, Sequence
+
+from tqdm import tqdm
+
+_shared: Any = None
+
+
+def map_with_progress(function: Callable[[Any, Any], Any], tasks: Sequence[Any], *, shared: Any, workers: int,
+                      description: str) -> Iterator[Any]:
+    """Yields `function(shared, task)` for every task, in the order of the tasks.
+
+    Args:
+        function: a module-level function; its result must be picklable.
+        tasks: small picklable things.
+        shared: handed to the workers by fork, so it may be large.
+        workers: number of processes; 1 works in this process.
+        description: what the tasks are, for the progress bar.
+    """
+    if workers == 1 or len(tasks) <= 1:
+        yield from (function(shared, task) for task in tqdm(tasks, desc=description))
+        return
+    with ProcessPoolExecutor(min(workers, len(tasks)), multiprocessing.get_context('fork'),
+                             _start_worker, (shared,)) as pool:
+        futures = [pool.submit(_run, function, task) for task in tasks]
+        try:
+            for future in tqdm(futures, desc=description):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker(shared: Any) -> None:
+    global _shared
+    _shared = shared
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when its parent is gone: a killed command leaves no process behind."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _run(function: Callable[[Any, Any], Any], task: Any) -> Any:
+    return function(_shared, task)

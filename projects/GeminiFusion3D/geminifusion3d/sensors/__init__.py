@@ -1,0 +1,10 @@
+"""First stage: sensor files -> images and points that agree, with every augmentation as a matrix."""
+from .augment_images import GeminiAugmentImages
+from .augment_scene import GeminiAugmentScene
+from .epoch_hook import GeminiEpochHook
+from .load_images import GeminiLoadImages
+from .load_points import GeminiLoadPoints
+from .nuscenes_dataset import GeminiNuScenesDataset
+
+__all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiEpochHook', 'GeminiLoadImages',
+           'GeminiLoadPoints', 'GeminiNuScenesDataset']

@@ -1,0 +1,127 @@
+"""Image augmentation: resize, crop, flip, rotate, with the matrix that says where each pixel went.
+
+Same family as BEVFusion's ImageAug3D (mmdet3d v1.4.0, projects/BEVFusion/bevfusion/transforms_3d.py); the delta:
+integer coordinates are pixel centres throughout, downsizing averages areas, inputs are not mutated.
+"""
+from dataclasses import dataclass
+from typing import Any, Dict, Tuple
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmdet3d.registry import TRANSFORMS
+
+from .load_images import resize_matrix
+
+
+@dataclass(frozen=True)
+class ImageAugmentation:
+    """What happens to one image, in this order.
+
+    Attributes:
+        size_hw: size after resizing, in pixels.
+        crop_xy: raw corner of the crop in the resized image; may be negative, the outside is black.
+        is_flipped: mirror left and right.
+        rotate_deg: turn about the crop's centre, counter-clockwise as seen.
+    """
+
+    size_hw: Tuple[int, int]
+    crop_xy: Tuple[int, int]
+    is_flipped: bool
+    rotate_deg: float
+
+
+@TRANSFORMS.register_module()
+class GeminiAugmentImages(BaseTransform):
+    """Brings all images to one size; in training each image gets its own random resize, crop, flip, turn.
+
+    Changes `img` and composes `img_aug_matrix` (augmented_from_raw_px); sets `img_shape`.
+
+    Args:
+        final_hw: size of the output in pixels.
+        resize_range: factor between the raw image and the resized one; outside training its middle is taken.
+        crop_bottom_range: part of the resized height, beyond the crop, that is cut off below; the rest is cut
+            off above; outside training its middle is taken.
+        rotate_range_deg: range of the rotation.
+        flip: flip every second image on average.
+        training: draw at random.
+    """
+
+    def __init__(self, *, final_hw: Tuple[int, int], resize_range: Tuple[float, float],
+                 crop_bottom_range: Tuple[float, float] = (0.0, 0.0),
+                 rotate_range_deg: Tuple[float, float] = (0.0, 0.0), flip: bool = False,
+                 training: bool = False) -> None:
+        if min(resize_range) <= 0 or resize_range[0] > resize_range[1]:
+            raise ValueError(f'got resize_range={resize_range}; expected 0 < low <= high')
+        self.final_hw = tuple(final_hw)
+        self.resize_range = resize_range
+        self.crop_bottom_range = crop_bottom_range
+        self.rotate_range_deg = rotate_range_deg
+        self.flip = flip
+        self.training = training
+
+    def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
+        """Augments the images.
+
+        Args:
+            results: holds `img`, `img_aug_matrix` and `ori_shape`, as GeminiLoadImages sets them.
+        """
+        images, matrices = [], []
+        for image, loaded_from_raw in zip(results['img'], results['img_aug_matrix']):
+            augmentation = self._draw(results['ori_shape'])
+            image, augmented_from_loaded = augment_image(image, augmentation, self.final_hw)
+            images.append(image)
+            matrices.append(augmented_from_loaded @ loaded_from_raw)
+        return {**results, 'img': images, 'img_aug_matrix': np.stack(matrices).astype(np.float32),
+                'img_shape': self.final_hw}
+
+    def _draw(self, raw_hw: Tuple[int, int]) -> ImageAugmentation:
+        """Draws one image's augmentation; outside training the middle of every range."""
+        draw = np.random.uniform if self.training else _middle
+        scale = draw(*self.resize_range)
+        height, width = round(raw_hw[0] * scale), round(raw_hw[1] * scale)
+        final_h, final_w = self.final_hw
+        crop_y = int((1 - draw(*self.crop_bottom_range)) * height) - final_h
+        crop_x = int(draw(0, 1) * max(0, width - final_w)) if self.training else max(0, width - final_w) // 2
+        is_flipped = self.training and self.flip and np.random.uniform() < 0.5
+        rotate_deg = draw(*self.rotate_range_deg) if self.training else 0.0
+        return ImageAugmentation((height, width), (crop_x, crop_y), is_flipped, rotate_deg)
+
+
+def augment_image(image: np.ndarray, augmentation: ImageAugmentation,
+                  final_hw: Tuple[int, int]) -> Tuple[np.ndarray, np.ndarray]:
+    """Applies one augmentation.
+
+    Args:
+        image: (H, W, 3).
+        augmentation: what to do.
+        final_hw: size of the result.
+
+    Returns:
+        The (final_h, final_w, 3) image and augmented_from_input_px (4, 4).
+    """
+    height, width = augmentation.size_hw
+    matrix = resize_matrix(width / image.shape[1], height / image.shape[0]).astype(np.float64)
+    is_smaller = width < image.shape[1]
+    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
+    # The rest is one affine map of the resized image; whole-pixel moves stay exact under interpolation.
+    augmented_from_resized = _crop_flip_rotate(augmentation, final_hw)
+    image = cv2.warpAffine(image, augmented_from_resized[:2, [0, 1, 3]], final_hw[::-1], flags=cv2.INTER_LINEAR)
+    return image, augmented_from_resized @ matrix
+
+
+def _crop_flip_rotate(augmentation: ImageAugmentation, final_hw: Tuple[int, int]) -> np.ndarray:
+    center_y, center_x = (final_hw[0] - 1) / 2, (final_hw[1] - 1) / 2
+    centered_from_resized = np.eye(4)
+    centered_from_resized[:2, 3] = (-augmentation.crop_xy[0] - center_x, -augmentation.crop_xy[1] - center_y)
+    flip = np.diag([-1.0 if augmentation.is_flipped else 1.0, 1.0, 1.0, 1.0])
+    angle = np.deg2rad(augmentation.rotate_deg)
+    augmented_from_centered = np.eye(4)
+    # v points down, so a counter-clockwise turn as seen is clockwise in (u, v).
+    augmented_from_centered[:2, :2] = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
+    augmented_from_centered[:2, 3] = center_x, center_y
+    return augmented_from_centered @ flip @ centered_from_resized
+
+
+def _middle(low: float, high: float) -> float:
+    return (low + high) / 2
