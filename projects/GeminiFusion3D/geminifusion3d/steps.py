@@ -1,0 +1,199 @@
+"""A chain of commands that can be killed anywhere: `tools/demo.py` runs the whole project with it.
+
+A step is done when it ended well, its outputs are as it left them, and neither its command, nor
+the sources that it depends on, nor any step before it changed. Its state file says so.
+"""
+import ctypes
+import fcntl
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
+from typing import IO, Any, Dict, List, Sequence, Tuple
+
+from .atomic import write_json
+from .errors import UserError
+
+PR_SET_PDEATHSIG = 1
+POLL_S = 0.2
+REPORT_EVERY_S = 30.0
+TAIL_BYTES = 8192
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of the chain.
+
+    Attributes:
+        name: a word; state and log files are called after it.
+        command: program and arguments.
+        sources: files and folders (their .py and .json files) whose content the result depends on.
+        outputs: files that the command leaves; the first one is shown to the user.
+        stale: what an earlier, different run left that this one must not continue from.
+    """
+    name: str
+    command: Tuple[str, ...]
+    sources: Tuple[Path, ...]
+    outputs: Tuple[Path, ...]
+    stale: Tuple[Path, ...] = ()
+
+
+def hash_sources(sources: Sequence[Path]) -> str:
+    """Digests the content of files and of the Python files below folders, in a fixed order."""
+    digest = hashlib.sha256()
+    for source in sources:
+        files = [source] if source.is_file() else sorted(source.rglob('*.py'))
+        for file in files:
+            digest.update(str(file).encode() + b'\0' + file.read_bytes() + b'\0')
+    return digest.hexdigest()
+
+
+def fingerprint_step(step: Step, upstream: str) -> str:
+    """Digests all that decides the step's result; `upstream` is the fingerprint before it."""
+    facts = [upstream, step.name, list(step.command), hash_sources(step.sources)]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def describe_outputs(outputs: Sequence[Path]) -> 'Dict[str, List[int]]':
+    """Returns size and time of change of each output.
+
+    Raises:
+        FileNotFoundError: if one is missing.
+    """
+    return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in outputs}
+
+
+def read_state(path: Path) -> Dict[str, Any]:
+    """Returns what the last run of a step wrote; nothing, where there was none."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def is_done(step: Step, state: Dict[str, Any], fingerprint: str) -> bool:
+    """Whether the step ended well with this fingerprint and its outputs are untouched."""
+    if state.get('fingerprint') != fingerprint:
+        return False
+    try:
+        return state.get('outputs') == describe_outputs(step.outputs)
+    except OSError:
+        return False
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def last_line(log_path: Path) -> str:
+    """Returns the newest line of a growing log; a progress bar's lines end in carriage returns."""
+    with log_path.open('rb') as log:
+        log.seek(max(0, log_path.stat().st_size - TAIL_BYTES))
+        lines = log.read().decode(errors='replace').replace('\r', '\n').splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), '')
+
+
+def watch(process: 'subprocess.Popen[bytes]', step: Step, log_path: Path, screen: IO[str]) -> int:
+    """Waits for a command and shows its newest line meanwhile; returns its exit code."""
+    start = said = time.monotonic()
+    while process.poll() is None:
+        time.sleep(POLL_S)
+        now = time.monotonic()
+        if not screen.isatty() and now - said < REPORT_EVERY_S:
+            continue
+        said = now
+        text = f'  {step.name} {now - start:5.0f} s | {last_line(log_path)}'
+        screen.write(f'\r{text[:110]:<110}' if screen.isatty() else f'{text}\n')
+        screen.flush()
+    if screen.isatty():
+        screen.write('\r' + ' ' * 110 + '\r')
+    return process.returncode
+
+
+def end_with_parent() -> None:
+    """Runs in a new command: on Linux, it ends when the chain is killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def execute(step: Step, log_path: Path) -> None:
+    """Runs the command with its output in a log.
+
+    Raises:
+        UserError: if it fails; the text ends with the last lines of the log.
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with log_path.open('wb') as log, subprocess.Popen(
+            step.command, stdout=log, stderr=subprocess.STDOUT, preexec_fn=end_with_parent
+    ) as process:
+        try:
+            code = watch(process, step, log_path, sys.stdout)
+        except BaseException:
+            process.terminate()
+            raise
+    if code != 0:
+        tail = log_path.read_text(errors='replace').replace('\r', '\n').splitlines()[-12:]
+        raise UserError(f'step {step.name} ended with code {code}; the end of {log_path}:\n'
+                        + '\n'.join(f'  {line}' for line in tail))
+
+
+def run_step(step: Step, state_dir: Path, upstream: str) -> Tuple[str, float]:
+    """Brings one step up to date; returns its fingerprint and the seconds that it took in all.
+
+    A step that was killed is started again without removing anything: its command continues. A
+    step whose inputs changed starts over.
+    """
+    fingerprint = fingerprint_step(step, upstream)
+    state_path, log_path = state_dir / f'{step.name}.json', state_dir / f'{step.name}.log'
+    state = read_state(state_path)
+    if is_done(step, state, fingerprint):
+        print(f'{step.name:>9}: up to date, took {state["seconds"]:.0f} s, {step.outputs[0]}')
+        return fingerprint, state['seconds']
+    continues = state.get('fingerprint') == fingerprint and 'outputs' not in state
+    if not continues:
+        for path in step.stale:
+            remove(path)
+    print(f'{step.name:>9}: {" ".join(step.command[1:])}', flush=True)
+    started = {'fingerprint': fingerprint, 'seconds': state['seconds'] if continues else 0.0}
+    write_json(state_path, started)
+    start = time.monotonic()
+    try:
+        execute(step, log_path)
+    finally:
+        ended = dict(started, seconds=started['seconds'] + time.monotonic() - start)
+        write_json(state_path, ended)
+    try:
+        outputs = describe_outputs(step.outputs)
+    except FileNotFoundError as error:
+        raise UserError(f'step {step.name} ended well but left no {error.filename}; '
+                        f'see {log_path}') from None
+    write_json(state_path, dict(ended, outputs=outputs))
+    print(f'{"":>9}  took {ended["seconds"]:.0f} s, {step.outputs[0]}', flush=True)
+    return fingerprint, ended['seconds']
+
+
+def run_steps(steps: Sequence[Step], state_dir: Path) -> Dict[str, float]:
+    """Brings a chain up to date, in order; returns the seconds of each step.
+
+    Raises:
+        UserError: if a step fails, or another process works on the same chain.
+    """
+    upstream, seconds = '', {}
+    state_dir.mkdir(parents=True, exist_ok=True)
+    with (state_dir / '.lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f'another process works in {state_dir}; wait for it, or choose '
+                            'another folder') from None
+        for step in steps:
+            upstream, seconds[step.name] = run_step(step, state_dir, upstream)
+    return seconds
