@@ -1,7 +1,7 @@
 """The whole conversion: tables -> splits -> info records -> one info file per split.
 
-Scenes are converted in parallel; the files appear together at the end or not at all, and their bytes do not
-depend on the number of workers.
+Scenes are converted in parallel; the files appear together at the end or not at all, and their
+bytes do not depend on the number of workers.
 """
 import fcntl
 import json
@@ -43,10 +43,12 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         The path of the info file by split.
 
     Raises:
-        UserError: if the tables, a split or sensor files are missing or damaged; nothing is written then.
+        UserError: if the tables, a split or sensor files are missing or damaged; nothing is
+            written then.
     """
     if max_sweeps < 0 or workers < 1:
-        raise UserError(f'got {max_sweeps} sweeps and {workers} workers; expected at least 0 and 1')
+        raise UserError(f'got {max_sweeps} sweeps and {workers} workers; expected at least 0 '
+                        'and 1')
     nusc = open_tables(root, version)
     scenes_by_split = resolve_splits(nusc, splits)
     tokens = list(dict.fromkeys(token for scenes in scenes_by_split.values() for token in scenes))
@@ -65,8 +67,9 @@ def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int,
     results = map_with_progress(_convert_scene, tokens, shared=(nusc, max_sweeps), workers=workers,
                                 description='scenes')
     for (text, scene_problems, scene_files), token in zip(results, tokens):
-        # Parsing the text here makes new objects for any number of workers: pickle writes an object that
-        # occurs twice as a reference, so the file's bytes would show which process built it.
+        # Parsing the text here makes new objects for any number of workers: pickle writes an
+        # object that occurs twice as a reference, so the file's bytes would show which process
+        # built it.
         infos_by_scene[token] = json.loads(text)
         problems += scene_problems
         num_files += scene_files
@@ -92,7 +95,8 @@ def _sensor_files(info: Info) -> Iterator[str]:
     yield from (sweep['lidar_points']['lidar_path'] for sweep in info['lidar_sweeps'])
 
 
-def _write_splits(out_dir: Path, version: str, infos_by_split: Dict[str, List[Info]]) -> Dict[str, Path]:
+def _write_splits(out_dir: Path, version: str,
+                  infos_by_split: Dict[str, List[Info]]) -> Dict[str, Path]:
     """Writes every file under a temporary name first and renames them when all are complete."""
     paths = {split: out_dir / f'nuscenes_infos_{split}.pkl' for split in infos_by_split}
     with _locked(out_dir), ExitStack() as finished_together:
@@ -126,13 +130,14 @@ def _locked(out_dir: Path) -> Iterator[None]:
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f'cannot create the folder {out_dir} ({error.strerror}); give another --out-dir'
-                        ) from error
+        raise UserError(f'cannot create the folder {out_dir} ({error.strerror}); give another '
+                        '--out-dir') from error
     handle = os.open(out_dir, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise UserError(f'another conversion is writing to {out_dir}; wait for it to end') from error
+        raise UserError(f'another conversion is writing to {out_dir}; wait for it to end'
+                        ) from error
     finally:
         os.close(handle)

@@ -1,8 +1,8 @@
-"""Third step of the conversion: the tables of one scene become info records in mmdet3d's v2 layout.
+"""Third step of the conversion: one scene's tables become info records in mmdet3d's v2 layout.
 
-Records hold builtin types only (matrices are nested lists), so that they can be read without executing code.
-All poses are chained through the global frame in float64. Differences from the host's
-`nuscenes_converter.py`: see the notes at the functions.
+Records hold builtin types only (matrices are nested lists), so that they can be read without
+executing code. All poses are chained through the global frame in float64. Differences from the
+host's `nuscenes_converter.py`: see the notes at the functions.
 """
 from typing import Any, Dict, List, Optional
 
@@ -51,8 +51,8 @@ def sample_info(nusc: NuScenes, sample: Info, max_sweeps: int) -> Info:
     """
     absent = [name for name in (*CAMERA_NAMES, LIDAR_NAME) if name not in sample['data']]
     if absent:
-        raise UserError(f'sample {sample["token"]} has no key frame of {", ".join(absent)}; expected the '
-                        'six cameras and LIDAR_TOP in the sample_data table')
+        raise UserError(f'sample {sample["token"]} has no key frame of {", ".join(absent)}; '
+                        'expected the six cameras and LIDAR_TOP in the sample_data table')
     scene = nusc.get('scene', sample['scene_token'])
     lidar = nusc.get('sample_data', sample['data'][LIDAR_NAME])
     ego_from_lidar, global_from_ego = _ego_from_sensor(nusc, lidar), _global_from_ego(nusc, lidar)
@@ -108,12 +108,13 @@ def _image_info(nusc: NuScenes, token: str, global_from_lidar: np.ndarray) -> In
 
 def _sweep_infos(nusc: NuScenes, keyframe: Info, global_from_lidar: np.ndarray,
                  max_sweeps: int) -> List[Info]:
-    """The sweeps before the keyframe, newest first; fewer at a scene's start, and the key is always there."""
+    """The sweeps before the keyframe, newest first; fewer, or none, where a scene starts."""
     sweeps: List[Info] = []
     token = keyframe['prev']
     while token and len(sweeps) < max_sweeps:
         sweep = nusc.get('sample_data', token)
-        ego_from_sweep, global_from_ego = _ego_from_sensor(nusc, sweep), _global_from_ego(nusc, sweep)
+        ego_from_sweep = _ego_from_sensor(nusc, sweep)
+        global_from_ego = _global_from_ego(nusc, sweep)
         sweep_from_lidar = invert_pose(global_from_ego @ ego_from_sweep) @ global_from_lidar
         sweeps.append({
             'timestamp': sweep['timestamp'] * MICROSECONDS,
@@ -133,11 +134,13 @@ def _sweep_infos(nusc: NuScenes, keyframe: Info, global_from_lidar: np.ndarray,
 def _instance_info(nusc: NuScenes, token: str, global_from_lidar: np.ndarray) -> Info:
     """One annotated box in the LiDAR frame; all 23 categories are kept, void ones with label -1.
 
-    `bbox_3d_isvalid` counts LiDAR and radar returns, as the devkit's filter of the ground truth does.
+    `bbox_3d_isvalid` counts LiDAR and radar returns, as the devkit's filter of the ground truth
+    does.
     """
     annotation = nusc.get('sample_annotation', token)
     lidar_from_global = invert_pose(global_from_lidar)
-    center_m = transform_points(lidar_from_global, np.asarray([annotation['translation']], dtype=float))[0]
+    center_global_m = np.asarray([annotation['translation']], dtype=float)
+    center_m = transform_points(lidar_from_global, center_global_m)[0].tolist()
     width_m, length_m, height_m = annotation['size']
     rotation = Quaternion(matrix=lidar_from_global[:3, :3], rtol=1e-5, atol=1e-7)
     yaw = quaternion_yaw(rotation * Quaternion(annotation['rotation']))
@@ -147,7 +150,7 @@ def _instance_info(nusc: NuScenes, token: str, global_from_lidar: np.ndarray) ->
         'bbox_label': label,
         'bbox_label_3d': label,
         'category': annotation['category_name'],
-        'bbox_3d': [*center_m.tolist(), float(length_m), float(width_m), float(height_m), float(yaw)],
+        'bbox_3d': [*center_m, float(length_m), float(width_m), float(height_m), float(yaw)],
         'velocity': velocity[:2].tolist(),
         'num_lidar_pts': annotation['num_lidar_pts'],
         'num_radar_pts': annotation['num_radar_pts'],
@@ -167,8 +170,8 @@ def _label(category: str) -> int:
 def _attribute(nusc: NuScenes, annotation: Info) -> str:
     tokens = annotation['attribute_tokens']
     if len(tokens) > 1:
-        raise UserError(f'annotation {annotation["token"]} has {len(tokens)} attributes; expected none or '
-                        'one, more cannot be evaluated')
+        raise UserError(f'annotation {annotation["token"]} has {len(tokens)} attributes; expected '
+                        'none or one, more cannot be evaluated')
     return nusc.get('attribute', tokens[0])['name'] if tokens else ''
 
 

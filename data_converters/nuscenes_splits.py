@@ -1,8 +1,8 @@
 """Second step of the conversion: which scenes belong to which split.
 
-A split's name means what it means to the devkit (`nuscenes.utils.splits`): official names come from its lists,
-any other name from `<root>/<version>/splits.json`. A scene that no split names is in no split: the host
-converter puts it into `val`.
+A split's name means what it means to the devkit (`nuscenes.utils.splits`): official names come
+from its lists, any other name from `<root>/<version>/splits.json`. A scene that no split names is
+in no split: the host converter puts it into `val`.
 """
 import json
 import re
@@ -14,8 +14,8 @@ from nuscenes.utils.splits import create_splits_scenes
 
 from geminifusion3d.errors import UserError
 
-# What the devkit's evaluation accepts for a version with this ending (eval/common/loaders.py); the first
-# entry is converted when no split is asked for.
+# What the devkit's evaluation accepts for a version with this ending (eval/common/loaders.py); the
+# first entry is converted when no split is asked for.
 OFFICIAL_SPLITS: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
     'mini': (('mini_train', 'mini_val'), ()),
     'trainval': (('train', 'val'), ('train_detect', 'train_track')),
@@ -28,8 +28,8 @@ def resolve_splits(nusc: NuScenes, requested: Sequence[str]) -> Dict[str, List[s
 
     Args:
         nusc: the opened tables.
-        requested: names of splits; empty for the official splits of this version that have scenes here, or
-            all splits of `splits.json` for a version that is not official.
+        requested: names of splits; empty for the official splits of this version that have scenes
+            here, or all splits of `splits.json` for a version that is not official.
 
     Returns:
         Scene tokens by split, in the order of the scene table.
@@ -43,12 +43,13 @@ def resolve_splits(nusc: NuScenes, requested: Sequence[str]) -> Dict[str, List[s
     if not names:
         raise UserError(f'version {nusc.version!r} is not official and has no splits; write '
                         f'{_splits_file(nusc)} with {{"SPLIT": ["scene-0001", ...]}}')
-    scenes = {name: _scenes_of_split(nusc, name, official[0] + official[1], custom) for name in names}
+    scenes = {name: _scenes_of_split(nusc, name, official[0] + official[1], custom)
+              for name in names}
     empty = [name for name in names if not scenes[name]]
     if empty and (requested or len(empty) == len(names)):
-        raise UserError(f'split {empty[0]!r} has no scene in {nusc.dataroot}/{nusc.version}, which holds '
-                        f'{_shortened(sorted(scene["name"] for scene in nusc.scene))}; ask for another '
-                        'with --splits')
+        raise UserError(f'split {empty[0]!r} has no scene in {nusc.dataroot}/{nusc.version}, '
+                        f'which holds {_shortened(sorted(scene["name"] for scene in nusc.scene))}; ask for '
+                        'another with --splits')
     return {name: tokens for name, tokens in scenes.items() if tokens}
 
 
@@ -57,18 +58,19 @@ def _scenes_of_split(nusc: NuScenes, name: str, official: Sequence[str],
     predefined = create_splits_scenes()
     if name in predefined:
         if name not in official:
-            raise UserError(f'split {name!r} is not a split of version {nusc.version!r}; expected one of '
-                            f'{_shortened([*official, *sorted(custom)])}')
+            raise UserError(f'split {name!r} is not a split of version {nusc.version!r}; expected '
+                            f'one of {_shortened([*official, *sorted(custom)])}')
         scene_names = predefined[name]
     elif name in custom:
         scene_names = custom[name]
         unknown = sorted(set(scene_names) - {scene['name'] for scene in nusc.scene})
         if unknown:
-            raise UserError(f'split {name!r} of {_splits_file(nusc)} names {len(unknown)} scenes that the '
-                            f'tables do not hold: {_shortened(unknown)}; correct the file')
+            raise UserError(f'split {name!r} of {_splits_file(nusc)} names {len(unknown)} scenes '
+                            f'that the tables do not hold: {_shortened(unknown)}; correct it')
     else:
         raise UserError(f'unknown split {name!r}; expected one of '
-                        f'{_shortened([*official, *sorted(custom)])} or an entry of {_splits_file(nusc)}')
+                        f'{_shortened([*official, *sorted(custom)])} or an entry of '
+                        f'{_splits_file(nusc)}')
     return [scene['token'] for scene in nusc.scene if scene['name'] in set(scene_names)]
 
 
@@ -90,15 +92,18 @@ def _read_custom_splits(nusc: NuScenes) -> Dict[str, List[str]]:
     try:
         splits = json.loads(path.read_text())
     except ValueError as error:
-        raise UserError(f'{path} is no JSON file ({error}); expected {{"SPLIT": ["scene-0001", ...]}}'
-                        ) from error
-    if not isinstance(splits, dict) or not all(isinstance(names, list) for names in splits.values()):
+        raise UserError(f'{path} is no JSON file ({error}); expected '
+                        '{"SPLIT": ["scene-0001", ...]}') from error
+    is_sound = isinstance(splits, dict) and all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+        for names in splits.values())
+    if not is_sound:
         raise UserError(f'{path} does not map split names to lists of scene names; expected '
                         '{"SPLIT": ["scene-0001", ...]}')
     odd = [name for name in splits if not re.fullmatch(r'[\w.-]+', name)]
     if odd:
-        raise UserError(f'{path} names a split {odd[0]!r}; expected letters, digits, dot, dash and '
-                        'underscore only, because files are named after it')
+        raise UserError(f'{path} names a split {odd[0]!r}; expected letters, digits, dot, dash '
+                        'and underscore only, because files are named after it')
     return splits
 
 

@@ -10,8 +10,8 @@ from tqdm import tqdm
 _shared: Any = None
 
 
-def map_with_progress(function: Callable[[Any, Any], Any], tasks: Sequence[Any], *, shared: Any, workers: int,
-                      description: str) -> Iterator[Any]:
+def map_with_progress(function: Callable[[Any, Any], Any], tasks: Sequence[Any], *, shared: Any,
+                      workers: int, description: str) -> Iterator[Any]:
     """Yields `function(shared, task)` for every task, in the order of the tasks.
 
     Args:

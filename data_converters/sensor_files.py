@@ -1,4 +1,4 @@
-"""Are the sensor files there and whole? An interrupted download shows here, not in the middle of training."""
+"""Are the sensor files there and whole? An interrupted download shows here, not in training."""
 from collections import Counter
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
@@ -18,7 +18,7 @@ Problem = Tuple[str, str, str]
 
 
 def sensor_file_problem(path: Path) -> Optional[str]:
-    """Says what is wrong with a LiDAR sweep (`.bin`) or an image: missing, empty or truncated; None if whole.
+    """Says what is wrong with a sweep (`.bin`) or an image: missing, empty, truncated; or None.
 
     A truncated JPEG has lost its end marker; a truncated sweep mostly ends inside a point.
     """
@@ -37,7 +37,7 @@ def sensor_file_problem(path: Path) -> Optional[str]:
 
 
 def describe_problems(problems: List[Problem], num_files: int, root: Path, version: str) -> str:
-    """Puts all problems into one sentence: how many, where, the first names, what to unpack again."""
+    """Puts all problems into one sentence: how many, where, first names, what to unpack again."""
     kinds = Counter(kind for kind, _, _ in problems)
     folders = Counter('/'.join(Path(name).parts[:2]) for _, _, name in problems)
     scenes = sorted({scene for _, scene, _ in problems})

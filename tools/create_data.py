@@ -10,9 +10,11 @@ from data_converters.convert_nuscenes import convert_nuscenes  # noqa: E402
 from geminifusion3d.cli import run_cli  # noqa: E402
 
 EXAMPLE = """example:
-  python tools/create_data.py nuscenes --root-path data/nuscenes --version v1.0-mini --out-dir data/nuscenes
+  python tools/create_data.py nuscenes --root-path data/nuscenes --version v1.0-mini --out-dir
+  data/nuscenes
 
-writes nuscenes_infos_<split>.pkl for every split of the version; --splits names others, such as an entry of
+writes nuscenes_infos_<split>.pkl for every split of the version; --splits names others, such as an
+entry of
 <root-path>/<version>/splits.json. A repeated run writes the same bytes."""
 
 
@@ -23,7 +25,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('dataset', choices=['nuscenes'], help='kind of dataset')
     parser.add_argument('--root-path', type=Path, required=True,
                         help='folder that holds samples/, sweeps/, maps/ and the tables')
-    parser.add_argument('--version', required=True, help='v1.0-mini, v1.0-trainval, v1.0-test or your own')
+    parser.add_argument('--version', required=True,
+                        help='v1.0-mini, v1.0-trainval, v1.0-test or your own')
     parser.add_argument('--out-dir', type=Path, required=True, help='where the info files go')
     parser.add_argument('--splits', nargs='+', default=[], metavar='SPLIT',
                         help='default: all official splits of the version')

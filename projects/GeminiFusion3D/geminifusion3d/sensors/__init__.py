@@ -1,4 +1,4 @@
-"""First stage: sensor files -> images and points that agree, with every augmentation as a matrix."""
+"""First stage: sensor files -> images and points that agree, each augmentation as a matrix."""
 from .augment_images import GeminiAugmentImages
 from .augment_scene import GeminiAugmentScene
 from .epoch_hook import GeminiEpochHook

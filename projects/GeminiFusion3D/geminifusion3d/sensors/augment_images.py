@@ -1,7 +1,8 @@
 """Image augmentation: resize, crop, flip, rotate, with the matrix that says where each pixel went.
 
-Same family as BEVFusion's ImageAug3D (mmdet3d v1.4.0, projects/BEVFusion/bevfusion/transforms_3d.py); the delta:
-integer coordinates are pixel centres throughout, downsizing averages areas, inputs are not mutated.
+Same family as BEVFusion's ImageAug3D (mmdet3d v1.4.0,
+projects/BEVFusion/bevfusion/transforms_3d.py); the delta: integer coordinates are pixel centres
+throughout, downsizing averages areas, inputs are not mutated.
 """
 from dataclasses import dataclass
 from typing import Any, Dict, Tuple
@@ -20,7 +21,8 @@ class ImageAugmentation:
 
     Attributes:
         size_hw: size after resizing, in pixels.
-        crop_xy: raw corner of the crop in the resized image; may be negative, the outside is black.
+        crop_xy: raw corner of the crop in the resized image; may be negative, the outside is
+            black.
         is_flipped: mirror left and right.
         rotate_deg: turn about the crop's centre, counter-clockwise as seen.
     """
@@ -33,16 +35,17 @@ class ImageAugmentation:
 
 @TRANSFORMS.register_module()
 class GeminiAugmentImages(BaseTransform):
-    """Brings all images to one size; in training each image gets its own random resize, crop, flip, turn.
+    """Brings all images to one size; in training each gets its own resize, crop, flip and turn.
 
     Changes `img` and composes `img_aug_matrix` (augmented_from_raw_px); sets `img_shape`.
 
     Args:
         final_hw: size of the output in pixels.
-        resize_range: factor between the raw image and the resized one; outside training its middle is taken.
-        crop_bottom_range: part of the resized height, beyond the crop, that is cut off below; the rest is cut
-            off above; outside training its middle is taken.
-        rotate_range_deg: range of the rotation.
+        resize_range: factor between the raw image and the resized one; outside training its middle
+            is taken.
+        crop_bottom_range: part of the resized height, beyond the crop, that is cut off below; the
+            rest is cut off above; outside training its middle is taken.
+        rotate_range_deg: range of the rotation; outside training its middle is taken.
         flip: flip every second image on average.
         training: draw at random.
     """
@@ -82,9 +85,9 @@ class GeminiAugmentImages(BaseTransform):
         height, width = round(raw_hw[0] * scale), round(raw_hw[1] * scale)
         final_h, final_w = self.final_hw
         crop_y = int((1 - draw(*self.crop_bottom_range)) * height) - final_h
-        crop_x = int(draw(0, 1) * max(0, width - final_w)) if self.training else max(0, width - final_w) // 2
+        crop_x = int(draw(0, 1) * max(0, width - final_w))
         is_flipped = self.training and self.flip and np.random.uniform() < 0.5
-        rotate_deg = draw(*self.rotate_range_deg) if self.training else 0.0
+        rotate_deg = draw(*self.rotate_range_deg)
         return ImageAugmentation((height, width), (crop_x, crop_y), is_flipped, rotate_deg)
 
 
@@ -102,23 +105,27 @@ def augment_image(image: np.ndarray, augmentation: ImageAugmentation,
     """
     height, width = augmentation.size_hw
     matrix = resize_matrix(width / image.shape[1], height / image.shape[0]).astype(np.float64)
-    is_smaller = width < image.shape[1]
-    image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if is_smaller else cv2.INTER_LINEAR)
-    # The rest is one affine map of the resized image; whole-pixel moves stay exact under interpolation.
+    interpolation = cv2.INTER_AREA if width < image.shape[1] else cv2.INTER_LINEAR
+    image = cv2.resize(image, (width, height), interpolation=interpolation)
+    # The rest is one affine map of the resized image; whole-pixel moves stay exact under
+    # interpolation.
     augmented_from_resized = _crop_flip_rotate(augmentation, final_hw)
-    image = cv2.warpAffine(image, augmented_from_resized[:2, [0, 1, 3]], final_hw[::-1], flags=cv2.INTER_LINEAR)
+    image = cv2.warpAffine(image, augmented_from_resized[:2, [0, 1, 3]], final_hw[::-1],
+                           flags=cv2.INTER_LINEAR)
     return image, augmented_from_resized @ matrix
 
 
 def _crop_flip_rotate(augmentation: ImageAugmentation, final_hw: Tuple[int, int]) -> np.ndarray:
     center_y, center_x = (final_hw[0] - 1) / 2, (final_hw[1] - 1) / 2
     centered_from_resized = np.eye(4)
-    centered_from_resized[:2, 3] = (-augmentation.crop_xy[0] - center_x, -augmentation.crop_xy[1] - center_y)
+    crop_x, crop_y = augmentation.crop_xy
+    centered_from_resized[:2, 3] = -crop_x - center_x, -crop_y - center_y
     flip = np.diag([-1.0 if augmentation.is_flipped else 1.0, 1.0, 1.0, 1.0])
     angle = np.deg2rad(augmentation.rotate_deg)
     augmented_from_centered = np.eye(4)
     # v points down, so a counter-clockwise turn as seen is clockwise in (u, v).
-    augmented_from_centered[:2, :2] = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
+    cos, sin = np.cos(angle), np.sin(angle)
+    augmented_from_centered[:2, :2] = [[cos, sin], [-sin, cos]]
     augmented_from_centered[:2, 3] = center_x, center_y
     return augmented_from_centered @ flip @ centered_from_resized
 

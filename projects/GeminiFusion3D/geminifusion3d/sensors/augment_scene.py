@@ -1,7 +1,8 @@
-"""Scene augmentation: points and boxes rotated, scaled, moved and flipped together, with the matrix that did it.
+"""Scene augmentation: points and boxes turned, scaled, shifted, flipped, by one known matrix.
 
-Same family as the host's GlobalRotScaleTrans and RandomFlip3D; the delta: one matrix moves everything, so that
-points, boxes and `lidar_aug_matrix` cannot disagree, and inputs are not mutated.
+Same family as the host's GlobalRotScaleTrans and RandomFlip3D; the delta: one matrix moves
+everything, so that points, boxes and `lidar_aug_matrix` cannot disagree, and inputs are not
+mutated.
 """
 from typing import Any, Dict, Tuple
 
@@ -16,8 +17,8 @@ from mmdet3d.structures import BasePoints, LiDARInstance3DBoxes
 class GeminiAugmentScene(BaseTransform):
     """Moves `points` and `gt_bboxes_3d`, whichever are there, and composes `lidar_aug_matrix`.
 
-    The order is rotate about z, scale, translate, flip. `lidar_aug_matrix` is augmented_from_raw_lidar (4x4):
-    cameras are reached from augmented points through its inverse.
+    The order is rotate about z, scale, translate, flip. `lidar_aug_matrix` is
+    augmented_from_raw_lidar (4x4): cameras are reached from augmented points through its inverse.
 
     Args:
         rotate_range_rad: range of the angle about z.
@@ -61,10 +62,12 @@ class GeminiAugmentScene(BaseTransform):
         shift_m = np.random.normal(scale=self.translate_std_m)
         flip_x, flip_y = np.random.uniform(size=2) < (self.flip_x_prob, self.flip_y_prob)
         moved_from_lidar = np.eye(4)
-        moved_from_lidar[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        cos, sin = np.cos(angle), np.sin(angle)
+        moved_from_lidar[:2, :2] = [[cos, -sin], [sin, cos]]
         moved_from_lidar[:3, :3] *= scale
         moved_from_lidar[:3, 3] = shift_m
-        return np.diag([-1.0 if flip_x else 1.0, -1.0 if flip_y else 1.0, 1.0, 1.0]) @ moved_from_lidar
+        flip = np.diag([-1.0 if flip_x else 1.0, -1.0 if flip_y else 1.0, 1.0, 1.0])
+        return flip @ moved_from_lidar
 
 
 def move_points(dst_from_src: np.ndarray, points: BasePoints) -> BasePoints:

@@ -1,4 +1,4 @@
-"""Tells the training dataset which epoch it serves, so that its augmentation changes from epoch to epoch."""
+"""Tells the training dataset which epoch it serves, so that each epoch is augmented anew."""
 from mmdet3d.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -21,6 +21,7 @@ class GeminiEpochHook(Hook):
         while not hasattr(dataset, 'set_epoch') and hasattr(dataset, 'dataset'):
             dataset = dataset.dataset
         if not hasattr(dataset, 'set_epoch'):
-            raise ValueError(f'{type(dataset).__name__} has no set_epoch; expected a GeminiNuScenesDataset, '
-                             'wrapped or not; remove GeminiEpochHook from the hooks or change the dataset')
+            raise ValueError(f'{type(dataset).__name__} has no set_epoch; expected a '
+                             'GeminiNuScenesDataset, wrapped or not; remove GeminiEpochHook from '
+                             'the hooks or change the dataset')
         dataset.set_epoch(runner.epoch)

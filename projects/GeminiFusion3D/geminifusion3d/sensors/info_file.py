@@ -27,6 +27,6 @@ def load_info_file(path: Union[str, Path], class_names: Sequence[str]) -> Dict[s
                         'tools/create_data.py')
     found = sorted(metainfo['categories'], key=metainfo['categories'].get)
     if found != list(class_names):
-        raise UserError(f'{path} was written for the classes {found}; expected {list(class_names)}; write it '
-                        'again with tools/create_data.py')
+        raise UserError(f'{path} was written for the classes {found}; expected '
+                        f'{list(class_names)}; write it again with tools/create_data.py')
     return content

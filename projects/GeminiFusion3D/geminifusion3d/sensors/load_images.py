@@ -1,7 +1,8 @@
 """Camera images from their files, with the matrices that place them in space.
 
 Pixel convention of this folder: integer coordinates are pixel centres. `img_aug_matrix` is
-`augmented_from_raw_px` (4x4, acting on (u, v, 1-or-depth, 1)): resizing by s maps u to s*(u + 0.5) - 0.5.
+`augmented_from_raw_px` (4x4, acting on (u, v, 1-or-depth, 1)): resizing by s maps u to s*(u + 0.5)
+- 0.5.
 """
 from typing import Any, Dict, Sequence, Tuple
 
@@ -12,20 +13,21 @@ from mmdet3d.registry import TRANSFORMS
 
 from ..channels import CAMERA_NAMES
 
-REDUCED_DECODING = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
-                    8: cv2.IMREAD_REDUCED_COLOR_8}
+REDUCED_DECODING = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2,
+                    4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
 @TRANSFORMS.register_module()
 class GeminiLoadImages(BaseTransform):
     """Loads the images of all cameras in one fixed order.
 
-    Sets `img` (list of (H, W, 3) uint8 BGR), `cam_names`, `cam2img` (N, 4, 4), `lidar2cam` (N, 4, 4),
-    `img_aug_matrix` (N, 4, 4), and `lidar_aug_matrix` (identity) unless it is set.
+    Sets `img` (list of (H, W, 3) uint8 BGR), `cam_names`, `cam2img` (N, 4, 4), `lidar2cam` (N, 4,
+    4), `img_aug_matrix` (N, 4, 4), and `lidar_aug_matrix` (identity) unless it is set.
 
     Args:
         camera_names: which cameras, in which order.
-        reduce: decode at 1/1, 1/2, 1/4 or 1/8 of the size, several times faster; `img_aug_matrix` knows of it.
+        reduce: decode at 1/1, 1/2, 1/4 or 1/8 of the size, several times faster; `img_aug_matrix`
+            knows of it.
     """
 
     def __init__(self, *, camera_names: Sequence[str] = CAMERA_NAMES, reduce: int = 1) -> None:
@@ -38,7 +40,8 @@ class GeminiLoadImages(BaseTransform):
         """Loads the images.
 
         Args:
-            results: holds `images`: per camera `img_path`, `cam2img` (3x3), `lidar2cam` (4x4), `height`, `width`.
+            results: holds `images`: per camera `img_path`, `cam2img` (3x3), `lidar2cam` (4x4),
+                `height`, `width`.
         """
         cameras = [results['images'][name] for name in self.camera_names]
         images, matrices = zip(*[self._load(camera) for camera in cameras])
@@ -59,8 +62,9 @@ class GeminiLoadImages(BaseTransform):
         flags = REDUCED_DECODING[self.reduce] | cv2.IMREAD_IGNORE_ORIENTATION
         image = cv2.imread(camera['img_path'], flags)
         if image is None:
-            raise FileNotFoundError(f'cannot read the image {camera["img_path"]}; check the data root and '
-                                    'convert the dataset again, which names all damaged files')
+            raise FileNotFoundError(f'cannot read the image {camera["img_path"]}; check the data '
+                                    'root and convert the dataset again, which names all damaged '
+                                    'files')
         return image, resize_matrix(1 / self.reduce, 1 / self.reduce)
 
 

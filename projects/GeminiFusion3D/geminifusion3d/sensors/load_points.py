@@ -1,9 +1,9 @@
 """LiDAR points of a keyframe and the sweeps before it, all in the keyframe's LiDAR frame.
 
-Replaces mmdet3d v1.4.0 `LoadPointsFromFile` and `LoadPointsFromMultiSweeps`. The delta: a sweep is moved by
-the inverse of `lidar2sensor` (the host's `p @ R - t` is right only while the car does not turn), always the
-newest sweeps are taken (the host draws some at random, in testing too), and close returns are removed from the
-keyframe as well, as the devkit does.
+Replaces mmdet3d v1.4.0 `LoadPointsFromFile` and `LoadPointsFromMultiSweeps`. The delta: a sweep is
+moved by the inverse of `lidar2sensor` (the host's `p @ R - t` is right only while the car does not
+turn), always the newest sweeps are taken (the host draws some at random, in testing too), and
+close returns are removed from the keyframe as well, as the devkit does.
 """
 from typing import Any, Dict
 
@@ -21,13 +21,15 @@ MICROSECONDS = 1e-6
 
 @TRANSFORMS.register_module()
 class GeminiLoadPoints(BaseTransform):
-    """Loads points as LiDARPoints (N, 5): x, y, z in metres, intensity 0..255, seconds before the keyframe.
+    """Loads LiDARPoints (N, 5): x, y, z in metres, intensity 0..255, seconds before the keyframe.
 
     Sets `points`, and `lidar_aug_matrix` (identity) unless it is set.
 
     Args:
-        sweeps_num: how many sweeps before the keyframe, the newest first; fewer where a scene starts.
-        remove_close_m: returns with |x| and |y| below this, in their own sweep's frame, are the car itself.
+        sweeps_num: how many sweeps before the keyframe, the newest first; fewer where a scene
+            starts.
+        remove_close_m: returns with |x| and |y| below this, in their own sweep's frame, are the
+            car itself.
     """
 
     def __init__(self, *, sweeps_num: int = 9, remove_close_m: float = 1.0) -> None:
@@ -51,12 +53,14 @@ class GeminiLoadPoints(BaseTransform):
         points = LiDARPoints(np.concatenate(clouds), points_dim=NUM_FEATURES)
         return {'lidar_aug_matrix': np.eye(4, dtype=np.float32), **results, 'points': points}
 
-    def _load(self, path: str, keyframe_from_sweep: np.ndarray, *, time_lag_s: float) -> np.ndarray:
+    def _load(self, path: str, keyframe_from_sweep: np.ndarray, *,
+              time_lag_s: float) -> np.ndarray:
         """Reads one sweep; returns (N, 5) float32 in the keyframe's LiDAR frame."""
         values = np.fromfile(path, dtype='<f4')
         if values.size % FLOATS_PER_POINT:
-            raise ValueError(f'{path} holds {values.size} numbers; expected a multiple of {FLOATS_PER_POINT}; '
-                             'convert the dataset again, which names all damaged files')
+            raise ValueError(f'{path} holds {values.size} numbers; expected a multiple of '
+                             f'{FLOATS_PER_POINT}; convert the dataset again, which names all '
+                             'damaged files')
         cloud = values.reshape(-1, FLOATS_PER_POINT)
         is_close = (np.abs(cloud[:, :2]) < self.remove_close_m).all(axis=1)
         cloud = cloud[~is_close]

@@ -1,9 +1,10 @@
-"""The dataset: info records -> what the pipelines start from, with the annotations ready for training.
+"""The dataset: info records -> what the pipelines start from, annotations ready for training.
 
-Subclass of mmdet3d v1.4.0 `datasets/nuscenes_dataset.py`. The delta: version and split come from the info file,
-files are read without executing code, paths are joined to the data root as they stand, void boxes are dropped,
-boxes count as valid when LiDAR or radar saw them, unknown velocities stay NaN instead of becoming zero, and
-augmentation does not depend on the number of workers.
+Subclass of mmdet3d v1.4.0 `datasets/nuscenes_dataset.py`. The delta: version and split come from
+the info file, files are read without executing code, paths are joined to the data root as they
+stand, void boxes are dropped, boxes count as valid when LiDAR or radar saw them, unknown
+velocities stay NaN instead of becoming zero, and augmentation does not depend on the number of
+workers.
 """
 from os import path as osp
 from typing import Any, Callable, Dict, List, Optional, Union
@@ -34,7 +35,8 @@ class GeminiNuScenesDataset(NuScenesDataset):
         filter_empty_gt: in training, skip keyframes without boxes.
         test_mode: no `ann_info`, nothing is skipped.
         load_eval_anns: in test mode, hand on `eval_ann_info`.
-        use_valid_flag: drop boxes that neither LiDAR nor radar saw, as the devkit's evaluation does.
+        use_valid_flag: drop boxes that neither LiDAR nor radar saw, as the devkit's evaluation
+            does.
         seed: base of all augmentation.
         indices: take only the first so many, or these, keyframes.
         lazy_init: do not read the info file yet.
@@ -44,9 +46,9 @@ class GeminiNuScenesDataset(NuScenesDataset):
 
     def __init__(self, *, data_root: str, ann_file: str, pipeline: List[Union[dict, Callable]],
                  modality: Optional[dict] = None, metainfo: Optional[dict] = None,
-                 filter_empty_gt: bool = True, test_mode: bool = False, load_eval_anns: bool = True,
-                 use_valid_flag: bool = True, seed: int = 0, indices: Union[int, List[int], None] = None,
-                 lazy_init: bool = False) -> None:
+                 filter_empty_gt: bool = True, test_mode: bool = False,
+                 load_eval_anns: bool = True, use_valid_flag: bool = True, seed: int = 0,
+                 indices: Union[int, List[int], None] = None, lazy_init: bool = False) -> None:
         self.seed = seed
         # Shared memory: workers that outlive an epoch see the new value.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
@@ -57,7 +59,7 @@ class GeminiNuScenesDataset(NuScenesDataset):
             use_valid_flag=use_valid_flag, indices=indices, lazy_init=lazy_init)
 
     def set_epoch(self, epoch: int) -> None:
-        """Chooses the augmentation of this epoch, for this process and its data loading workers."""
+        """Chooses the augmentation of this epoch, for this process and its loading workers."""
         self._epoch[0] = epoch
 
     def __getitem__(self, idx: int) -> dict:
@@ -85,9 +87,11 @@ class GeminiNuScenesDataset(NuScenesDataset):
         data_info = {key: value for key, value in info.items()
                      if key not in ('images', 'lidar_points', 'lidar_sweeps')}
         if self.modality['use_camera']:
-            data_info['images'] = {name: {**image, 'img_path': osp.join(self.data_root, image['img_path'])}
-                                   for name, image in info['images'].items()}
-        # Calibration is of use without points too; only the sweeps' files belong to the LiDAR alone.
+            data_info['images'] = {
+                name: {**image, 'img_path': osp.join(self.data_root, image['img_path'])}
+                for name, image in info['images'].items()}
+        # Calibration is of use without points too; only the sweeps' files belong to the LiDAR
+        # alone.
         data_info['lidar_points'] = self._with_full_path(info['lidar_points'])
         data_info['lidar2ego'] = np.asarray(info['lidar_points']['lidar2ego'])
         data_info['ego2global'] = np.asarray(info['ego2global'])
@@ -108,9 +112,11 @@ class GeminiNuScenesDataset(NuScenesDataset):
             info: one record of the info file.
 
         Returns:
-            `gt_bboxes_3d`: LiDAR frame, bottom centre, (N, 9), velocity NaN where unknown; `gt_labels_3d`: (N,).
+            `gt_bboxes_3d`: LiDAR frame, bottom centre, (N, 9), velocity NaN where unknown;
+            `gt_labels_3d`: (N,).
         """
-        kept = [(self.label_mapping[instance['bbox_label_3d']], instance) for instance in info['instances']
+        kept = [(self.label_mapping[instance['bbox_label_3d']], instance)
+                for instance in info['instances']
                 if instance['bbox_3d_isvalid'] or not self.use_valid_flag]
         kept = [(label, instance) for label, instance in kept if label >= 0]
         for label, _ in kept:

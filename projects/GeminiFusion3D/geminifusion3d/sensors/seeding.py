@@ -1,8 +1,9 @@
 """Randomness that belongs to a sample: the same for any number of workers, new in every epoch.
 
-A worker's own random stream depends on which samples it happens to serve. Here each sample's pipeline runs
-with the global generators seeded by (seed, epoch, index), the host's transforms included, and the generators
-are put back afterwards, so that the model's own randomness does not notice.
+A worker's own random stream depends on which samples it happens to serve. Here each sample's
+pipeline runs with the global generators seeded by (seed, epoch, index), the host's transforms
+included, and the generators are put back afterwards, so that the model's own randomness does not
+notice.
 """
 import random
 from contextlib import contextmanager
@@ -14,13 +15,14 @@ import torch
 
 @contextmanager
 def seeded_generators(key: Tuple[int, ...]) -> Iterator[None]:
-    """Seeds the generators of `random`, numpy and torch (CPU) from `key`; restores them on leaving.
+    """Seeds the generators of `random`, numpy and torch (CPU) from `key`; restores them later.
 
     Args:
         key: non-negative integers, such as (seed, epoch, index).
     """
     python_seed, numpy_seed, torch_seed = np.random.SeedSequence(key).generate_state(3).tolist()
-    python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    torch_state = torch.get_rng_state()
     try:
         random.seed(python_seed)
         np.random.seed(numpy_seed)
