@@ -1,0 +1,109 @@
+"""Checkpoint files: read without running code from them, written whole or not at all.
+
+A checkpoint is a pickle, and a pickle from somebody else can run any program. torch's weights-only
+reader refuses everything but tensors and plain containers; mmengine's training checkpoints also
+hold its `HistoryBuffer` (logged scalars), which is allowed here by name. The buffers refer to four
+of their own methods through `builtins.getattr`: in its place stands a function that returns just
+those four.
+"""
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Tuple, Union
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from ..atomic import atomic_write
+from ..errors import UserError
+
+HISTORY_METHODS = ('min', 'max', 'current', 'mean')
+SCALAR_TYPES = ('bool', 'int32', 'int64', 'float32', 'float64')
+UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError,
+              zipfile.BadZipFile, OSError)
+
+
+def history_method(owner: type, name: str) -> Callable:
+    """Stands in for `getattr` while a checkpoint is read: finds the statistics of a HistoryBuffer.
+
+    Raises:
+        pickle.UnpicklingError: for any other object or name.
+    """
+    if owner is HistoryBuffer and name in HISTORY_METHODS:
+        return getattr(HistoryBuffer, name)
+    raise pickle.UnpicklingError(f'the file asks for attribute {name!r} of {owner!r}')
+
+
+def safe_globals() -> List[Union[type, Tuple[Any, str]]]:
+    """Returns what a training checkpoint may refer to besides tensors and plain containers."""
+    reconstruct, scalar = np.array(0.).__reduce__()[0], np.float64(0.).__reduce__()[0]
+    numpy_functions = [(function, f'{module}.{function.__name__}')
+                       for function in (reconstruct, scalar)
+                       for module in ('numpy.core.multiarray', 'numpy._core.multiarray')]
+    dtypes = [type(np.dtype(name)) for name in SCALAR_TYPES]
+    return [HistoryBuffer, (history_method, 'builtins.getattr'), np.ndarray, np.dtype,
+            *numpy_functions, *dtypes]
+
+
+def register_safe_globals() -> None:
+    """Lets torch's weights-only reader open mmengine's training checkpoints (torch >= 2.6)."""
+    torch.serialization.add_safe_globals(safe_globals())
+
+
+def read_checkpoint(path: Union[str, Path], *, map_location: Any = 'cpu') -> Dict[str, Any]:
+    """Reads a checkpoint without executing anything in it.
+
+    Args:
+        path: a local file, or an address that mmengine knows (`https://`, `torchvision://`).
+        map_location: as in `torch.load`.
+
+    Returns:
+        The checkpoint's dictionary; bare state dicts come back as they are.
+
+    Raises:
+        UserError: if the file is absent, damaged, holds forbidden objects, or is no dictionary.
+    """
+    if '://' not in str(path) and not Path(path).expanduser().is_file():
+        raise UserError(f'checkpoint {path} does not exist: pass the path of a .pth file, '
+                        f'as training writes them to its work directory')
+    register_safe_globals()
+    try:
+        if '://' in str(path):
+            content = CheckpointLoader.load_checkpoint(str(path), map_location=map_location)
+        else:
+            content = torch.load(Path(path).expanduser(), map_location=map_location,
+                                 weights_only=True)
+    except UNREADABLE as error:
+        raise UserError(_why_unreadable(path, error)) from error
+    if not isinstance(content, dict):
+        raise UserError(f'checkpoint {path} holds a {type(content).__name__}, expected a '
+                        f'dictionary with a state_dict: pass a .pth file that training wrote')
+    return content
+
+
+def _why_unreadable(path: Union[str, Path], error: Exception) -> str:
+    """Says in one sentence why a checkpoint cannot be used."""
+    if 'Weights only load failed' in str(error) or isinstance(error, pickle.UnpicklingError):
+        reason = str(error.__cause__ or error).split('WeightsUnpickler error:')[-1]
+        reason = ' '.join(reason.split())[:160]
+        return (f'checkpoint {path} is refused, nothing in it was run: it is damaged or holds '
+                f'objects that are no weights ({reason}); use a file written by training')
+    reason = ' '.join(str(error).split())[:160]
+    return (f'checkpoint {path} cannot be read, it is damaged or incomplete ({reason}): '
+            f'use another one, or train again')
+
+
+def write_whole(path: Union[str, Path], write: Callable[[Path], None]) -> None:
+    """Writes a file under a temporary name, forces it to the disk and renames it.
+
+    Args:
+        path: where the finished file shall stand.
+        write: writes the content to the path that it is given.
+    """
+    with atomic_write(path) as part:
+        write(part)
+        with open(part, 'rb') as written:
+            os.fsync(written.fileno())

@@ -1,0 +1,169 @@
+"""What `tools/train.py` and `tools/test.py` do: arguments to a checked config, config to a run."""
+import argparse
+import os
+import shlex
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, List, Optional
+
+import torch
+from mmengine.config import Config, DictAction
+
+from ..cli import EXIT_INTERRUPTED
+from ..errors import UserError
+from .config_file import apply_seed, check_data_files, load_config
+from .mistakes import config_mistakes
+from .runner import GeminiRunner
+
+OTHER_RANKS_WAIT_S = 5.
+DEMO_CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
+TRAIN_EXAMPLE = (f'example: python tools/train.py {DEMO_CONFIG} '
+                 '--work-dir work_dirs/demo --resume auto')
+TEST_EXAMPLE = (f'example: python tools/test.py {DEMO_CONFIG} '
+                'work_dirs/demo/epoch_12.pth --work-dir work_dirs/demo')
+
+
+def _parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Builds the arguments that training and testing share."""
+    parser = argparse.ArgumentParser(description=description, epilog=example)
+    parser.add_argument('config', help='config file, such as those under configs/')
+    parser.add_argument('--work-dir', help='folder for checkpoints, logs and metrics; '
+                                           'default: work_dirs/<name of the config>')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='settings of the config to replace: '
+                             'optim_wrapper.optimizer.lr=0.001 train_cfg.max_epochs=2')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='who started the processes; tools/dist_train.sh and others set it')
+    # torch.distributed.launch passes this; torchrun sets the variable LOCAL_RANK instead.
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0,
+                        help=argparse.SUPPRESS)
+    return parser
+
+
+def parse_train_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
+    """Reads the command line of `tools/train.py`."""
+    parser = _parser('Trains a detector.', TRAIN_EXAMPLE)
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='auto|CHECKPOINT',
+                        help='continue from this checkpoint; "auto" or nothing: from the newest '
+                             'readable one in the work directory, or from the beginning')
+    parser.add_argument('--amp', action='store_true', help='train with automatic mixed precision')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help='scale the learning rate by the real batch size over the recipe\'s')
+    parser.add_argument('--seed', type=int, help='seed of everything random')
+    return parser.parse_args(arguments)
+
+
+def parse_test_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
+    """Reads the command line of `tools/test.py`."""
+    parser = _parser('Evaluates a checkpoint with the official nuScenes metric.', TEST_EXAMPLE)
+    parser.add_argument('checkpoint', help='checkpoint (.pth) that was trained with the config')
+    return parser.parse_args(arguments)
+
+
+def train_config(arguments: argparse.Namespace) -> Config:
+    """Builds the config of a training from its arguments.
+
+    Raises:
+        UserError: if something in it cannot work.
+    """
+    cfg = _common_config(arguments)
+    if arguments.seed is not None:
+        apply_seed(cfg, arguments.seed)
+    if arguments.amp:
+        _enable_amp(cfg)
+    if arguments.auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise UserError('--auto-scale-lr needs the batch size that the learning rate belongs '
+                            'to: add auto_scale_lr = dict(base_batch_size=N, enable=False) to '
+                            'the config')
+        cfg.auto_scale_lr.enable = True
+    if arguments.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if arguments.resume == 'auto' else arguments.resume
+    check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
+    return cfg
+
+
+def _common_config(arguments: argparse.Namespace) -> Config:
+    """Loads the config and sets what both commands set."""
+    cfg = load_config(arguments.config, arguments.cfg_options)
+    cfg.launcher = arguments.launcher
+    cfg.work_dir = (arguments.work_dir or cfg.get('work_dir')
+                    or str(Path('work_dirs') / Path(arguments.config).stem))
+    return cfg
+
+
+def _enable_amp(cfg: Config) -> None:
+    """Replaces the optimizer wrapper by its mixed-precision form."""
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise UserError(f'--amp works with optim_wrapper.type OptimWrapper, got {kind}: '
+                        f'leave --amp out or change the config')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Trains as the arguments say.
+
+    Returns:
+        The exit code: 0, or 130 after Ctrl-C.
+    """
+    with _one_voice(arguments):
+        cfg = train_config(arguments)
+        try:
+            GeminiRunner.from_cfg(cfg).train()
+        except KeyboardInterrupt:
+            if _rank() == 0:
+                print(f'\ninterrupted; to continue from the last checkpoint in {cfg.work_dir}: '
+                      f'{_resume_command(arguments)}', file=sys.stderr)
+            return EXIT_INTERRUPTED
+    return 0
+
+
+def test(arguments: argparse.Namespace) -> int:
+    """Evaluates a checkpoint as the arguments say.
+
+    Returns:
+        The exit code, 0.
+    """
+    with _one_voice(arguments):
+        cfg = _common_config(arguments)
+        check_data_files(cfg, ['test_dataloader'])
+        cfg.load_from, cfg.resume = arguments.checkpoint, False
+        GeminiRunner.from_cfg(cfg).test()
+    return 0
+
+
+@contextmanager
+def _one_voice(arguments: argparse.Namespace) -> Iterator[None]:
+    """Names a mistake once: all processes make it, and the first to end stops the others."""
+    os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
+    try:
+        with config_mistakes(arguments.config):
+            yield
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+    except UserError:
+        if _rank() > 0:
+            time.sleep(OTHER_RANKS_WAIT_S)
+        raise
+
+
+def _rank() -> int:
+    """Returns the number of this process among all of a run."""
+    return int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0)))
+
+
+def _resume_command(arguments: argparse.Namespace) -> str:
+    """Returns the command that continues an interrupted training."""
+    if arguments.launcher != 'none':
+        return 'the same command with --resume auto'
+    kept = list(sys.argv)
+    if '--resume' in kept:
+        at = kept.index('--resume')
+        takes_value = arguments.resume == (kept[at + 1] if at + 1 < len(kept) else None)
+        del kept[at:at + 1 + takes_value]
+    return 'python ' + shlex.join(kept + ['--resume', 'auto'])

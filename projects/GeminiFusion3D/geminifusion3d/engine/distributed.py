@@ -1,0 +1,51 @@
+"""Several processes on machines without a GPU: mmengine's launchers, with gloo in place of nccl.
+
+mmengine 0.10.7 (mmengine/dist/utils.py `init_dist`) selects a CUDA device for every process. Here
+the same function runs with that one call switched off where there is no CUDA device; everything
+else (the variables of torchrun, SLURM and MPI) stays the host's.
+"""
+import os
+from typing import Any, Mapping
+from unittest import mock
+
+import torch
+from mmengine.dist import init_dist
+
+from ..errors import UserError
+
+
+def runs_on_gpu() -> bool:
+    """Says whether this process trains on a CUDA device."""
+    return torch.cuda.is_available() and torch.cuda.device_count() > 0
+
+
+def start_process_group(launcher: str, dist_cfg: Mapping[str, Any]) -> None:
+    """Joins the process group: nccl (or the configured backend) on GPUs, gloo on CPUs.
+
+    Args:
+        launcher: 'pytorch', 'slurm' or 'mpi', as in `mmengine.dist.init_dist`.
+        dist_cfg: backend and timeout, as in the config's `env_cfg.dist_cfg`.
+
+    Raises:
+        UserError: if a launcher's variables are absent, or there are fewer GPUs than processes.
+    """
+    try:
+        if runs_on_gpu():
+            _check_device_count()
+            init_dist(launcher, **dist_cfg)
+        else:
+            with mock.patch.object(torch.cuda, 'set_device', lambda device: None):
+                init_dist(launcher, **{**dist_cfg, 'backend': 'gloo'})
+    except KeyError as error:
+        raise UserError(f'--launcher {launcher} needs the variable {error} of its launcher: start '
+                        f'with tools/dist_train.sh or slurm_train.sh, or leave --launcher out'
+                        ) from error
+
+
+def _check_device_count() -> None:
+    """Refuses more processes on this machine than it has GPUs."""
+    local_rank = int(os.environ.get('LOCAL_RANK', 0))
+    if local_rank >= torch.cuda.device_count():
+        raise UserError(f'process {local_rank} of this machine has no GPU, '
+                        f'{torch.cuda.device_count()} visible: ask for that many processes, or '
+                        f'hide all GPUs (CUDA_VISIBLE_DEVICES=-1) to run on the CPU')

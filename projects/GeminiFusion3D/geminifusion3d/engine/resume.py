@@ -1,0 +1,58 @@
+"""Which checkpoint a killed training continues from."""
+import logging
+from pathlib import Path
+from typing import List, Optional
+
+from mmengine.logging import print_log
+
+from ..errors import UserError
+from .checkpoint_file import read_checkpoint
+
+TRAINING_STATE = ('meta', 'state_dict', 'message_hub', 'optimizer')
+LAST_CHECKPOINT = 'last_checkpoint'
+
+
+def check_resumable(path: Path) -> None:
+    """Makes sure that a training can continue from a file.
+
+    Raises:
+        UserError: if the file is unreadable or holds weights only.
+    """
+    missing = [key for key in TRAINING_STATE if key not in read_checkpoint(path)]
+    if missing:
+        raise UserError(f'checkpoint {path} holds no training state (no {", ".join(missing)}), '
+                        f'training cannot continue from it: to start from its weights, pass '
+                        f'--cfg-options load_from={path}')
+
+
+def resume_candidates(work_dir: Path) -> List[Path]:
+    """Lists the checkpoints of a work directory: the last one noted, then others, newest first."""
+    note = work_dir / LAST_CHECKPOINT
+    noted = note.read_text().strip() if note.is_file() else ''
+    # A work directory that was moved still holds the file under its old name.
+    named = [Path(noted), work_dir / Path(noted).name] if noted else []
+    last = next((path for path in named if path.is_file()), None)
+    others = sorted((path for pattern in ('epoch_*.pth', 'iter_*.pth')
+                     for path in work_dir.glob(pattern) if last is None or path.name != last.name),
+                    key=lambda path: (-path.stat().st_mtime_ns, path.name))
+    return others if last is None else [last, *others]
+
+
+def find_resumable(work_dir: Path) -> Optional[Path]:
+    """Finds the newest checkpoint that training can continue from; skips unreadable ones aloud.
+
+    Args:
+        work_dir: the folder that the training writes to.
+
+    Returns:
+        The checkpoint, or None if the training starts from the beginning.
+    """
+    for path in resume_candidates(work_dir):
+        try:
+            check_resumable(path)
+        except UserError as error:
+            print_log(f'skipped while looking for a checkpoint to resume from: {error}',
+                      logger='current', level=logging.WARNING)
+        else:
+            return path
+    return None

@@ -1,0 +1,139 @@
+"""Training and testing: mmengine's Runner where its assumptions do not hold for this project.
+
+The delta to `mmengine.runner.Runner` 0.10.7, method by method: processes on CPUs (`setup_env`,
+`wrap_model`), checkpoints that are read safely, fit the model and are written whole
+(`load_or_resume`, `load_checkpoint`, `save_checkpoint`), collected results inside the work
+directory (`build_evaluator`), and a console that shows progress only (`build_logger`).
+"""
+import logging
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Union
+
+import torch
+from mmengine.dist import broadcast_object_list, is_distributed, is_main_process
+from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
+from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+from mmengine.runner.base_loop import BaseLoop
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from torch import nn
+
+from .checkpoint_file import read_checkpoint
+from .checkpoint_fit import check_fits
+from .distributed import runs_on_gpu, start_process_group
+from .resume import check_resumable, find_resumable
+
+PART_SUFFIX = '.part'
+# Long dumps, and notes of the host to its own developers.
+NOT_FOR_CONSOLE = ('Config:\n', 'Hooks will be executed in the following order', '\n' + '-' * 60,
+                   'Exp name:', '"FileClient" will be deprecated', '"HardDiskBackend" is',
+                   'Distributed training is not used, all SyncBatchNorm')
+
+
+@RUNNERS.register_module()
+class GeminiRunner(Runner):
+    """mmengine's Runner for CPUs and GPUs alike, with safe checkpoints (see the module)."""
+
+    def setup_env(self, env_cfg: Dict[str, Any]) -> None:
+        """Joins the process group with a backend that the machine has, then does as the host."""
+        # cuBLAS is deterministic only with this, and only if it is set before CUDA starts.
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+        if self.distributed and not is_distributed():
+            start_process_group(self.launcher, env_cfg.get('dist_cfg', {}))
+        super().setup_env(env_cfg)
+
+    def set_randomness(self, seed: Optional[int], diff_rank_seed: bool = False,
+                       deterministic: bool = False) -> None:
+        """As the host's; on a GPU, an operator without a deterministic form warns and runs."""
+        super().set_randomness(seed, diff_rank_seed, deterministic)
+        if deterministic and runs_on_gpu():
+            torch.use_deterministic_algorithms(True, warn_only=True)
+
+    def wrap_model(self, model_wrapper_cfg: Optional[Dict[str, Any]], model: nn.Module
+                   ) -> nn.Module:
+        """On CPUs, wraps without device ids, and without SyncBatchNorm, which needs a GPU."""
+        if self.distributed and not runs_on_gpu() and not is_model_wrapper(model):
+            if self.cfg.pop('sync_bn', None) is not None:
+                self.logger.warning('sync_bn is left out: SyncBatchNorm needs a GPU')
+            model = revert_sync_batchnorm(model)
+            model_wrapper_cfg = {
+                'type': 'MMDistributedDataParallel', 'broadcast_buffers': False,
+                'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
+                **(model_wrapper_cfg or {}), 'device_ids': None}
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_evaluator(self, evaluator: Union[Dict, List, Evaluator]) -> Evaluator:
+        """Collects the results of the processes in the log folder, not in the current one."""
+        built = super().build_evaluator(evaluator)
+        for metric in built.metrics:
+            if metric.collect_device == 'cpu' and metric.collect_dir is None:
+                metric.collect_dir = str(Path(self.log_dir) / 'collected_results')
+        return built
+
+    def build_logger(self, log_level: Union[int, str] = 'INFO', log_file: Optional[str] = None,
+                     **kwargs: Any) -> MMLogger:
+        """Keeps the dumps of environment, config and hooks in the log file, off the console."""
+        logger = super().build_logger(log_level, log_file, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.addFilter(
+                    lambda record: not record.getMessage().startswith(NOT_FOR_CONSOLE))
+        return logger
+
+    def load_or_resume(self) -> None:
+        """Resumes from the newest readable checkpoint; loads strictly, except to fine-tune."""
+        if self._has_loaded:
+            return
+        is_training = isinstance(self._train_loop, BaseLoop)
+        if is_training and is_main_process():
+            _remove_parts(Path(self.work_dir))
+        source = self._load_from
+        if self._resume and source is None:
+            found = [find_resumable(Path(self.work_dir)) if is_main_process() else None]
+            broadcast_object_list(found)
+            source = found[0]
+            self.logger.info(f'resuming from {source}' if source else
+                             f'no checkpoint in {self.work_dir} yet: starting from the beginning')
+        elif self._resume:
+            check_resumable(Path(source))
+        if source is not None and self._resume:
+            self.resume(str(source))
+        elif source is not None:
+            self.load_checkpoint(source, strict=not is_training)
+
+    def load_checkpoint(self, filename: str, map_location: Union[str, Callable] = 'cpu',
+                        strict: bool = True, revise_keys: Optional[list] = None) -> Dict[str, Any]:
+        """As the host's, but nothing in the file is run, and by default every key must fit.
+
+        Raises:
+            UserError: if the file is unreadable, or `strict` and of another config.
+        """
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        checkpoint = read_checkpoint(filename, map_location=map_location)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        if strict and not revise_keys:
+            check_fits(model, checkpoint, name=filename)
+        _load_checkpoint_to_model(model, checkpoint, strict,
+                                  revise_keys=revise_keys or [(r'^module\.', '')])
+        self._has_loaded = True
+        self.logger.info(f'Load checkpoint from {filename}')
+        return checkpoint
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
+        """As the host's, but under a temporary name that is renamed when the file is whole."""
+        part = filename + PART_SUFFIX
+        super().save_checkpoint(out_dir, part, *args, **kwargs)
+        written = Path(out_dir) / part
+        if is_main_process() and written.is_file():
+            with open(written, 'rb') as file:
+                os.fsync(file.fileno())
+            os.replace(written, Path(out_dir) / filename)
+
+
+def _remove_parts(work_dir: Path) -> None:
+    """Removes what a killed run left half-written."""
+    for part in work_dir.glob(f'*.pth{PART_SUFFIX}'):
+        part.unlink(missing_ok=True)
