@@ -47,9 +47,9 @@ def resolve_splits(nusc: NuScenes, requested: Sequence[str]) -> Dict[str, List[s
               for name in names}
     empty = [name for name in names if not scenes[name]]
     if empty and (requested or len(empty) == len(names)):
+        held = _shortened(sorted(scene['name'] for scene in nusc.scene))
         raise UserError(f'split {empty[0]!r} has no scene in {nusc.dataroot}/{nusc.version}, '
-                        f'which holds {_shortened(sorted(scene["name"] for scene in nusc.scene))}; ask for '
-                        'another with --splits')
+                        f'which holds {held}; ask for another with --splits')
     return {name: tokens for name, tokens in scenes.items() if tokens}
 
 

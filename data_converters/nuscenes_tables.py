@@ -42,7 +42,7 @@ def open_tables(root: Path, version: str) -> NuScenes:
     except (KeyError, AssertionError) as error:
         raise UserError(f'the tables in {root / version} do not fit together: the devkit stopped '
                         f'at {error!r}; unpack the metadata archive of this version again'
-                        '') from error
+                        ) from error
 
 
 def checked_relative_path(filename: str) -> str:

@@ -1,0 +1,113 @@
+"""A picture of what a pipeline delivers: points and boxes over the images, and from above.
+
+Everything is drawn through the matrices that the model gets, so a wrong one shows: points leave
+their objects.
+"""
+from typing import Any, Dict, List, Tuple
+
+import cv2
+import numpy as np
+
+from .project import project_points
+
+CAMERA_ROWS = (('CAM_FRONT_LEFT', 'CAM_FRONT', 'CAM_FRONT_RIGHT'),
+               ('CAM_BACK_LEFT', 'CAM_BACK', 'CAM_BACK_RIGHT'))
+# Pairs of mmdet3d's LiDARInstance3DBoxes.corners; 4, 5, 6, 7 are the front face.
+BOX_EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5),
+             (2, 6), (3, 7))
+POINTS_PER_EDGE = 32
+NEAREST_DEPTH_M = 0.3
+FARTHEST_COLOUR_M = 60.0
+BOX_BGR, FRONT_BGR, TEXT_BGR = (80, 255, 80), (60, 60, 255), (255, 255, 255)
+
+
+def draw_sample(results: Dict[str, Any], *, range_m: float = 55.0) -> np.ndarray:
+    """Draws one sample.
+
+    Args:
+        results: a pipeline's output before packing: `img`, `cam_names`, `points`,
+            `gt_bboxes_3d` and the four kinds of matrices.
+        range_m: half the side of the view from above.
+
+    Returns:
+        A BGR picture: six cameras, left to right as seen from the car, and the view from above.
+    """
+    names = list(results['cam_names'])
+    panels = [[draw_camera(results, names.index(name)) for name in row] for row in CAMERA_ROWS]
+    cameras = np.vstack([np.hstack(row) for row in panels])
+    points_m = results['points'].tensor[:, :3].numpy()
+    return np.hstack([cameras, draw_bev(points_m, results['gt_bboxes_3d'].corners.numpy(),
+                                        size_px=cameras.shape[0], range_m=range_m)])
+
+
+def draw_camera(results: Dict[str, Any], camera: int) -> np.ndarray:
+    """Draws the points, coloured by depth, and the boxes, front face red, over one image.
+
+    Args:
+        results: as for `draw_sample`.
+        camera: position in `cam_names`.
+    """
+    picture = np.ascontiguousarray(results['img'][camera]).copy()
+    matrices = {'lidar_aug_matrix': results['lidar_aug_matrix'],
+                **{key: results[key][camera]
+                   for key in ('lidar2cam', 'cam2img', 'img_aug_matrix')}}
+    px, depth_m = project_points(results['points'].tensor[:, :3].numpy(), **matrices)
+    _draw_points(picture, px, depth_m)
+    for corners_m in results['gt_bboxes_3d'].corners.numpy():
+        _draw_box(picture, corners_m, matrices)
+    cv2.putText(picture, results['cam_names'][camera], (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6,
+                TEXT_BGR, 1, cv2.LINE_AA)
+    return picture
+
+
+def draw_bev(points_m: np.ndarray, corners_m: np.ndarray, *, size_px: int,
+             range_m: float) -> np.ndarray:
+    """Draws points (N, 3) and boxes (M, 8, 3) from above, x to the right and y up."""
+    picture = np.zeros((size_px, size_px, 3), np.uint8)
+    px_per_m = size_px / (2 * range_m)
+
+    def to_px(xy_m: np.ndarray) -> np.ndarray:
+        return np.round((xy_m * (1, -1) + range_m) * px_per_m).astype(int)
+
+    columns, rows = to_px(points_m[:, :2]).T
+    is_inside = (columns >= 0) & (columns < size_px) & (rows >= 0) & (rows < size_px)
+    colours = _depth_colours(np.linalg.norm(points_m[:, :2], axis=1))
+    picture[rows[is_inside], columns[is_inside]] = colours[is_inside]
+    for corners in corners_m:
+        bottom = to_px(corners[[0, 3, 7, 4], :2])
+        cv2.polylines(picture, [bottom.astype(np.int32)], True, BOX_BGR, 1, cv2.LINE_AA)
+        front = (int(value) for value in bottom[2]), (int(value) for value in bottom[3])
+        cv2.line(picture, tuple(front[0]), tuple(front[1]), FRONT_BGR, 2, cv2.LINE_AA)
+    return picture
+
+
+def _draw_points(picture: np.ndarray, px: np.ndarray, depth_m: np.ndarray) -> None:
+    order = np.argsort(-depth_m)
+    order = order[depth_m[order] > NEAREST_DEPTH_M]
+    for (u, v), colour in zip(px[order], _depth_colours(depth_m[order]).tolist()):
+        if 0 <= u < picture.shape[1] and 0 <= v < picture.shape[0]:
+            cv2.circle(picture, (round(u), round(v)), 1, colour, -1)
+
+
+def _draw_box(picture: np.ndarray, corners_m: np.ndarray, matrices: Dict[str, np.ndarray]) -> None:
+    """Draws the edges in short pieces, so that those partly behind the camera need no clipping."""
+    fraction = np.linspace(0, 1, POINTS_PER_EDGE)[:, None]
+    for first, last in BOX_EDGES:
+        line_m = corners_m[first] * (1 - fraction) + corners_m[last] * fraction
+        px, depth_m = project_points(line_m, **matrices)
+        colour = FRONT_BGR if min(first, last) >= 4 else BOX_BGR
+        for piece in _visible_pieces(px, depth_m, picture.shape[:2]):
+            cv2.line(picture, piece[0], piece[1], colour, 1, cv2.LINE_AA)
+
+
+def _visible_pieces(px: np.ndarray, depth_m: np.ndarray, image_hw: Tuple[int, int]
+                    ) -> List[Tuple[Tuple[int, int], Tuple[int, int]]]:
+    limit_px = 2 * max(image_hw)
+    is_drawable = (depth_m > NEAREST_DEPTH_M) & (np.abs(np.nan_to_num(px)) < limit_px).all(axis=1)
+    return [(tuple(map(round, px[index].tolist())), tuple(map(round, px[index + 1].tolist())))
+            for index in range(len(px) - 1) if is_drawable[index] and is_drawable[index + 1]]
+
+
+def _depth_colours(depth_m: np.ndarray) -> np.ndarray:
+    nearness = 255 * (1 - np.clip(depth_m / FARTHEST_COLOUR_M, 0, 1))
+    return cv2.applyColorMap(nearness.astype(np.uint8)[:, None], cv2.COLORMAP_TURBO)[:, 0]
