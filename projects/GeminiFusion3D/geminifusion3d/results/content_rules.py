@@ -1,4 +1,4 @@
-"""The rules that a submission must obey as a whole, whatever the dataset: meta flags, lists, limits.
+"""The rules that a submission obeys as a whole, whatever the dataset: flags, lists, limits.
 
 Source: nuScenes detection README ("Results format", "Challenge tracks").
 """
@@ -14,14 +14,17 @@ MAX_BOXES_PER_SAMPLE = 500
 def check_content(content: Any) -> Iterator[Finding]:
     """Yields what is wrong with a parsed submission without looking at any dataset."""
     if not isinstance(content, dict):
-        yield Finding(ERROR, 'top-level', f'got {type(content).__name__}, expected an object with meta and results')
+        yield Finding(ERROR, 'top-level', f'got {type(content).__name__}, expected an object with '
+                      'meta and results')
         return
     for key in ('meta', 'results'):
         if key not in content:
-            yield Finding(ERROR, 'top-level', f'{key} is missing, expected exactly meta and results', field=key)
+            yield Finding(ERROR, 'top-level', f'{key} is missing, expected exactly meta and '
+                          'results', field=key)
     for key in content:
         if key not in ('meta', 'results'):
-            yield Finding(ERROR, 'top-level', f'got {key!r}, expected exactly meta and results', field=key)
+            yield Finding(ERROR, 'top-level', f'got {key!r}, expected exactly meta and results',
+                          field=key)
     if 'meta' in content:
         yield from check_meta(content['meta'])
     if 'results' in content:
@@ -31,7 +34,8 @@ def check_content(content: Any) -> Iterator[Finding]:
 def check_meta(meta: Any) -> Iterator[Finding]:
     """Yields what is wrong with the declaration of the inputs used."""
     if not isinstance(meta, dict):
-        yield Finding(ERROR, 'meta-type', f'got {type(meta).__name__}, expected an object of five flags', field='meta')
+        yield Finding(ERROR, 'meta-type', f'got {type(meta).__name__}, expected an object of five '
+                      'flags', field='meta')
         return
     for flag in META_FLAGS:
         if flag not in meta:
@@ -42,11 +46,12 @@ def check_meta(meta: Any) -> Iterator[Finding]:
                           field=f'meta.{flag}')
     for flag in meta:
         if flag not in META_FLAGS:
-            yield Finding(ERROR, 'meta-unknown-flag', f'got {flag!r}, expected exactly {", ".join(META_FLAGS)}',
-                          field=f'meta.{flag}')
+            yield Finding(ERROR, 'meta-unknown-flag', f'got {flag!r}, expected exactly '
+                          f'{", ".join(META_FLAGS)}', field=f'meta.{flag}')
     sensors = [meta.get(flag) for flag in META_FLAGS[:3]]
     if sensors == [False, False, False]:
-        yield Finding(WARNING, 'meta-no-sensor', 'no sensor is declared as used, expected at least one', field='meta')
+        yield Finding(WARNING, 'meta-no-sensor', 'no sensor is declared as used, expected at '
+                      'least one', field='meta')
 
 
 def challenge_track(meta: Dict[str, bool]) -> str:
@@ -61,14 +66,14 @@ def challenge_track(meta: Dict[str, bool]) -> str:
 def check_results(results: Any) -> Iterator[Finding]:
     """Yields what is wrong with the lists of records."""
     if not isinstance(results, dict):
-        yield Finding(ERROR, 'results-type', f'got {type(results).__name__}, expected an object: sample token to list',
-                      field='results')
+        yield Finding(ERROR, 'results-type', f'got {type(results).__name__}, expected an object '
+                      'that maps sample tokens to lists', field='results')
         return
     for sample_token, records in results.items():
         field = f'results.{sample_token}'
         if not isinstance(records, list):
-            yield Finding(ERROR, 'sample-type', f'got {type(records).__name__}, expected a list of boxes (an empty '
-                          'one where nothing was found)', sample_token, field)
+            yield Finding(ERROR, 'sample-type', f'got {type(records).__name__}, expected a list '
+                          'of boxes (an empty one where nothing was found)', sample_token, field)
             continue
         if len(records) > MAX_BOXES_PER_SAMPLE:
             yield Finding(ERROR, 'too-many-boxes', f'got {len(records)} boxes, expected at most '
@@ -83,10 +88,11 @@ def _check_duplicates(records: List[Any], sample_token: str) -> Iterator[Finding
     first_seen: Dict[Any, int] = {}
     for index, record in enumerate(records):
         try:
-            key = (record['detection_name'], *record['translation'], *record['size'], *record['rotation'])
+            key = (record['detection_name'], *record['translation'], *record['size'],
+                   *record['rotation'])
             earlier = first_seen.setdefault(key, index)
         except (KeyError, TypeError):
             continue  # malformed records are reported by the record rules
         if earlier != index:
-            yield Finding(WARNING, 'duplicate-box', f'repeats box {earlier}; the second can only be a false '
-                          'positive', sample_token, f'results.{sample_token}[{index}]')
+            yield Finding(WARNING, 'duplicate-box', f'repeats box {earlier}; the second can only '
+                          'be a false positive', sample_token, f'results.{sample_token}[{index}]')

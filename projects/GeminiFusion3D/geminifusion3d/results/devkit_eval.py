@@ -1,4 +1,4 @@
-"""Runs the unmodified nuScenes devkit on a results file and returns what it computed, without its printing.
+"""Runs the unmodified nuScenes devkit on a results file and returns what it computed, quietly.
 
 Used by the metric during training and testing, and by tools/score_ground_truth.py. The numbers are
 those of `python -m nuscenes.eval.detection.evaluate`: same file, same configuration, same code.
@@ -10,7 +10,7 @@ import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Union
+from typing import Any, Dict, Iterator, List, Union
 
 import numpy as np
 from nuscenes import NuScenes
@@ -26,7 +26,8 @@ EVAL_CONFIG = 'detection_cvpr_2019'
 ERROR_NAMES = {'trans_err': 'mATE', 'scale_err': 'mASE', 'orient_err': 'mAOE', 'vel_err': 'mAVE',
                'attr_err': 'mAAE'}
 # What the devkit does not define: the errors of these classes are NaN there and null in JSON.
-_UNDEFINED_ERRORS = {'traffic_cone': ('orient_err', 'vel_err', 'attr_err'), 'barrier': ('vel_err', 'attr_err')}
+_UNDEFINED_ERRORS = {'traffic_cone': ('orient_err', 'vel_err', 'attr_err'),
+                     'barrier': ('vel_err', 'attr_err')}
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ def open_tables(*, data_root: Union[str, Path], version: str) -> NuScenes:
         UserError: if there is no such version under the data root.
     """
     if not (Path(data_root) / version).is_dir():
-        raise UserError(f'{data_root} has no folder {version}; give the folder that holds the tables of '
-                        f'{version} as data root')
+        raise UserError(f'{data_root} has no folder {version}; give the folder that holds the '
+                        f'tables of {version} as data root')
     return NuScenes(version=version, dataroot=str(data_root), verbose=False)
 
 
@@ -67,37 +68,41 @@ def evaluate_file(*, result_path: Union[str, Path], tables: NuScenes, split: str
     config = config_factory(EVAL_CONFIG)
     if _has_no_boxes(result_path):
         return _evaluation_of_nothing(config, result_path)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        judge = DetectionEval(tables, config=config, result_path=str(result_path), eval_set=split,
-                              output_dir=folder, verbose=False)
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        judge = DetectionEval(tables, config=config, result_path=str(result_path),
+                              eval_set=split, output_dir=folder, verbose=False)
         metrics, details = judge.evaluate()
     return _to_evaluation(metrics, details, judge.meta)
 
 
 def format_table(summary: Dict[str, Any]) -> str:
     """Returns the scores as a table to print: one line per class, the means below."""
-    lines = [f'{"class":<22}' + ''.join(f'{name:>8}' for name in ('AP', 'ATE', 'ASE', 'AOE', 'AVE', 'AAE'))]
+    columns = ('AP', 'ATE', 'ASE', 'AOE', 'AVE', 'AAE')
+    lines = [f'{"class":<22}' + ''.join(f'{column:>8}' for column in columns)]
     for name, average_precision in summary['mean_dist_aps'].items():
         errors = summary['label_tp_errors'][name]
-        lines.append(_table_row(name, [average_precision, *(errors[metric] for metric in TP_METRICS)]))
+        values = [average_precision, *(errors[metric] for metric in TP_METRICS)]
+        lines.append(_table_row(name, values))
     means = [summary['mean_ap'], *(summary['tp_errors'][metric] for metric in TP_METRICS)]
     lines.append(_table_row('mean', means))
-    return '\n'.join([*lines, f'mAP {summary["mean_ap"]:.4f}   NDS {summary["nd_score"]:.4f}'])
+    lines.append(f'mAP {summary["mean_ap"]:.4f}   NDS {summary["nd_score"]:.4f}')
+    return '\n'.join(lines)
 
 
 def _table_row(name: str, values: List[Union[float, None]]) -> str:
-    return f'{name:<22}' + ''.join('       -' if value is None else f'{value:8.3f}' for value in values)
+    cells = ['       -' if value is None else f'{value:8.3f}' for value in values]
+    return f'{name:<22}' + ''.join(cells)
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def quiet() -> Iterator[None]:
     """Keeps the devkit's progress bar and prints off the terminal; exceptions pass."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield
 
 
 def _has_no_boxes(result_path: Union[str, Path]) -> bool:
-    """Whether a results file holds no box at all, which the devkit cannot load ("Invalid box type: None")."""
+    """Whether a results file holds no box at all, which the devkit cannot evaluate."""
     return not any(json.loads(Path(result_path).read_text())['results'].values())
 
 
@@ -114,8 +119,8 @@ def _evaluation_of_nothing(config: DetectionConfig, result_path: Union[str, Path
     return _to_evaluation(metrics, details, json.loads(Path(result_path).read_text())['meta'])
 
 
-def _to_evaluation(metrics: DetectionMetrics, details: DetectionMetricDataList, meta: Dict[str, Any]
-                   ) -> Evaluation:
+def _to_evaluation(metrics: DetectionMetrics, details: DetectionMetricDataList,
+                   meta: Dict[str, Any]) -> Evaluation:
     """Serialises as the devkit does, minus the time it took, plus null for NaN."""
     summary = metrics.serialize()
     del summary['eval_time']

@@ -1,4 +1,4 @@
-"""The few facts of an info file that turn LiDAR boxes into nuScenes records, read without executing it.
+"""The facts of an info file that turn LiDAR boxes into nuScenes records, read but never executed.
 
 The info file is a pickle of plain containers; a pickle that asks for anything else is refused, so
 that a downloaded info file cannot run code.
@@ -65,10 +65,11 @@ def read_plain_pickle(path: Union[str, Path]) -> Any:
         with open(path, 'rb') as stream:
             return _PlainUnpickler(stream).load()
     except FileNotFoundError:
-        raise UserError(f'info file {path} does not exist; write it with tools/create_data.py') from None
+        raise UserError(f'info file {path} does not exist; write it with tools/create_data.py'
+                        ) from None
     except (pickle.UnpicklingError, EOFError, IsADirectoryError, ValueError) as error:
-        raise UserError(f'{path} is not an info file of this project ({error}); write it again with '
-                        'tools/create_data.py') from None
+        raise UserError(f'{path} is not an info file of this project ({error}); write it again '
+                        'with tools/create_data.py') from None
 
 
 def read_info_file(path: Union[str, Path]) -> InfoFile:

@@ -14,11 +14,11 @@ from mmdet3d.structures import LiDARInstance3DBoxes
 from nuscenes.eval.common.config import config_factory
 
 from .attributes import attribute_by_speed
+from .content_rules import MAX_BOXES_PER_SAMPLE
 from .info_file import KeyFrame
 
 Record = Dict[str, Any]
 
-MAX_BOXES_PER_SAMPLE = 500
 CLASS_RANGE_M: Dict[str, float] = config_factory('detection_cvpr_2019').class_range
 
 
@@ -54,18 +54,19 @@ def boxes_to_records(*, boxes: LiDARInstance3DBoxes, scores: torch.Tensor, label
         ValueError: if the boxes have no velocity or a score lies outside [0, 1].
     """
     if boxes.tensor.shape[-1] != 9:
-        raise ValueError(f'got boxes with {boxes.tensor.shape[-1]} columns, expected 9 (x, y, z, l, w, h, '
-                         'yaw, vx, vy); train the head with velocities')
+        raise ValueError(f'got boxes with {boxes.tensor.shape[-1]} columns, expected 9 (x, y, z, '
+                         'l, w, h, yaw, vx, vy); train the head with velocities')
     gravity_boxes = torch.cat([boxes.gravity_center, boxes.tensor[:, 3:]], dim=1)
     boxes_lidar = gravity_boxes.detach().cpu().double().numpy()
     scores_np = scores.detach().cpu().double().numpy()
     names = np.array([class_names[label] for label in labels.tolist()], dtype=object)
 
-    is_sound = np.isfinite(boxes_lidar).all(1) & np.isfinite(scores_np) & (boxes_lidar[:, 3:6] > 0).all(1)
+    is_finite = np.isfinite(boxes_lidar).all(1) & np.isfinite(scores_np)
+    is_sound = is_finite & (boxes_lidar[:, 3:6] > 0).all(1)
     boxes_lidar, scores_np, names = boxes_lidar[is_sound], scores_np[is_sound], names[is_sound]
     if ((scores_np < 0) | (scores_np > 1)).any():
-        raise ValueError(f'got scores from {scores_np.min():g} to {scores_np.max():g}, expected confidences '
-                         'in [0, 1]; does the head return logits?')
+        raise ValueError(f'got scores from {scores_np.min():g} to {scores_np.max():g}, expected '
+                         'confidences in [0, 1]; does the head return logits?')
 
     center_m, yaw_rad, velocity_mps = boxes_to_global(boxes_lidar, frame.global_from_lidar)
     keep = np.argsort(-scores_np, kind='stable')
@@ -94,7 +95,8 @@ def boxes_to_global(boxes_lidar: np.ndarray, global_from_lidar: np.ndarray
     center_m = boxes_lidar[:, :3] @ global_rot_lidar.T + global_from_lidar[:3, 3]
     heading_lidar = np.stack([np.cos(boxes_lidar[:, 6]), np.sin(boxes_lidar[:, 6])], axis=1)
     heading = _level(heading_lidar, global_rot_lidar)
-    return center_m, np.arctan2(heading[:, 1], heading[:, 0]), _level(boxes_lidar[:, 7:9], global_rot_lidar)
+    velocity_mps = _level(boxes_lidar[:, 7:9], global_rot_lidar)
+    return center_m, np.arctan2(heading[:, 1], heading[:, 0]), velocity_mps
 
 
 def _level(xy_lidar: np.ndarray, global_rot_lidar: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ Last stage of validation and testing: predictions of every process -> records ->
 devkit. Files written to `out_dir`: results_nusc.json (the submission), metrics_summary.json and
 metrics_details.json (the devkit's, see devkit_eval).
 """
+import logging
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -18,9 +19,9 @@ from ..errors import UserError
 from .content_rules import check_meta
 from .devkit_eval import ERROR_NAMES, evaluate_file, format_table, open_tables
 from .findings import errors_among
-from .info_file import InfoFile, read_info_file
+from .info_file import InfoFile, KeyFrame, read_info_file
 from .nuscenes_boxes import Record, boxes_to_records
-from .submission import InvalidSubmission, Submission
+from .submission import Submission
 
 RESULTS_NAME = 'results_nusc.json'
 
@@ -29,17 +30,19 @@ RESULTS_NAME = 'results_nusc.json'
 class GeminiNuScenesMetric(BaseMetric):
     """Scores LiDAR-frame boxes with the official devkit.
 
-    The differences with mmdet3d's NuScenesMetric: version and split come from the info file, so that
-    any split can be scored; metric and dataset must read the same info file; the meta flags are five
-    and given; predictions become a validated Submission; results do not depend on how many processes
-    made them or in which order; metrics are not rounded.
+    The differences with mmdet3d's NuScenesMetric: version and split come from the info file, so
+    that any split can be scored; metric and dataset must read the same info file; the meta flags
+    are five and given; predictions become a validated Submission; results do not depend on how
+    many processes made them or in which order; metrics are not rounded.
 
     Args:
         data_root: folder of the dataset, with the tables in `<data_root>/<version>`.
-        ann_file: info file of the split, relative to `data_root` or absolute, the same as the dataset's.
+        ann_file: info file of the split, relative to `data_root` or absolute, the same as the
+            dataset's.
         meta: the five flags use_camera, use_lidar, use_radar, use_map, use_external.
         out_dir: where the files go; without it they are not kept.
-        format_only: write the predictions, do not score. A split without annotations is never scored.
+        format_only: write the predictions, do not score. A split without annotations is never
+            scored.
         prefix: put before the names of the metrics. Defaults to 'NuScenes'.
         collect_device: how the processes exchange results, 'cpu' or 'gpu'.
     """
@@ -52,9 +55,9 @@ class GeminiNuScenesMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         errors = errors_among(check_meta(dict(meta)))
         if errors:
-            raise InvalidSubmission(errors)
+            raise UserError('; '.join(map(str, errors)))
         if format_only and out_dir is None:
-            raise ValueError('got format_only=True without out_dir; say where the predictions shall go')
+            raise ValueError('got format_only=True without out_dir; say where predictions go')
         self.data_root = Path(data_root)
         self.ann_path = self.data_root / ann_file
         self.meta = dict(meta)
@@ -62,8 +65,9 @@ class GeminiNuScenesMetric(BaseMetric):
         self.format_only = format_only
         self._infos: Optional[InfoFile] = None
         if not self.ann_path.is_file():
-            raise UserError(f'info file {self.ann_path} does not exist (ann_file={ann_file!r} is taken relative to '
-                            f'data_root={str(data_root)!r}); write it with tools/create_data.py')
+            raise UserError(f'info file {self.ann_path} does not exist (ann_file={ann_file!r} is '
+                            f'taken relative to data_root={str(data_root)!r}); write it with '
+                            'tools/create_data.py')
 
     @property
     def infos(self) -> InfoFile:
@@ -97,22 +101,23 @@ class GeminiNuScenesMetric(BaseMetric):
         """
         n_degenerate = sum(result['n_degenerate'] for result in results)
         if n_degenerate:
-            print_log(f'{n_degenerate} predicted boxes were dropped: numbers not finite or sizes not positive',
-                      logger='current', level='WARNING')
+            print_log(f'{n_degenerate} predicted boxes were dropped: numbers not finite or sizes '
+                      'not positive', logger='current', level=logging.WARNING)
         submission = self._submission({result['token']: result['records'] for result in results})
         if self.out_dir is not None:
             return self._write_and_score(submission, self.out_dir)
         with tempfile.TemporaryDirectory() as folder:
             return self._write_and_score(submission, Path(folder))
 
-    def _frame_of(self, sample: Dict[str, Any]) -> Any:
+    def _frame_of(self, sample: Dict[str, Any]) -> KeyFrame:
         """Returns the key frame of a prediction; the dataset's token must be the info file's."""
         frames, index = self.infos.frames, sample['sample_idx']
         token = frames[index].token if 0 <= index < len(frames) else None
         if token != sample['token']:
             raise UserError(
-                f'the dataset gives token {sample["token"]} for sample_idx {index}, the metric reads {token} '
-                f'from {self.infos.path}; dataset.ann_file and evaluator.ann_file must be the same file')
+                f'the dataset gives token {sample["token"]} for sample_idx {index}, the metric '
+                f'reads {token} from {self.infos.path}; ann_file of dataset and evaluator must be '
+                'the same file')
         return frames[index]
 
     def _submission(self, records_by_token: Dict[str, List[Record]]) -> Submission:
@@ -120,8 +125,9 @@ class GeminiNuScenesMetric(BaseMetric):
         tokens = [frame.token for frame in self.infos.frames]
         if set(records_by_token) != set(tokens):
             raise UserError(
-                f'the dataset gave {len(records_by_token)} of the {len(tokens)} samples in {self.infos.path}; '
-                'dataset.ann_file and evaluator.ann_file must be the same file, read whole')
+                f'the dataset gave {len(records_by_token)} samples, the metric expects the '
+                f'{len(tokens)} in {self.infos.path}; ann_file of dataset and evaluator must be '
+                'the same file, read whole')
         return Submission(meta=self.meta, results=records_by_token)
 
     def _write_and_score(self, submission: Submission, folder: Path) -> Dict[str, float]:
@@ -130,24 +136,28 @@ class GeminiNuScenesMetric(BaseMetric):
         if self.format_only:
             return {}
         if not self.infos.has_annotations:
-            print_log(f'split {self.infos.split} has no annotations: predictions are written, not scored',
-                      logger='current')
+            print_log(f'split {self.infos.split} has no annotations: predictions are written, '
+                      'not scored', logger='current')
             return {}
         tables = open_tables(data_root=self.data_root, version=self.infos.version)
-        evaluation = evaluate_file(result_path=folder / RESULTS_NAME, tables=tables, split=self.infos.split)
+        evaluation = evaluate_file(result_path=folder / RESULTS_NAME, tables=tables,
+                                   split=self.infos.split)
         write_json(folder / 'metrics_summary.json', evaluation.summary, indent=2)
         write_json(folder / 'metrics_details.json', evaluation.details)
-        print_log(f'{self.infos.version} {self.infos.split}\n{format_table(evaluation.summary)}', logger='current')
+        table = format_table(evaluation.summary)
+        print_log(f'{self.infos.version} {self.infos.split}\n{table}', logger='current')
         return flat_metrics(evaluation.summary)
 
 
 def flat_metrics(summary: Dict[str, Any]) -> Dict[str, float]:
-    """Returns the devkit's summary as named floats; errors that a class does not have are left out."""
+    """Returns the devkit's summary as named floats; undefined errors are left out."""
     metrics = {'mAP': summary['mean_ap'], 'NDS': summary['nd_score']}
     metrics.update({ERROR_NAMES[name]: value for name, value in summary['tp_errors'].items()})
     for class_name, by_threshold in summary['label_aps'].items():
         metrics[f'{class_name}_AP'] = summary['mean_dist_aps'][class_name]
-        metrics.update({f'{class_name}_AP_dist_{threshold}': value for threshold, value in by_threshold.items()})
-        errors = summary['label_tp_errors'][class_name]
-        metrics.update({f'{class_name}_{name}': value for name, value in errors.items() if value is not None})
+        for threshold_m, value in by_threshold.items():
+            metrics[f'{class_name}_AP_dist_{threshold_m}'] = value
+        for name, value in summary['label_tp_errors'][class_name].items():
+            if value is not None:
+                metrics[f'{class_name}_{name}'] = value
     return metrics

@@ -29,8 +29,8 @@ def check_record(record: Any, sample_token: str, index: int) -> Iterator[Finding
     """
     place = f'results.{sample_token}[{index}]'
     if not isinstance(record, dict):
-        yield Finding(ERROR, 'record-type', f'got {type(record).__name__}, expected an object with the fields '
-                      f'{", ".join(RECORD_FIELDS)}', sample_token, place)
+        yield Finding(ERROR, 'record-type', f'got {type(record).__name__}, expected an object '
+                      f'with the fields {", ".join(RECORD_FIELDS)}', sample_token, place)
         return
     if record.keys() != _FIELD_SET:
         yield from _check_field_names(record, sample_token, place)
@@ -52,7 +52,8 @@ def _check_field_names(record: Dict[str, Any], sample_token: str, place: str) ->
     """Yields missing and unknown fields."""
     for field in RECORD_FIELDS:
         if field not in record:
-            yield Finding(ERROR, 'missing-field', f'the field {field} is missing', sample_token, place)
+            yield Finding(ERROR, 'missing-field', f'the field {field} is missing', sample_token,
+                          place)
     for field in record:
         if field not in _FIELD_SET:
             yield Finding(ERROR, 'unknown-field', f'got the field {field!r}, expected exactly '
@@ -64,12 +65,13 @@ def _check_agreement(record: Dict[str, Any], sample_token: str, place: str) -> I
     inner = record.get('sample_token')
     if isinstance(inner, str) and inner != sample_token:
         yield Finding(ERROR, 'sample-token-mismatch', f'got {inner!r} inside the list of sample '
-                      f'{sample_token!r}, expected the same token', sample_token, f'{place}.sample_token')
+                      f'{sample_token!r}, expected the same token', sample_token,
+                      f'{place}.sample_token')
     name, attribute = record.get('detection_name'), record.get('attribute_name')
     valid = VALID_ATTRIBUTES.get(name) if isinstance(name, str) else None
     if valid is not None and isinstance(attribute, str) and attribute not in valid:
-        yield Finding(ERROR, 'attribute-of-class', f'got {attribute!r} for a {name}, expected one of '
-                      f'{", ".join(map(repr, valid))}', sample_token, f'{place}.attribute_name')
+        yield Finding(ERROR, 'attribute-of-class', f'got {attribute!r} for a {name}, expected '
+                      f'{" or ".join(map(repr, valid))}', sample_token, f'{place}.attribute_name')
 
 
 def _vector_problem(value: Any, length: int) -> Optional[Problem]:
@@ -106,12 +108,13 @@ def _check_rotation(value: Any) -> Iterator[Problem]:
         return
     norm = math.hypot(*value)
     if abs(norm - 1) > QUATERNION_NORM_TOLERANCE:
-        yield ERROR, 'quaternion-norm', f'got {value} of length {norm:.6g}, expected a unit quaternion w, x, y, z'
+        yield ERROR, 'quaternion-norm', f'got {value} of length {norm:.6g}, expected a unit ' \
+            'quaternion w, x, y, z'
         return
     tilt_deg = math.degrees(2 * math.asin(min(1.0, math.hypot(value[1], value[2]) / norm)))
     if tilt_deg > MAX_TILT_DEG:
-        yield WARNING, 'tilted-box', f'got {value}, a box that leans by {tilt_deg:.1f} degrees; nuScenes boxes ' \
-            'stand upright (is the order w, x, y, z?)'
+        yield WARNING, 'tilted-box', f'got {value}, a box that leans by {tilt_deg:.1f} degrees; ' \
+            'nuScenes boxes stand upright (is the order w, x, y, z?)'
 
 
 def _check_velocity(value: Any) -> Iterator[Problem]:
@@ -119,7 +122,8 @@ def _check_velocity(value: Any) -> Iterator[Problem]:
     if problem:
         yield problem
     elif math.hypot(*value) >= MAX_SPEED_MPS:
-        yield WARNING, 'fast-box', f'got {value}, {math.hypot(*value):.1f} m/s, expected below {MAX_SPEED_MPS:g} m/s'
+        yield WARNING, 'fast-box', f'got {value}, {math.hypot(*value):.1f} m/s, expected below ' \
+            f'{MAX_SPEED_MPS:g} m/s'
 
 
 def _check_score(value: Any) -> Iterator[Problem]:
@@ -130,12 +134,14 @@ def _check_score(value: Any) -> Iterator[Problem]:
     elif not 0 <= value <= 1:
         yield ERROR, 'score-range', f'got {value!r}, expected a number in [0, 1]'
     elif value == 0:
-        yield WARNING, 'score-zero', 'got 0: a match with score 0 makes every error of its class 1; leave the box out'
+        yield WARNING, 'score-zero', 'got 0: a match with score 0 makes every error of its ' \
+            'class 1; leave the box out'
 
 
 def _check_name(value: Any) -> Iterator[Problem]:
     if not isinstance(value, str) or value not in VALID_ATTRIBUTES:
-        yield ERROR, 'unknown-class', f'got {value!r}, expected one of {", ".join(VALID_ATTRIBUTES)}'
+        yield ERROR, 'unknown-class', f'got {value!r}, expected one of ' \
+            f'{", ".join(VALID_ATTRIBUTES)}'
 
 
 def _check_string(value: Any) -> Iterator[Problem]:

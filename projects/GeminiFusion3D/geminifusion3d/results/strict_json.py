@@ -1,8 +1,8 @@
 """Reads a JSON file as a strict judge would: no NaN, no Infinity, no key twice.
 
 Python's own reader accepts all three; a leaderboard's may not, and with duplicate keys two readers
-can disagree about what was submitted. The content is returned all the same where it can be read, so
-that a validator can go on and name the places.
+can disagree about what was submitted. The content is returned all the same where it can be read,
+so that a validator can go on and name the places.
 """
 import json
 import zipfile
@@ -44,11 +44,12 @@ def read_json(path: Union[str, Path]) -> Tuple[Any, List[Finding]]:
 
 
 def parse_json(text: bytes) -> Tuple[Any, List[Finding]]:
-    """Parses UTF-8 JSON text; returns the content or UNREADABLE, and what is wrong with the text."""
+    """Parses UTF-8 JSON; returns the content or UNREADABLE, and what is wrong with the text."""
     findings: List[Finding] = []
 
     def constant(name: str) -> float:
-        findings.append(Finding(ERROR, 'json-constant', f'got {name}, which is not JSON; expected finite numbers'))
+        findings.append(Finding(ERROR, 'json-constant', f'got {name}, which is not JSON; expected '
+                                'finite numbers'))
         return float(name.replace('Infinity', 'inf'))
 
     def unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
@@ -58,7 +59,9 @@ def parse_json(text: bytes) -> Tuple[Any, List[Finding]]:
         return content
 
     try:
-        return json.loads(text.decode('utf-8'), parse_constant=constant, object_pairs_hook=unique), findings
+        content = json.loads(text.decode('utf-8'), parse_constant=constant,
+                             object_pairs_hook=unique)
+        return content, findings
     except (ValueError, RecursionError) as error:
         return UNREADABLE, [Finding(ERROR, 'not-json', f'the file is not JSON: {error}')]
 
@@ -72,8 +75,8 @@ def _duplicates(pairs: List[Tuple[str, Any]]) -> List[Finding]:
     """Returns a finding per repeated key; a record says itself which sample it belongs to."""
     keys = [key for key, _ in pairs]
     token = dict(pairs).get('sample_token', '')
-    return [Finding(ERROR, 'duplicate-key', f'the key {key!r} stands {keys.count(key)} times in one object, '
-                    'expected once', token if isinstance(token, str) else '')
+    return [Finding(ERROR, 'duplicate-key', f'the key {key!r} stands {keys.count(key)} times in '
+                    'one object, expected once', token if isinstance(token, str) else '')
             for key in sorted(set(keys)) if keys.count(key) > 1]
 
 
@@ -84,10 +87,11 @@ def _read_zip(path: Path) -> Tuple[Any, List[Finding]]:
             names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
             at_root = [name for name in names if name.endswith('.json') and '/' not in name]
             if len(at_root) != 1:
-                return UNREADABLE, [Finding(ERROR, 'zip-content', f'got {len(at_root)} JSON files at the root of '
-                                            f'the zip (it holds {names}), expected exactly one')]
-            others = [Finding(WARNING, 'zip-content', f'got {name!r} beside the JSON file, expected it alone')
-                      for name in names if name != at_root[0]]
+                return UNREADABLE, [Finding(
+                    ERROR, 'zip-content', f'got {len(at_root)} JSON files at the root of the zip '
+                    f'(it holds {names}), expected exactly one')]
+            others = [Finding(WARNING, 'zip-content', f'got {name!r} beside the JSON file, '
+                              'expected it alone') for name in names if name != at_root[0]]
             content, findings = parse_json(archive.read(at_root[0]))
             return content, others + findings
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:

@@ -1,8 +1,8 @@
 """A detection submission that cannot exist in an invalid state, and its files.
 
 Last step of the flow: the records of all samples of a split and the five flags that say what they
-were made from. Everything is checked in the construction; the files are the same bytes for the same
-content, whatever the order in which the samples arrived.
+were made from. Everything is checked in the construction; the files are the same bytes for the
+same content, whatever the order in which the samples arrived.
 """
 import json
 import zipfile
@@ -66,7 +66,8 @@ class Submission:
         """Reads a submission from a JSON file.
 
         Raises:
-            InvalidSubmission: if the file is not strict JSON (duplicate keys, NaN) or breaks a rule.
+            InvalidSubmission: if the file is not strict JSON (no NaN, no key twice) or breaks a
+                rule.
             UserError: if there is no such file.
         """
         content, findings = read_json(path)
@@ -92,7 +93,8 @@ class Submission:
         """Returns the JSON text: samples sorted, fields in the official order, numbers in full."""
         content: Dict[str, Any] = {
             'meta': dict(self.meta),
-            'results': {token: [dict(record) for record in records] for token, records in self.results.items()}}
+            'results': {token: [dict(record) for record in records]
+                        for token, records in self.results.items()}}
         return (json.dumps(content, allow_nan=False, separators=(',', ':')) + '\n').encode()
 
     def to_json(self, path: Union[str, Path]) -> None:
@@ -103,7 +105,7 @@ class Submission:
     def to_zip(self, path: Union[str, Path]) -> None:
         """Writes a zip with the JSON file at its root, whole or not at all.
 
-        The entry carries a fixed time and fixed rights, so that the same submission is the same zip.
+        The entry carries a fixed time and fixed rights: the same submission is the same zip.
         """
         entry = zipfile.ZipInfo(Path(path).with_suffix('.json').name, date_time=_ZIP_TIME)
         entry.compress_type = zipfile.ZIP_DEFLATED
@@ -113,7 +115,7 @@ class Submission:
 
 
 def _plain(value: Any) -> Any:
-    """Returns fresh dicts and lists for mappings and tuples, so that a submission can be made of another's parts."""
+    """Returns fresh dicts and lists for mappings and tuples, also those of another submission."""
     if isinstance(value, Mapping):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -129,4 +131,5 @@ def _frozen_record(record: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _some(tokens: Iterable[str]) -> str:
     ordered: List[str] = sorted(tokens)
-    return f'{len(ordered)} ({", ".join(ordered[:3])}{", ..." if len(ordered) > 3 else ""})' if ordered else '0'
+    more = ', ...' if len(ordered) > 3 else ''
+    return f'{len(ordered)} ({", ".join(ordered[:3])}{more})' if ordered else '0'
