@@ -35,6 +35,14 @@ def test_a_finished_chain_is_not_run_again(tmp_path):
     assert (tmp_path / 'second.txt').read_text() == 'x'
 
 
+def test_one_chosen_step_counts_as_done_in_the_whole_chain(tmp_path):
+    steps = [make_step(tmp_path, 'first'), make_step(tmp_path, 'second')]
+    run_steps(steps, tmp_path / 'state', ['second'])
+    assert not (tmp_path / 'first.txt').exists()
+    run_steps(steps, tmp_path / 'state')
+    assert (tmp_path / 'second.txt').read_text() == 'x'
+
+
 def test_a_changed_source_runs_the_step_and_all_after_it_again(tmp_path):
     steps = [make_step(tmp_path, 'first'),
              make_step(tmp_path, 'second', sources=(tmp_path / 'other.py',))]

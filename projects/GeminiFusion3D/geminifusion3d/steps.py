@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
-from typing import IO, Any, Dict, List, Sequence, Tuple
+from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
 
 from .atomic import write_json
 from .errors import UserError
@@ -180,8 +180,14 @@ def run_step(step: Step, state_dir: Path, upstream: str) -> Tuple[str, float]:
     return fingerprint, ended['seconds']
 
 
-def run_steps(steps: Sequence[Step], state_dir: Path) -> Dict[str, float]:
+def run_steps(steps: Sequence[Step], state_dir: Path, chosen: Optional[Sequence[str]] = None
+              ) -> Dict[str, float]:
     """Brings a chain up to date, in order; returns the seconds of each step.
+
+    Args:
+        steps: the whole chain.
+        state_dir: where states and logs are kept.
+        chosen: names of the steps to run; the others are taken for done. Defaults to all.
 
     Raises:
         UserError: if a step fails, or another process works on the same chain.
@@ -195,5 +201,8 @@ def run_steps(steps: Sequence[Step], state_dir: Path) -> Dict[str, float]:
             raise UserError(f'another process works in {state_dir}; wait for it, or choose '
                             'another folder') from None
         for step in steps:
-            upstream, seconds[step.name] = run_step(step, state_dir, upstream)
+            if chosen is None or step.name in chosen:
+                upstream, seconds[step.name] = run_step(step, state_dir, upstream)
+            else:
+                upstream = fingerprint_step(step, upstream)
     return seconds
