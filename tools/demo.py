@@ -137,13 +137,15 @@ class Chain:
         return Step(
             'test', self.command('test.py', self.config, shorten(self.checkpoint), '--work-dir',
                                  shorten(self.work), '--cfg-options', *self.overrides),
-            sources=(TOOLS / 'test.py',), outputs=(self.work / 'metrics_summary.json',))
+            sources=(TOOLS / 'test.py',),
+            outputs=(self.work / 'metrics_summary.json', self.work / 'results_nusc.json'))
 
     def export_step(self) -> Step:
-        """Predictions in the form that the nuScenes server takes."""
+        """The test's predictions in the form that the nuScenes server takes."""
         return Step(
-            'export', self.command('export_submission.py', self.config, shorten(self.checkpoint),
-                                   '--split', 'val', '--out', shorten(self.submission.parent),
+            'export', self.command('export_submission.py', self.config, '--predictions',
+                                   shorten(self.work / 'results_nusc.json'), '--split', 'val',
+                                   '--out', shorten(self.submission.parent),
                                    '--cfg-options', *self.overrides),
             sources=(TOOLS / 'export_submission.py',),
             outputs=(self.submission.with_suffix('.zip'), self.submission))
