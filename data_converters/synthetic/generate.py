@@ -1,0 +1,187 @@
+"""From a folder's name to a whole dataset: scenes in parallel, resumable, tables last.
+
+State lives in `<out>/.synthetic/<version>`: the arguments, and one file of table rows per finished
+scene. The version folder appears by one rename when all scenes are there, so a dataset that opens
+is complete; the same command continues a run that was killed.
+"""
+import json
+import multiprocessing
+import os
+import queue
+import shutil
+import threading
+import time
+from concurrent.futures import Future, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+import cv2
+from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.errors import UserError
+from tqdm import tqdm
+
+from .city import MAP_TOKENS, build_city, draw_map_mask
+from .scene_names import choose_scenes
+from .scene_simulation import SceneJob, SceneSimulation
+from .tables import TABLES, Tables, join_scenes
+
+FORMAT = 1
+MAX_SAMPLES = 40
+_STATE = '.synthetic'
+
+
+class Request(NamedTuple):
+    """What a dataset is made from; `workers` has no influence on its bytes."""
+
+    out: Path
+    version: str
+    scenes: Optional[int] = None
+    samples_per_scene: int = 10
+    seed: int = 0
+    workers: int = 2
+    all_sweeps: bool = False
+
+    @property
+    def state(self) -> Path:
+        """Returns the folder of unfinished work."""
+        return self.out / _STATE / self.version
+
+    def arguments(self, scene_names: List[str]) -> Dict[str, Any]:
+        """Returns everything that decides the bytes."""
+        return {'format': FORMAT, 'seed': self.seed, 'samples_per_scene': self.samples_per_scene,
+                'all_sweeps': self.all_sweeps, 'scenes': len(scene_names)}
+
+
+def _check(request: Request, arguments: Dict[str, Any]) -> None:
+    """Refuses numbers out of range and folders that hold something else."""
+    if not 2 <= request.samples_per_scene <= MAX_SAMPLES:
+        raise UserError(f'--samples-per-scene {request.samples_per_scene} is out of range: '
+                        f'a scene lasts 20 s, give 2 to {MAX_SAMPLES}')
+    if request.workers < 1:
+        raise UserError(f'--workers {request.workers} is out of range: give 1 or more')
+    recorded = request.state / 'arguments.json'
+    if (request.out / request.version).exists() and not recorded.exists():
+        raise UserError(f'{request.out / request.version} exists and was not written by this '
+                        'tool: choose another --out, nothing was changed')
+    for path in sorted(request.out.glob(f'{_STATE}/*/arguments.json')):
+        before = json.loads(path.read_text())
+        keys = arguments if path == recorded else ('format', 'seed')
+        for key in keys:
+            if before.get(key) != arguments[key]:
+                raise UserError(
+                    f'{request.out} holds {path.parent.name} made with {key}={before.get(key)}, '
+                    f'now {key}={arguments[key]} is asked for: give the same value, '
+                    'or another --out')
+
+
+def _die_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+_progress: Any = None
+
+
+def _start_worker(progress: Any, parent: int) -> None:
+    """Prepares a worker process: one thread each, and no work for a parent that was killed."""
+    global _progress
+    _progress = progress
+    cv2.setNumThreads(1)
+    threading.Thread(target=_die_with_parent, args=(parent,), daemon=True).start()
+
+
+def _run_scene(job: SceneJob, root: Path, fragment: Path,
+               report: Optional[Callable[[], None]] = None) -> None:
+    """Simulates one scene and records its rows last."""
+    tables = SceneSimulation(job, root).run(report or (lambda: _progress.put(1)))
+    write_json(fragment, tables)
+
+
+def _run_scenes(request: Request, jobs: Dict[Path, SceneJob], done: int) -> None:
+    """Runs the jobs, shows keyframes done and the time left."""
+    total = (len(jobs) + done) * request.samples_per_scene
+    with tqdm(total=total, initial=done * request.samples_per_scene, unit='keyframe',
+              desc=f'{request.version}', smoothing=0.05) as bar:
+        if request.workers == 1 or len(jobs) == 1:
+            for fragment, job in jobs.items():
+                _run_scene(job, request.out, fragment, bar.update)
+            return
+        context = multiprocessing.get_context('spawn')
+        progress = context.Queue()
+        with ProcessPoolExecutor(min(request.workers, len(jobs)), context, _start_worker,
+                                 (progress, os.getpid())) as pool:
+            futures = [pool.submit(_run_scene, job, request.out, fragment)
+                       for fragment, job in jobs.items()]
+            try:
+                _wait(futures, progress, bar)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _wait(futures: 'List[Future[None]]', progress: Any, bar: tqdm) -> None:
+    """Moves the bar until every scene is done; raises what a scene raised."""
+    while True:
+        pending = [future for future in futures if not future.done()]
+        for future in futures:
+            if future.done():
+                future.result()
+        try:
+            bar.update(progress.get(timeout=0.3))
+        except queue.Empty:
+            if not pending:
+                return
+
+
+def _write_maps(root: Path, tables: Tables) -> None:
+    """Draws the map image of every location in use."""
+    tokens = {token: location for location, token in MAP_TOKENS.items()}
+    for row in tables['map']:
+        path = root / row['filename']
+        is_ok, data = cv2.imencode('.png', draw_map_mask(build_city(tokens[row['token']])))
+        if not is_ok:
+            raise ValueError(f'OpenCV could not encode the map {path}')
+        with atomic_write(path) as part:
+            part.write_bytes(data.tobytes())
+
+
+def _publish(request: Request, fragments: List[Path]) -> None:
+    """Joins the scenes' rows into the 13 tables and lets the version folder appear."""
+    tables = join_scenes(request.seed, [json.loads(path.read_text()) for path in fragments])
+    _write_maps(request.out, tables)
+    hidden = request.state / 'tables'
+    shutil.rmtree(hidden, ignore_errors=True)
+    for name in TABLES:
+        write_json(hidden / f'{name}.json', tables[name], indent=0)
+    os.replace(hidden, request.out / request.version)
+
+
+def generate(request: Request) -> bool:
+    """Writes a dataset, or continues one.
+
+    Args:
+        request: where and what.
+
+    Returns:
+        False where the dataset was complete already.
+
+    Raises:
+        UserError: for arguments that do not fit each other or the folder.
+    """
+    names = choose_scenes(request.version, request.scenes)
+    arguments = request.arguments(names)
+    _check(request, arguments)
+    fragments = [request.state / f'{name}.json' for name in names]
+    is_new = not (request.out / request.version).exists()
+    if is_new:
+        write_json(request.state / 'arguments.json', arguments)
+        jobs = {path: SceneJob(request.seed, name, request.samples_per_scene, request.all_sweeps,
+                               request.version != 'v1.0-test')
+                for name, path in zip(names, fragments) if not path.exists()}
+        if jobs:
+            _run_scenes(request, jobs, len(names) - len(jobs))
+        _publish(request, fragments)
+    for path in fragments:
+        path.unlink(missing_ok=True)
+    return is_new

@@ -1,0 +1,85 @@
+"""The 32-beam LiDAR on the roof: one sweep as nuScenes stores it.
+
+A sweep is 1084 columns of 32 beams, written column by column, ring 0 lowest. Every firing has a row:
+one without a return lies at the sensor's centre with intensity 0, as in the real files. Returns from
+the car's own roof lie within a metre, which readers drop.
+"""
+import numpy as np
+
+from .weather import Weather
+from .world import Moment, World
+
+RINGS = 32
+COLUMNS = 1084
+_ELEVATION_DEG = (-30.67, 10.67)
+_MAX_RANGE_M = 100.0
+_RANGE_SIGMA_M = 0.015
+# The roof around the sensor in the ego frame: x from, x to, |y| up to, z.
+_ROOF_M = (-0.9, 2.0, 0.62, 1.58)
+
+
+def _beam_directions() -> np.ndarray:
+    """Returns unit directions (columns * rings, 3) in the sensor frame: x right, y forward, z up."""
+    elevation = np.deg2rad(np.linspace(*_ELEVATION_DEG, RINGS))
+    azimuth = -2 * np.pi * np.arange(COLUMNS) / COLUMNS
+    flat = np.stack([np.sin(azimuth), -np.cos(azimuth)], 1)
+    directions = np.empty((COLUMNS, RINGS, 3))
+    directions[..., :2] = flat[:, None] * np.cos(elevation)[None, :, None]
+    directions[..., 2] = np.sin(elevation)
+    return directions.reshape(-1, 3)
+
+
+BEAMS = _beam_directions()
+_RING = np.tile(np.arange(RINGS, dtype=np.float32), COLUMNS)
+
+
+def _roof_range(ego_from_lidar: np.ndarray) -> np.ndarray:
+    """Returns the range (n,) at which beams meet the car's own roof, infinite where they do not."""
+    x_from, x_to, half_width, height = _ROOF_M
+    direction = BEAMS @ ego_from_lidar[:3, :3].T
+    mount = ego_from_lidar[:3, 3]
+    with np.errstate(divide='ignore'):
+        range_m = (height - mount[2]) / direction[:, 2]
+    spot = mount + np.where(np.isfinite(range_m), range_m, 0)[:, None] * direction
+    meets = ((range_m > 0) & (spot[:, 0] > x_from) & (spot[:, 0] < x_to)
+             & (np.abs(spot[:, 1]) < half_width))
+    return np.where(meets, range_m, np.inf)
+
+
+def scan(world: World, moment: Moment, local_from_lidar: np.ndarray, ego_from_lidar: np.ndarray,
+         weather: Weather, rng: np.random.Generator) -> np.ndarray:
+    """Returns one sweep (34688, 5) float32: x, y, z in the sensor frame, intensity 0..255, ring.
+
+    Args:
+        world: the scene's materials.
+        moment: the scene at the sweep's time.
+        local_from_lidar: sensor pose (4, 4) in the world's local frame.
+        ego_from_lidar: sensor pose on the car.
+        weather: rain swallows and invents returns.
+        rng: noise of this sweep.
+    """
+    directions = BEAMS @ local_from_lidar[:3, :3].T
+    hits = moment.cast(local_from_lidar[:3, 3], directions)
+    count = len(BEAMS)
+    noise, luck = rng.standard_normal((2, count), dtype=np.float32), rng.random((2, count))
+    cosine = np.abs((hits.normal * directions).sum(1)).clip(0.05, 1)
+    strength = world.reflectivity[hits.object_index] * np.sqrt(cosine)
+    range_m = hits.range_m.astype(np.float64)
+    # Far, dark and grazing surfaces return too little light.
+    loss = weather.lidar_loss + 0.55 * (range_m / _MAX_RANGE_M) ** 2 * (0.35 / (strength + 0.2))
+    returns = hits.is_hit & (range_m < _MAX_RANGE_M) & (luck[0] > loss)
+    intensity = 255 * strength * np.exp(-range_m.clip(0, 200) / 90) * (1 + 0.15 * noise[1])
+    range_m = range_m + _RANGE_SIGMA_M * noise[0]
+    drops = luck[1] < weather.rain_returns
+    range_m, intensity = np.where(drops, 1.5 + 80 * luck[0] ** 3, range_m), np.where(
+        drops, 2, intensity)
+    returns = (returns | drops) & (range_m < np.where(hits.is_hit, hits.range_m + 0.1, 90))
+    roof_m = _roof_range(ego_from_lidar)
+    on_roof = np.isfinite(roof_m)
+    range_m = np.where(on_roof, roof_m, np.where(returns, range_m, 0.0))
+    intensity = np.where(on_roof, 20, np.where(returns, intensity.clip(0, 255), 0))
+    sweep = np.empty((count, 5), np.float32)
+    sweep[:, :3] = BEAMS * range_m[:, None]
+    sweep[:, 3] = np.floor(intensity)
+    sweep[:, 4] = _RING
+    return sweep
