@@ -1,6 +1,7 @@
-"""The type checker that jaxtyping's import hook puts around the package's functions in tests.
+"""The type checker that the import hook of jaxtyping puts around functions in tests.
 
-beartype as it comes refuses an int where a float is annotated; PEP 484 allows it, so does this one.
+beartype as it comes refuses an int where a float is annotated; PEP 484 allows it, and so does
+this one.
 """
 from beartype import BeartypeConf, beartype
 
