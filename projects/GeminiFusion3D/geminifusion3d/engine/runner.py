@@ -38,7 +38,13 @@ class GeminiRunner(Runner):
     """mmengine's Runner for CPUs and GPUs alike, with safe checkpoints (see the module)."""
 
     def setup_env(self, env_cfg: Dict[str, Any]) -> None:
-        """Joins the process group with a backend that the machine has, then does as the host."""
+        """Joins the process group with a backend that the machine has, then does as the host.
+
+        Beside the host's keys, `env_cfg.torch_threads` fixes the number of CPU threads: sums are
+        rounded differently for another number, and launchers of several processes set it to 1.
+        """
+        if env_cfg.get('torch_threads'):
+            torch.set_num_threads(env_cfg['torch_threads'])
         # cuBLAS is deterministic only with this, and only if it is set before CUDA starts.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
         if self.distributed and not is_distributed():

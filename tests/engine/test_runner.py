@@ -1,0 +1,168 @@
+"""Training repeats itself, continues exactly after a kill, and uses several CPU processes."""
+import shutil
+import signal
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+import torch
+from toy_training import in_processes, logged_metrics, run_test, run_train, write_config
+
+from geminifusion3d.engine import read_checkpoint
+from geminifusion3d.errors import UserError
+
+KEEP_ALL = 'default_hooks.checkpoint.max_keep_ckpts=9'
+ITERATIONS = '''
+train_cfg = dict(by_epoch=False, max_iters=8, val_interval=100)
+train_dataloader['sampler'] = dict(type='InfiniteSampler', shuffle=True)
+default_hooks['checkpoint'].update(by_epoch=False, interval=2)
+log_processor = dict(by_epoch=False)
+'''
+
+
+def assert_same_state(first: Path, second: Path) -> None:
+    """Compares weights, buffers, optimizer and schedule of two checkpoints bit for bit."""
+    left, right = read_checkpoint(first), read_checkpoint(second)
+    for part in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert_equal(left[part], right[part])
+    assert (left['meta']['epoch'], left['meta']['iter']) == (right['meta']['epoch'],
+                                                             right['meta']['iter'])
+
+
+def assert_equal(left: Any, right: Any) -> None:
+    """Compares nested containers of tensors and numbers."""
+    if isinstance(left, dict):
+        assert left.keys() == right.keys()
+        left, right = list(left.values()), list(right.values())
+    if isinstance(left, (list, tuple)):
+        assert len(left) == len(right)
+        for a, b in zip(left, right):
+            assert_equal(a, b)
+    elif torch.is_tensor(left):
+        assert torch.equal(left, right)
+    else:
+        assert left == right
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
+    """An uninterrupted training of four epochs that keeps every checkpoint."""
+    folder = tmp_path_factory.mktemp('trained')
+    config = write_config(folder)
+    assert run_train(config, folder / 'run', '--cfg-options', KEEP_ALL) == 0
+    return {'config': config, 'run': folder / 'run'}
+
+
+def test_two_runs_with_one_seed_are_the_same(trained: Dict[str, Path], tmp_path: Path) -> None:
+    run_train(trained['config'], tmp_path / 'again')
+    assert_same_state(trained['run'] / 'epoch_4.pth', tmp_path / 'again/epoch_4.pth')
+    curve = (trained['run'] / 'loss_curve.jsonl').read_bytes()
+    assert (tmp_path / 'again/loss_curve.jsonl').read_bytes() == curve
+    assert curve.count(b'\n') == 16
+
+
+def test_another_seed_gives_another_run(trained: Dict[str, Path], tmp_path: Path) -> None:
+    run_train(trained['config'], tmp_path / 'other', '--seed', '4')
+    curve = (trained['run'] / 'loss_curve.jsonl').read_bytes()
+    assert (tmp_path / 'other/loss_curve.jsonl').read_bytes() != curve
+
+
+@pytest.mark.parametrize('argument', ['auto', 'path'])
+def test_resumed_run_ends_like_an_uninterrupted_one(trained: Dict[str, Path], tmp_path: Path,
+                                                    argument: str) -> None:
+    work_dir = tmp_path / 'resumed'
+    work_dir.mkdir()
+    # The curve of the killed run reached further than its last checkpoint.
+    for name in ('epoch_2.pth', 'loss_curve.jsonl'):
+        shutil.copy(trained['run'] / name, work_dir / name)
+    source = 'auto' if argument == 'auto' else str(work_dir / 'epoch_2.pth')
+    run_train(trained['config'], work_dir, '--resume', source)
+    assert_same_state(trained['run'] / 'epoch_4.pth', work_dir / 'epoch_4.pth')
+    curve = (trained['run'] / 'loss_curve.jsonl').read_bytes()
+    assert (work_dir / 'loss_curve.jsonl').read_bytes() == curve
+
+
+def test_iteration_based_training_resumes_exactly(tmp_path: Path) -> None:
+    config = write_config(tmp_path, extra=ITERATIONS)
+    run_train(config, tmp_path / 'whole', '--cfg-options', KEEP_ALL)
+    work_dir = tmp_path / 'resumed'
+    work_dir.mkdir()
+    shutil.copy(tmp_path / 'whole/iter_4.pth', work_dir / 'iter_4.pth')
+    run_train(config, work_dir, '--resume')
+    assert_same_state(tmp_path / 'whole/iter_8.pth', work_dir / 'iter_8.pth')
+
+
+@pytest.mark.parametrize('keep', [1, 2])
+def test_kill_while_a_checkpoint_is_written_leaves_the_previous_one(
+        trained: Dict[str, Path], tmp_path: Path, keep: int) -> None:
+    extra = "custom_hooks.append(dict(type='ToyKillHook', at_write=3))\n"
+    config = write_config(tmp_path, extra=extra)
+    work_dir = tmp_path / 'run'
+    keep_option = f'default_hooks.checkpoint.max_keep_ckpts={keep}'
+    assert in_processes(1, lambda: run_train(config, work_dir, '--cfg-options', keep_option)
+                        ) == [-signal.SIGKILL]
+    assert (work_dir / 'epoch_3.pth.part').exists()
+    for path in work_dir.glob('*.pth'):
+        read_checkpoint(path)
+    assert (work_dir / 'last_checkpoint').read_text() == str(work_dir / 'epoch_2.pth')
+    run_train(trained['config'], work_dir, '--resume', 'auto', '--cfg-options', keep_option)
+    assert_same_state(trained['run'] / 'epoch_4.pth', work_dir / 'epoch_4.pth')
+    assert not list(work_dir.glob('*.part'))
+    assert len(list(work_dir.glob('*.pth'))) == keep
+
+
+def test_damaged_last_checkpoint_is_skipped_for_the_previous(
+        trained: Dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    work_dir = tmp_path / 'run'
+    shutil.copytree(trained['run'], work_dir)
+    (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_4.pth'))
+    whole = (work_dir / 'epoch_4.pth').read_bytes()
+    (work_dir / 'epoch_4.pth').write_bytes(whole[:len(whole) // 2])
+    run_train(trained['config'], work_dir, '--resume', 'auto')
+    assert_same_state(trained['run'] / 'epoch_4.pth', work_dir / 'epoch_4.pth')
+    assert 'epoch_4.pth cannot be read' in capfd.readouterr().out
+
+
+def test_checkpoint_of_another_config_is_refused(trained: Dict[str, Path], tmp_path: Path) -> None:
+    other = write_config(tmp_path, width=6)
+    checkpoint = trained['run'] / 'epoch_4.pth'
+    message = (r'the model expects 9 weights, 7 of another shape '
+               r'\(layers.0.weight got \(4, 1\) expected \(6, 1\), ')
+    with pytest.raises(UserError, match=message):
+        run_test(other, checkpoint, tmp_path / 'test')
+    with pytest.raises(UserError, match='of another config'):
+        run_train(other, tmp_path / 'train', '--resume', str(checkpoint))
+
+
+def test_weights_of_another_config_may_start_a_training(trained: Dict[str, Path],
+                                                        tmp_path: Path) -> None:
+    other = write_config(tmp_path, width=6)
+    checkpoint = trained['run'] / 'epoch_4.pth'
+    assert run_train(other, tmp_path / 'tuned', '--cfg-options', f'load_from={checkpoint}',
+                     'train_cfg.max_epochs=1') == 0
+
+
+def test_one_process_and_two_give_the_same_evaluation(trained: Dict[str, Path],
+                                                      tmp_path: Path) -> None:
+    checkpoint = trained['run'] / 'epoch_4.pth'
+    alone = run_test(trained['config'], checkpoint, tmp_path / 'alone')
+    assert in_processes(2, lambda: run_test(trained['config'], checkpoint, tmp_path / 'both',
+                                            '--launcher', 'pytorch')) == [0, 0]
+    # Seven samples over two processes: one is evaluated twice and must be counted once.
+    assert alone['toy/count'] == alone['toy/distinct'] == 7
+    assert logged_metrics(tmp_path / 'both') == alone
+
+
+def test_two_processes_on_a_cpu_train_and_resume_exactly(tmp_path: Path) -> None:
+    extra = "custom_hooks.append(dict(type='SyncBuffersHook'))\n"
+    config = write_config(tmp_path, extra=extra)
+    whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
+    assert in_processes(2, lambda: run_train(config, whole, '--launcher', 'pytorch',
+                                             '--cfg-options', KEEP_ALL)) == [0, 0]
+    resumed.mkdir()
+    shutil.copy(whole / 'epoch_2.pth', resumed / 'epoch_2.pth')
+    assert in_processes(2, lambda: run_train(config, resumed, '--launcher', 'pytorch',
+                                             '--resume', 'auto')) == [0, 0]
+    assert_same_state(whole / 'epoch_4.pth', resumed / 'epoch_4.pth')
+    # The evaluation during training saw the buffers that the checkpoint holds.
+    assert logged_metrics(whole) == run_test(config, whole / 'epoch_4.pth', tmp_path / 'test')
