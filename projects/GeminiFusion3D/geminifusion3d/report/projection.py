@@ -30,7 +30,7 @@ def box_corners(translation_m: Tuple[float, ...], size_wlh_m: Tuple[float, ...],
     """
     width_m, length_m, height_m = size_wlh_m
     corners_box = CORNER_SIGNS_XYZ * np.array([length_m, width_m, height_m]) / 2
-    return transform_points(pose(rotation_wxyz, translation_m), corners_box)
+    return transform_points(pose([*rotation_wxyz], [*translation_m]), corners_box)
 
 
 def clip_to_near_plane(segments_cam: np.ndarray, near_m: float = NEAR_M) -> np.ndarray:
