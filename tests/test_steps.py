@@ -1,9 +1,8 @@
 """The chain of commands: what is skipped, what starts over, what continues."""
 import fcntl
 import json
+import multiprocessing
 import os
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -121,24 +120,21 @@ def test_two_processes_do_not_work_on_one_chain(tmp_path):
             run_steps([], tmp_path)
 
 
-CHAIN = """
-import sys
-from pathlib import Path
-from geminifusion3d.steps import Step, run_steps
-out = Path(sys.argv[1])
-code = 'import os, sys, time; open(sys.argv[1], "w").write(str(os.getpid())); time.sleep(60)'
-run_steps([Step('long', (sys.executable, '-c', code, str(out)), (), (out,))], out.parent)
-"""
+def run_long_step(out: Path) -> None:
+    """Runs a chain whose one command writes its process id and sleeps."""
+    code = 'import os, sys, time; open(sys.argv[1], "w").write(str(os.getpid())); time.sleep(300)'
+    run_steps([Step('long', (sys.executable, '-c', code, str(out)), (), (out,))], out.parent)
 
 
 def test_a_killed_chain_leaves_no_command_behind(tmp_path):
     out = tmp_path / 'pid'
-    chain = subprocess.Popen([sys.executable, '-c', CHAIN, str(out)], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
+    chain = multiprocessing.get_context('fork').Process(target=run_long_step, args=(out,))
+    chain.start()
+    deadline = time.monotonic() + 60
     while not (out.exists() and out.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    chain.send_signal(signal.SIGKILL)
-    chain.wait()
+    chain.kill()
+    chain.join()
     command = Path('/proc') / out.read_text()
     while command.exists() and time.monotonic() < deadline:
         time.sleep(0.05)

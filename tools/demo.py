@@ -111,7 +111,8 @@ class Chain:
             'generate', self.command('create_synthetic.py', '--out', self.data,
                                      '--version', VERSION, *sizes),
             sources=(CONVERTERS / 'synthetic', TOOLS / 'create_synthetic.py'),
-            outputs=(self.args.data_root / VERSION / 'sample.json',))
+            outputs=(self.args.data_root / VERSION / 'sample.json',),
+            stale=(self.args.data_root / VERSION, self.args.data_root / '.synthetic' / VERSION))
 
     def convert_step(self) -> Step:
         """Tables to info files."""

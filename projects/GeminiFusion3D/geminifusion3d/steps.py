@@ -32,9 +32,9 @@ class Step:
     Attributes:
         name: a word; state and log files are called after it.
         command: program and arguments.
-        sources: files and folders (their .py and .json files) whose content the result depends on.
+        sources: files and folders (the .py files below) whose content the result depends on.
         outputs: files that the command leaves; the first one is shown to the user.
-        stale: what an earlier, different run left that this one must not continue from.
+        stale: what an earlier, different run of this chain left, and this one must not continue.
     """
     name: str
     command: Tuple[str, ...]
@@ -49,7 +49,8 @@ def hash_sources(sources: Sequence[Path]) -> str:
     for source in sources:
         files = [source] if source.is_file() else sorted(source.rglob('*.py'))
         for file in files:
-            digest.update(str(file).encode() + b'\0' + file.read_bytes() + b'\0')
+            name = file.relative_to(source.parent)
+            digest.update(str(name).encode() + b'\0' + file.read_bytes() + b'\0')
     return digest.hexdigest()
 
 
@@ -158,7 +159,7 @@ def run_step(step: Step, state_dir: Path, upstream: str) -> Tuple[str, float]:
         print(f'{step.name:>9}: up to date, took {state["seconds"]:.0f} s, {step.outputs[0]}')
         return fingerprint, state['seconds']
     continues = state.get('fingerprint') == fingerprint and 'outputs' not in state
-    if not continues:
+    if state and not continues:
         for path in step.stale:
             remove(path)
     print(f'{step.name:>9}: {" ".join(step.command[1:])}', flush=True)
