@@ -1,21 +1,17 @@
 """Turns a nuScenes dataset's tables into the info files that training and testing read."""
 import argparse
 import os
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from data_converters.convert_nuscenes import convert_nuscenes  # noqa: E402
-from geminifusion3d.cli import run_cli  # noqa: E402
+from data_converters.convert_nuscenes import convert_nuscenes
+from geminifusion3d.cli import run_cli
 
 EXAMPLE = """example:
-  python tools/create_data.py nuscenes --root-path data/nuscenes --version v1.0-mini --out-dir
-  data/nuscenes
+  python tools/create_data.py nuscenes --root-path data/nuscenes --version v1.0-mini \\
+      --out-dir data/nuscenes
 
 writes nuscenes_infos_<split>.pkl for every split of the version; --splits names others, such as an
-entry of
-<root-path>/<version>/splits.json. A repeated run writes the same bytes."""
+entry of <root-path>/<version>/splits.json. A repeated run writes the same bytes."""
 
 
 def parse_args() -> argparse.Namespace:

@@ -1,0 +1,177 @@
+"""The conversion as a whole: what is written, byte for byte, and what is left after a failure."""
+import fcntl
+import multiprocessing
+import os
+import pickle
+import runpy
+import signal
+import sys
+from pathlib import Path
+from typing import IO
+
+import pytest
+from tiny_nuscenes import token, write_tiny_nuscenes
+
+from data_converters import convert_nuscenes as module
+from data_converters.convert_nuscenes import convert_nuscenes
+from geminifusion3d.errors import UserError
+from geminifusion3d.sensors.safe_pickle import load_plain_pickle
+
+VERSION = 'v1.0-mini'
+CREATE_DATA = Path(__file__).parents[2] / 'tools' / 'create_data.py'
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny dataset that no test changes."""
+    return write_tiny_nuscenes(tmp_path_factory.mktemp('tiny'))
+
+
+@pytest.fixture
+def own_root(tmp_path: Path) -> Path:
+    """A tiny dataset to damage."""
+    return write_tiny_nuscenes(tmp_path / 'root', keyframes=2)
+
+
+def test_every_split_gets_its_own_scenes_and_says_which_it_is(root, tmp_path):
+    paths = convert_nuscenes(root, VERSION, tmp_path)
+    assert sorted(paths) == ['mini_train', 'mini_val']
+    for split, scene in (('mini_train', 'scene-0061'), ('mini_val', 'scene-0103')):
+        content = load_plain_pickle(tmp_path / f'nuscenes_infos_{split}.pkl')
+        assert content['metainfo']['split'] == split
+        assert content['metainfo']['version'] == VERSION
+        assert [info['sample_idx'] for info in content['data_list']] == [0, 1, 2]
+        assert {info['scene_name'] for info in content['data_list']} == {scene}
+
+
+def test_bytes_do_not_depend_on_the_number_of_workers(root, tmp_path):
+    scenes = ['scene-0061', 'scene-0553', 'scene-0103']
+    write_tiny_nuscenes(tmp_path / 'more', scenes=scenes)
+    one = convert_nuscenes(tmp_path / 'more', VERSION, tmp_path / 'one', workers=1)
+    two = convert_nuscenes(tmp_path / 'more', VERSION, tmp_path / 'two', workers=2)
+    again = convert_nuscenes(tmp_path / 'more', VERSION, tmp_path / 'two', workers=2)
+    for split in one:
+        assert one[split].read_bytes() == two[split].read_bytes() == again[split].read_bytes()
+
+
+def test_a_test_set_without_annotations_has_empty_instance_lists(own_root, tmp_path):
+    root = write_tiny_nuscenes(tmp_path / 'test', version='v1.0-test', scenes=['scene-0077'])
+    for table in ('instance', 'sample_annotation'):
+        (root / 'v1.0-test' / f'{table}.json').write_text('[]')
+    path = convert_nuscenes(root, 'v1.0-test', tmp_path)['test']
+    assert all(info['instances'] == [] for info in load_plain_pickle(path)['data_list'])
+
+
+def test_all_damaged_files_are_told_in_one_message_and_nothing_is_written(own_root, tmp_path):
+    sweep = next(own_root.glob('sweeps/LIDAR_TOP/scene-0061*'))
+    keyframe = next(own_root.glob('samples/LIDAR_TOP/scene-0061*'))
+    image, other_image, third_image = sorted(own_root.glob('samples/CAM_BACK/*'))[:3]
+    sweep.unlink()
+    keyframe.write_bytes(keyframe.read_bytes()[:-3])
+    image.write_bytes(b'')
+    other_image.write_bytes(other_image.read_bytes()[:-200])
+    third_image.rename(third_image.with_suffix('.moved'))
+    with pytest.raises(UserError) as error:
+        convert_nuscenes(own_root, VERSION, tmp_path / 'out', workers=2)
+    message = str(error.value)
+    # Two scenes with 2 keyframes: 2 * (2 * 6 images + 11 sweeps, keyframes included).
+    assert '5 of 46 sensor files' in message
+    assert '1 empty, 2 missing, 2 truncated' in message
+    assert 'samples/CAM_BACK 3, samples/LIDAR_TOP 1, sweeps/LIDAR_TOP 1' in message
+    assert '2 scenes, first scene-0061' in message and 'v1.0-mini.tgz' in message
+    assert '\n' not in message
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_failure_between_two_splits_leaves_the_old_files(root, tmp_path, monkeypatch):
+    for split in ('mini_train', 'mini_val'):
+        (tmp_path / f'nuscenes_infos_{split}.pkl').write_bytes(b'old')
+    real_dump, calls = pickle.dump, []
+
+    def fails_the_second_time(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 2:
+            raise OSError('disk full')
+        real_dump(*args, **kwargs)
+
+    monkeypatch.setattr(module.pickle, 'dump', fails_the_second_time)
+    with pytest.raises(OSError, match='disk full'):
+        convert_nuscenes(root, VERSION, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        'nuscenes_infos_mini_train.pkl', 'nuscenes_infos_mini_val.pkl']
+    assert all(path.read_bytes() == b'old' for path in tmp_path.iterdir())
+
+
+def convert_and_die_while_writing(root: Path, out_dir: Path) -> None:
+    """Runs in a child process: half of the first file is written, then SIGKILL."""
+    def half(content: dict, file: IO[bytes], protocol: int) -> None:
+        file.write(b'half of a file')
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    module.pickle.dump = half
+    convert_nuscenes(root, VERSION, out_dir)
+
+
+def test_after_a_kill_while_writing_the_next_run_completes_and_cleans_up(root, tmp_path):
+    child = multiprocessing.get_context('fork').Process(
+        target=convert_and_die_while_writing, args=(root, tmp_path))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert not list(tmp_path.glob('nuscenes_infos_*.pkl'))
+    assert list(tmp_path.glob('.nuscenes_infos_*.part'))
+    paths = convert_nuscenes(root, VERSION, tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(paths.values())
+
+
+def test_two_conversions_do_not_write_to_one_folder(root, tmp_path):
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(UserError, match='another conversion is writing'):
+            convert_nuscenes(root, VERSION, tmp_path)
+    finally:
+        os.close(handle)
+
+
+def test_a_sample_that_lacks_a_camera_is_named(own_root, tmp_path):
+    table = own_root / VERSION / 'sample_data.json'
+    table.write_text(table.read_text().replace(
+        '"fileformat": "jpg", "is_key_frame": true', '"fileformat": "jpg", "is_key_frame": false',
+        1))
+    with pytest.raises(UserError, match=token('scene-0061', 'sample', 1_532_402_900_000_000)):
+        convert_nuscenes(own_root, VERSION, tmp_path / 'out')
+
+
+@pytest.mark.parametrize('sweeps, workers', [(-1, 1), (10, 0)])
+def test_impossible_numbers_are_refused(root, tmp_path, sweeps, workers):
+    with pytest.raises(UserError, match='expected at least 0 and 1'):
+        convert_nuscenes(root, VERSION, tmp_path, max_sweeps=sweeps, workers=workers)
+
+
+def run_tool(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """Runs tools/create_data.py in this process; returns its exit code."""
+    monkeypatch.setattr(sys, 'argv', ['create_data.py', *map(str, arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(CREATE_DATA), run_name='__main__')
+    return stopped.value.code
+
+
+def test_the_command_line_writes_files_and_says_where(root, tmp_path, monkeypatch, capsys):
+    assert run_tool(monkeypatch, 'nuscenes', '--root-path', root, '--out-dir', tmp_path,
+                    '--version', VERSION, '--workers', 2) == 0
+    assert f'mini_val: {tmp_path}/nuscenes_infos_mini_val.pkl' in capsys.readouterr().out
+
+
+def test_the_command_line_ends_a_mistake_in_one_line(root, tmp_path, monkeypatch, capsys):
+    assert run_tool(monkeypatch, 'nuscenes', '--root-path', root, '--out-dir', tmp_path,
+                    '--version', 'v1.0-big') == 2
+    stderr = capsys.readouterr().err
+    assert stderr.startswith("error: version 'v1.0-big'") and stderr.count('\n') == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_line_explains_itself_with_an_example(monkeypatch, capsys):
+    assert run_tool(monkeypatch, '--help') == 0
+    assert '--version v1.0-mini' in capsys.readouterr().out

@@ -1,0 +1,64 @@
+"""Parallel work keeps the order, passes failures on and leaves no process behind."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from data_converters.parallel import map_with_progress
+
+SLEEPERS = """
+import os, sys, time
+from data_converters.parallel import map_with_progress
+def work(shared, task):
+    print(os.getpid(), flush=True); time.sleep(60)
+list(map_with_progress(work, [1, 2], shared=None, workers=2, description=''))
+"""
+
+
+def scaled(factor: int, task: int) -> int:
+    time.sleep(0.02 * (4 - task))
+    return factor * task
+
+
+def fails_at_two(shared: None, task: int) -> int:
+    if task == 2:
+        raise ValueError('two')
+    return task
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_results_come_in_the_order_of_the_tasks(workers):
+    assert list(map_with_progress(scaled, [1, 2, 3], shared=10, workers=workers,
+                                  description='tests')) == [10, 20, 30]
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_failure_in_a_worker_reaches_the_caller(workers):
+    with pytest.raises(ValueError, match='two'):
+        list(map_with_progress(fails_at_two, [1, 2, 3], shared=None, workers=workers,
+                               description='tests'))
+
+
+def test_workers_end_when_their_parent_is_killed():
+    parent = subprocess.Popen([sys.executable, '-c', SLEEPERS], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True)
+    workers = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while any(map(is_running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_running, workers))
+
+
+def is_running(process: int) -> bool:
+    try:
+        with open(f'/proc/{process}/stat') as stat:
+            return stat.read().rsplit(')', 1)[1].split()[0] != 'Z'
+    except FileNotFoundError:
+        return False
+    finally:
+        assert process != os.getpid()
