@@ -53,6 +53,17 @@ def register_safe_globals() -> None:
     torch.serialization.add_safe_globals(safe_globals())
 
 
+def check_exists(path: Union[str, Path]) -> None:
+    """Makes sure that a checkpoint is there; addresses (`https://`) are looked up on reading.
+
+    Raises:
+        UserError: if the file is absent.
+    """
+    if '://' not in str(path) and not Path(path).expanduser().is_file():
+        raise UserError(f'checkpoint {path} does not exist: pass the path of a .pth file, '
+                        f'as training writes them to its work directory')
+
+
 def read_checkpoint(path: Union[str, Path], *, map_location: Any = 'cpu') -> Dict[str, Any]:
     """Reads a checkpoint without executing anything in it.
 
@@ -66,9 +77,7 @@ def read_checkpoint(path: Union[str, Path], *, map_location: Any = 'cpu') -> Dic
     Raises:
         UserError: if the file is absent, damaged, holds forbidden objects, or is no dictionary.
     """
-    if '://' not in str(path) and not Path(path).expanduser().is_file():
-        raise UserError(f'checkpoint {path} does not exist: pass the path of a .pth file, '
-                        f'as training writes them to its work directory')
+    check_exists(path)
     register_safe_globals()
     try:
         if '://' in str(path):

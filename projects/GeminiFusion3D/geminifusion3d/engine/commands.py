@@ -13,7 +13,8 @@ from mmengine.config import Config, DictAction
 
 from ..cli import EXIT_INTERRUPTED
 from ..errors import UserError
-from .config_file import apply_seed, check_data_files, load_config
+from .checkpoint_file import check_exists
+from .config_file import apply_seed, check_data_files, check_sections, load_config
 from .mistakes import config_mistakes
 from .runner import GeminiRunner
 
@@ -52,14 +53,23 @@ def parse_train_arguments(arguments: Optional[List[str]] = None) -> argparse.Nam
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate by the real batch size over the recipe\'s')
     parser.add_argument('--seed', type=int, help='seed of everything random')
-    return parser.parse_args(arguments)
+    return _parse(parser, arguments)
 
 
 def parse_test_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     """Reads the command line of `tools/test.py`."""
     parser = _parser('Evaluates a checkpoint with the official nuScenes metric.', TEST_EXAMPLE)
     parser.add_argument('checkpoint', help='checkpoint (.pth) that was trained with the config')
-    return parser.parse_args(arguments)
+    return _parse(parser, arguments)
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: Optional[List[str]]) -> argparse.Namespace:
+    """Reads a command line; mmengine's DictAction fails with a ValueError if a `=` is absent."""
+    try:
+        return parser.parse_args(arguments)
+    except ValueError as error:
+        raise UserError(f'--cfg-options got something else than the KEY=VALUE that it expects, '
+                        f'write for example train_cfg.max_epochs=2 ({error})') from error
 
 
 def train_config(arguments: argparse.Namespace) -> Config:
@@ -69,6 +79,7 @@ def train_config(arguments: argparse.Namespace) -> Config:
         UserError: if something in it cannot work.
     """
     cfg = _common_config(arguments)
+    check_sections(cfg, ['model', 'train_dataloader', 'train_cfg', 'optim_wrapper'])
     if arguments.seed is not None:
         apply_seed(cfg, arguments.seed)
     if arguments.amp:
@@ -82,6 +93,8 @@ def train_config(arguments: argparse.Namespace) -> Config:
     if arguments.resume is not None:
         cfg.resume = True
         cfg.load_from = None if arguments.resume == 'auto' else arguments.resume
+    if cfg.get('load_from'):
+        check_exists(cfg.load_from)
     check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
     return cfg
 
@@ -131,7 +144,9 @@ def test(arguments: argparse.Namespace) -> int:
     """
     with _one_voice(arguments):
         cfg = _common_config(arguments)
+        check_sections(cfg, ['model', 'test_dataloader', 'test_cfg', 'test_evaluator'])
         check_data_files(cfg, ['test_dataloader'])
+        check_exists(arguments.checkpoint)
         cfg.load_from, cfg.resume = arguments.checkpoint, False
         GeminiRunner.from_cfg(cfg).test()
     return 0

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional
 from mmengine.config import Config
 
 from ..errors import UserError
+from .registered import accepts_argument
 
 # What the Runner reads although no config need mention it.
 RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_hooks',
@@ -78,7 +79,7 @@ def check_override(cfg: Config, dotted: str) -> None:
             node = node[int(part)]
         elif isinstance(node, Mapping) or isinstance(node, Config):
             if part not in node:
-                if passed and passed[-1] in OPEN_DICTS:
+                if passed and passed[-1] in OPEN_DICTS or accepts_argument(node.get('type'), part):
                     return
                 raise UserError(_unknown_key(dotted, part, passed, list(node.keys())))
             node = node[part]
@@ -127,9 +128,21 @@ def check_data_files(cfg: Config, loaders: List[str]) -> None:
                         f'--version {version} --out-dir {path.parent}')
 
 
+def check_sections(cfg: Config, sections: List[str]) -> None:
+    """Makes sure that a config is a recipe for what shall be done.
+
+    Raises:
+        UserError: if one of the sections is absent.
+    """
+    missing = [section for section in sections if cfg.get(section) is None]
+    if missing:
+        raise UserError(f'config {cfg.filename} has no {", ".join(missing)}: pass a whole recipe '
+                        f'(files under _base_ are parts of recipes)')
+
+
 def apply_seed(cfg: Config, seed: int) -> None:
     """Sets the seed of the runner and of every dataset that draws from its own generator."""
     cfg.randomness = {'deterministic': True, **cfg.get('randomness', {}), 'seed': seed}
     for dataset in datasets_of(cfg, ['train_dataloader', 'val_dataloader', 'test_dataloader']):
-        if 'seed' in dataset:
+        if accepts_argument(dataset.get('type'), 'seed'):
             dataset['seed'] = seed

@@ -8,10 +8,12 @@ import logging
 import sys
 from typing import List, Optional
 
-from torch.distributed import run
+from torch.distributed import DistNetworkError, run
+from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from ..cli import EXIT_COULD_NOT_RUN, EXIT_INTERRUPTED, run_cli
+from ..errors import UserError
 
 
 def launch(arguments: Optional[List[str]] = None) -> int:
@@ -22,11 +24,20 @@ def launch(arguments: Optional[List[str]] = None) -> int:
 
     Returns:
         The exit code of the process that failed first, or 0.
+
+    Raises:
+        UserError: if the processes cannot connect to each other.
     """
     # The failed process has said why; torchrun's own report of it is repetition.
     logging.getLogger('torch.distributed.elastic.multiprocessing.api').setLevel(logging.CRITICAL)
     try:
         run.main(arguments)
+    except (KeyboardInterrupt, SignalException):
+        return EXIT_INTERRUPTED
+    except DistNetworkError as error:
+        reason = ' '.join(str(error).split())[:160]
+        raise UserError(f'the processes cannot meet ({reason}): set PORT to a free port, and '
+                        f'MASTER_ADDR and NODE_RANK as the usage says') from error
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode not in (EXIT_COULD_NOT_RUN, EXIT_INTERRUPTED):

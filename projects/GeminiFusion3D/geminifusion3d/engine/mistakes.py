@@ -4,10 +4,8 @@ import re
 from contextlib import contextmanager
 from typing import Iterator, Optional
 
-from mmdet3d import registry as mmdet3d_registry
-from mmengine.registry import Registry
-
 from ..errors import UserError
+from .registered import registered_names
 
 NOT_REGISTERED = re.compile(r'(\S+) is not in the (\S+?)::(.+?) registry')
 BUILD_ERROR = re.compile(r'(?:class|cls) `(\w+)` in \S+: (.*)', re.DOTALL)
@@ -30,7 +28,7 @@ def config_mistakes(config: str) -> Iterator[None]:
     except UserError:
         raise
     except (KeyError, TypeError, ValueError) as error:
-        message = _explain(' '.join(str(error).split()).strip('"\''))
+        message = _explain(' '.join(str(error.args[0] if error.args else '').split()))
         if message is None:
             raise
         raise UserError(f'config {config}: {message}') from error
@@ -41,7 +39,7 @@ def _explain(text: str) -> Optional[str]:
     unknown = NOT_REGISTERED.search(text)
     if unknown:
         name, kind = unknown.group(1), unknown.group(3)
-        close = difflib.get_close_matches(name, _registered(kind))
+        close = difflib.get_close_matches(name, registered_names(kind))
         hint = f'did you mean {" or ".join(close)}?' if close else (
             'correct the name, or import the module that registers it with custom_imports')
         return f"type={name!r} is no registered {kind}: {hint}"
@@ -50,14 +48,3 @@ def _explain(text: str) -> Optional[str]:
         return f'{wrong.group(1)} {wrong.group(2)}: correct the keys of type={wrong.group(1)!r}'
     built = BUILD_ERROR.search(text)
     return f'type={built.group(1)!r}: {built.group(2)}' if built else None
-
-
-def _registered(kind: str) -> list:
-    """Lists the names of a registry and its parents."""
-    names: list = []
-    for found in vars(mmdet3d_registry).values():
-        if isinstance(found, Registry) and found.name == kind:
-            while found is not None:
-                names += list(found.module_dict)
-                found = found.parent
-    return names

@@ -1,0 +1,82 @@
+"""Mistakes in a config or on the command line end in one sentence that names the way out."""
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from toy_training import write_config
+
+from geminifusion3d.engine.config_file import (apply_seed, check_data_files, check_sections,
+                                               load_config)
+from geminifusion3d.errors import UserError
+
+
+def test_an_absent_config_is_named_with_close_ones(tmp_path: Path,
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'configs/demo').mkdir(parents=True)
+    (tmp_path / 'configs/demo/fusion_tiny.py').write_text('')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r'did you mean configs/demo/fusion_tiny.py\?'):
+        load_config('configs/fusion_tinny.py')
+    with pytest.raises(UserError, match='as those under configs/'):
+        load_config('configs/zzz.py')
+
+
+@pytest.mark.parametrize('text', ['a = (', 'a = undefined', "_base_ = ['nowhere.py']",
+                                  "custom_imports = dict(imports=['no_such_module'])"])
+def test_a_faulty_config_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / 'faulty.py'
+    path.write_text(text)
+    with pytest.raises(UserError, match='faulty.py cannot be read'):
+        load_config(str(path))
+
+
+def test_overrides_replace_existing_values(tmp_path: Path) -> None:
+    cfg = load_config(str(write_config(tmp_path)), {
+        'optim_wrapper.optimizer.lr': 0.5, 'param_scheduler.0.T_max': 9, 'load_from': 'a.pth',
+        'randomness.diff_rank_seed': True, 'model.poison_at': 3})
+    assert cfg.optim_wrapper.optimizer.lr == 0.5
+    assert cfg.param_scheduler[0].T_max == 9
+    assert cfg.model.poison_at == 3
+
+
+@pytest.mark.parametrize('key, message', [
+    ('optim_wraper.optimizer.lr',
+     "the config has no key 'optim_wraper', expected one of optim_wrap"),
+    ('optim_wrapper.optimizer.lrr',
+     "optim_wrapper.optimizer has no key 'lrr', expected one of lr"),
+    ('model.widht', "model has no key 'widht', expected one of width"),
+    ('param_scheduler.3.T_max', "param_scheduler has no key '3', expected one of 0"),
+    ('log_level_of', "the config has no key 'log_level_of'"),
+    ('model.width.x', "model.width has no key 'x', it holds a plain value")])
+def test_a_mistyped_override_is_named_with_close_keys(tmp_path: Path, key: str,
+                                                      message: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        load_config(str(write_config(tmp_path)), {key: 1})
+    assert message in str(refusal.value)
+
+
+def test_an_absent_info_file_names_the_command_that_writes_it(tmp_path: Path) -> None:
+    cfg = Config({'train_dataloader': {'dataset': {'type': 'CBGSDataset', 'dataset': {
+        'data_root': str(tmp_path), 'ann_file': 'nuscenes_infos_mini_train.pkl'}}}})
+    with pytest.raises(UserError) as refusal:
+        check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
+    assert str(refusal.value) == (
+        f'info file {tmp_path}/nuscenes_infos_mini_train.pkl does not exist: write it with '
+        f'python tools/create_data.py nuscenes --root-path {tmp_path} --version v1.0-mini '
+        f'--out-dir {tmp_path}')
+    (tmp_path / 'nuscenes_infos_mini_train.pkl').touch()
+    check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
+
+
+def test_a_part_of_a_recipe_is_no_recipe(tmp_path: Path) -> None:
+    path = tmp_path / 'grid.py'
+    path.write_text('cells = 3')
+    with pytest.raises(UserError, match='has no model, train_cfg'):
+        check_sections(load_config(str(path)), ['model', 'train_cfg'])
+
+
+def test_the_seed_reaches_the_datasets(tmp_path: Path) -> None:
+    cfg = load_config(str(write_config(tmp_path)))
+    apply_seed(cfg, 7)
+    assert cfg.randomness == {'seed': 7, 'deterministic': True}
+    assert cfg.train_dataloader.dataset.seed == cfg.val_dataloader.dataset.seed == 7

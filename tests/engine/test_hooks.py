@@ -1,0 +1,70 @@
+"""The hooks of training: loss curve, finite losses, seeds."""
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toy_training import run_train, write_config
+
+from geminifusion3d.engine.loss_curve_hook import read_curve
+from geminifusion3d.engine.seed_hook import seed_everything
+from geminifusion3d.errors import UserError
+
+
+def test_training_stops_at_the_first_loss_that_is_no_number(tmp_path: Path) -> None:
+    config = write_config(tmp_path, extra="model['poison_at'] = 7\n")
+    message = 'stopped at epoch 2, iteration 7: expected finite losses, got loss = nan, loss_line'
+    with pytest.raises(UserError, match=message):
+        run_train(config, tmp_path / 'run')
+    # The checkpoint to go back to is the one before.
+    assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['epoch_1.pth']
+    assert len(read_curve(tmp_path / 'run/loss_curve.jsonl')) == 6
+
+
+def test_spoilt_weights_are_not_saved(tmp_path: Path) -> None:
+    # The last update of the epoch ruins the weights after a loss that was still finite.
+    extra = "optim_wrapper['optimizer'].update(type='SGD', lr=1e38)\n"
+    config = write_config(tmp_path, extra=extra + "train_dataloader['batch_size'] = 8\n")
+    with pytest.raises(UserError, match='weights are not finite|expected finite losses'):
+        run_train(config, tmp_path / 'run')
+    for path in (tmp_path / 'run').glob('*.pth'):
+        weights = torch.load(path, weights_only=True)['state_dict'].values()
+        assert all(bool(torch.isfinite(weight).all()) for weight in weights)
+
+
+def test_a_curve_line_holds_exact_losses_and_no_times(tmp_path: Path) -> None:
+    run_train(write_config(tmp_path), tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1')
+    rows = read_curve(tmp_path / 'run/loss_curve.jsonl')
+    assert [(row['epoch'], row['iter']) for row in rows] == [(1, 1), (1, 2), (1, 3), (1, 4)]
+    assert set(rows[0]) == {'epoch', 'iter', 'lr', 'loss', 'loss_line'}
+    assert rows[0]['loss'] == rows[0]['loss_line'] > 0
+
+
+def test_an_unfinished_line_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / 'loss_curve.jsonl'
+    assert read_curve(path) == []
+    path.write_text(json.dumps({'iter': 1}) + '\n{"iter": 2, "lo')
+    assert read_curve(path) == [{'iter': 1}]
+
+
+def test_a_new_run_starts_a_new_curve(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    run_train(config, tmp_path / 'run')
+    run_train(config, tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1')
+    assert len(read_curve(tmp_path / 'run/loss_curve.jsonl')) == 4
+
+
+def draw() -> tuple:
+    """Draws one number from each global generator."""
+    return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+
+def test_each_combination_of_numbers_is_a_stream_of_its_own() -> None:
+    drawn = []
+    for entropy in ((1, 0, 5), (1, 0, 6), (0, 1, 5), (1, 0, 5)):
+        seed_everything(*entropy)
+        drawn.append(draw())
+    assert drawn[0] == drawn[3]
+    assert len(set(drawn)) == 3
