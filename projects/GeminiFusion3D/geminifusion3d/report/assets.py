@@ -44,7 +44,7 @@ tfoot th,tfoot td{font-weight:650;border-bottom:0;border-top:2px solid var(--lin
 td.ap{background:linear-gradient(90deg,#dbe6ff var(--share),transparent 0) no-repeat;
 background-size:calc(100% - 8px) 72%;background-position:4px 50%}
 figure{margin:0}
-.small-charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(235px,1fr));gap:18px}
+.small-charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(235px,44%),1fr));gap:18px}
 .wide-charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(520px,1fr));gap:26px}
 .small,.wide{position:relative}
 .small figcaption,.wide figcaption{font-weight:600;display:flex;justify-content:space-between}
@@ -110,7 +110,7 @@ stroke-dasharray:4 2.5}
 .bev .over .pred polygon{fill:rgba(242,106,10,.12)}
 .over .low,.hide-truth .truth,.hide-pred .pred{display:none}
 .over g:hover path,.over g:hover polygon{stroke-width:3}
-.over text{display:none;font-size:20px;font-weight:600;paint-order:stroke;stroke:#10141d;
+.over text{display:none;font-size:17px;font-weight:600;paint-order:stroke;stroke:#10141d;
 stroke-width:4px}
 .over .truth text{fill:#7fd6ff}.over .pred text{fill:#ffb877}
 .circles circle{fill:none;stroke:#ccd5e3;stroke-width:1;vector-effect:non-scaling-stroke}
@@ -129,7 +129,12 @@ print-color-adjust:exact}.controls{position:static}.controls .slide input,
 .controls input{display:none}section{border:0;padding:8px 0;margin:8px 0}
 .sample,.small,.wide,tr,.cards{break-inside:avoid}h2,.note{break-after:avoid}
 .small-charts{grid-template-columns:repeat(5,1fr)}.card.big .value{font-size:26px}
-.cards{grid-template-columns:repeat(7,1fr)}.card{padding:8px}.card .value{font-size:17px}}
+.cards{grid-template-columns:repeat(7,1fr)}.card{padding:8px}.card .value{font-size:17px}
+.card .meaning,.card .name,.legend,.about .count,thead button{font-size:10px}
+th,td{padding:4px 5px}thead button small{font-size:9px}h1{font-size:22px}h2{font-size:15px}
+h3{font-size:12px}.small figcaption{font-size:10px}.wide-charts{grid-template-columns:1fr 1fr}
+.views{grid-template-columns:minmax(0,2.66fr) minmax(0,1fr)}.tag{font-size:8px}code{display:none}
+.over path,.over polygon{stroke-width:1px!important}}
 '''
 
 SCRIPT = '''

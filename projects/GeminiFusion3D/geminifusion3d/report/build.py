@@ -9,7 +9,7 @@ from ..atomic import atomic_write
 from ..classes import CLASS_NAMES
 from ..errors import UserError
 from .boxes import count_classes, count_predictions, predicted_boxes, read_results, truth_boxes
-from .metric_files import RESULTS_NAME, operating_score, read_metrics
+from .metric_files import RESULTS_NAMES, find_file, operating_score, read_metrics
 from .page import Report, render
 from .samples import Sample, read_sample
 from .selection import choose_tokens, open_dataset, split_tokens
@@ -54,7 +54,7 @@ def write_report(request: ReportRequest, out: Path) -> Report:
 def collect_report(request: ReportRequest) -> Report:
     """Reads everything that the page shows."""
     metrics = read_metrics(request.metrics_dir)
-    results = read_results(request.results or request.metrics_dir / RESULTS_NAME)
+    results = read_results(request.results or find_file(request.metrics_dir, RESULTS_NAMES))
     training = read_training_log(request.train_log) if request.train_log else None
     nusc = open_dataset(request.dataroot, request.version)
     tokens_of_scene = split_tokens(nusc, request.split)

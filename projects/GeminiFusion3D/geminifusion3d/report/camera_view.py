@@ -92,10 +92,21 @@ def box_group(box: DetectionBox, camera: Camera, width_px: int, height_px: int, 
     if front_cam[:, 2].min() > NEAR_M:
         outline = ' '.join(f'{u:.0f},{v:.0f}' for u, v in project(front_cam, camera.intrinsic))
         face = f'<polygon points="{outline}"/>'
-    left_px, top_px = segments_px.reshape(-1, 2).min(axis=0)
-    label = (f'<text x="{left_px:.0f}" y="{max(top_px - 6, 18):.0f}">{escape(short_label(box))}'
-             '</text>')
+    label = label_text(box, segments_px.reshape(-1, 2), height_px)
     return f'{open_group(box, min_score)}{face}<path d="{edges}"/>{label}</g>'
+
+
+def label_text(box: DetectionBox, ends_px: np.ndarray, height_px: int) -> str:
+    """Returns the label: above a prediction, below ground truth, so that both can be read.
+
+    Args:
+        box: what to name.
+        ends_px: (N, 2) ends of its visible edges.
+        height_px: of the image.
+    """
+    (left_px, top_px), (_, bottom_px) = ends_px.min(axis=0), ends_px.max(axis=0)
+    y_px = min(bottom_px + 16, height_px - 4) if is_truth(box) else max(top_px - 5, 16)
+    return f'<text x="{left_px:.0f}" y="{y_px:.0f}">{escape(short_label(box))}</text>'
 
 
 def segment_text(segment: np.ndarray) -> str:

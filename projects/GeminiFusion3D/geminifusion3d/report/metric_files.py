@@ -15,7 +15,8 @@ from ..errors import UserError
 
 SUMMARY_NAMES = ('metrics_summary.json', 'metrics.json')
 DETAILS_NAME = 'metrics_details.json'
-RESULTS_NAME = 'results_nusc.json'
+# Beside the metrics, or where the submission was exported to.
+RESULTS_NAMES = ('results_nusc.json', 'submission/results_nusc.json')
 TP_ERRORS = ('trans_err', 'scale_err', 'orient_err', 'vel_err', 'attr_err')
 
 
