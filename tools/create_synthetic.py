@@ -13,10 +13,9 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from geminifusion3d.cli import run_cli  # noqa: E402
-
 from data_converters.synthetic.generate import MAX_SAMPLES, Request, generate  # noqa: E402
 from data_converters.synthetic.scene_names import VERSIONS  # noqa: E402
+from geminifusion3d.cli import run_cli  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,8 +27,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--version', required=True, metavar='V',
                         help=f'one of {", ".join(VERSIONS)} (test has no annotations)')
     parser.add_argument('--scenes', type=int, metavar='N',
-                        help='number of scenes, by default all official ones; fewer are taken from '
-                        'both splits in proportion, at least one of each if N >= 2')
+                        help='number of scenes, by default all official ones; fewer are taken '
+                        'from both splits in proportion, at least one of each if N >= 2')
     parser.add_argument('--samples-per-scene', type=int, default=10, metavar='N',
                         help=f'keyframes per scene at 2 Hz, 2 to {MAX_SAMPLES} (default 10)')
     parser.add_argument('--seed', type=int, default=0, metavar='S',

@@ -25,12 +25,14 @@ def count_points(world: World, centers_m: np.ndarray, points_m: np.ndarray) -> n
     """Counts points (n, 3), in local coordinates, inside every object's box; (objects,)."""
     counts = np.zeros(len(centers_m), int)
     half_diagonal = np.linalg.norm(world.size_m[:, :2], axis=1) / 2
+    by_x = points_m[np.argsort(points_m[:, 0], kind='stable')]
     for index in range(1, len(centers_m)):
         if not world.actors[index - 1].category:
             continue
-        offset = points_m[:, :2] - centers_m[index, :2]
-        near = np.flatnonzero((np.abs(offset) < half_diagonal[index] + 0.01).all(1))
-        _metres, unit = world.to_unit_box(np.full(len(near), index), points_m[near], centers_m)
+        low, high = np.searchsorted(by_x[:, 0], centers_m[index, 0]
+                                    + half_diagonal[index] * np.array([-1.01, 1.01]))
+        near = by_x[low:high]
+        _metres, unit = world.to_unit_box(np.full(len(near), index), near, centers_m)
         counts[index] = int((np.abs(unit) <= 0.5).all(1).sum())
     return counts
 

@@ -17,7 +17,7 @@ _JPEG_QUALITY = 88
 
 
 def pixel_rays(intrinsic: np.ndarray) -> np.ndarray:
-    """Returns unit directions (rows * columns, 3) in the camera frame: x right, y down, z ahead."""
+    """Returns unit directions (rows * columns, 3) in camera axes: x right, y down, z ahead."""
     columns = np.arange(IMAGE_SIZE[0] // _STEP) * _STEP + (_STEP - 1) / 2
     rows = np.arange(IMAGE_SIZE[1] // _STEP) * _STEP + (_STEP - 1) / 2
     x, y = np.meshgrid((columns - intrinsic[0, 2]) / intrinsic[0, 0],

@@ -1,9 +1,9 @@
 """The 23 nuScenes categories as the synthetic world draws them: size, shape, colour, motion.
 
-The world rewards fusion. Pairs that are alike in shape and size and told apart by colour: truck and
-construction vehicle, bus and trailer, motorcycle and bicycle, cone and grey bollard, barrier and
-hedge or wall. Pairs that look alike in an image and are told apart by geometry: pedestrian and
-painted post, car and a picture of a car.
+The world rewards fusion. Pairs that are alike in shape and size and told apart by colour: truck
+and construction vehicle, bus and trailer, motorcycle and bicycle, cone and grey bollard, barrier
+and hedge or wall. Pairs that look alike in an image and are told apart by geometry: pedestrian
+and painted post, car and a picture of a car.
 """
 from typing import Dict, NamedTuple, Tuple
 
@@ -35,7 +35,8 @@ class CategorySpec(NamedTuple):
 
 _CAR_PAINTS = ((0.75, 0.76, 0.78), (0.12, 0.12, 0.14), (0.9, 0.9, 0.9), (0.45, 0.07, 0.08),
                (0.35, 0.37, 0.4))
-_CLOTHES = ((0.75, 0.2, 0.2), (0.2, 0.3, 0.65), (0.8, 0.75, 0.6), (0.25, 0.5, 0.3), (0.3, 0.3, 0.3))
+_CLOTHES = ((0.75, 0.2, 0.2), (0.2, 0.3, 0.65), (0.8, 0.75, 0.6), (0.25, 0.5, 0.3),
+            (0.3, 0.3, 0.3))
 _BLUE = ((0.05, 0.2, 0.75), (0.1, 0.3, 0.85))
 _YELLOW = ((1.0, 0.75, 0.0), (0.95, 0.65, 0.05))
 _RED = ((0.85, 0.05, 0.05), (0.9, 0.12, 0.05))
@@ -49,7 +50,7 @@ _BROWN = ((0.4, 0.28, 0.16), (0.5, 0.4, 0.3))
 def _vehicle(size_m: Tuple[float, float, float], shape: str, palette: Tuple[RGB, ...],
              count: float, moving: float = 0.35) -> CategorySpec:
     return CategorySpec(size_m, shape, palette, count, 42.0, moving, (3.0, 9.0),
-                        ('park', 'park', 'plaza'), 'lane')
+                        ('park', 'plaza', 'plaza'), 'lane')
 
 
 def _person(palette: Tuple[RGB, ...], count: float, height: float = 1.72) -> CategorySpec:
@@ -72,16 +73,16 @@ SPECS: Dict[str, CategorySpec] = {
     'human.pedestrian.construction_worker': _person(((0.9, 0.9, 0.1),), 1.5),
     'animal': CategorySpec((0.8, 0.35, 0.6), 'animal', _BROWN, 0.7, moving=0.5,
                            speed_mps=(0.5, 1.0)),
-    'vehicle.car': _vehicle((4.5, 1.9, 1.65), 'car', _CAR_PAINTS, 16),
+    'vehicle.car': _vehicle((4.5, 1.9, 1.65), 'car', _CAR_PAINTS, 13),
     'vehicle.motorcycle': _cycle(_MAGENTA, 9),
     'vehicle.bicycle': _cycle(_CYAN, 9),
-    'vehicle.bus.bendy': _vehicle((14.0, 2.85, 3.5), 'bus', _RED, 0.8),
-    'vehicle.bus.rigid': _vehicle((10.8, 2.85, 3.5), 'bus', _RED, 6),
-    'vehicle.truck': _vehicle((6.8, 2.5, 3.0), 'truck', _BLUE, 8),
-    'vehicle.construction': _vehicle((6.8, 2.5, 3.0), 'hazard_truck', _YELLOW, 7, 0.25),
+    'vehicle.bus.bendy': _vehicle((13.0, 2.75, 3.2), 'bus', _RED, 0.5),
+    'vehicle.bus.rigid': _vehicle((9.8, 2.75, 3.2), 'bus', _RED, 3.6),
+    'vehicle.truck': _vehicle((6.2, 2.4, 2.7), 'truck', _BLUE, 5),
+    'vehicle.construction': _vehicle((6.2, 2.4, 2.7), 'hazard_truck', _YELLOW, 5, 0.25),
     'vehicle.emergency.ambulance': _vehicle((6.2, 2.3, 2.7), 'truck', _WHITE, 0.7),
     'vehicle.emergency.police': _vehicle((4.9, 2.0, 1.8), 'car', ((0.1, 0.1, 0.5),), 0.7),
-    'vehicle.trailer': _vehicle((10.8, 2.85, 3.5), 'trailer', _WHITE, 6.5, 0.25),
+    'vehicle.trailer': _vehicle((9.8, 2.75, 3.2), 'trailer', _WHITE, 4.0, 0.25),
     'movable_object.barrier': CategorySpec((0.55, 2.4, 1.0), 'barrier', ((0.95, 0.1, 0.1),), 13,
                                            24.0, still_zones=('kerb', 'walk', 'plaza')),
     'movable_object.trafficcone': CategorySpec((0.45, 0.45, 1.05), 'cone', _ORANGE, 14, 22.0,

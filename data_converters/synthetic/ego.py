@@ -1,4 +1,4 @@
-"""How the ego vehicle drives: along its lane, round corners, with changing speed, roll and pitch."""
+"""How the ego vehicle drives: in its lane, round corners, with changing speed, roll, pitch."""
 from typing import List, NamedTuple
 
 import numpy as np
@@ -92,7 +92,8 @@ def plan_drive(seed: int, scene_name: str, city: City) -> EgoDrive:
     path = _smooth_path(_choose_corners(city, rng))
     time_s = np.arange(-_LEAD_S, DURATION_S, _TICK_S)
     cruise = rng.uniform(5.5, 8.0)
-    speed = cruise * (1 + 0.2 * np.sin(2 * np.pi * time_s / rng.uniform(7, 12) + rng.uniform(0, 6)))
+    period_s, phase = rng.uniform(7, 12), rng.uniform(0, 6)
+    speed = cruise * (1 + 0.2 * np.sin(2 * np.pi * time_s / period_s + phase))
     if rng.random() < 0.25:
         speed = speed * np.clip((time_s - 1.0) / 3.0, 0, 1)
     travelled = np.concatenate([[0.0], np.cumsum(speed[:-1] * _TICK_S)])
@@ -102,8 +103,8 @@ def plan_drive(seed: int, scene_name: str, city: City) -> EgoDrive:
     xy_m = np.stack([np.interp(travelled, arc_m, path[:, axis]) for axis in (0, 1)], 1)
     yaw = np.interp(travelled, arc_m, yaw_on_path)
     lean = np.gradient(yaw, time_s) * speed
-    phase = rng.uniform(0, 2 * np.pi, 2)
-    roll = 0.003 * lean + 0.007 * np.sin(2 * np.pi * 0.5 * time_s + phase[0])
+    sway = rng.uniform(0, 2 * np.pi, 2)
+    roll = 0.003 * lean + 0.007 * np.sin(2 * np.pi * 0.5 * time_s + sway[0])
     pitch = (-0.004 * np.gradient(speed, time_s)
-             + 0.006 * np.sin(2 * np.pi * 0.7 * time_s + phase[1]))
+             + 0.006 * np.sin(2 * np.pi * 0.7 * time_s + sway[1]))
     return EgoDrive(time_s, xy_m, yaw, roll, pitch)

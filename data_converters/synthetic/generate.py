@@ -4,6 +4,7 @@ State lives in `<out>/.synthetic/<version>`: the arguments, and one file of tabl
 scene. The version folder appears by one rename when all scenes are there, so a dataset that opens
 is complete; the same command continues a run that was killed.
 """
+import fcntl
 import json
 import multiprocessing
 import os
@@ -12,13 +13,16 @@ import shutil
 import threading
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
 import cv2
+from tqdm import tqdm
+
 from geminifusion3d.atomic import atomic_write, write_json
 from geminifusion3d.errors import UserError
-from tqdm import tqdm
 
 from .city import MAP_TOKENS, build_city, draw_map_mask
 from .scene_names import choose_scenes
@@ -28,6 +32,7 @@ from .tables import TABLES, Tables, join_scenes
 FORMAT = 1
 MAX_SAMPLES = 40
 _STATE = '.synthetic'
+_LOCK_TRIES = 8
 
 
 class Request(NamedTuple):
@@ -74,6 +79,23 @@ def _check(request: Request, arguments: Dict[str, Any]) -> None:
                     'or another --out')
 
 
+@contextmanager
+def _alone(request: Request) -> Iterator[None]:
+    """Keeps a second run out of the folder; workers of a killed run need a moment to end."""
+    request.state.mkdir(parents=True, exist_ok=True)
+    with open(request.state / 'lock', 'w') as lock:
+        for attempt in range(_LOCK_TRIES):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if attempt == _LOCK_TRIES - 1:
+                    raise UserError(f'another run is writing {request.version} into {request.out}:'
+                                    ' wait until it ends, or choose another --out') from None
+                time.sleep(0.5)
+        yield
+
+
 def _die_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
@@ -101,23 +123,26 @@ def _run_scene(job: SceneJob, root: Path, fragment: Path,
 def _run_scenes(request: Request, jobs: Dict[Path, SceneJob], done: int) -> None:
     """Runs the jobs, shows keyframes done and the time left."""
     total = (len(jobs) + done) * request.samples_per_scene
-    with tqdm(total=total, initial=done * request.samples_per_scene, unit='keyframe',
-              desc=f'{request.version}', smoothing=0.05) as bar:
-        if request.workers == 1 or len(jobs) == 1:
+    new_bar = partial(tqdm, total=total, initial=done * request.samples_per_scene,
+                      unit='keyframe', desc=request.version, smoothing=0.05)
+    if request.workers == 1 or len(jobs) == 1:
+        with new_bar() as bar:
             for fragment, job in jobs.items():
                 _run_scene(job, request.out, fragment, bar.update)
-            return
-        context = multiprocessing.get_context('spawn')
-        progress = context.Queue()
-        with ProcessPoolExecutor(min(request.workers, len(jobs)), context, _start_worker,
-                                 (progress, os.getpid())) as pool:
-            futures = [pool.submit(_run_scene, job, request.out, fragment)
-                       for fragment, job in jobs.items()]
-            try:
+        return
+    # Forked workers need not import everything again; they start before any thread does.
+    context = multiprocessing.get_context('fork')
+    progress = context.Queue()
+    with ProcessPoolExecutor(min(request.workers, len(jobs)), context, _start_worker,
+                             (progress, os.getpid())) as pool:
+        futures = [pool.submit(_run_scene, job, request.out, fragment)
+                   for fragment, job in jobs.items()]
+        try:
+            with new_bar() as bar:
                 _wait(futures, progress, bar)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _wait(futures: 'List[Future[None]]', progress: Any, bar: tqdm) -> None:
@@ -173,15 +198,16 @@ def generate(request: Request) -> bool:
     arguments = request.arguments(names)
     _check(request, arguments)
     fragments = [request.state / f'{name}.json' for name in names]
-    is_new = not (request.out / request.version).exists()
-    if is_new:
-        write_json(request.state / 'arguments.json', arguments)
-        jobs = {path: SceneJob(request.seed, name, request.samples_per_scene, request.all_sweeps,
-                               request.version != 'v1.0-test')
-                for name, path in zip(names, fragments) if not path.exists()}
-        if jobs:
-            _run_scenes(request, jobs, len(names) - len(jobs))
-        _publish(request, fragments)
-    for path in fragments:
-        path.unlink(missing_ok=True)
+    with _alone(request):
+        is_new = not (request.out / request.version).exists()
+        if is_new:
+            write_json(request.state / 'arguments.json', arguments)
+            jobs = {path: SceneJob(request.seed, name, request.samples_per_scene,
+                                   request.all_sweeps, request.version != 'v1.0-test')
+                    for name, path in zip(names, fragments) if not path.exists()}
+            if jobs:
+                _run_scenes(request, jobs, len(names) - len(jobs))
+            _publish(request, fragments)
+        for path in fragments:
+            path.unlink(missing_ok=True)
     return is_new

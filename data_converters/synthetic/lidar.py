@@ -1,8 +1,8 @@
 """The 32-beam LiDAR on the roof: one sweep as nuScenes stores it.
 
-A sweep is 1084 columns of 32 beams, written column by column, ring 0 lowest. Every firing has a row:
-one without a return lies at the sensor's centre with intensity 0, as in the real files. Returns from
-the car's own roof lie within a metre, which readers drop.
+A sweep is 1084 columns of 32 beams, written column by column, ring 0 lowest. Every firing has a
+row: one without a return lies at the sensor's centre with intensity 0, as in the real files.
+Returns from the car's own roof lie within a metre, which readers drop.
 """
 import numpy as np
 
@@ -19,7 +19,7 @@ _ROOF_M = (-0.9, 2.0, 0.62, 1.58)
 
 
 def _beam_directions() -> np.ndarray:
-    """Returns unit directions (columns * rings, 3) in the sensor frame: x right, y forward, z up."""
+    """Returns unit directions (columns * rings, 3) in sensor axes: x right, y ahead, z up."""
     elevation = np.deg2rad(np.linspace(*_ELEVATION_DEG, RINGS))
     azimuth = -2 * np.pi * np.arange(COLUMNS) / COLUMNS
     flat = np.stack([np.sin(azimuth), -np.cos(azimuth)], 1)
@@ -34,7 +34,7 @@ _RING = np.tile(np.arange(RINGS, dtype=np.float32), COLUMNS)
 
 
 def _roof_range(ego_from_lidar: np.ndarray) -> np.ndarray:
-    """Returns the range (n,) at which beams meet the car's own roof, infinite where they do not."""
+    """Returns the range (n,) at which beams meet the car's own roof, infinite elsewhere."""
     x_from, x_to, half_width, height = _ROOF_M
     direction = BEAMS @ ego_from_lidar[:3, :3].T
     mount = ego_from_lidar[:3, 3]

@@ -11,7 +11,7 @@ import trimesh
 
 # Colour slots of an object: each face takes its colour from one of them.
 BODY, ACCENT, DARK, GLASS, SKIN = range(5)
-# Textures: a face either shows its plain colour or a pattern that is evaluated where a ray hits it.
+# Textures: a face shows its plain colour, or a pattern evaluated where a ray hits it.
 PLAIN, BARS, RINGS, HAZARD, BAND, WINDOWS, GROUND, PICTURE, FOLIAGE = range(9)
 # Range noise would push returns off a mesh that touches its box: it stays a little inside.
 FILL = 0.98
@@ -41,8 +41,7 @@ def _primitive(kind: str) -> trimesh.Trimesh:
     if kind == 'box':
         return trimesh.creation.box()
     if kind == 'ball':
-        ball = trimesh.creation.icosphere(subdivisions=1, radius=0.5)
-        return ball
+        return trimesh.creation.icosphere(subdivisions=1, radius=0.5)
     if kind == 'post':
         return trimesh.creation.cylinder(radius=0.5, height=1.0, sections=10)
     if kind == 'cone':
@@ -77,19 +76,19 @@ def assemble(parts: Sequence[Part]) -> Mesh:
 
 def _wheels(positions_x: Sequence[float], length: float, height: float) -> List[Part]:
     """Pairs of wheels that stand on the ground."""
-    return [Part('wheel', (x, side * 0.42, -0.5 + height / 2), (length, 0.16, height), DARK)
+    return [Part('wheel', (x, side * 0.4, -0.5 + height / 2), (length, 0.16, height), DARK)
             for x in positions_x for side in (-1, 1)]
 
 
 def _person(center_x: float, bottom: float, height: float, width: float = 1.0) -> List[Part]:
     """A standing or sitting body: legs, torso with arms, head."""
     return [
-        Part('box', (center_x, -0.15 * width, bottom + 0.22 * height),
-             (0.35 * width, 0.22 * width, 0.44 * height), ACCENT),
-        Part('box', (center_x, 0.15 * width, bottom + 0.22 * height),
-             (0.35 * width, 0.22 * width, 0.44 * height), ACCENT),
+        Part('box', (center_x + 0.2 * width, -0.2 * width, bottom + 0.22 * height),
+             (0.55 * width, 0.35 * width, 0.44 * height), ACCENT),
+        Part('box', (center_x - 0.2 * width, 0.2 * width, bottom + 0.22 * height),
+             (0.55 * width, 0.35 * width, 0.44 * height), ACCENT),
         Part('box', (center_x, 0, bottom + 0.64 * height),
-             (0.55 * width, 1.0 * width, 0.42 * height), BODY),
+             (0.65 * width, 1.0 * width, 0.42 * height), BODY),
         Part('ball', (center_x, 0, bottom + 0.92 * height),
              (0.45 * width, 0.4 * width, 0.17 * height), SKIN)]
 
@@ -130,7 +129,7 @@ _SHAPES: Dict[str, List[Part]] = {
     'bus': _coach(BAND),
     'trailer': _coach(PLAIN),
     'cycle': _cycle(1.0),
-    'ridden_cycle': _cycle(0.62) + _person(-0.08, -0.18, 0.68, 0.9),
+    'ridden_cycle': _cycle(0.62) + _person(-0.08, -0.18, 0.68, 0.8),
     'person': _person(0, -0.5, 1.0),
     'sitting_person': [Part('box', (-0.2, 0, 0.0), (0.4, 1.0, 0.6)),
                        Part('box', (0.1, 0, -0.3), (0.8, 0.8, 0.4), ACCENT),
@@ -146,22 +145,23 @@ _SHAPES: Dict[str, List[Part]] = {
                  Part('box', (0, 0, -0.46), (1, 1, 0.08))],
     'hedge': [Part('box', (0, 0, 0.04), (0.4, 1, 0.92), BODY, FOLIAGE),
               Part('box', (0, 0, -0.46), (1, 1, 0.08), BODY, FOLIAGE)],
-    'animal': [Part('box', (-0.1, 0, 0.05), (0.7, 0.8, 0.4)),
+    'animal': [Part('box', (-0.1, 0, 0.05), (0.8, 1.0, 0.4)),
                Part('box', (0.35, 0, 0.3), (0.3, 0.6, 0.4)),
                *[Part('box', (x, y, -0.3), (0.12, 0.2, 0.4)) for x in (-0.35, 0.15)
                  for y in (-0.25, 0.25)]],
     'cart': [Part('box', (0, 0, 0.1), (1, 1, 0.6)), *_wheels((-0.3, 0.3), 0.25, 0.3),
              Part('box', (-0.45, 0, 0.42), (0.1, 0.9, 0.16), DARK)],
-    'wheelchair': [*_person(0, -0.3, 0.8, 0.8),
-                   Part('wheel', (-0.1, -0.45, -0.25), (0.6, 0.1, 0.5), DARK),
-                   Part('wheel', (-0.1, 0.45, -0.25), (0.6, 0.1, 0.5), DARK)],
+    'wheelchair': [*_person(0.05, -0.3, 0.8, 0.9),
+                   Part('wheel', (-0.1, -0.45, -0.25), (0.8, 0.1, 0.5), DARK),
+                   Part('wheel', (-0.1, 0.45, -0.25), (0.8, 0.1, 0.5), DARK)],
     'debris': [Part('box', (0, 0, -0.1), (1, 1, 0.8)), Part('ball', (0, 0, 0.2), (0.8, 0.8, 0.6))],
     'rack': [*[Part('box', (x, side * 0.46, 0), (0.03, 0.04, 1.0), DARK)
                for x in np.linspace(-0.48, 0.48, 7) for side in (-1, 1)],
              Part('box', (0, 0.46, 0.46), (1, 0.04, 0.08), DARK)],
     'building': [Part('box', (0, 0, 0), (1, 1, 1), BODY, WINDOWS)],
     'pole': [Part('post', (0, 0, 0), (1, 1, 1))],
-    'lamp': [Part('post', (0, 0, 0), (0.1, 0.1, 1)), Part('box', (0.25, 0, 0.48), (0.5, 0.2, 0.04))],
+    'lamp': [Part('post', (0, 0, 0), (0.1, 0.1, 1)),
+             Part('box', (0.25, 0, 0.48), (0.5, 0.2, 0.04))],
     'tree': [Part('post', (0, 0, -0.3), (0.1, 0.1, 0.4), ACCENT),
              Part('ball', (0, 0, 0.2), (1, 1, 0.6), BODY, FOLIAGE)],
     'billboard': [Part('box', (0, 0, 0.1), (1, 1, 0.8), BODY, PICTURE),

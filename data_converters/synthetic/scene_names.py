@@ -2,8 +2,9 @@
 from datetime import datetime, timedelta, timezone
 from typing import List, NamedTuple, Optional
 
-from geminifusion3d.errors import UserError
 from nuscenes.utils.splits import mini_train, mini_val, test, train, val
+
+from geminifusion3d.errors import UserError
 
 from .city import LOCATIONS
 from .seeding import make_rng

@@ -12,7 +12,7 @@ from .ego import plan_drive
 from .ground import paint_ground
 from .lidar import scan
 from .placement import Actor, Occupancy
-from .population import populate
+from .population import is_empty_street, populate
 from .radar import sense, to_pcd
 from .rig import CAMERAS, LIDAR, RADARS, Shot, build_rig, plan_shots
 from .scene_names import recording_of
@@ -52,7 +52,8 @@ class SceneSimulation:
         city = build_city(self._recording.location)
         self._drive = plan_drive(job.seed, job.scene_name, city)
         occupancy = Occupancy(self._drive)
-        self._actors: List[Actor] = populate(job.seed, job.scene_name, city, self._drive, occupancy)
+        self._actors: List[Actor] = populate(job.seed, job.scene_name, city, self._drive,
+                                             occupancy)
         scenery = furnish(job.seed, job.scene_name, city, self._drive, occupancy)
         houses = build_houses(job.seed, city, self._drive.xy_m)
         origin_xy_m = self._drive.xy_m.mean(0).round()
@@ -67,6 +68,8 @@ class SceneSimulation:
     def _describe(self) -> str:
         if not self._job.is_annotated:
             return ''
+        if is_empty_street(self._job.scene_name):
+            return describe(self._job.scene_name, ('empty street',))
         words = ('intersection', 'parked trucks', 'construction', 'peds on sidewalk', 'bikes',
                  'turn')
         return describe(self._job.scene_name, words)

@@ -16,7 +16,8 @@ from .seeding import make_rng
 _STREET_FURNITURE = {
     'bollard': ((0.45, 0.45, 1.05), 0.06, ((0.45, 0.46, 0.48), (0.35, 0.36, 0.38)), 9,
                 ('kerb', 'walk', 'plaza'), 0.25),
-    'low_wall': ((0.55, 2.4, 1.0), 0.06, ((0.55, 0.54, 0.52),), 4, ('kerb', 'walk', 'plaza'), 0.25),
+    'low_wall': ((0.55, 2.4, 1.0), 0.06, ((0.55, 0.54, 0.52),), 4,
+                 ('kerb', 'walk', 'plaza'), 0.25),
     'hedge': ((0.55, 2.4, 1.0), 0.06, ((0.12, 0.36, 0.1),), 4, ('kerb', 'walk', 'plaza'), 0.25),
     'pole': ((0.28, 0.28, 1.9), 0.1, ((0.75, 0.2, 0.2), (0.2, 0.3, 0.65), (0.5, 0.5, 0.5)), 8,
              ('walk', 'verge', 'plaza'), 0.3),
@@ -41,7 +42,7 @@ def _furniture(shape: str, name: str, xy_m: np.ndarray, yaw: float, size_m: np.n
 
 def furnish(seed: int, scene_name: str, city: City, drive: EgoDrive, occupancy: Occupancy
             ) -> List[Actor]:
-    """Returns trees, lamps and distractors along the ego's path; they take space in `occupancy`."""
+    """Returns trees, lamps and distractors along the path; they take space in `occupancy`."""
     rng = make_rng(seed, scene_name, 'furniture')
     path_m = float(np.linalg.norm(np.diff(drive.xy_m, axis=0), axis=1).sum())
     actors: List[Actor] = []

@@ -42,7 +42,8 @@ def _picture_of_car(unit: np.ndarray, colors: np.ndarray) -> np.ndarray:
     return painted
 
 
-def _textured(texture: int, metres: np.ndarray, unit: np.ndarray, colors: np.ndarray) -> np.ndarray:
+def _textured(texture: int, metres: np.ndarray, unit: np.ndarray, colors: np.ndarray
+              ) -> np.ndarray:
     """Returns colours (n, 3) of one texture at points in object axes."""
     if texture == meshes.BARS:
         return np.where((metres[:, 1:2] % 0.6 < 0.3), colors, _WHITE)
@@ -122,4 +123,6 @@ def shade(look: Look, moment: Moment, origin_m: np.ndarray, directions: np.ndarr
     colors = _surface_colors(look, moment, hits, points_m) * light
     fade = np.exp(-weather.haze_per_m * range_m)[:, None]
     colors = colors * fade + np.array(weather.horizon, np.float32) * (1 - fade)
-    return np.where(hits.is_hit[:, None], colors, _sky(directions, weather)).astype(np.float32)
+    is_sky = ~hits.is_hit
+    colors[is_sky] = _sky(directions[is_sky], weather)
+    return colors.astype(np.float32)

@@ -1,4 +1,4 @@
-"""The 13 tables of the nuScenes schema, as rows; field names and order as in the official files."""
+"""The 13 tables of the nuScenes schema, as rows with exactly the official fields."""
 from typing import Any, Dict, List
 
 from .categories import ATTRIBUTE_NAMES, CATEGORY_NAMES
@@ -39,8 +39,7 @@ def fixed_tables(seed: int) -> Tables:
     """Returns the tables that are the same for every version: taxonomy and sensors."""
     return {
         'category': [{'token': category_token(seed, name), 'name': name,
-                      'description': _described(name), 'index': index}
-                     for index, name in enumerate(CATEGORY_NAMES, 1)],
+                      'description': _described(name)} for name in CATEGORY_NAMES],
         'attribute': [{'token': attribute_token(seed, name), 'name': name,
                        'description': _described(name)} for name in ATTRIBUTE_NAMES],
         'visibility': [{'description': f'visibility of whole object is between '

@@ -53,8 +53,10 @@ class Moment:
         is_hit = found['primID'] >= 0
         face = self._face_ids[np.where(is_hit, found['primID'], 0)]
         normal = found['Ng']
-        normal /= np.sqrt((normal * normal).sum(1, keepdims=True)) + 1e-12
-        normal *= -np.sign((normal * directions).sum(1, keepdims=True))
+        # Unit length, and turned towards the viewer.
+        scale = -np.sign(np.einsum('ij,ij->i', normal, directions))
+        scale /= np.sqrt(np.einsum('ij,ij->i', normal, normal)) + np.float32(1e-12)
+        normal *= scale[:, None]
         range_m = np.where(is_hit, found['tfar'], _NOTHING_M).astype(np.float32)
         return Hits(is_hit, range_m, face, self._face_object[face], normal)
 

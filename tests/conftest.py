@@ -1,0 +1,32 @@
+"""Datasets that many tests read: the real keyframe, and a small synthetic world."""
+import os
+from pathlib import Path
+
+import pytest
+
+from data_converters.synthetic.generate import Request, generate
+
+REPO = Path(__file__).resolve().parents[1]
+KEYFRAME_VARIABLE = 'GEMINIFUSION3D_KEYFRAME'
+
+
+@pytest.fixture(scope='session')
+def keyframe_root() -> Path:
+    """The real nuScenes keyframe as a dataset; tests that ask for it skip where it is absent."""
+    root = Path(os.environ.get(KEYFRAME_VARIABLE,
+                               REPO.parent / 'shared' / 'nuscenes_keyframe'))
+    if not (root / 'v1.0-mini' / 'sample.json').is_file():
+        pytest.skip(f'no real nuScenes keyframe at {root}: put it there or set '
+                    f'${KEYFRAME_VARIABLE} to its folder')
+    return root
+
+
+@pytest.fixture(scope='session')
+def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic v1.0-mini: a scene of mini_train, one of mini_val, two samples each.
+
+    Read only: everybody shares it.
+    """
+    root = tmp_path_factory.mktemp('synthetic')
+    generate(Request(out=root, version='v1.0-mini', scenes=2, samples_per_scene=2, workers=1))
+    return root
