@@ -58,6 +58,8 @@ def main() -> None:
     args = parse_args()
     if args.samples < 0:
         raise UserError(f'--samples {args.samples} is negative; give how many to show')
+    if args.min_score is not None and not 0 <= args.min_score <= 1:
+        raise UserError(f'--min-score {args.min_score} is not within 0 and 1')
     named = (('config', args.config), ('checkpoint', args.checkpoint), ('date', args.date))
     facts = [(name, value) for name, value in named if value]
     facts += [read_fact(text) for text in args.fact]

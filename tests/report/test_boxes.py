@@ -44,6 +44,11 @@ def test_an_invalid_box_is_named_with_its_sample(tiny_nusc, results, change):
         predicted_boxes(tiny_nusc, broken, [TOKEN])
 
 
+def test_a_box_without_a_score_is_not_counted_silently():
+    with pytest.raises(UserError, match='lacks a class or a score'):
+        count_predictions({TOKEN: [{'detection_name': 'car'}]}, 0.3)
+
+
 @pytest.mark.parametrize('content', [[], {}, {'results': []}])
 def test_a_file_that_is_no_submission_is_named(tmp_path, content):
     (tmp_path / 'results.json').write_text(json.dumps(content))

@@ -137,6 +137,11 @@ def test_samples_of_another_split_are_refused_and_nothing_is_written(metrics_dir
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_page_that_cannot_be_written_is_named(metrics_dir, tiny_root, tmp_path):
+    with pytest.raises(UserError, match='cannot write'):
+        write_report(request_of(metrics_dir, tiny_root, num_samples=0), tmp_path)
+
+
 def test_predictions_of_other_samples_are_refused(metrics_dir, tiny_root, tmp_path):
     (tmp_path / 'other.json').write_text('{"meta": {}, "results": {"nobody": []}}')
     with pytest.raises(UserError, match='none of the samples'):

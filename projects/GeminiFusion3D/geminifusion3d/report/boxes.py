@@ -71,6 +71,14 @@ def count_classes(boxes: Mapping[str, Sequence[DetectionBox]]) -> Dict[str, int]
 
 def count_predictions(results: Mapping[str, Sequence[Mapping[str, Any]]], min_score: float
                       ) -> Dict[str, int]:
-    """Counts predictions by class with at least `min_score`, unfiltered."""
-    return dict(Counter(box['detection_name'] for found in results.values() for box in found
-                        if box['detection_score'] >= min_score))
+    """Counts predictions by class with at least `min_score`, unfiltered.
+
+    Raises:
+        UserError: if a box has no class or no score.
+    """
+    try:
+        return dict(Counter(box['detection_name'] for found in results.values() for box in found
+                            if box['detection_score'] >= min_score))
+    except (KeyError, TypeError) as error:
+        raise UserError(f'a predicted box lacks a class or a score ({type(error).__name__}: '
+                        f'{error}); run tools/validate_submission.py on the file') from error

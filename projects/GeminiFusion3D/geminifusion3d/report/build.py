@@ -46,8 +46,12 @@ def write_report(request: ReportRequest, out: Path) -> Report:
     """
     report = collect_report(request)
     page = render(report)
-    with atomic_write(out) as part:
-        part.write_text(page, encoding='utf-8')
+    try:
+        with atomic_write(out) as part:
+            part.write_text(page, encoding='utf-8')
+    except OSError as error:
+        raise UserError(f'cannot write {out} ({error.strerror}); give a file in a folder that '
+                        f'you may write to') from error
     return report
 
 
