@@ -1,0 +1,135 @@
+"""The commands around a submission: exit codes and what they print, as a user meets them."""
+import json
+import runpy
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict
+
+import pytest
+from ten_objects import (META, VAL_TOKENS, VERSION, perfect_submission, write_infos,
+                         write_ten_objects)
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a dataset of three samples."""
+    return write_ten_objects(tmp_path_factory.mktemp('tools') / 'nuscenes')
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., Done]:
+    """Runs a tool as `python tools/TOOL ARGUMENTS` does, in this process to save the imports."""
+    def run_tool(tool: str, *arguments: Any) -> Done:
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(TOOLS / tool), run_name='__main__')
+        return Done(end.value.code, *capsys.readouterr())
+    return run_tool
+
+
+@pytest.fixture
+def validate(run: Callable[..., Done], root: Path) -> Callable[..., Done]:
+    """Runs the validator on mini_val."""
+    def run_validator(path: Path, *arguments: str, dataroot: Path = root) -> Done:
+        return run('validate_submission.py', path, '--dataroot', dataroot, '--version', VERSION,
+                   '--split', 'mini_val', *arguments)
+    return run_validator
+
+
+def written(path: Path, content: Dict[str, Any]) -> Path:
+    """Writes JSON and returns the path."""
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_validate_says_valid_and_exits_with_0(
+        validate: Callable[..., Done], tmp_path: Path) -> None:
+    done = validate(written(tmp_path / 'r.json', perfect_submission()))
+    assert done.returncode == 0
+    assert done.stdout.endswith('valid, 2 samples, 20 boxes, track open, 0 errors, 0 warnings\n')
+
+
+def test_validate_names_each_finding_and_exits_with_1(
+        validate: Callable[..., Done], tmp_path: Path) -> None:
+    content = perfect_submission()
+    content['results'][VAL_TOKENS[0]][3]['rotation'] = [0, 0, 0, 0]
+    del content['results'][VAL_TOKENS[1]]
+    path = written(tmp_path / 'r.json', content)
+    done = validate(path)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f'error [quaternion-norm] sample {VAL_TOKENS[0]} '
+                               f'results.{VAL_TOKENS[0]}[3].rotation: got [0, 0, 0, 0]')
+    assert lines[1].startswith(f'error [missing-sample] sample {VAL_TOKENS[1]}')
+    assert 'INVALID' in lines[2]
+    verdict = json.loads(validate(path, '--json').stdout)
+    assert not verdict['valid']
+    assert [finding['rule'] for finding in verdict['findings']] == ['quaternion-norm',
+                                                                    'missing-sample']
+
+
+def test_validate_that_could_not_run_exits_with_2_and_one_line(
+        validate: Callable[..., Done], tmp_path: Path) -> None:
+    file = written(tmp_path / 'r.json', {})
+    for done in (validate(tmp_path / 'absent.json'),
+                 validate(file, dataroot=tmp_path / 'nowhere')):
+        assert (done.returncode, done.stdout) == (2, '')
+        assert done.stderr.startswith('error: ') and done.stderr.count('\n') == 1
+
+
+def test_ground_truth_of_a_whole_split_exits_with_0_and_of_a_poor_one_with_1(
+        run: Callable[..., Done], root: Path) -> None:
+    arguments = ('--dataroot', root, '--version', VERSION, '--splits')
+    good = run('score_ground_truth.py', *arguments, 'mini_val', 'night')
+    assert good.returncode == 0, good.stderr
+    assert good.stdout.startswith('mini_val     mAP 1.000000  NDS 1.000000  mATE 0.000000')
+    poor = run('score_ground_truth.py', *arguments, 'mini_train')
+    assert poor.returncode == 1
+    assert 'mAVE 1.000000' in poor.stdout
+
+
+def test_predictions_become_a_submission(
+        run: Callable[..., Done], root: Path, tmp_path: Path) -> None:
+    infos = write_infos(tmp_path / 'nuscenes_infos_mini_val.pkl')
+    config = tmp_path / 'config.py'
+    config.write_text(f'modality = {META}\ntest_dataloader = dict(dataset=dict('
+                      f'data_root={str(root)!r}, ann_file={str(infos)!r}))\n')
+    predictions = written(tmp_path / 'predictions.json', perfect_submission())
+    out = tmp_path / 'submission'
+    arguments = (config, '--predictions', predictions, '--split', 'val', '--out', out)
+    done = run('export_submission.py', *arguments)
+    assert done.returncode == 0, done.stderr
+    assert 'valid, 2 samples, 20 boxes, track open' in done.stdout
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert sorted(before) == ['results_nusc.json', 'results_nusc.zip']
+    run('export_submission.py', *arguments)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_export_needs_a_checkpoint_or_predictions(
+        run: Callable[..., Done], tmp_path: Path) -> None:
+    done = run('export_submission.py', 'config.py', '--split', 'val', '--out', tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == ('error: got both or neither of CHECKPOINT and --predictions; give one '
+                           'of them\n')
+
+
+@pytest.mark.parametrize('tool', ['export_submission.py', 'validate_submission.py',
+                                  'score_ground_truth.py'])
+def test_help_holds_an_example(run: Callable[..., Done], tool: str) -> None:
+    done = run(tool, '--help')
+    assert done.returncode == 0
+    assert 'Example' in done.stdout and f'python tools/{tool}' in done.stdout
