@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.registry import PARAM_SCHEDULERS
 
-from geminifusion3d.engine.checkpoint_file import (check_exists, history_method, read_checkpoint,
+from geminifusion3d.engine.checkpoint_file import (check_exists, known_method, read_checkpoint,
                                                    write_whole)
 from geminifusion3d.errors import UserError
 
@@ -53,7 +54,7 @@ def test_attribute_access_is_limited_to_the_statistics(tmp_path: Path, arguments
     with pytest.raises(UserError, match='is refused'):
         read_checkpoint(tmp_path / 'bad.pth')
     with pytest.raises(pickle.UnpicklingError):
-        history_method(*arguments)
+        known_method(*arguments)
 
 
 def test_a_plain_pickle_with_a_program_is_refused(tmp_path: Path) -> None:
@@ -94,3 +95,18 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         write_whole(path, fail)
     assert path.read_text() == 'old'
     assert [entry.name for entry in tmp_path.iterdir()] == ['note']
+
+
+@pytest.mark.parametrize('schedule', [
+    dict(type='OneCycleLR', eta_max=1., total_steps=4), dict(type='CosineAnnealingLR', T_max=4),
+    dict(type='OneCycleLR', eta_max=1., total_steps=4, anneal_strategy='linear'),
+    dict(type='LinearLR', start_factor=0.1), dict(type='MultiStepLR', milestones=[1]),
+    dict(type='CosineAnnealingMomentum', T_max=4), dict(type='PolyLR'),
+    dict(type='ExponentialLR', gamma=0.9),
+    dict(type='StepLR', step_size=2), dict(type='ConstantLR'), dict(type='ReduceOnPlateauLR')])
+def test_every_schedule_can_be_resumed(tmp_path: Path, schedule: dict) -> None:
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    state = PARAM_SCHEDULERS.build(dict(schedule, optimizer=optimizer)).state_dict()
+    torch.save({'param_schedulers': [state]}, tmp_path / 'a.pth')
+    read, = read_checkpoint(tmp_path / 'a.pth')['param_schedulers']
+    assert read == state

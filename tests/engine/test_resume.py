@@ -43,7 +43,9 @@ def test_unreadable_checkpoints_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
     assert find_resumable(tmp_path) == first
     first.unlink()
-    assert find_resumable(tmp_path) is None
+    # Starting anew in this folder would overwrite what somebody may still want to look into.
+    with pytest.raises(UserError, match='none of the 1 checkpoints'):
+        find_resumable(tmp_path)
 
 
 def test_bare_weights_cannot_be_resumed(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 A checkpoint is a pickle, and a pickle from somebody else can run any program. torch's weights-only
 reader refuses everything but tensors and plain containers; mmengine's training checkpoints also
-hold its `HistoryBuffer` (logged scalars), which is allowed here by name. The buffers refer to four
-of their own methods through `builtins.getattr`: in its place stands a function that returns just
-those four.
+hold its `HistoryBuffer` (logged scalars) and functions of its one-cycle schedule, which are
+allowed here by name. They refer to their own methods through `builtins.getattr`: in its place
+stands a function that returns just those methods.
 """
 import os
 import pickle
@@ -15,25 +15,27 @@ from typing import Any, Callable, Dict, List, Tuple, Union
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from ..atomic import atomic_write
 from ..errors import UserError
 
-HISTORY_METHODS = ('min', 'max', 'current', 'mean')
+METHODS = {HistoryBuffer: ('min', 'max', 'current', 'mean'),
+           OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear')}
 SCALAR_TYPES = ('bool', 'int32', 'int64', 'float32', 'float64')
 UNREADABLE = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError,
               zipfile.BadZipFile, OSError)
 
 
-def history_method(owner: type, name: str) -> Callable:
-    """Stands in for `getattr` while a checkpoint is read: finds the statistics of a HistoryBuffer.
+def known_method(owner: type, name: str) -> Callable:
+    """Stands in for `getattr` while a checkpoint is read: finds the methods of `METHODS` only.
 
     Raises:
         pickle.UnpicklingError: for any other object or name.
     """
-    if owner is HistoryBuffer and name in HISTORY_METHODS:
-        return getattr(HistoryBuffer, name)
+    if isinstance(owner, type) and name in METHODS.get(owner, ()):
+        return getattr(owner, name)
     raise pickle.UnpicklingError(f'the file asks for attribute {name!r} of {owner!r}')
 
 
@@ -44,8 +46,8 @@ def safe_globals() -> List[Union[type, Tuple[Any, str]]]:
                        for function in (reconstruct, scalar)
                        for module in ('numpy.core.multiarray', 'numpy._core.multiarray')]
     dtypes = [type(np.dtype(name)) for name in SCALAR_TYPES]
-    return [HistoryBuffer, (history_method, 'builtins.getattr'), np.ndarray, np.dtype,
-            *numpy_functions, *dtypes]
+    return [*METHODS, (known_method, 'builtins.getattr'), np.ndarray, np.dtype, *numpy_functions,
+            *dtypes]
 
 
 def register_safe_globals() -> None:
@@ -96,7 +98,7 @@ def read_checkpoint(path: Union[str, Path], *, map_location: Any = 'cpu') -> Dic
 def _why_unreadable(path: Union[str, Path], error: Exception) -> str:
     """Says in one sentence why a checkpoint cannot be used."""
     if 'Weights only load failed' in str(error) or isinstance(error, pickle.UnpicklingError):
-        reason = str(error.__cause__ or error).split('WeightsUnpickler error:')[-1]
+        reason = str(error).split('WeightsUnpickler error:')[-1].split('. Please')[0]
         reason = ' '.join(reason.split())[:160]
         return (f'checkpoint {path} is refused, nothing in it was run: it is damaged or holds '
                 f'objects that are no weights ({reason}); use a file written by training')

@@ -7,8 +7,9 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from ..errors import UserError
 from .checkpoint_file import write_whole
-from .resume import LAST_CHECKPOINT
+from .resume import LAST_CHECKPOINT, check_resumable
 
 
 @HOOKS.register_module()
@@ -18,6 +19,8 @@ class GeminiCheckpointHook(CheckpointHook):
     The host removes the outdated checkpoint first, and rewrites `last_checkpoint` in place. Files
     are renamed into place by `GeminiRunner.save_checkpoint`.
     """
+
+    is_checked = False
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: Dict[str, Any]) -> None:
         """Saves, notes the file as the last one, then removes the outdated one."""
@@ -38,6 +41,16 @@ class GeminiCheckpointHook(CheckpointHook):
             write_whole(Path(runner.work_dir) / LAST_CHECKPOINT,
                         lambda part: part.write_text(self.last_ckpt))
             self._remove(outdated)
+            self._check_once(runner)
+
+    def _check_once(self, runner: Runner) -> None:
+        """Warns at the first checkpoint, not after a crash, if training cannot continue from it."""
+        if not self.is_checked:
+            self.is_checked = True
+            try:
+                check_resumable(Path(self.last_ckpt))
+            except UserError as error:
+                runner.logger.warning(f'this training could not be resumed: {error}')
 
     def _remove(self, step: Any) -> None:
         """Removes the checkpoint of an outdated step, if there is one."""

@@ -45,14 +45,23 @@ def find_resumable(work_dir: Path) -> Optional[Path]:
         work_dir: the folder that the training writes to.
 
     Returns:
-        The checkpoint, or None if the training starts from the beginning.
+        The checkpoint, or None if there is none yet.
+
+    Raises:
+        UserError: if there are checkpoints but none is usable; starting anew would overwrite them.
     """
+    reasons = []
     for path in resume_candidates(work_dir):
         try:
             check_resumable(path)
         except UserError as error:
+            reasons.append(str(error))
             print_log(f'skipped while looking for a checkpoint to resume from: {error}',
                       logger='current', level=logging.WARNING)
         else:
             return path
+    if reasons:
+        raise UserError(f'none of the {len(reasons)} checkpoints in {work_dir} can be resumed from, '
+                        f'the newest because: {reasons[0]}; to start anew, leave --resume out or '
+                        f'choose another --work-dir')
     return None

@@ -27,6 +27,8 @@ from .distributed import runs_on_gpu, start_process_group
 from .resume import check_resumable, find_resumable
 
 PART_SUFFIX = '.part'
+# Longer messages, such as one line of a hundred metrics, are for the log file.
+CONSOLE_CHARACTERS = 2000
 # Long dumps, and notes of the host to its own developers.
 NOT_FOR_CONSOLE = ('Config:\n', 'Hooks will be executed in the following order', '\n' + '-' * 60,
                    'Exp name:', '"FileClient" will be deprecated', '"HardDiskBackend" is',
@@ -85,8 +87,7 @@ class GeminiRunner(Runner):
         logger = super().build_logger(log_level, log_file, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
-                handler.addFilter(
-                    lambda record: not record.getMessage().startswith(NOT_FOR_CONSOLE))
+                handler.addFilter(_is_for_console)
         return logger
 
     def load_or_resume(self) -> None:
@@ -137,6 +138,12 @@ class GeminiRunner(Runner):
             with open(written, 'rb') as file:
                 os.fsync(file.fileno())
             os.replace(written, Path(out_dir) / filename)
+
+
+def _is_for_console(record: logging.LogRecord) -> bool:
+    """Says whether a message is shown on the console too, not in the log file alone."""
+    text = record.getMessage()
+    return len(text) <= CONSOLE_CHARACTERS and not text.startswith(NOT_FOR_CONSOLE)
 
 
 def _remove_parts(work_dir: Path) -> None:
