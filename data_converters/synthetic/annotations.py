@@ -7,8 +7,6 @@ from .world import Moment, World
 
 _REACH_M = 80.0
 _PROBES = 96
-# Annotators list everything near; far away only what a sensor has seen at least once.
-_ALWAYS_M = 60.0
 
 
 class Observation(NamedTuple):
@@ -74,8 +72,7 @@ def observe(world: World, moment: Moment, local_from_lidar: np.ndarray, lidar_po
     lidar = count_points(world, moment.centers_m, lidar_points_m)
     radar = count_points(world, moment.centers_m, radar_points_m)
     is_named = np.array([False] + [bool(actor.category) for actor in world.actors])
-    is_listed = is_named & (distance < _REACH_M) & ((distance < _ALWAYS_M) | (lidar + radar > 0))
-    indices = np.flatnonzero(is_listed)
+    indices = np.flatnonzero(is_named & (distance < _REACH_M))
     shares = visible_share(world, moment, eye_m, indices, rng)
     levels = 1 + np.digitize(shares, [0.4, 0.6, 0.8])
     origin = np.array([*world.origin_xy_m, 0.0])

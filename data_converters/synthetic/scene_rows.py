@@ -79,12 +79,25 @@ class SceneRows:
                 'prev': '', 'next': '', 'num_lidar_pts': seen.num_lidar_pts,
                 'num_radar_pts': seen.num_radar_pts})
 
-    def _instances(self, actors: List[Actor]) -> List[Row]:
+    def _seen_annotations(self) -> Dict[int, List[Row]]:
+        """Returns each object's rows from the first to the last in which a sensor touched it.
+
+        Annotators know an object only once it has been seen; between, they keep its hidden boxes.
+        """
+        kept = {}
+        for index, rows in sorted(self._annotations.items()):
+            touched = [place for place, row in enumerate(rows)
+                       if row['num_lidar_pts'] + row['num_radar_pts'] > 0]
+            if touched:
+                kept[index] = link_in_order(rows[touched[0]:touched[-1] + 1])
+        return kept
+
+    def _instances(self, actors: List[Actor], annotations: Dict[int, List[Row]]) -> List[Row]:
         return [{'token': self._token('instance', actors[index].name),
                  'category_token': category_token(self._seed, actors[index].category),
                  'nbr_annotations': len(rows), 'first_annotation_token': rows[0]['token'],
                  'last_annotation_token': rows[-1]['token']}
-                for index, rows in sorted(self._annotations.items())]
+                for index, rows in annotations.items()]
 
     def _calibration(self) -> List[Row]:
         return [{'token': self._token('calibrated_sensor', channel),
@@ -98,6 +111,7 @@ class SceneRows:
         """Returns the scene's rows, linked; poses in the order in which they were added."""
         log_token = make_token(self._seed, 'log', self._recording.log_name)
         samples = link_in_order(self._samples)
+        annotations = self._seen_annotations()
         return {
             'log': [{'token': log_token, 'logfile': self._recording.log_name,
                      'vehicle': self._recording.vehicle, 'date_captured': self._recording.date,
@@ -110,6 +124,5 @@ class SceneRows:
             'sample_data': [row for rows in self._data.values() for row in link_in_order(rows)],
             'ego_pose': self._poses,
             'calibrated_sensor': self._calibration(),
-            'instance': self._instances(actors),
-            'sample_annotation': [row for _index, rows in sorted(self._annotations.items())
-                                  for row in link_in_order(rows)]}
+            'instance': self._instances(actors, annotations),
+            'sample_annotation': [row for rows in annotations.values() for row in rows]}

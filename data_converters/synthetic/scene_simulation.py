@@ -24,6 +24,9 @@ from .tables import Tables
 from .weather import describe, make_weather
 from .world import Moment, World
 
+_WORDS = ('parked trucks', 'construction', 'peds on sidewalk', 'bicycle rack', 'bus', 'barriers',
+          'many cars', 'parked motorcycles')
+
 
 class SceneJob(NamedTuple):
     """What decides the bytes of one scene."""
@@ -70,8 +73,10 @@ class SceneSimulation:
             return ''
         if is_empty_street(self._job.scene_name):
             return describe(self._job.scene_name, ('empty street',))
-        words = ('intersection', 'parked trucks', 'construction', 'peds on sidewalk', 'bikes',
-                 'turn')
+        turned = float(np.interp(10.0, self._drive.time_s, self._drive.yaw) - self._drive.yaw[0])
+        rng = make_rng(self._job.seed, self._job.scene_name, 'description')
+        seen = rng.permutation(_WORDS)[:4].tolist()
+        words = (*seen, 'intersection', 'turn left' if turned > 0 else 'turn right')
         return describe(self._job.scene_name, words)
 
     def _local_from_ego(self, time_s: float) -> np.ndarray:

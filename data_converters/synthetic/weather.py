@@ -44,12 +44,12 @@ def make_weather(seed: int, scene_name: str) -> Weather:
                     np.sin(elevation)])
     kind = weather_kind(scene_name)
     if kind == 'night':
-        return Weather(kind, sun, 0.0, 0.22, (0.01, 0.012, 0.03), (0.05, 0.05, 0.08), 0.002, 0.9,
+        return Weather(kind, sun, 0.0, 0.28, (0.01, 0.012, 0.03), (0.05, 0.05, 0.08), 0.002, 0.9,
                        0.035, 0.03, 0.0)
     if kind == 'rain':
-        return Weather(kind, sun, 0.08, 0.72, (0.5, 0.53, 0.56), (0.66, 0.68, 0.7), 0.008, 0.0,
+        return Weather(kind, sun, 0.08, 0.8, (0.5, 0.53, 0.56), (0.66, 0.68, 0.7), 0.008, 0.0,
                        0.015, 0.07, 0.002)
-    return Weather(kind, sun, rng.uniform(0.5, 0.65), rng.uniform(0.42, 0.5), (0.25, 0.45, 0.75),
+    return Weather(kind, sun, rng.uniform(0.55, 0.7), rng.uniform(0.52, 0.6), (0.25, 0.45, 0.75),
                    (0.72, 0.8, 0.88), 0.002, 0.0, 0.01, 0.03, 0.0)
 
 
