@@ -1,0 +1,55 @@
+# The demo: camera and LiDAR, fused by GeminiFusion, learned on a CPU from a synthetic nuScenes.
+_base_ = ['../_base_/datasets/nuscenes.py', '../_base_/models/tiny.py', '../_base_/runtime.py']
+data_root = 'data/synthetic'
+sweeps_num = 4
+
+load_images = dict(type='GeminiLoadImages', reduce=2)
+load_points = dict(type='GeminiLoadPoints', sweeps_num=sweeps_num)
+augment_images = dict(
+    type='GeminiAugmentImages', final_hw=(192, 512), resize_range=(0.30, 0.36),
+    crop_bottom_range=(0.0, 0.1), flip=False, training=True)
+resize_images = dict(
+    type='GeminiAugmentImages', final_hw=(192, 512), resize_range=(0.33, 0.33),
+    crop_bottom_range=(0.05, 0.05))
+augment_scene = dict(
+    type='GeminiAugmentScene', rotate_range_rad=(-0.4, 0.4), scale_range=(0.95, 1.05),
+    flip_x_prob=0.5, flip_y_prob=0.5)
+in_range = [
+    dict(type='PointsRangeFilter', point_cloud_range=_base_.bev_grid.range_m),
+    dict(type='ObjectRangeFilter', point_cloud_range=_base_.bev_grid.range_m)]
+
+train_pipeline = [
+    load_images, load_points, _base_.load_boxes, augment_images, augment_scene, *in_range,
+    _base_.pack_training]
+test_pipeline = [load_images, load_points, resize_images, in_range[0], _base_.pack_testing]
+
+train_dataloader = dict(
+    batch_size=4, num_workers=1, persistent_workers=True, drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='GeminiNuScenesDataset', data_root=data_root, ann_file='nuscenes_infos_mini_train.pkl',
+        modality=dict(use_camera=True, use_lidar=True), pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=1, num_workers=1, persistent_workers=True, drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='GeminiNuScenesDataset', data_root=data_root, ann_file='nuscenes_infos_mini_val.pkl',
+        modality=dict(use_camera=True, use_lidar=True), test_mode=True, load_eval_anns=False,
+        pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    type='GeminiNuScenesMetric', data_root=data_root, ann_file='nuscenes_infos_mini_val.pkl',
+    meta=_base_.modality)
+test_evaluator = val_evaluator
+
+max_epochs = 24
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01),
+    clip_grad=dict(max_norm=35, norm_type=2))
+param_scheduler = [
+    dict(type='OneCycleLR', eta_max=3e-3, total_steps=max_epochs, by_epoch=True,
+         convert_to_iter_based=True, pct_start=0.3)]
+auto_scale_lr = dict(enable=False, base_batch_size=4)

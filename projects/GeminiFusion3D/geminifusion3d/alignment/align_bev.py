@@ -1,0 +1,63 @@
+"""Brings a branch's BEV map onto the one grid and to the fuser's channels: only here.
+
+Resolution and extent are matched by exact bilinear resampling at the target cells' centres; a branch
+that already lives on the grid passes through it untouched.
+"""
+from typing import Optional
+
+import torch
+from jaxtyping import Float
+from mmcv.cnn import ConvModule
+from mmdet3d.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ..geometry.bev_grid import BEVGrid
+
+
+@MODELS.register_module(name='GeminiAlignBEV')
+class AlignBEV(BaseModule):
+    """Resamples a map from its own grid to the model's grid and projects its channels.
+
+    Args:
+        in_channels: channels of the branch.
+        out_channels: channels of the fuser.
+        bev_grid: the model's grid.
+        branch_grid: the grid of the branch where it differs, else None.
+        kernel_size: side of the projecting convolution.
+    """
+
+    def __init__(self, *, in_channels: int, out_channels: int, bev_grid: BEVGrid,
+                 branch_grid: Optional[BEVGrid] = None, kernel_size: int = 3) -> None:
+        super().__init__()
+        self.branch_grid = branch_grid or bev_grid
+        self.project = ConvModule(in_channels, out_channels, kernel_size, padding=kernel_size // 2,
+                                  bias=False, norm_cfg=dict(type='BN2d', eps=1e-3, momentum=0.01))
+        self.needs_resampling = self.branch_grid != bev_grid
+        if self.needs_resampling:
+            self.register_buffer('sampling_xy', _sampling_positions(self.branch_grid, bev_grid),
+                                 persistent=False)
+
+    def forward(self, bev: Float[Tensor, 'b c_in y_in x_in']) -> Float[Tensor, 'b c_out y x']:
+        """Returns the map on the model's grid.
+
+        Raises:
+            ValueError: if the map is not of the branch's grid: transposed, or of another size.
+        """
+        if tuple(bev.shape[-2:]) != self.branch_grid.shape_yx:
+            raise ValueError(f'a BEV map must be (B, C, Y, X) = (.., .., {self.branch_grid.n_y}, '
+                             f'{self.branch_grid.n_x}), got {tuple(bev.shape)}; is it transposed?')
+        return self.project(self.resample(bev))
+
+    def resample(self, bev: Float[Tensor, 'b c y_in x_in']) -> Float[Tensor, 'b c y x']:
+        """Returns the map's values at the centres of the model's cells; zero outside the branch."""
+        if not self.needs_resampling:
+            return bev
+        positions = self.sampling_xy.expand(len(bev), -1, -1, -1).to(bev.dtype)
+        return torch.nn.functional.grid_sample(bev, positions, align_corners=False)
+
+
+def _sampling_positions(branch: BEVGrid, target: BEVGrid) -> Float[Tensor, '1 y x 2']:
+    """Target cell centres in grid_sample's coordinates: -1 and 1 are the branch's outer edges."""
+    low = torch.tensor(branch.range_m[:2])
+    return ((target.centres_m() - low) / torch.tensor(branch.extent_m) * 2 - 1).unsqueeze(0)

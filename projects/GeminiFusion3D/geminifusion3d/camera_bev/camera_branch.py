@@ -1,0 +1,73 @@
+"""The camera branch: images -> backbone and neck -> depth x context -> lift -> splat -> camera BEV.
+
+Source: Lift, Splat, Shoot (Philion and Fidler, ECCV 2020); depth comes from the image alone.
+"""
+from typing import Any, Dict, Tuple
+
+import torch
+from jaxtyping import Float
+from mmdet3d.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ..geometry.bev_grid import BEVGrid
+from ..geometry.camera_rig import CameraRig
+from ..ops.splat import splat
+from .depth_net import DepthNet
+from .lift import depth_bin_centres_m, frustum_cells
+
+
+@MODELS.register_module(name='GeminiCameraBranch')
+class CameraBranch(BaseModule):
+    """Lifts images by lift-splat with LiDAR-independent depth.
+
+    Args:
+        backbone: an image backbone of the host's registry.
+        neck: a GeminiImageNeck.
+        bev_grid: the grid to splat on.
+        depth_range_m: near and far end of the depth bins.
+        depth_bins: number of equal bins.
+        out_channels: channels of the camera BEV.
+    """
+
+    def __init__(self, *, backbone: Dict[str, Any], neck: Dict[str, Any], bev_grid: BEVGrid,
+                 depth_range_m: Tuple[float, float], depth_bins: int, out_channels: int) -> None:
+        super().__init__()
+        self.bev_grid = bev_grid
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck)
+        self.depth_net = DepthNet(in_channels=self.neck.out_channels, depth_bins=depth_bins,
+                                  context_channels=out_channels)
+        self.register_buffer('depth_m', depth_bin_centres_m(tuple(depth_range_m), depth_bins),
+                             persistent=False)
+
+    def forward(self, images: Float[Tensor, 'b n_cam 3 h w'], rig: CameraRig
+                ) -> Float[Tensor, 'b c y x']:
+        """Returns the camera BEV."""
+        features = self.neck(self.backbone(images.flatten(0, 1)))
+        depth, context = self.depth_net(features)
+        stride = _stride(images.shape[-2:], features.shape[-2:])
+        cells = frustum_cells(rig, self.bev_grid, tuple(features.shape[-2:]), stride, self.depth_m)
+        return self._splat(depth, context, cells)
+
+    def _splat(self, depth: Tensor, context: Tensor, cells: Tensor) -> Tensor:
+        """Pools the whole batch at once: sample b owns the cells from b * n_cells on."""
+        batch, n_cells = len(cells), self.bev_grid.n_y * self.bev_grid.n_x
+        first_cell = torch.arange(batch, device=cells.device).view(-1, 1, 1, 1) * n_cells
+        cells = torch.where(cells >= 0, cells + first_cell, cells)
+        bev = splat(_pixels_first(context), _pixels_first(depth), cells.flatten(0, 2), batch * n_cells)
+        bev = bev.view(batch, self.bev_grid.n_y, self.bev_grid.n_x, -1)
+        return bev.permute(0, 3, 1, 2).contiguous()
+
+
+def _pixels_first(maps: Tensor) -> Tensor:
+    return maps.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _stride(image_hw: Tuple[int, int], feature_hw: Tuple[int, int]) -> int:
+    """Derives the stride from the shapes, and refuses an image that the network pads."""
+    stride = image_hw[0] // feature_hw[0]
+    if (feature_hw[0] * stride, feature_hw[1] * stride) != tuple(image_hw):
+        raise ValueError(f'images of {tuple(image_hw)} pixels do not divide into a feature map of '
+                         f'{tuple(feature_hw)}; make height and width multiples of the network\'s stride')
+    return stride

@@ -1,0 +1,124 @@
+"""The detector: images and points in, boxes in the LiDAR frame out, one call a stage.
+
+    images -> camera BEV \
+                          align -> GeminiFusion -> BEV backbone + neck -> head -> boxes
+    points -> LiDAR BEV  /
+"""
+from typing import Any, Dict, List, Optional, Sequence
+
+from mmdet3d.models.detectors import Base3DDetector
+from mmdet3d.registry import MODELS
+from mmdet3d.structures import Det3DDataSample
+from torch import Tensor
+
+from .geometry.bev_grid import BEVGrid
+from .geometry.camera_rig import CameraRig
+
+
+@MODELS.register_module()
+class GeminiFusion3D(Base3DDetector):
+    """Camera-LiDAR 3D detector; without one branch it is the single-modality baseline.
+
+    Args:
+        bev_grid: `range_m` and `cell_m` of the one BEVGrid, handed to every part that needs it.
+        bev_backbone: dense 2D backbone.
+        bev_neck: dense 2D neck back to the grid's resolution.
+        bbox_head: detection head.
+        camera_branch: images to BEV, or None.
+        camera_align: camera BEV onto the grid; with camera_branch.
+        lidar_branch: points to BEV, or None.
+        lidar_align: LiDAR BEV onto the grid; with lidar_branch.
+        fuser: two maps to one; with both branches.
+        data_preprocessor: the host's Det3DDataPreprocessor.
+        init_cfg: weights to start from, as everywhere in the host.
+
+    Raises:
+        ValueError: if the parts do not fit together.
+    """
+
+    def __init__(self, *, bev_grid: Dict[str, Any], bev_backbone: Dict[str, Any],
+                 bev_neck: Dict[str, Any], bbox_head: Dict[str, Any],
+                 camera_branch: Optional[Dict[str, Any]] = None,
+                 camera_align: Optional[Dict[str, Any]] = None,
+                 lidar_branch: Optional[Dict[str, Any]] = None,
+                 lidar_align: Optional[Dict[str, Any]] = None,
+                 fuser: Optional[Dict[str, Any]] = None,
+                 data_preprocessor: Optional[Dict[str, Any]] = None,
+                 init_cfg: Optional[Dict[str, Any]] = None) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        _check_parts(camera_branch, camera_align, lidar_branch, lidar_align, fuser)
+        self.bev_grid = BEVGrid(**bev_grid)
+        self.camera_branch = self._build_on_grid(camera_branch)
+        self.camera_align = self._build_on_grid(camera_align)
+        self.lidar_branch = self._build_on_grid(lidar_branch)
+        self.lidar_align = self._build_on_grid(lidar_align)
+        self.fuser = MODELS.build(fuser) if fuser else None
+        self.bev_backbone = MODELS.build(bev_backbone)
+        self.bev_neck = MODELS.build(bev_neck)
+        self.bbox_head = self._build_on_grid(bbox_head)
+
+    def _build_on_grid(self, part: Optional[Dict[str, Any]]) -> Any:
+        return MODELS.build({**part, 'bev_grid': self.bev_grid}) if part else None
+
+    @property
+    def modalities(self) -> Dict[str, bool]:
+        """The sensors that a prediction depends on, under the names of a submission's meta."""
+        return dict(use_camera=self.camera_branch is not None, use_lidar=self.lidar_branch is not None)
+
+    def extract_feat(self, batch_inputs_dict: Dict[str, Any],
+                     batch_input_metas: Sequence[Dict[str, Any]]) -> List[Tensor]:
+        """Runs every stage before the head.
+
+        Args:
+            batch_inputs_dict: `imgs` (B, n_cam, 3, H, W) and `points`, a list of (N_i, 5).
+            batch_input_metas: metainfo of each sample.
+
+        Returns:
+            The neck's maps, (B, C, Y, X).
+        """
+        maps = []
+        if self.camera_branch is not None:
+            images = batch_inputs_dict['imgs']
+            rig = CameraRig.from_metas(batch_input_metas, device=images.device)
+            maps.append(self.camera_align(self.camera_branch(images, rig)))
+        if self.lidar_branch is not None:
+            maps.append(self.lidar_align(self.lidar_branch(batch_inputs_dict['points'])))
+        bev = self.fuser(*maps) if self.fuser is not None else maps[0]
+        return self.bev_neck(self.bev_backbone(bev))
+
+    def loss(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
+             ) -> Dict[str, Tensor]:
+        """Returns the head's losses."""
+        features = self.extract_feat(batch_inputs_dict, _metas(batch_data_samples))
+        return self.bbox_head.loss(features, batch_data_samples)
+
+    def predict(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
+                ) -> List[Det3DDataSample]:
+        """Returns the samples with `pred_instances_3d` in the LiDAR frame."""
+        features = self.extract_feat(batch_inputs_dict, _metas(batch_data_samples))
+        boxes = self.bbox_head.predict(features, batch_data_samples)
+        return self.add_pred_to_datasample(batch_data_samples, boxes)
+
+    def _forward(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
+                 ) -> Any:
+        """Returns the head's raw maps, for tools that trace or count operations."""
+        return self.bbox_head(self.extract_feat(batch_inputs_dict, _metas(batch_data_samples)))
+
+
+def _metas(samples: List[Det3DDataSample]) -> List[Dict[str, Any]]:
+    return [sample.metainfo for sample in samples]
+
+
+def _check_parts(camera_branch: Any, camera_align: Any, lidar_branch: Any, lidar_align: Any,
+                 fuser: Any) -> None:
+    if not camera_branch and not lidar_branch:
+        raise ValueError('the model needs a camera_branch, a lidar_branch or both, got neither')
+    for name, branch, align in (('camera', camera_branch, camera_align),
+                                ('lidar', lidar_branch, lidar_align)):
+        if bool(branch) != bool(align):
+            raise ValueError(f'{name}_branch and {name}_align come together, got '
+                             f'{"only the branch" if branch else "only the alignment"}')
+    if bool(fuser) != bool(camera_branch and lidar_branch):
+        raise ValueError('a fuser is needed with both branches and only then, got '
+                         f'fuser={"set" if fuser else None}, camera_branch='
+                         f'{"set" if camera_branch else None}, lidar_branch={"set" if lidar_branch else None}')

@@ -1,0 +1,74 @@
+"""The cameras of a batch as matrices; the border where the host's metainfo keys end.
+
+Chain of frames, right to left: augmented pixel -> pixel -> cam -> lidar -> augmented lidar. It is
+composed in float64 on the CPU and handed to the device once, in float32.
+"""
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class CameraRig:
+    """Where each augmented pixel of each camera looks, in the (augmented) LiDAR frame.
+
+    Attributes:
+        lidar_from_ray: takes (u * d, v * d, d, 1), with (u, v) an augmented pixel and d its depth in
+            metres along the optical axis, to the augmented LiDAR frame.
+    """
+
+    lidar_from_ray: Float[Tensor, 'b n_cam 4 4']
+
+    @classmethod
+    def from_metas(cls, metas: Sequence[Mapping[str, Any]], *, device: torch.device) -> 'CameraRig':
+        """Composes the chain from the metainfo that the pipeline wrote.
+
+        Args:
+            metas: one mapping a sample with `cam2img` (n_cam, 4, 4), `lidar2cam` (n_cam, 4, 4),
+                `img_aug_matrix` (n_cam, 4, 4) and `lidar_aug_matrix` (4, 4).
+            device: where the features live.
+
+        Raises:
+            ValueError: if a key is missing: the pipeline did not pack it.
+        """
+        chains = [_lidar_from_ray(meta) for meta in metas]
+        return cls(torch.from_numpy(np.stack(chains)).to(device=device, dtype=torch.float32))
+
+    def points_at(self, pixels: Float[Tensor, 'p 2'], depth_m: Float[Tensor, 'd']
+                  ) -> Float[Tensor, 'b n_cam p d 3']:
+        """Lifts pixels to 3D at each depth.
+
+        Args:
+            pixels: (u, v) in the augmented image; integer coordinates are pixel centres.
+            depth_m: depths along the optical axis.
+        """
+        rays = torch.cat([pixels, pixels.new_ones(len(pixels), 1)], dim=1)
+        directions = torch.einsum('bnij,pj->bnpi', self.lidar_from_ray[..., :3, :3], rays)
+        origins = self.lidar_from_ray[:, :, None, None, :3, 3]
+        return directions.unsqueeze(3) * depth_m[:, None] + origins
+
+
+def _lidar_from_ray(meta: Mapping[str, Any]) -> np.ndarray:
+    missing = [key for key in ('cam2img', 'lidar2cam', 'img_aug_matrix', 'lidar_aug_matrix')
+               if key not in meta]
+    if missing:
+        raise ValueError(f'the camera branch needs metainfo {missing}, got {sorted(meta)}; '
+                         'add them to meta_keys of Pack3DDetInputs')
+    img_from_cam = np.asarray(meta['cam2img'], dtype=np.float64)[:, :3, :3]
+    cam_from_lidar = np.asarray(meta['lidar2cam'], dtype=np.float64)
+    aug_img_from_img = _homography(np.asarray(meta['img_aug_matrix'], dtype=np.float64))
+    aug_lidar_from_lidar = np.asarray(meta['lidar_aug_matrix'], dtype=np.float64)
+    cam_from_ray = np.tile(np.eye(4), (len(img_from_cam), 1, 1))
+    cam_from_ray[:, :3, :3] = np.linalg.inv(aug_img_from_img @ img_from_cam)
+    return aug_lidar_from_lidar @ np.linalg.inv(cam_from_lidar) @ cam_from_ray
+
+
+def _homography(aug_4x4: np.ndarray) -> np.ndarray:
+    """The host keeps the pixel shift in column 3 of a 4x4; on (u, v, 1) it belongs in column 2."""
+    homography = aug_4x4[:, :3, :3].copy()
+    homography[:, :2, 2] = aug_4x4[:, :2, 3]
+    return homography

@@ -1,0 +1,5 @@
+"""Detection heads on the shared grid."""
+from .center_head import GeminiCenterHead
+from .masked_l1_loss import GeminiMaskedL1Loss
+
+__all__ = ['GeminiCenterHead', 'GeminiMaskedL1Loss']

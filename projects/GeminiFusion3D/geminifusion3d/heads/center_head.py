@@ -1,0 +1,91 @@
+"""CenterPoint's head on the model's grid.
+
+Source: mmdet3d 1.4.0 CenterHead (Yin et al., CVPR 2021).
+"""
+from typing import Any, Dict, List, Sequence
+
+from mmdet3d.models.dense_heads import CenterHead
+from mmdet3d.registry import MODELS
+from torch import Tensor
+
+from ..classes import CLASS_NAMES
+from ..geometry.bev_grid import BEVGrid
+
+
+@MODELS.register_module()
+class GeminiCenterHead(CenterHead):
+    """The host's CenterHead, except that every range and size in it comes from the grid.
+
+    Args:
+        bev_grid: the grid of the feature map.
+        in_channels: channels of the feature map.
+        tasks: groups of class names that share a heat map branch; together CLASS_NAMES in order.
+        common_heads: regression branches as in the host.
+        share_conv_channel: channels of the shared convolution.
+        separate_head: branch config as in the host.
+        loss_cls: heat map loss.
+        loss_bbox: box loss; must survive NaN targets.
+        code_weights: weight of each of the ten box targets.
+        gaussian_overlap: overlap that sizes the heat map's Gaussians.
+        min_radius_cells: smallest radius of a Gaussian.
+        max_objects: most objects a task can hold in training.
+        max_boxes: most boxes that a task decodes.
+        score_threshold: boxes below are dropped.
+        nms_radius_m: per task, the distance below which the weaker of two boxes is dropped.
+        boxes_after_nms: most boxes a task keeps; all tasks together must stay within 500.
+
+    Raises:
+        ValueError: if the tasks do not list the classes in order, or may exceed 500 boxes.
+    """
+
+    def __init__(self, *, bev_grid: BEVGrid, in_channels: int, tasks: Sequence[Sequence[str]],
+                 common_heads: Dict[str, Any], share_conv_channel: int,
+                 separate_head: Dict[str, Any], loss_cls: Dict[str, Any], loss_bbox: Dict[str, Any],
+                 code_weights: Sequence[float], gaussian_overlap: float, min_radius_cells: int,
+                 max_objects: int, max_boxes: int, score_threshold: float,
+                 nms_radius_m: Sequence[float], boxes_after_nms: int) -> None:
+        _check_tasks(tasks, nms_radius_m, boxes_after_nms)
+        cell_m = [bev_grid.cell_m, bev_grid.cell_m]
+        range_m = list(bev_grid.range_m)
+        # Centres may leave the grid a little by their regressed offset, and height is not bounded by it.
+        limit_m = [bound + sign * 10.0 for bound, sign in zip(range_m, (-1, -1, -1, 1, 1, 1))]
+        super().__init__(
+            in_channels=in_channels,
+            tasks=[dict(num_class=len(names), class_names=list(names)) for names in tasks],
+            bbox_coder=dict(type='CenterPointBBoxCoder', pc_range=range_m[:2], out_size_factor=1,
+                            voxel_size=cell_m, post_center_range=limit_m, max_num=max_boxes,
+                            score_threshold=score_threshold, code_size=9),
+            common_heads=dict(common_heads), share_conv_channel=share_conv_channel,
+            separate_head=dict(separate_head), loss_cls=loss_cls, loss_bbox=loss_bbox, norm_bbox=True,
+            train_cfg=dict(grid_size=[bev_grid.n_x, bev_grid.n_y], voxel_size=cell_m, out_size_factor=1,
+                           point_cloud_range=range_m, dense_reg=1, gaussian_overlap=gaussian_overlap,
+                           max_objs=max_objects, min_radius=min_radius_cells,
+                           code_weights=list(code_weights)),
+            test_cfg=dict(nms_type='circle', min_radius=[radius_m ** 2 for radius_m in nms_radius_m],
+                          post_max_size=boxes_after_nms))
+        self.bev_grid = bev_grid
+
+    def forward(self, feats: List[Tensor]) -> Any:
+        """Runs the host's head after checking that the map is on the grid.
+
+        Raises:
+            ValueError: if the feature map is not (B, C, Y, X) of the grid.
+        """
+        shape_yx = tuple(feats[0].shape[-2:])
+        if shape_yx != self.bev_grid.shape_yx:
+            raise ValueError(f'the head\'s feature map must have the grid\'s (Y, X) = '
+                             f'{self.bev_grid.shape_yx}, got {shape_yx}; the strides of bev_backbone and '
+                             'bev_neck must cancel')
+        return super().forward(feats)
+
+
+def _check_tasks(tasks: Sequence[Sequence[str]], nms_radius_m: Sequence[float],
+                 boxes_after_nms: int) -> None:
+    listed = tuple(name for names in tasks for name in names)
+    if listed != CLASS_NAMES:
+        raise ValueError(f'the tasks must list the classes in order {CLASS_NAMES}, got {listed}')
+    if len(nms_radius_m) != len(tasks):
+        raise ValueError(f'one nms_radius_m a task: got {len(nms_radius_m)} for {len(tasks)} tasks')
+    if boxes_after_nms * len(tasks) > 500:
+        raise ValueError(f'nuScenes allows 500 boxes a sample, but {len(tasks)} tasks x '
+                         f'{boxes_after_nms} boxes may give more; lower boxes_after_nms')

@@ -1,0 +1,74 @@
+"""Voxels to a dense BEV map with sparse 3D convolutions.
+
+Source: mmdet3d 1.4.0 SparseEncoder (SECOND, Yan et al., Sensors 2018).
+"""
+from typing import Sequence, Tuple
+
+import torch
+from mmdet3d.models.middle_encoders import SparseEncoder
+from mmdet3d.registry import MODELS
+from torch import Tensor
+
+from ..geometry.bev_grid import BEVGrid
+from .spconv_cpu import enable_spconv_on_cpu, use_native_algorithm
+
+
+@MODELS.register_module()
+class GeminiSparseEncoder(SparseEncoder):
+    """The host's SparseEncoder, except that it derives its shape from the grid and runs on a CPU.
+
+    Args:
+        in_channels: features of a voxel.
+        bev_grid: the grid that its output must have.
+        voxel_m: voxel size along x, y, z.
+        base_channels: channels of the first convolution.
+        output_channels: channels of the last convolution, before height is folded into channels.
+        encoder_channels: channels of each convolution, stage by stage.
+        encoder_paddings: paddings of each convolution, stage by stage.
+        block_type: 'conv_module' or 'basicblock'.
+
+    Raises:
+        ValueError: if the voxels and the stages do not lead to the grid's cells.
+    """
+
+    def __init__(self, *, in_channels: int, bev_grid: BEVGrid, voxel_m: Sequence[float],
+                 base_channels: int, output_channels: int,
+                 encoder_channels: Sequence[Sequence[int]],
+                 encoder_paddings: Sequence[Sequence], block_type: str) -> None:
+        self.bev_grid = bev_grid
+        self.stride = 2 ** (len(encoder_channels) - 1)
+        self.n_voxels_xyz = bev_grid.cells_per_voxel_axis(voxel_m, self.stride)
+        n_x, n_y, n_z = self.n_voxels_xyz
+        # One empty layer above the range, as everywhere in SECOND, so that heights halve evenly.
+        super().__init__(
+            in_channels=in_channels, sparse_shape=[n_z + 1, n_y, n_x], order=('conv', 'norm', 'act'),
+            base_channels=base_channels, output_channels=output_channels,
+            encoder_channels=tuple(map(tuple, encoder_channels)),
+            encoder_paddings=tuple(map(tuple, encoder_paddings)), block_type=block_type)
+        self.out_channels = output_channels * _layers_left(n_z + 1, encoder_paddings, block_type)
+        enable_spconv_on_cpu()
+
+    def forward(self, voxel_features: Tensor, coordinates_bzyx: Tensor, batch_size: int) -> Tensor:
+        """Returns the LiDAR BEV (B, C, Y, X); all zeros where the whole batch is empty.
+
+        Args:
+            voxel_features: (M, C_in).
+            coordinates_bzyx: (M, 4) integer batch, z, y, x.
+            batch_size: B, also counting empty clouds.
+        """
+        if len(voxel_features) == 0:
+            return voxel_features.new_zeros(batch_size, self.out_channels, *self.bev_grid.shape_yx)
+        if not voxel_features.is_cuda:
+            use_native_algorithm(self)
+        return super().forward(voxel_features, coordinates_bzyx, batch_size)
+
+
+def _layers_left(n_layers: int, paddings: Sequence[Sequence], block_type: str) -> int:
+    """Counts the height layers after every strided convolution, by the usual size formula."""
+    for stage, stage_paddings in enumerate(paddings):
+        is_strided = stage > 0 if block_type == 'conv_module' else stage < len(paddings) - 1
+        if is_strided:
+            padding = stage_paddings[0 if block_type == 'conv_module' else -1]
+            height_padding = padding if isinstance(padding, int) else padding[0]
+            n_layers = (n_layers + 2 * height_padding - 3) // 2 + 1
+    return (n_layers - 3) // 2 + 1

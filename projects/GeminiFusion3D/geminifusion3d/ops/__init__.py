@@ -1,0 +1,1 @@
+"""What is measured in microseconds: pure torch functions without parameters."""
