@@ -20,8 +20,10 @@ def load_info_file(path: Union[str, Path], class_names: Sequence[str]) -> Dict[s
     """
     content = load_plain_pickle(path)
     metainfo = content.get('metainfo') if isinstance(content, dict) else None
-    if not isinstance(metainfo, dict) or not isinstance(content.get('data_list'), list) or \
-            any(key not in metainfo for key in METAINFO_KEYS):
+    is_sound = (isinstance(metainfo, dict) and all(key in metainfo for key in METAINFO_KEYS)
+                and isinstance(metainfo['categories'], dict)
+                and isinstance(content.get('data_list'), list))
+    if not is_sound:
         raise UserError(f'{path} is no info file of this project; expected metainfo with '
                         f'{", ".join(METAINFO_KEYS)} and a data_list; write it again with '
                         'tools/create_data.py')

@@ -1,0 +1,54 @@
+"""Points and boxes appear where they were projected."""
+import numpy as np
+from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
+
+from geminifusion3d.channels import CAMERA_NAMES
+from geminifusion3d.sensors.draw import draw_bev, draw_sample
+from geminifusion3d.sensors.project import project_points
+
+CAM_FROM_LIDAR = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+IMG_FROM_CAM = np.array([[100.0, 0, 80, 0], [0, 100, 45, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+
+
+def test_a_point_projects_by_hand():
+    # 2 m right, 10 m ahead, 1 m up: (80 + 100 * 2 / 10, 45 - 100 * 1 / 10), halved.
+    px, depth_m = project_points(np.array([[2.0, 10, 1], [0, -5, 0]]), cam2img=IMG_FROM_CAM,
+                                 lidar2cam=CAM_FROM_LIDAR, lidar_aug_matrix=np.eye(4),
+                                 img_aug_matrix=np.diag([0.5, 0.5, 1, 1]))
+    np.testing.assert_allclose(px[0], [50, 17.5])
+    assert depth_m.tolist() == [10, -5]
+    assert np.isnan(px[1]).all()
+
+
+def sample_with(box: list) -> dict:
+    return {
+        'img': [np.zeros((90, 160, 3), np.uint8)] * 6, 'cam_names': CAMERA_NAMES,
+        'points': LiDARPoints(np.array([[2.0, 10, 1, 0, 0]], np.float32), points_dim=5),
+        'gt_bboxes_3d': LiDARInstance3DBoxes(np.array([box], np.float32), box_dim=9),
+        'lidar_aug_matrix': np.eye(4), 'lidar2cam': np.tile(CAM_FROM_LIDAR, (6, 1, 1)),
+        'cam2img': np.tile(IMG_FROM_CAM, (6, 1, 1)),
+        'img_aug_matrix': np.tile(np.eye(4), (6, 1, 1))}
+
+
+def test_a_sample_is_drawn_at_its_projections_and_the_images_are_left_alone():
+    results = sample_with([0.0, 10, -0.5, 1, 1, 1, np.pi / 2, 0, 0])
+    picture = draw_sample(results)
+    assert picture.shape == (180, 3 * 160 + 180, 3)
+    camera = picture[:90, 160:320]
+    assert camera[35, 100].any()
+    # The box's sides are at u = 80 -+ 100 * 0.5 / 10.5 (far end) and 80 -+ 100 * 0.5 / 9.5.
+    assert camera[45, 75].any() and camera[45, 85].any() and not camera[45, 80].any()
+    assert not results['img'][0].any()
+
+
+def test_a_box_around_the_camera_is_drawn_without_its_parts_behind():
+    picture = draw_sample(sample_with([0.0, 0.5, -0.5, 3, 3, 1, 0, 0, 0]))
+    # Its far side, 2 m ahead: v = 45 -+ 100 * 0.5 / 2.
+    assert picture[20, 160 + 80].any() and picture[70, 160 + 80].any()
+    assert not picture[45, 160 + 80].any()
+
+
+def test_the_view_from_above_has_x_to_the_right_and_y_up():
+    picture = draw_bev(np.array([[5.0, 8.0, 0.0]]), np.zeros((0, 8, 3)), size_px=100, range_m=10)
+    rows, columns = picture.any(axis=2).nonzero()
+    assert (rows.tolist(), columns.tolist()) == ([10], [75])

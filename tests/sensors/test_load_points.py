@@ -1,0 +1,92 @@
+"""Sweeps land where the world is, while the car turns; the same points at every read."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmdet3d.datasets.transforms import LoadPointsFromMultiSweeps
+from mmdet3d.structures import LiDARPoints
+from nuscenes.nuscenes import NuScenes
+from tiny_nuscenes import NUM_CLOSE, NUM_LANDMARKS, token, write_tiny_nuscenes
+
+from data_converters.nuscenes_infos import scene_infos
+from geminifusion3d.sensors import GeminiLoadPoints
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny dataset whose LiDAR files hold fixed landmarks."""
+    return write_tiny_nuscenes(tmp_path_factory.mktemp('tiny'), scenes=['scene-0061'])
+
+
+@pytest.fixture
+def results(root: Path) -> dict:
+    """The last keyframe, as the dataset hands it on."""
+    nusc = NuScenes('v1.0-mini', str(root), verbose=False)
+    info = scene_infos(nusc, token('scene-0061'), max_sweeps=10)[-1]
+    for entry in (info, *info['lidar_sweeps']):
+        entry['lidar_points']['lidar_path'] = str(root / entry['lidar_points']['lidar_path'])
+    return info
+
+
+def test_landmarks_of_all_sweeps_coincide_though_the_car_turns(results):
+    points = GeminiLoadPoints(sweeps_num=9).transform(results)['points'].tensor.numpy()
+    by_sweep = points.reshape(10, NUM_LANDMARKS, 5)
+    np.testing.assert_array_equal(by_sweep[0, :, 3], np.arange(NUM_LANDMARKS))
+    np.testing.assert_allclose(by_sweep[1:, :, :3], by_sweep[[0] * 9, :, :3], atol=2e-5)
+
+
+def test_the_hosts_formula_moves_landmarks_by_decimetres(results):
+    keyframe = np.fromfile(results['lidar_points']['lidar_path'], np.float32).reshape(-1, 5)
+    host = LoadPointsFromMultiSweeps(sweeps_num=9, use_dim=5, test_mode=True)
+    moved = host({**results, 'points': LiDARPoints(keyframe.copy(), points_dim=5)})['points']
+    by_sweep = moved.tensor.numpy().reshape(10, NUM_LANDMARKS + NUM_CLOSE, 5)[:, :NUM_LANDMARKS]
+    error_m = np.linalg.norm(by_sweep[1:, :, :3] - by_sweep[:1, :, :3], axis=2)
+    # Newest sweep, 0.05 s; oldest, 0.45 s: at 8 m/s and 0.35 rad/s the error is 3.6 m * 0.16 rad.
+    assert error_m[0].max() < 0.02
+    assert 0.4 < error_m[8].min() < error_m[8].max() < 0.7
+
+
+def test_the_time_lag_counts_seconds_before_the_keyframe(results):
+    points = GeminiLoadPoints(sweeps_num=3).transform(results)['points'].tensor
+    lags_s = points[:, 4].reshape(4, NUM_LANDMARKS)
+    np.testing.assert_allclose(lags_s[:, 0], [0, 0.05, 0.10, 0.15], atol=1e-7)
+    assert (lags_s == lags_s[:, :1]).all()
+
+
+def test_every_read_gives_the_same_points(results):
+    load = GeminiLoadPoints(sweeps_num=4)
+    first, second = load.transform(results)['points'], load.transform(results)['points']
+    assert (first.tensor == second.tensor).all()
+
+
+def test_a_scene_that_starts_has_the_keyframe_alone(results):
+    points = GeminiLoadPoints().transform({**results, 'lidar_sweeps': []})['points']
+    assert points.tensor.shape == (NUM_LANDMARKS, 5)
+
+
+def test_returns_from_the_car_itself_are_removed_from_keyframe_and_sweeps(results):
+    kept = GeminiLoadPoints(sweeps_num=2, remove_close_m=0.0).transform(results)['points']
+    assert len(kept) == 3 * (NUM_LANDMARKS + NUM_CLOSE)
+    # Only (-0.9, 0.9) and (0.5, 0.2) reach beyond 0.4 m in x or y.
+    some = GeminiLoadPoints(sweeps_num=2, remove_close_m=0.4).transform(results)['points']
+    assert len(some) == 3 * (NUM_LANDMARKS + 2)
+    assert len(GeminiLoadPoints(sweeps_num=2).transform(results)['points']) == 3 * NUM_LANDMARKS
+
+
+def test_the_scene_is_not_augmented_yet_and_the_input_is_left_alone(results):
+    keys = set(results)
+    loaded = GeminiLoadPoints().transform(results)
+    np.testing.assert_array_equal(loaded['lidar_aug_matrix'], np.eye(4))
+    assert set(results) == keys
+
+
+def test_a_file_that_ends_inside_a_point_is_named(results, tmp_path):
+    (tmp_path / 'cut.bin').write_bytes(b'\0' * 24)
+    results['lidar_points']['lidar_path'] = str(tmp_path / 'cut.bin')
+    with pytest.raises(ValueError, match='cut.bin holds 6 numbers; expected a multiple of 5'):
+        GeminiLoadPoints().transform(results)
+
+
+def test_a_negative_number_of_sweeps_is_refused():
+    with pytest.raises(ValueError, match='sweeps_num=-1'):
+        GeminiLoadPoints(sweeps_num=-1)
