@@ -61,7 +61,7 @@ class GeminiNuScenesMetric(BaseMetric):
         self.data_root = Path(data_root)
         self.ann_path = self.data_root / ann_file
         self.meta = dict(meta)
-        self.out_dir = None if out_dir is None else Path(out_dir)
+        self.out_dir = out_dir
         self.format_only = format_only
         self._infos: Optional[InfoFile] = None
         if not self.ann_path.is_file():
@@ -105,7 +105,7 @@ class GeminiNuScenesMetric(BaseMetric):
                       'not positive', logger='current', level=logging.WARNING)
         submission = self._submission({result['token']: result['records'] for result in results})
         if self.out_dir is not None:
-            return self._write_and_score(submission, self.out_dir)
+            return self._write_and_score(submission, Path(self.out_dir))
         with tempfile.TemporaryDirectory() as folder:
             return self._write_and_score(submission, Path(folder))
 
