@@ -28,6 +28,10 @@ from geminifusion3d.steps import Step, run_steps
 REPO = Path(__file__).resolve().parent.parent
 TOOLS, CONVERTERS = REPO / 'tools', REPO / 'data_converters'
 PLUGIN = REPO / 'projects' / 'GeminiFusion3D' / 'geminifusion3d'
+# What a training depends on; the rest of the plugin works on its results.
+LEARNING = tuple(PLUGIN / name for name in (
+    'alignment', 'camera_bev', 'engine', 'fusion', 'geometry', 'heads', 'lidar_bev', 'ops',
+    'sensors', 'classes.py', 'detector.py'))
 STEP_NAMES = ('generate', 'convert', 'train', 'test', 'export', 'validate', 'report')
 VERSION, SPLIT = 'v1.0-mini', 'mini_val'
 CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
@@ -129,7 +133,7 @@ class Chain:
         return Step(
             'train', self.command('train.py', self.config, '--work-dir', shorten(self.work),
                                   '--resume', 'auto', '--cfg-options', *self.overrides),
-            sources=(PLUGIN, REPO / 'configs', TOOLS / 'train.py'),
+            sources=(*LEARNING, REPO / 'configs', self.args.config, TOOLS / 'train.py'),
             outputs=(self.checkpoint,),
             stale=(self.work / 'last_checkpoint', *sorted(self.work.glob('epoch_*.pth'))))
 
@@ -138,7 +142,7 @@ class Chain:
         return Step(
             'test', self.command('test.py', self.config, shorten(self.checkpoint), '--work-dir',
                                  shorten(self.work), '--cfg-options', *self.overrides),
-            sources=(TOOLS / 'test.py',),
+            sources=(PLUGIN / 'results', TOOLS / 'test.py'),
             outputs=(self.work / 'metrics_summary.json', self.work / 'results_nusc.json'))
 
     def export_step(self) -> Step:
@@ -167,7 +171,7 @@ class Chain:
                                    '--dataroot', self.data, '--version', VERSION,
                                    '--split', SPLIT, '--train-log', shorten(self.work),
                                    '--config', Path(self.config).stem, '--out', shorten(report)),
-            sources=(TOOLS / 'make_report.py',), outputs=(report,))
+            sources=(PLUGIN / 'report', TOOLS / 'make_report.py'), outputs=(report,))
 
 
 def start_fresh(work_dir: Path) -> None:

@@ -183,6 +183,8 @@ def provide_mmcv_wheel(python: Path) -> Path:
     with (folder.parent / '.lock').open('w') as lock:
         # A second set-up on this machine waits for the first one's wheel.
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for leftover in folder.parent.glob('.build-*'):
+            shutil.rmtree(leftover, ignore_errors=True)
         wheel = find_wheel(folder)
         if wheel is None:
             pip_install(python, '-r', str(REQUIREMENTS / 'build.txt'))
