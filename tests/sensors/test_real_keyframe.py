@@ -1,13 +1,10 @@
-"""One real nuScenes keyframe: conversion and matrices put LiDAR points on the annotated objects.
-
-Skipped where the keyframe is absent: it is looked for at `../shared/nuscenes_keyframe` beside the
-repository and under $GEMINIFUSION3D_KEYFRAME.
-"""
-import os
+"""One real nuScenes keyframe: conversion and matrices put LiDAR points on the objects."""
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 import pytest
+from box_points import points_in_box
 from mmengine.registry import init_default_scope
 from nuscenes.nuscenes import NuScenes
 from scipy.spatial import Delaunay
@@ -16,9 +13,6 @@ from data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.sensors import GeminiNuScenesDataset
 from geminifusion3d.sensors.project import project_points
 
-KEYFRAME = Path(os.environ.get('GEMINIFUSION3D_KEYFRAME')
-                or Path(__file__).parents[3] / 'shared' / 'nuscenes_keyframe')
-pytestmark = pytest.mark.skipif(not KEYFRAME.is_dir(), reason=f'no real keyframe at {KEYFRAME}')
 LOAD = [dict(type='GeminiLoadImages'), dict(type='GeminiLoadPoints', sweeps_num=0),
         dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True)]
 PLAIN = [dict(type='GeminiAugmentImages', final_hw=(900, 1600), resize_range=(1.0, 1.0))]
@@ -31,16 +25,18 @@ MIN_POINTS = 5
 
 
 @pytest.fixture(scope='module')
-def info_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The converted keyframe."""
-    return convert_nuscenes(KEYFRAME, 'v1.0-mini', tmp_path_factory.mktemp('infos'))['mini_train']
+def load_sample(keyframe_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable:
+    """Loads the converted keyframe with an augmentation and a seed."""
+    out_dir = tmp_path_factory.mktemp('infos')
+    info_file = convert_nuscenes(keyframe_root, 'v1.0-mini', out_dir)['mini_train']
 
+    def load(augmentation: list, seed: int = 0) -> dict:
+        init_default_scope('mmdet3d')
+        return GeminiNuScenesDataset(data_root=str(keyframe_root), ann_file=str(info_file),
+                                     seed=seed, pipeline=[*LOAD, *augmentation],
+                                     filter_empty_gt=False)[0]
 
-def sample(info_file: Path, augmentation: list, seed: int = 0) -> dict:
-    init_default_scope('mmdet3d')
-    return GeminiNuScenesDataset(data_root=str(KEYFRAME), ann_file=str(info_file), seed=seed,
-                                 pipeline=[*LOAD, *augmentation],
-                                 filter_empty_gt=False)[0]
+    return load
 
 
 def camera_matrices(results: dict, camera: int) -> dict:
@@ -48,25 +44,16 @@ def camera_matrices(results: dict, camera: int) -> dict:
             **{key: results[key][camera] for key in ('lidar2cam', 'cam2img', 'img_aug_matrix')}}
 
 
-def points_in_box(points_m: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Indices of points in one bottom-centre box (x, y, z, l, w, h, yaw)."""
-    offset = points_m - box[:3]
-    cos, sin = np.cos(box[6]), np.sin(box[6])
-    along, across = offset @ [cos, sin, 0], offset @ [-sin, cos, 0]
-    return np.flatnonzero((abs(along) < box[3] / 2) & (abs(across) < box[4] / 2)
-                          & (offset[:, 2] > 0) & (offset[:, 2] < box[5]))
-
-
-def test_the_keyframe_has_the_annotated_objects(info_file):
+def test_the_keyframe_has_the_annotated_objects(load_sample):
     # 68 boxes, of which the void ones and those without any return are not for training.
-    results = sample(info_file, PLAIN)
+    results = load_sample(PLAIN)
     assert len(results['instances']) == 68
     counts = np.bincount(results['gt_labels_3d'], minlength=10)
     assert counts.tolist() == [8, 2, 1, 1, 0, 22, 0, 1, 27, 3]
 
 
-def test_boxes_hold_as_many_points_as_the_annotators_counted(info_file):
-    results = sample(info_file, PLAIN)
+def test_boxes_hold_as_many_points_as_the_annotators_counted(load_sample):
+    results = load_sample(PLAIN)
     points_m = results['points'].tensor[:, :3].numpy()
     counted = [len(points_in_box(points_m, box)) for box in results['gt_bboxes_3d'].numpy()]
     stated = [one['num_lidar_pts'] for one in results['instances']
@@ -77,8 +64,8 @@ def test_boxes_hold_as_many_points_as_the_annotators_counted(info_file):
 
 
 @pytest.mark.parametrize('augmentation, seed', [(PLAIN, 0), (AUGMENTED, 1)])
-def test_points_in_a_box_project_into_the_boxs_outline(info_file, augmentation, seed):
-    results = sample(info_file, augmentation, seed)
+def test_points_in_a_box_project_into_the_boxs_outline(load_sample, augmentation, seed):
+    results = load_sample(augmentation, seed)
     points_m = results['points'].tensor[:, :3].numpy()
     boxes = results['gt_bboxes_3d']
     fractions = []
@@ -97,9 +84,9 @@ def test_points_in_a_box_project_into_the_boxs_outline(info_file, augmentation, 
     assert min(fractions) == 1.0
 
 
-def test_points_project_to_the_pixels_where_the_devkit_draws_them(info_file):
-    nusc = NuScenes('v1.0-mini', str(KEYFRAME), verbose=False)
-    results = sample(info_file, PLAIN)
+def test_points_project_to_the_pixels_where_the_devkit_draws_them(load_sample, keyframe_root):
+    nusc = NuScenes('v1.0-mini', str(keyframe_root), verbose=False)
+    results = load_sample(PLAIN)
     points_m = np.fromfile(results['lidar_points']['lidar_path'], np.float32).reshape(-1, 5)
     for camera, name in enumerate(results['cam_names']):
         expected, expected_depth_m, _ = nusc.explorer.map_pointcloud_to_image(
@@ -126,9 +113,9 @@ def brightness_at(results: dict, camera: int) -> tuple:
     return image[row[is_seen], column[is_seen]], is_seen
 
 
-def test_a_point_keeps_its_colour_through_all_augmentation(info_file):
-    plain = sample(info_file, PLAIN)
-    augmented = sample(info_file, AUGMENTED, 3)
+def test_a_point_keeps_its_colour_through_all_augmentation(load_sample):
+    plain = load_sample(PLAIN)
+    augmented = load_sample(AUGMENTED, 3)
     for camera in range(6):
         values, grey = {}, {}
         for name, results in (('plain', plain), ('augmented', augmented)):
