@@ -13,6 +13,7 @@ import shutil
 import threading
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -94,6 +95,19 @@ def _alone(request: Request) -> Iterator[None]:
                                     ' wait until it ends, or choose another --out') from None
                 time.sleep(0.5)
         yield
+
+
+@contextmanager
+def _mistakes_of_the_machine(out: Path) -> Iterator[None]:
+    """Says in one sentence what to do about a full disk or a killed worker."""
+    remedy = 'mend that and run the same command again, it continues'
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f'{out} could not be written ({error}): {remedy}') from error
+    except BrokenProcessPool as error:
+        raise UserError(f'a worker process was killed, perhaps for memory: {remedy}, '
+                        'with fewer --workers if it is memory') from error
 
 
 def _die_with_parent(parent: int) -> None:
@@ -192,13 +206,14 @@ def generate(request: Request) -> bool:
         False where the dataset was complete already.
 
     Raises:
-        UserError: for arguments that do not fit each other or the folder.
+        UserError: for arguments that do not fit each other or the folder, a disk that is full, a
+            worker that was killed.
     """
     names = choose_scenes(request.version, request.scenes)
     arguments = request.arguments(names)
     _check(request, arguments)
     fragments = [request.state / f'{name}.json' for name in names]
-    with _alone(request):
+    with _alone(request), _mistakes_of_the_machine(request.out):
         is_new = not (request.out / request.version).exists()
         if is_new:
             write_json(request.state / 'arguments.json', arguments)

@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -123,6 +124,27 @@ def test_numbers_out_of_range_are_refused(tmp_path):
         generate(Request(tmp_path, 'v1.0-mini', 1, 41))
     with pytest.raises(UserError, match='--workers 0'):
         generate(Request(tmp_path, 'v1.0-mini', 1, 2, workers=0))
+
+
+def test_the_command_line_ends_a_mistake_in_one_line(tmp_path, monkeypatch, capsys):
+    tool = REPO / 'tools' / 'create_synthetic.py'
+    monkeypatch.setattr(sys, 'argv', [str(tool), '--out', str(tmp_path), '--version', 'v1.0-maxi'])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(tool), run_name='__main__')
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        'error: --version v1.0-maxi is unknown: expected one of v1.0-mini, v1.0-trainval, '
+        'v1.0-test']
+
+
+def test_a_full_disk_ends_in_one_sentence_and_no_dataset(tmp_path, monkeypatch):
+    def refuse(*_arguments):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('data_converters.synthetic.scene_simulation._write', refuse)
+    with pytest.raises(UserError, match='No space left on device.*run the same command again'):
+        generate(Request(tmp_path, 'v1.0-mini', 1, 2, workers=1))
+    assert not (tmp_path / 'v1.0-mini').exists()
 
 
 def test_a_killed_run_is_no_dataset_and_the_next_one_ends_with_the_same_bytes(
