@@ -44,7 +44,7 @@ class GeminiCheckpointHook(CheckpointHook):
             self._check_once(runner)
 
     def _check_once(self, runner: Runner) -> None:
-        """Warns at the first checkpoint, not after a crash, if training cannot continue from it."""
+        """Warns at the first checkpoint, not after a crash, that it cannot be resumed."""
         if not self.is_checked:
             self.is_checked = True
             try:

@@ -61,7 +61,7 @@ def find_resumable(work_dir: Path) -> Optional[Path]:
         else:
             return path
     if reasons:
-        raise UserError(f'none of the {len(reasons)} checkpoints in {work_dir} can be resumed from, '
+        raise UserError(f'none of the {len(reasons)} checkpoints in {work_dir} can be resumed, '
                         f'the newest because: {reasons[0]}; to start anew, leave --resume out or '
                         f'choose another --work-dir')
     return None
