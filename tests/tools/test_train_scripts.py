@@ -65,15 +65,9 @@ def test_scripts_explain_themselves(script: str) -> None:
     assert run(script, '--help').returncode == 0
 
 
-def test_two_cpu_processes_train_and_a_mistake_is_told_once(tmp_path: Path) -> None:
+def test_two_cpu_processes_train(tmp_path: Path) -> None:
     config = write_config(tmp_path)
     trained = run('dist_train.sh', str(config), '2', '--work-dir', str(tmp_path / 'run'),
                   PYTHON=sys.executable, PORT='29677')
     assert trained.returncode == 0, trained.stderr
     assert (tmp_path / 'run/epoch_4.pth').exists()
-    failed = run('dist_test.sh', str(config), str(tmp_path / 'none.pth'), '2',
-                 PYTHON=sys.executable, PORT='29678')
-    assert failed.returncode == 2
-    assert failed.stderr.count('error:') == 1
-    assert 'none.pth does not exist' in failed.stderr
-    assert 'Traceback' not in failed.stderr
