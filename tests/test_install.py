@@ -13,8 +13,13 @@ from mmengine.config import Config
 config = Config.fromfile('config.py')
 package = sys.modules['projects.GeminiFusion3D.geminifusion3d']
 assert 'geminifusion3d' not in sys.modules, 'an absolute import inside the package'
-from mmdet3d.registry import MODELS
-print(sorted(name for name in MODELS.module_dict if name.startswith('Gemini')))
+assert 'mmdet3d.models' not in sys.modules, 'the package loads the models before they are needed'
+from mmdet3d.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+for registry, name in ((HOOKS, 'GeminiEpochHook'), (MODELS, 'GeminiFusion3D'),
+                       (DATASETS, 'GeminiNuScenesDataset'), (METRICS, 'GeminiNuScenesMetric'),
+                       (TRANSFORMS, 'GeminiLoadPoints')):
+    print(registry.get(name).__name__, registry.get(name).__module__.split('.')[0])
+assert 'geminifusion3d' not in sys.modules, 'an absolute import inside a module'
 """
 
 
@@ -34,4 +39,12 @@ def test_the_project_works_inside_an_mmdetection3d_tree(tmp_path):
     ended = subprocess.run([sys.executable, '-W', 'ignore', '-c', DROPPED_IN], cwd=tmp_path,
                            text=True, capture_output=True)
     assert ended.returncode == 0, ended.stderr
-    assert 'GeminiFusion3D' in ended.stdout
+    assert len(ended.stdout.splitlines()) == 5
+    assert all(line.endswith(' projects') for line in ended.stdout.splitlines())
+
+
+def test_a_host_that_is_already_in_use_gets_the_plugin_at_once():
+    code = ('from mmdet3d.registry import MODELS; MODELS.get("CenterHead"); import geminifusion3d; '
+            'assert "GeminiFusion3D" in MODELS.module_dict')
+    ended = subprocess.run([sys.executable, '-c', code], text=True, capture_output=True)
+    assert ended.returncode == 0, ended.stderr

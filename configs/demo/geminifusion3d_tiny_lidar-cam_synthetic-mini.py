@@ -6,10 +6,10 @@ sweeps_num = 4
 load_images = dict(type='GeminiLoadImages', reduce=2)
 load_points = dict(type='GeminiLoadPoints', sweeps_num=sweeps_num)
 augment_images = dict(
-    type='GeminiAugmentImages', final_hw=(192, 512), resize_range=(0.30, 0.36),
+    type='GeminiAugmentImages', final_hw=(160, 448), resize_range=(0.26, 0.30),
     crop_bottom_range=(0.0, 0.1), flip=False, training=True)
 resize_images = dict(
-    type='GeminiAugmentImages', final_hw=(192, 512), resize_range=(0.33, 0.33),
+    type='GeminiAugmentImages', final_hw=(160, 448), resize_range=(0.28, 0.28),
     crop_bottom_range=(0.05, 0.05))
 augment_scene = dict(
     type='GeminiAugmentScene', rotate_range_rad=(-0.4, 0.4), scale_range=(0.95, 1.05),
@@ -24,10 +24,11 @@ train_pipeline = [
 test_pipeline = [load_images, load_points, resize_images, in_range[0], _base_.pack_testing]
 
 train_dataloader = dict(
-    batch_size=4, num_workers=1, persistent_workers=True, drop_last=True,
+    batch_size=2, num_workers=1, persistent_workers=True, drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='GeminiNuScenesDataset', data_root=data_root, ann_file='nuscenes_infos_mini_train.pkl',
+        type='GeminiNuScenesDataset', data_root=data_root,
+        ann_file='nuscenes_infos_mini_train.pkl',
         modality=dict(use_camera=True, use_lidar=True), pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=1, num_workers=1, persistent_workers=True, drop_last=False,
@@ -52,4 +53,4 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=3e-3, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True, pct_start=0.3)]
-auto_scale_lr = dict(enable=False, base_batch_size=4)
+auto_scale_lr = dict(enable=False, base_batch_size=2)

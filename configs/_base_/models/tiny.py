@@ -1,6 +1,6 @@
 # A detector small enough to learn on two CPU cores, with the modules of the full-size recipes.
-_base_ = ['../grids/tiny_102m.py', './center_head.py']
-fused_channels = 64
+_base_ = ['../grids/tiny_100m.py', './center_head.py']
+fused_channels = 48
 model = dict(
     type='GeminiFusion3D',
     bev_grid=_base_.bev_grid,
@@ -12,11 +12,11 @@ model = dict(
         backbone=dict(
             type='mmdet.ResNet', depth=18, base_channels=24, num_stages=3, out_indices=(1, 2),
             strides=(1, 2, 2), dilations=(1, 1, 1), style='pytorch', norm_eval=False),
-        neck=dict(type='GeminiImageNeck', in_channels=[48, 96], out_channels=64),
-        depth_range_m=[1.0, 57.0],
-        depth_bins=56,
-        out_channels=48),
-    camera_align=dict(type='GeminiAlignBEV', in_channels=48, out_channels=fused_channels),
+        neck=dict(type='GeminiImageNeck', in_channels=[48, 96], out_channels=48),
+        depth_range_m=[1.0, 51.0],
+        depth_bins=50,
+        out_channels=40),
+    camera_align=dict(type='GeminiAlignBEV', in_channels=40, out_channels=fused_channels),
     lidar_branch=dict(
         type='GeminiLidarBranch',
         voxel_m=_base_.voxel_m,
@@ -24,13 +24,14 @@ model = dict(
             type='GeminiSparseEncoder', in_channels=5, base_channels=16, output_channels=32,
             encoder_channels=((16, 32), (32, 48), (48, 48)),
             encoder_paddings=((1, 1), (1, 1), (1, 1)), block_type='conv_module')),
-    lidar_align=dict(type='GeminiAlignBEV', in_channels=128, out_channels=fused_channels),
+    lidar_align=dict(
+        type='GeminiAlignBEV', in_channels=128, out_channels=fused_channels, kernel_size=1),
     fuser=dict(type='GeminiFusion', channels=fused_channels, heads=4, layers=1),
     bev_backbone=dict(
-        type='SECOND', in_channels=fused_channels, out_channels=[64, 96], layer_nums=[2, 2],
+        type='SECOND', in_channels=fused_channels, out_channels=[48, 96], layer_nums=[1, 3],
         layer_strides=[1, 2], norm_cfg=dict(type='BN', eps=1e-3, momentum=0.01)),
     bev_neck=dict(
-        type='SECONDFPN', in_channels=[64, 96], out_channels=[48, 48], upsample_strides=[1, 2],
+        type='SECONDFPN', in_channels=[48, 96], out_channels=[48, 48], upsample_strides=[1, 2],
         norm_cfg=dict(type='BN', eps=1e-3, momentum=0.01), use_conv_for_no_stride=True),
     # Three groups of classes instead of six: the head is the costliest part on a CPU.
     bbox_head=dict(

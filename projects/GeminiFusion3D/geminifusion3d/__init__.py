@@ -1,11 +1,31 @@
 """GeminiFusion3D: camera-LiDAR 3D detection with GeminiFusion, a plugin for MMDetection3D.
 
-Importing the package registers everything under names that begin with Gemini.
+Importing the package makes everything that begins with Gemini known to the host's registries. The
+modules themselves load when a registry is first asked: mmdet3d's models take many seconds to import,
+which tools that only read files need not wait for.
 """
-from . import (alignment, camera_bev, detector, engine, fusion, heads, lidar_bev, results,
-               sensors)
-from .detector import GeminiFusion3D
-from .results import nuscenes_metric
+import warnings
+from importlib import import_module
 
-__all__ = ['GeminiFusion3D', 'alignment', 'camera_bev', 'detector', 'engine', 'fusion', 'heads',
-           'lidar_bev', 'nuscenes_metric', 'results', 'sensors']
+from mmdet3d.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+
+# spconv 2.3.6 is decorated with names that current torch calls outdated; no user can mend that.
+warnings.filterwarnings('ignore', message=r'`torch\.cuda\.amp\.custom_', category=FutureWarning)
+
+_REGISTERED = f'{__name__}.registered'
+
+
+def _register() -> None:
+    """Adds the plugin to the places that the host's registries import when first asked.
+
+    A registry that was asked before, or that keeps no such list, gets the plugin at once.
+    """
+    for registry in (DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS):
+        locations = getattr(registry, '_locations', None)
+        if locations is None or getattr(registry, '_imported', True):
+            import_module(_REGISTERED)
+        elif _REGISTERED not in locations:
+            locations.append(_REGISTERED)
+
+
+_register()

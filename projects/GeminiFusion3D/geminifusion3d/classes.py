@@ -1,4 +1,4 @@
-"""The ten nuScenes detection classes, in the order of the host's CenterPoint and BEVFusion models."""
+"""The ten nuScenes detection classes, in the order of the host's CenterPoint and BEVFusion."""
 from typing import Tuple
 
 CLASS_NAMES: Tuple[str, ...] = (

@@ -47,7 +47,7 @@ class GeminiFusion3D(Base3DDetector):
                  init_cfg: Optional[Dict[str, Any]] = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         _check_parts(camera_branch, camera_align, lidar_branch, lidar_align, fuser)
-        self.bev_grid = BEVGrid(**bev_grid)
+        self.bev_grid = BEVGrid.from_config(bev_grid)
         self.camera_branch = self._build_on_grid(camera_branch)
         self.camera_align = self._build_on_grid(camera_align)
         self.lidar_branch = self._build_on_grid(lidar_branch)
@@ -120,5 +120,5 @@ def _check_parts(camera_branch: Any, camera_align: Any, lidar_branch: Any, lidar
                              f'{"only the branch" if branch else "only the alignment"}')
     if bool(fuser) != bool(camera_branch and lidar_branch):
         raise ValueError('a fuser is needed with both branches and only then, got '
-                         f'fuser={"set" if fuser else None}, camera_branch='
-                         f'{"set" if camera_branch else None}, lidar_branch={"set" if lidar_branch else None}')
+                         f'fuser={bool(fuser)}, camera_branch={bool(camera_branch)}, '
+                         f'lidar_branch={bool(lidar_branch)}')

@@ -1,8 +1,8 @@
-"""The camera branch: images -> backbone and neck -> depth x context -> lift -> splat -> camera BEV.
+"""The camera branch: images -> backbone, neck -> depth x context -> lift -> splat -> camera BEV.
 
 Source: Lift, Splat, Shoot (Philion and Fidler, ECCV 2020); depth comes from the image alone.
 """
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 import torch
 from jaxtyping import Float
@@ -31,14 +31,14 @@ class CameraBranch(BaseModule):
     """
 
     def __init__(self, *, backbone: Dict[str, Any], neck: Dict[str, Any], bev_grid: BEVGrid,
-                 depth_range_m: Tuple[float, float], depth_bins: int, out_channels: int) -> None:
+                 depth_range_m: Sequence[float], depth_bins: int, out_channels: int) -> None:
         super().__init__()
         self.bev_grid = bev_grid
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
         self.depth_net = DepthNet(in_channels=self.neck.out_channels, depth_bins=depth_bins,
                                   context_channels=out_channels)
-        self.register_buffer('depth_m', depth_bin_centres_m(tuple(depth_range_m), depth_bins),
+        self.register_buffer('depth_m', depth_bin_centres_m(depth_range_m, depth_bins),
                              persistent=False)
 
     def forward(self, images: Float[Tensor, 'b n_cam 3 h w'], rig: CameraRig
@@ -55,7 +55,8 @@ class CameraBranch(BaseModule):
         batch, n_cells = len(cells), self.bev_grid.n_y * self.bev_grid.n_x
         first_cell = torch.arange(batch, device=cells.device).view(-1, 1, 1, 1) * n_cells
         cells = torch.where(cells >= 0, cells + first_cell, cells)
-        bev = splat(_pixels_first(context), _pixels_first(depth), cells.flatten(0, 2), batch * n_cells)
+        bev = splat(_pixels_first(context), _pixels_first(depth), cells.flatten(0, 2),
+                    batch * n_cells)
         bev = bev.view(batch, self.bev_grid.n_y, self.bev_grid.n_x, -1)
         return bev.permute(0, 3, 1, 2).contiguous()
 
@@ -69,5 +70,6 @@ def _stride(image_hw: Tuple[int, int], feature_hw: Tuple[int, int]) -> int:
     stride = image_hw[0] // feature_hw[0]
     if (feature_hw[0] * stride, feature_hw[1] * stride) != tuple(image_hw):
         raise ValueError(f'images of {tuple(image_hw)} pixels do not divide into a feature map of '
-                         f'{tuple(feature_hw)}; make height and width multiples of the network\'s stride')
+                         f'{tuple(feature_hw)}; make height and width multiples of the stride '
+                         'of the image backbone')
     return stride

@@ -3,7 +3,7 @@
 Source: the FPN of Lift, Splat, Shoot (Philion and Fidler, ECCV 2020) as BEVFusion uses it
 (GeneralizedLSSFPN); here one output level, which is all that the lift reads.
 """
-from typing import Sequence, Tuple
+from typing import Sequence
 
 from jaxtyping import Float
 from mmcv.cnn import ConvModule
@@ -24,10 +24,10 @@ class ImageNeck(BaseModule):
     def __init__(self, *, in_channels: Sequence[int], out_channels: int) -> None:
         super().__init__()
         norm = dict(type='BN2d')
-        coarser = [*in_channels[1:-1], in_channels[-1]]
         self.merges = nn.ModuleList()
         for level, channels in enumerate(in_channels[:-1]):
-            below = coarser[level] if level == len(in_channels) - 2 else out_channels
+            is_coarsest = level == len(in_channels) - 2
+            below = in_channels[-1] if is_coarsest else out_channels
             self.merges.append(nn.Sequential(
                 ConvModule(channels + below, out_channels, 1, norm_cfg=norm, bias=False),
                 ConvModule(out_channels, out_channels, 3, padding=1, norm_cfg=norm, bias=False)))

@@ -3,7 +3,7 @@
 Source: Lift, Splat, Shoot (Philion and Fidler, ECCV 2020), section 3.1: the frustum, here as cell
 indices only.
 """
-from typing import Tuple
+from typing import Sequence, Tuple
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +13,8 @@ from ..geometry.bev_grid import BEVGrid
 from ..geometry.camera_rig import CameraRig
 
 
-def depth_bin_centres_m(depth_range_m: Tuple[float, float], depth_bins: int) -> Float[Tensor, 'd']:
+def depth_bin_centres_m(depth_range_m: Sequence[float], depth_bins: int
+                        ) -> Float[Tensor, ' d']:
     """Returns the middles of `depth_bins` equal bins."""
     near_m, far_m = depth_range_m
     return near_m + (torch.arange(depth_bins) + 0.5) * (far_m - near_m) / depth_bins
@@ -30,8 +31,8 @@ def feature_pixels(shape_hw: Tuple[int, int], stride: int) -> Float[Tensor, 'p 2
 
 @torch.no_grad()
 def frustum_cells(rig: CameraRig, bev_grid: BEVGrid, shape_hw: Tuple[int, int], stride: int,
-                  depth_m: Float[Tensor, 'd']) -> Int[Tensor, 'b n_cam p d']:
-    """Returns the flat cell of each pair, -1 outside the grid; float32 whatever the autocast dtype.
+                  depth_m: Float[Tensor, ' d']) -> Int[Tensor, 'b n_cam p d']:
+    """Returns the flat cell of each pair, -1 outside the grid; in float32 under any autocast.
 
     Args:
         rig: the cameras.

@@ -59,27 +59,27 @@ class GeminiAttention(nn.Module):
             raise ValueError(f'heads must divide channels, got {heads} heads for {channels} channels')
         self.heads = heads
         self.q_proj = nn.Linear(channels, channels)
-        self.k_proj = nn.Linear(channels, channels)
+        # A key bias adds the same to both logits, which the softmax cannot see.
+        self.k_proj = nn.Linear(channels, channels, bias=False)
         self.v_proj = nn.Linear(channels, channels)
         self.out_proj = nn.Linear(channels, channels)
         for projection in (self.q_proj, self.k_proj, self.v_proj):
             nn.init.xavier_uniform_(projection.weight)
+        for projection in (self.q_proj, self.v_proj, self.out_proj):
             nn.init.zeros_(projection.bias)
-        nn.init.zeros_(self.out_proj.bias)
 
     def forward(self, own: Float[Tensor, '*cells c'], other: Float[Tensor, '*cells c'],
-                relation: Float[Tensor, '*cells c'], noise_k: Float[Tensor, 'c'],
-                noise_v: Float[Tensor, 'c']) -> Float[Tensor, '*cells c']:
+                relation: Float[Tensor, '*cells c'], noise_k: Float[Tensor, ' c'],
+                noise_v: Float[Tensor, ' c']) -> Float[Tensor, '*cells c']:
         """Returns the own feature enriched by its twin; see the class for the formula."""
-        # 1. Two-key softmax = sigmoid of the logit difference; Wk is linear, so its bias cancels.
-        key_difference = nn.functional.linear(own * (1 - relation) + noise_k, self.k_proj.weight)
+        # 1. Two-key softmax = sigmoid of the logit difference, and k_self - k_cross is one projection.
+        key_difference = self.k_proj(own * (1 - relation) + noise_k)
         head_size = own.shape[-1] // self.heads
         logits = (self.q_proj(own) * key_difference).unflatten(-1, (self.heads, head_size))
         # 2. Attention logits in float32 whatever the autocast dtype.
         self_share = torch.sigmoid(logits.float().sum(-1, keepdim=True) / head_size ** 0.5)
         self_share = self_share.expand_as(logits).flatten(-2).to(own.dtype)
-        # 3. Mix the two values; Wv is linear, so the mixture may come before the projection only
-        #    per head, and is taken after it.
+        # 3. Mix the two values, each head by its own share.
         value_self = self.v_proj(own + noise_v)
         value_cross = self.v_proj(other)
         return own + self.out_proj(torch.lerp(value_cross, value_self, self_share))

@@ -62,7 +62,8 @@ class GeminiFusion(BaseModule):
         self.alpha = nn.Parameter(torch.zeros(2))
         self.out_channels = channels
 
-    def forward(self, camera_bev: Float[Tensor, 'b c y x'], lidar_bev: Float[Tensor, 'b c y x']
+    def forward(self, camera_bev: Float[Tensor, 'b c y x'],
+                lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
                 ) -> Float[Tensor, 'b c y x']:
         """Returns the fused map.
 

@@ -4,7 +4,7 @@ A BEV tensor is (B, C, Y, X): row i is y, column j is x, and cell (i, j) covers
 [x_min + j * cell, x_min + (j + 1) * cell) by the same in y.
 """
 from dataclasses import dataclass
-from typing import Sequence, Tuple
+from typing import Any, Mapping, Sequence, Tuple
 
 import torch
 from jaxtyping import Float, Int
@@ -34,12 +34,22 @@ class BEVGrid:
                 low >= high for low, high in zip(self.range_m[:3], self.range_m[3:])):
             raise ValueError(f'bev_grid.range_m must be (x_min, y_min, z_min, x_max, y_max, z_max) '
                              f'with min < max, got {self.range_m}')
-        object.__setattr__(self, 'range_m', tuple(float(bound) for bound in self.range_m))
-        object.__setattr__(self, 'cell_m', float(self.cell_m))
         for axis, extent_m in zip('xy', self.extent_m):
             if self.cell_m <= 0 or not _is_whole(extent_m / self.cell_m):
                 raise ValueError(f'bev_grid: the {axis} extent of {extent_m} m is no whole number of '
                                  f'{self.cell_m} m cells; change range_m or cell_m')
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> 'BEVGrid':
+        """Builds the grid from a config's `bev_grid`, whose range is a list.
+
+        Raises:
+            ValueError: if a key is missing or unknown.
+        """
+        if set(config) != {'range_m', 'cell_m'}:
+            raise ValueError(f'bev_grid needs range_m and cell_m and nothing else, got {sorted(config)}')
+        return cls(range_m=tuple(float(bound) for bound in config['range_m']),
+                   cell_m=float(config['cell_m']))
 
     @property
     def extent_m(self) -> Tuple[float, float]:
@@ -82,7 +92,7 @@ class BEVGrid:
                              f'number of {voxel_m[2]} m voxels')
         return self.n_x * stride, self.n_y * stride, round(n_z)
 
-    def cell_of(self, points_m: Float[Tensor, '*batch 3']) -> Int[Tensor, '*batch']:
+    def cell_of(self, points_m: Float[Tensor, '*batch 3']) -> Int[Tensor, ' *batch']:
         """Returns the flat cell index i * n_x + j of each point, -1 where it lies outside.
 
         Args:

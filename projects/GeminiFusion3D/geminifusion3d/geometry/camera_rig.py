@@ -38,7 +38,7 @@ class CameraRig:
         chains = [_lidar_from_ray(meta) for meta in metas]
         return cls(torch.from_numpy(np.stack(chains)).to(device=device, dtype=torch.float32))
 
-    def points_at(self, pixels: Float[Tensor, 'p 2'], depth_m: Float[Tensor, 'd']
+    def points_at(self, pixels: Float[Tensor, 'p 2'], depth_m: Float[Tensor, ' d']
                   ) -> Float[Tensor, 'b n_cam p d 3']:
         """Lifts pixels to 3D at each depth.
 

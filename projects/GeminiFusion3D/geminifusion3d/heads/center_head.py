@@ -6,15 +6,17 @@ from typing import Any, Dict, List, Sequence
 
 from mmdet3d.models.dense_heads import CenterHead
 from mmdet3d.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..classes import CLASS_NAMES
 from ..geometry.bev_grid import BEVGrid
 
+LAST_CONV_STD = 0.01
+
 
 @MODELS.register_module()
 class GeminiCenterHead(CenterHead):
-    """The host's CenterHead, except that every range and size in it comes from the grid.
+    """The host's CenterHead; all its ranges come from the grid, its branches start near their bias.
 
     Args:
         bev_grid: the grid of the feature map.
@@ -53,7 +55,8 @@ class GeminiCenterHead(CenterHead):
             in_channels=in_channels,
             tasks=[dict(num_class=len(names), class_names=list(names)) for names in tasks],
             bbox_coder=dict(type='CenterPointBBoxCoder', pc_range=range_m[:2], out_size_factor=1,
-                            voxel_size=cell_m, post_center_range=limit_m, max_num=max_boxes,
+                            voxel_size=cell_m, post_center_range=limit_m,
+                            max_num=min(max_boxes, bev_grid.n_x * bev_grid.n_y),
                             score_threshold=score_threshold, code_size=9),
             common_heads=dict(common_heads), share_conv_channel=share_conv_channel,
             separate_head=dict(separate_head), loss_cls=loss_cls, loss_bbox=loss_bbox, norm_bbox=True,
@@ -64,6 +67,19 @@ class GeminiCenterHead(CenterHead):
             test_cfg=dict(nms_type='circle', min_radius=[radius_m ** 2 for radius_m in nms_radius_m],
                           post_max_size=boxes_after_nms))
         self.bev_grid = bev_grid
+
+    def init_weights(self) -> None:
+        """Initialises as the host means to, then quiets each branch's last convolution.
+
+        The host keeps its branches in a ModuleList, which initialisation does not enter: their
+        `init_bias` never takes effect, every cell starts at a score of 0.5, and hundreds of
+        iterations go into unlearning that. Its fan-out scheme would drown the bias as well.
+        """
+        super().init_weights()
+        for task_head in self.task_heads:
+            task_head.init_weights()
+            for branch in task_head.heads:
+                nn.init.normal_(getattr(task_head, branch)[-1].weight, std=LAST_CONV_STD)
 
     def forward(self, feats: List[Tensor]) -> Any:
         """Runs the host's head after checking that the map is on the grid.

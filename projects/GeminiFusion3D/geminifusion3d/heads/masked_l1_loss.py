@@ -1,8 +1,8 @@
 """L1 loss that skips unknown targets: a velocity that nuScenes does not know is NaN."""
 from typing import Optional
 
-from mmdet.models.losses import L1Loss
 from mmdet3d.registry import MODELS
+from mmdet.models.losses import L1Loss
 from torch import Tensor
 
 

@@ -2,9 +2,8 @@
 
 Source: mmdet3d 1.4.0 SparseEncoder (SECOND, Yan et al., Sensors 2018).
 """
-from typing import Sequence, Tuple
+from typing import Sequence
 
-import torch
 from mmdet3d.models.middle_encoders import SparseEncoder
 from mmdet3d.registry import MODELS
 from torch import Tensor

@@ -1,0 +1,6 @@
+"""Imports every module that registers something; the host's registries load it when first asked."""
+from . import alignment, camera_bev, detector, engine, fusion, heads, lidar_bev, sensors
+from .results import nuscenes_metric
+
+__all__ = ['alignment', 'camera_bev', 'detector', 'engine', 'fusion', 'heads', 'lidar_bev',
+           'nuscenes_metric', 'sensors']

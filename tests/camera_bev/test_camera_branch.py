@@ -1,0 +1,48 @@
+"""The camera branch: what a camera sees lands in the cells it looks at, for every sample alone."""
+import pytest
+import torch
+from tiny_detector import IMAGE_HW, build_detector, make_meta
+
+from geminifusion3d.geometry.camera_rig import CameraRig
+
+
+@pytest.fixture(scope='module')
+def branch():
+    """Returns the demo's camera branch in evaluation mode."""
+    return build_detector().camera_branch.eval()
+
+
+def rig_of(n_samples):
+    """Returns the rig of a batch."""
+    return CameraRig.from_metas([make_meta()] * n_samples, device=torch.device('cpu'))
+
+
+@torch.no_grad()
+def test_a_sample_does_not_depend_on_its_batch(branch):
+    torch.manual_seed(0)
+    images = torch.randn(2, 6, 3, *IMAGE_HW)
+    both = branch(images, rig_of(2))
+    assert both.shape == (2, 40, 16, 24)
+    assert torch.allclose(both[1:], branch(images[1:], rig_of(1)), atol=1e-5)
+    assert not torch.allclose(both[0], both[1], atol=1e-3)
+
+
+@torch.no_grad()
+def test_the_camera_that_faces_x_fills_the_cells_in_front_of_it(branch):
+    torch.manual_seed(0)
+    images = torch.randn(1, 6, 3, *IMAGE_HW)
+    changed = images.clone()
+    changed[:, 0] = torch.randn(3, *IMAGE_HW)
+    moved = (branch(changed, rig_of(1)) - branch(images, rig_of(1))).abs().sum((0, 1)) > 1e-6
+    rows, columns = moved.nonzero(as_tuple=True)
+    x_m, y_m = columns - 12 + 0.5, rows - 8 + 0.5
+    # Half of the view is atan(32 / 30), 46.8 degrees; a cell reaches 0.71 m beyond its centre.
+    assert len(x_m) > 20 and (x_m > 0).all()
+    assert (y_m.abs() <= x_m * 32 / 30 + 1.5).all()
+    assert y_m.min() < -2 and y_m.max() > 2
+
+
+@torch.no_grad()
+def test_images_that_the_network_would_pad_are_refused(branch):
+    with pytest.raises(ValueError, match='do not divide'):
+        branch(torch.randn(1, 6, 3, 36, 64), rig_of(1))

@@ -1,0 +1,55 @@
+"""CameraRig: a landmark seen by a camera is lifted back to where it stands, under augmentation."""
+import numpy as np
+import pytest
+import torch
+
+from geminifusion3d.geometry.camera_rig import CameraRig
+
+# Looks along +y of the LiDAR frame: camera x is LiDAR x, camera y is down, camera z is LiDAR y.
+CAM_FROM_LIDAR = np.array([[1.0, 0, 0, 0.1], [0, 0, -1, 0.2], [0, 1, 0, -0.3], [0, 0, 0, 1]])
+IMG_FROM_CAM = np.array([[100.0, 0, 80, 0], [0, 100, 45, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+
+
+def meta_of(img_aug=np.eye(4), lidar_aug=np.eye(4)):
+    """Returns the metainfo of one camera."""
+    return dict(cam2img=IMG_FROM_CAM[None], lidar2cam=CAM_FROM_LIDAR[None],
+                img_aug_matrix=img_aug[None], lidar_aug_matrix=lidar_aug)
+
+
+def lift(meta, pixel, depth_m):
+    """Returns where the rig places a pixel at a depth."""
+    rig = CameraRig.from_metas([meta], device=torch.device('cpu'))
+    points = rig.points_at(torch.tensor([pixel], dtype=torch.float32), torch.tensor([depth_m]))
+    assert points.shape == (1, 1, 1, 1, 3)
+    return points.flatten().numpy()
+
+
+def test_the_principal_point_looks_straight_ahead():
+    # Camera (0, 0, 10) = LiDAR (x, y, z) with x + 0.1 = 0, -z + 0.2 = 0, y - 0.3 = 10.
+    assert lift(meta_of(), (80.0, 45.0), 10.0) == pytest.approx([-0.1, 10.3, 0.2], abs=1e-5)
+
+
+def test_a_landmark_is_found_again_under_image_and_scene_augmentation():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        landmark = np.append(rng.uniform([-5, 5, -2], [5, 40, 2]), 1.0)
+        in_camera = CAM_FROM_LIDAR @ landmark
+        u, v = (IMG_FROM_CAM[:2, :3] @ in_camera[:3]) / in_camera[2]
+        img_aug, lidar_aug = np.eye(4), np.eye(4)
+        img_aug[:2, :2] = rng.normal(size=(2, 2)) + 2 * np.eye(2)
+        img_aug[:2, 3] = rng.uniform(-50, 50, 2)
+        angle, scale = rng.uniform(-3, 3), rng.uniform(0.8, 1.2)
+        lidar_aug[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        lidar_aug[:3, :3] *= scale
+        lidar_aug[1] *= -1  # a flip
+        lidar_aug[:3, 3] = rng.uniform(-1, 1, 3)
+        pixel = img_aug[:2, :2] @ (u, v) + img_aug[:2, 3]
+        found = lift(meta_of(img_aug, lidar_aug), pixel, in_camera[2])
+        assert found == pytest.approx((lidar_aug @ landmark)[:3], abs=2e-4)
+
+
+def test_a_missing_matrix_is_named():
+    meta = meta_of()
+    del meta['img_aug_matrix']
+    with pytest.raises(ValueError, match=r"needs metainfo \['img_aug_matrix'\].*meta_keys"):
+        CameraRig.from_metas([meta], device=torch.device('cpu'))

@@ -1,0 +1,59 @@
+"""The detector as a whole: trains, predicts, runs with one sensor, refuses parts that do not fit."""
+import pytest
+import torch
+from tiny_detector import build_detector, make_batch
+
+NO_CAMERA = dict(camera_branch=None, camera_align=None, fuser=None)
+NO_LIDAR = dict(lidar_branch=None, lidar_align=None, fuser=None)
+
+
+def losses_of(model, batch):
+    """Returns the sum of the losses of a training step."""
+    data = model.data_preprocessor(batch, training=True)
+    return sum(value for name, value in model(**data, mode='loss').items() if 'loss' in name)
+
+
+@pytest.mark.parametrize('removed, sensors', [
+    ({}, (True, True)), (NO_CAMERA, (False, True)), (NO_LIDAR, (True, False))])
+def test_a_step_trains_every_parameter_and_a_prediction_comes_back(removed, sensors):
+    model = build_detector(**removed)
+    assert tuple(model.modalities.values()) == sensors
+    loss = losses_of(model.train(), make_batch())
+    loss.backward()
+    assert loss.isfinite()
+    untouched = [name for name, p in model.named_parameters() if p.grad is None]
+    assert not untouched
+    with torch.no_grad():
+        data = model.eval().data_preprocessor(make_batch(), training=False)
+        results = model(**data, mode='predict')
+    assert len(results) == 2
+    for result in results:
+        boxes = result.pred_instances_3d
+        assert boxes.bboxes_3d.tensor.shape[1] == 9 and len(boxes.scores_3d) <= 500
+        assert result.metainfo['token'] == 't'
+
+
+def test_a_sample_without_points_trains_beside_one_with_points():
+    model = build_detector().train()
+    assert losses_of(model, make_batch(points_per_sample=(0, 200))).isfinite()
+
+
+def test_both_sensors_change_the_prediction():
+    model = build_detector().eval()
+    data = model.data_preprocessor(make_batch((300,)), training=False)
+    with torch.no_grad():
+        before = model.extract_feat(data['inputs'], [data['data_samples'][0].metainfo])[0]
+        for key, changed in (('imgs', -data['inputs']['imgs']),
+                             ('points', [data['inputs']['points'][0][:150]])):
+            after = model.extract_feat({**data['inputs'], key: changed},
+                                       [data['data_samples'][0].metainfo])[0]
+            assert (before - after).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize('replaced, message', [
+    ({**NO_CAMERA, **NO_LIDAR}, 'got neither'),
+    (dict(fuser=None), 'a fuser is needed with both'),
+    (dict(camera_align=None), 'come together')])
+def test_parts_that_do_not_fit_are_refused_when_built(replaced, message):
+    with pytest.raises(ValueError, match=message):
+        build_detector(**replaced)
