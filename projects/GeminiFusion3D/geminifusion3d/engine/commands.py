@@ -28,7 +28,8 @@ TEST_EXAMPLE = (f'example: python tools/test.py {DEMO_CONFIG} '
 
 def _parser(description: str, example: str) -> argparse.ArgumentParser:
     """Builds the arguments that training and testing share."""
-    parser = argparse.ArgumentParser(description=description, epilog=example)
+    parser = argparse.ArgumentParser(description=description, epilog=example,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, such as those under configs/')
     parser.add_argument('--work-dir', help='folder for checkpoints, logs and metrics; '
                                            'default: work_dirs/<name of the config>')
