@@ -158,8 +158,8 @@ def probe_data() -> Iterator[Finding]:
 def probe_plugin() -> Iterator[Finding]:
     """This project's own packages: all modules of the detector are registered."""
     import data_converters
-    import geminifusion3d
-    names = [module.__name__ for module in (geminifusion3d, data_converters)]
+    import geminifusion3d.registered
+    names = [module.__name__ for module in (geminifusion3d.registered, data_converters)]
     yield Finding('plugin', 'ok', f'import {", ".join(names)}')
 
 
