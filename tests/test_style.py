@@ -33,7 +33,9 @@ def definitions(tree: ast.AST):
 @pytest.mark.parametrize('file', FILES, ids=name_of)
 def test_every_module_says_what_it_is(file):
     text = file.read_text()
-    assert not text.strip() or ast.get_docstring(ast.parse(text)), 'no docstring at the top'
+    is_config = file.relative_to(REPO).parts[0] == 'configs'
+    assert (not text.strip() or ast.get_docstring(ast.parse(text))
+            or is_config and text.startswith('# ')), 'neither docstring nor comment at the top'
 
 
 @pytest.mark.parametrize('file', CODE, ids=name_of)
