@@ -1,4 +1,4 @@
-# What every recipe runs with: hooks, randomness, environment.
+"""What every recipe runs with: hooks, randomness, environment."""
 custom_imports = dict(imports=['geminifusion3d'])
 default_scope = 'mmdet3d'
 randomness = dict(seed=0, deterministic=True)
@@ -14,6 +14,7 @@ custom_hooks = [
     dict(type='GeminiSeedHook'),
     dict(type='GeminiEpochHook'),
     dict(type='GeminiFiniteLossHook'),
+    dict(type='SyncBuffersHook'),
     dict(type='GeminiLossCurveHook')]
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)
 log_level = 'INFO'

@@ -1,5 +1,7 @@
-# nuScenes for every recipe: what is read, never how it is augmented. A recipe sets data_root,
-# the two splits and the pipelines.
+"""nuScenes for every recipe: what is read, never how it is augmented.
+
+A recipe sets data_root, the two splits and the pipelines.
+"""
 data_root = 'data/nuscenes'
 modality = dict(
     use_camera=True, use_lidar=True, use_radar=False, use_map=False, use_external=False)

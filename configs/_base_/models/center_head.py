@@ -1,4 +1,4 @@
-# CenterPoint's head for nuScenes: six groups of classes, nine box numbers.
+"""CenterPoint's head for nuScenes: six groups of classes, nine box numbers."""
 center_head = dict(
     type='GeminiCenterHead',
     tasks=[['car'], ['truck', 'construction_vehicle'], ['bus', 'trailer'], ['barrier'],

@@ -1,4 +1,4 @@
-# A detector small enough to learn on two CPU cores, with the modules of the full-size recipes.
+"""A detector small enough to learn on two CPU cores, with the modules of the full-size recipes."""
 _base_ = ['../grids/tiny_100m.py', './center_head.py']
 fused_channels = 48
 model = dict(
@@ -36,6 +36,7 @@ model = dict(
     # Three groups of classes instead of six: the head is the costliest part on a CPU.
     bbox_head=dict(
         _base_.center_head, in_channels=96, share_conv_channel=32,
+        loss_bbox=dict(type='GeminiMaskedL1Loss', reduction='mean', loss_weight=0.5),
         tasks=[['car', 'truck', 'construction_vehicle', 'bus', 'trailer'], ['barrier'],
                ['motorcycle', 'bicycle', 'pedestrian', 'traffic_cone']],
         nms_radius_m=[2.0, 1.0, 0.5], boxes_after_nms=166,

@@ -44,7 +44,8 @@ class CameraBranch(BaseModule):
     def forward(self, images: Float[Tensor, 'b n_cam 3 h w'], rig: CameraRig
                 ) -> Float[Tensor, 'b c y x']:
         """Returns the camera BEV."""
-        features = self.neck(self.backbone(images.flatten(0, 1)))
+        images = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        features = self.neck(self.backbone(images))
         depth, context = self.depth_net(features)
         stride = _stride(images.shape[-2:], features.shape[-2:])
         cells = frustum_cells(rig, self.bev_grid, tuple(features.shape[-2:]), stride, self.depth_m)
@@ -57,8 +58,8 @@ class CameraBranch(BaseModule):
         cells = torch.where(cells >= 0, cells + first_cell, cells)
         bev = splat(_pixels_first(context), _pixels_first(depth), cells.flatten(0, 2),
                     batch * n_cells)
-        bev = bev.view(batch, self.bev_grid.n_y, self.bev_grid.n_x, -1)
-        return bev.permute(0, 3, 1, 2).contiguous()
+        # Channels lie last in memory, which is what the fuser and the convolutions after it read best.
+        return bev.view(batch, self.bev_grid.n_y, self.bev_grid.n_x, -1).permute(0, 3, 1, 2)
 
 
 def _pixels_first(maps: Tensor) -> Tensor:

@@ -73,16 +73,9 @@ class GeminiFusion(BaseModule):
         if camera_bev.shape != lidar_bev.shape:
             raise ValueError(f'GeminiFusion fuses maps of one shape, got camera {tuple(camera_bev.shape)} '
                              f'and LiDAR {tuple(lidar_bev.shape)}; align them first')
-        camera, lidar = _cells_last(camera_bev), _cells_last(lidar_bev)
+        # Copies nothing where the maps already lie channels-last in memory.
+        camera, lidar = camera_bev.permute(0, 2, 3, 1), lidar_bev.permute(0, 2, 3, 1)
         for layer in self.layers:
             camera, lidar = layer(camera, lidar)
         camera_share, lidar_share = self.alpha.softmax(dim=0)
-        return _channels_first(camera_share * camera + lidar_share * lidar)
-
-
-def _cells_last(bev: Tensor) -> Tensor:
-    return bev.permute(0, 2, 3, 1).contiguous()
-
-
-def _channels_first(cells: Tensor) -> Tensor:
-    return cells.permute(0, 3, 1, 2).contiguous()
+        return (camera_share * camera + lidar_share * lidar).permute(0, 3, 1, 2)

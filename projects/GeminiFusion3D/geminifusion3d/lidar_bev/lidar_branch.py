@@ -35,7 +35,8 @@ class LidarBranch(BaseModule):
         with torch.autocast(points[0].device.type, enabled=False):
             features, coordinates = voxel_mean(
                 points, self.bev_grid.range_m, self.voxel_m, self.encoder.n_voxels_xyz)
-            return self.encoder(self._scaled(features), coordinates, len(points))
+            bev = self.encoder(self._scaled(features), coordinates, len(points))
+        return bev.contiguous(memory_format=torch.channels_last)
 
     def _scaled(self, features: Tensor) -> Tensor:
         """Brings positions into [-1, 1] and intensity into [0, 1]: raw metres slow training down."""

@@ -1,0 +1,25 @@
+"""Overfits one real nuScenes keyframe: proof that real calibration, poses and boxes fit together.
+
+It trains and tests on the same frame without augmentation; its score says nothing about a
+detector.
+"""
+_base_ = ['./geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
+data_root = 'data/keyframe'
+ann_file = 'nuscenes_infos_mini_train.pkl'
+train_pipeline = [
+    _base_.load_images, _base_.load_points, _base_.load_boxes, _base_.resize_images,
+    *_base_.in_range, _base_.pack_training]
+train_dataloader = dict(
+    batch_size=1, num_workers=0, persistent_workers=False,
+    dataset=dict(data_root=data_root, ann_file=ann_file, pipeline=train_pipeline))
+val_dataloader = dict(
+    num_workers=0, persistent_workers=False, dataset=dict(data_root=data_root, ann_file=ann_file))
+test_dataloader = val_dataloader
+val_evaluator = dict(data_root=data_root, ann_file=ann_file)
+test_evaluator = val_evaluator
+max_epochs = 300
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+param_scheduler = [
+    dict(type='OneCycleLR', eta_max=2e-3, total_steps=max_epochs, by_epoch=True,
+         convert_to_iter_based=True, pct_start=0.2)]
+default_hooks = dict(checkpoint=dict(interval=100))
