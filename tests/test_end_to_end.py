@@ -10,7 +10,7 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[1]
 SMALL = ['--scenes', '2', '--samples-per-scene', '2', '--cfg-options', 'train_cfg.max_epochs=1',
-         'train_cfg.val_interval=2', 'train_dataloader.batch_size=1',
+         'train_cfg.val_begin=9', 'train_dataloader.batch_size=1',
          'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False']
 
 
