@@ -7,7 +7,7 @@ BIN = $(VENV)/bin/python
 SOURCES = projects data_converters tools tests configs setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check demo test lint clean clean-venv clean-wheels
+.PHONY: help setup check demo keyframe test lint clean clean-venv clean-wheels
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -24,6 +24,9 @@ check: ## check the environment and say what to do about each problem
 
 demo: setup ## synthetic nuScenes -> training -> mAP / NDS -> submission -> report
 	@$(BIN) tools/demo.py $(DEMO_ARGS)
+
+keyframe: setup ## overfit one real keyframe (KEYFRAME=folder) to prove calibration and boxes
+	@$(BIN) tools/overfit_keyframe.py $(if $(KEYFRAME),--keyframe $(KEYFRAME))
 
 test: setup lint ## environment, linters, all tests
 	OMP_NUM_THREADS=1 $(BIN) -m pytest -q --durations=15 $(TEST_ARGS)

@@ -6,14 +6,14 @@ sweeps_num = 4
 load_images = dict(type='GeminiLoadImages', reduce=2)
 load_points = dict(type='GeminiLoadPoints', sweeps_num=sweeps_num)
 augment_images = dict(
-    type='GeminiAugmentImages', final_hw=(160, 448), resize_range=(0.26, 0.30),
+    type='GeminiAugmentImages', final_hw=(160, 448), resize_range=(0.27, 0.29),
     crop_bottom_range=(0.0, 0.1), flip=False, training=True)
 resize_images = dict(
     type='GeminiAugmentImages', final_hw=(160, 448), resize_range=(0.28, 0.28),
     crop_bottom_range=(0.05, 0.05))
 augment_scene = dict(
-    type='GeminiAugmentScene', rotate_range_rad=(-0.4, 0.4), scale_range=(0.95, 1.05),
-    flip_x_prob=0.5, flip_y_prob=0.5)
+    type='GeminiAugmentScene', rotate_range_rad=(-0.2, 0.2), scale_range=(0.98, 1.02),
+    flip_x_prob=0.5)
 in_range = [
     dict(type='PointsRangeFilter', point_cloud_range=_base_.bev_grid.range_m),
     dict(type='ObjectRangeFilter', point_cloud_range=_base_.bev_grid.range_m)]
@@ -24,7 +24,7 @@ train_pipeline = [
 test_pipeline = [load_images, load_points, resize_images, in_range[0], _base_.pack_testing]
 
 train_dataloader = dict(
-    batch_size=2, num_workers=1, persistent_workers=True, drop_last=True,
+    batch_size=1, num_workers=1, persistent_workers=True, drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='GeminiNuScenesDataset', data_root=data_root,
@@ -53,6 +53,6 @@ optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01),
     clip_grad=dict(max_norm=35, norm_type=2))
 param_scheduler = [
-    dict(type='OneCycleLR', eta_max=3e-3, total_steps=max_epochs, by_epoch=True,
+    dict(type='OneCycleLR', eta_max=2e-3, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True, pct_start=0.3)]
-auto_scale_lr = dict(enable=False, base_batch_size=2)
+auto_scale_lr = dict(enable=False, base_batch_size=1)

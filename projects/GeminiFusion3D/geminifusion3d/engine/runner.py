@@ -74,9 +74,14 @@ class GeminiRunner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
     def build_evaluator(self, evaluator: Union[Dict, List, Evaluator]) -> Evaluator:
-        """Collects the results of the processes in the log folder, not in the current one."""
+        """Collects the processes' results in the log folder; keeps metric files in the work folder.
+
+        The host collects in the current folder. A metric with an `out_dir` of its own keeps it.
+        """
         built = super().build_evaluator(evaluator)
         for metric in built.metrics:
+            if getattr(metric, 'out_dir', '') is None:
+                metric.out_dir = Path(self.work_dir)
             if metric.collect_device == 'cpu' and metric.collect_dir is None:
                 metric.collect_dir = str(Path(self.log_dir) / 'collected_results')
         return built
