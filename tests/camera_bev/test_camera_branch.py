@@ -46,3 +46,18 @@ def test_the_camera_that_faces_x_fills_the_cells_in_front_of_it(branch):
 def test_images_that_the_network_would_pad_are_refused(branch):
     with pytest.raises(ValueError, match='do not divide'):
         branch(torch.randn(1, 6, 3, 36, 64), rig_of(1))
+
+
+@torch.no_grad()
+def test_an_average_does_not_depend_on_how_many_pixels_a_cell_collects(branch):
+    # One pixel of weight 0.5 in cell 0, three of weight 0.25 in cell 1, the same feature in all.
+    depth = torch.tensor([[0.5], [0.25], [0.25], [0.25]])[..., None, None]  # (pixels, D, 1, 1)
+    context = torch.full((4, 3, 1, 1), 7.0)
+    cells = torch.tensor([0, 1, 1, 1]).view(1, 4, 1, 1)
+    assert branch.average
+    bev = branch._splat(depth, context, cells)
+    assert torch.allclose(bev[0, :, 0, :3], torch.tensor([7.0, 7.0, 0.0]).expand(3, 3))
+    branch.average = False
+    summed = branch._splat(depth, context, cells)
+    branch.average = True
+    assert torch.allclose(summed[0, 0, 0, :2], torch.tensor([3.5, 5.25]))

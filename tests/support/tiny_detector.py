@@ -14,7 +14,7 @@ import geminifusion3d  # noqa: F401, registers the models
 
 CONFIG = Path(__file__).parents[2] / 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
 # 24 columns, 16 rows.
-SMALL_GRID = dict(range_m=[-12.0, -8.0, -5.0, 12.0, 8.0, 3.0], cell_m=1.0)
+SMALL_GRID = dict(range_m=[-12.0, -8.0, -3.0, 12.0, 8.0, 3.0], cell_m=1.0)
 IMAGE_HW = (32, 64)
 # Faces of the six cameras, counter-clockwise from +x.
 YAWS_RAD = np.arange(6) * np.pi / 3

@@ -15,7 +15,8 @@ model = dict(
         neck=dict(type='GeminiImageNeck', in_channels=[48, 96], out_channels=48),
         depth_range_m=[1.0, 51.0],
         depth_bins=50,
-        out_channels=40),
+        out_channels=40,
+        average=True),
     camera_align=dict(type='GeminiAlignBEV', in_channels=40, out_channels=fused_channels),
     lidar_branch=dict(
         type='GeminiLidarBranch',
@@ -25,7 +26,7 @@ model = dict(
             encoder_channels=((16, 32), (32, 48), (48, 48)),
             encoder_paddings=((1, 1), (1, 1), (1, 1)), block_type='conv_module')),
     lidar_align=dict(
-        type='GeminiAlignBEV', in_channels=128, out_channels=fused_channels, kernel_size=1),
+        type='GeminiAlignBEV', in_channels=96, out_channels=fused_channels, kernel_size=1),
     fuser=dict(type='GeminiFusion', channels=fused_channels, heads=4, layers=1),
     bev_backbone=dict(
         type='SECOND', in_channels=fused_channels, out_channels=[48, 96], layer_nums=[1, 3],

@@ -16,6 +16,9 @@ from ..ops.splat import splat
 from .depth_net import DepthNet
 from .lift import depth_bin_centres_m, frustum_cells
 
+# Below this much depth probability a cell's average fades to zero instead of amplifying noise.
+LEAST_MASS = 0.01
+
 
 @MODELS.register_module(name='GeminiCameraBranch')
 class CameraBranch(BaseModule):
@@ -28,12 +31,17 @@ class CameraBranch(BaseModule):
         depth_range_m: near and far end of the depth bins.
         depth_bins: number of equal bins.
         out_channels: channels of the camera BEV.
+        average: divide each cell's sum by the depth mass in it. A near cell collects hundreds of
+            times as many pixels as a far one; the plain sum of Lift, Splat, Shoot leaves it to a
+            long training to even that out.
     """
 
     def __init__(self, *, backbone: Dict[str, Any], neck: Dict[str, Any], bev_grid: BEVGrid,
-                 depth_range_m: Sequence[float], depth_bins: int, out_channels: int) -> None:
+                 depth_range_m: Sequence[float], depth_bins: int, out_channels: int,
+                 average: bool = False) -> None:
         super().__init__()
         self.bev_grid = bev_grid
+        self.average = average
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
         self.depth_net = DepthNet(in_channels=self.neck.out_channels, depth_bins=depth_bins,
@@ -56,8 +64,12 @@ class CameraBranch(BaseModule):
         batch, n_cells = len(cells), self.bev_grid.n_y * self.bev_grid.n_x
         first_cell = torch.arange(batch, device=cells.device).view(-1, 1, 1, 1) * n_cells
         cells = torch.where(cells >= 0, cells + first_cell, cells)
-        bev = splat(_pixels_first(context), _pixels_first(depth), cells.flatten(0, 2),
-                    batch * n_cells)
+        features = _pixels_first(context)
+        if self.average:
+            features = torch.cat([features, features.new_ones(len(features), 1)], dim=1)
+        bev = splat(features, _pixels_first(depth), cells.flatten(0, 2), batch * n_cells)
+        if self.average:
+            bev = bev[:, :-1] / bev[:, -1:].clamp(min=LEAST_MASS)
         # Channels lie last in memory, which is what the fuser and the convolutions after it read best.
         return bev.view(batch, self.bev_grid.n_y, self.bev_grid.n_x, -1).permute(0, 3, 1, 2)
 
