@@ -20,7 +20,7 @@ from typing import Any, Iterator, List, Optional, Tuple
 
 from mmengine.config import Config
 
-from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.atomic import write_json
 from geminifusion3d.cli import run_cli
 from geminifusion3d.errors import UserError
 from geminifusion3d.steps import Step, run_steps
@@ -89,24 +89,17 @@ class Chain:
         if not args.config.is_file():
             raise UserError(f'config {args.config} does not exist; pass one of configs/demo/')
         self.args = args
-        self.config, self.data = str(args.config), shorten(args.data_root)
+        self.config, self.data = shorten(args.config), shorten(args.data_root)
         self.work = args.work_dir
         cfg = Config.fromfile(args.config)
         cfg.merge_from_dict(dict(option.split('=', 1) for option in args.cfg_options
                                  if option.startswith('train_cfg.max_epochs=')))
         self.checkpoint = self.work / f'epoch_{int(cfg.train_cfg.max_epochs)}.pth'
         self.submission = self.work / 'submission' / 'results_nusc.json'
-        self.evaluation = self.work / 'steps' / 'evaluation.py'
         moved = [] if self.data == cfg.data_root else [
             f'{name}={self.data}' for name in find_keys(cfg._cfg_dict.to_dict(), 'data_root')]
         settings = moved + args.cfg_options
         self.settings = ['--cfg-options', *settings] if settings else []
-
-    def write_evaluation_config(self) -> None:
-        """Derives the recipe that keeps the devkit's files in the work directory."""
-        with atomic_write(self.evaluation) as part:
-            part.write_text(f'# The recipe, with the results kept.\n_base_ = [{self.config!r}]\n'
-                            f'test_evaluator = dict(out_dir={shorten(self.work)!r})\n')
 
     def steps(self) -> List[Step]:
         """Returns the whole chain in its order."""
@@ -140,7 +133,7 @@ class Chain:
     def train_step(self) -> Step:
         """Training; a changed recipe starts over, a killed training goes on."""
         return Step(
-            'train', self.command('train.py', shorten(self.args.config), '--work-dir',
+            'train', self.command('train.py', self.config, '--work-dir',
                                   shorten(self.work), '--resume', 'auto', *self.settings),
             sources=(*LEARNING, REPO / 'configs', self.args.config, TOOLS / 'train.py'),
             outputs=(self.checkpoint,),
@@ -149,7 +142,7 @@ class Chain:
     def test_step(self) -> Step:
         """mAP and NDS by the official devkit."""
         return Step(
-            'test', self.command('test.py', shorten(self.evaluation), shorten(self.checkpoint),
+            'test', self.command('test.py', self.config, shorten(self.checkpoint),
                                  '--work-dir', shorten(self.work), *self.settings),
             sources=(PLUGIN / 'results', TOOLS / 'test.py'),
             outputs=(self.work / 'metrics_summary.json', self.work / 'results_nusc.json'))
@@ -157,7 +150,7 @@ class Chain:
     def export_step(self) -> Step:
         """The test's predictions in the form that the nuScenes server takes."""
         return Step(
-            'export', self.command('export_submission.py', shorten(self.args.config), '--predictions',
+            'export', self.command('export_submission.py', self.config, '--predictions',
                                    shorten(self.work / 'results_nusc.json'), '--split', 'val',
                                    '--out', shorten(self.submission.parent), *self.settings),
             sources=(TOOLS / 'export_submission.py',),
@@ -220,9 +213,7 @@ def main() -> None:
     os.chdir(REPO)
     if args.fresh:
         start_fresh(args.work_dir)
-    chain = Chain(args)
-    chain.write_evaluation_config()
-    seconds = run_steps(chain.steps(), args.work_dir / 'steps', args.steps)
+    seconds = run_steps(Chain(args).steps(), args.work_dir / 'steps', args.steps)
     finish(args.work_dir, seconds)
     print(f'demo: {time.monotonic() - start:.0f} s')
 
