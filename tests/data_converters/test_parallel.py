@@ -9,11 +9,12 @@ import pytest
 
 from data_converters.parallel import map_with_progress
 
-SLEEPERS = """
-import os, sys, time
+SLEEPERS = r"""
+import os, time
 from data_converters.parallel import map_with_progress
 def work(shared, task):
-    print(os.getpid(), flush=True); time.sleep(60)
+    os.write(1, b'%d\n' % os.getpid())  # one write: two workers' lines cannot mix
+    time.sleep(60)
 list(map_with_progress(work, [1, 2], shared=None, workers=2, description=''))
 """
 
