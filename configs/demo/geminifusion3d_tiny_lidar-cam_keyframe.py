@@ -5,6 +5,15 @@ detector.
 """
 _base_ = ['./geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
 data_root = 'data/keyframe'
+# 300 steps are too few for the usual momentum of 0.01: 5 % of the running statistics would still be
+# their initial values, and the features of sparse voxels vary much less than those.
+norm_momentum = 0.1
+model = dict(
+    camera_align=dict(norm_momentum=norm_momentum),
+    lidar_branch=dict(encoder=dict(norm_momentum=norm_momentum)),
+    lidar_align=dict(norm_momentum=norm_momentum),
+    bev_backbone=dict(norm_cfg=dict(momentum=norm_momentum)),
+    bev_neck=dict(norm_cfg=dict(momentum=norm_momentum)))
 ann_file = 'nuscenes_infos_mini_train.pkl'
 train_pipeline = [
     _base_.load_images, _base_.load_points, _base_.load_boxes, _base_.resize_images,

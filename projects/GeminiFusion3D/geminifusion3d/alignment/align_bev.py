@@ -25,14 +25,16 @@ class AlignBEV(BaseModule):
         bev_grid: the model's grid.
         branch_grid: the grid of the branch where it differs, else None.
         kernel_size: side of the projecting convolution.
+        norm_momentum: of the batch norm's running statistics; raise it for a very short training.
     """
 
     def __init__(self, *, in_channels: int, out_channels: int, bev_grid: BEVGrid,
-                 branch_grid: Optional[BEVGrid] = None, kernel_size: int = 3) -> None:
+                 branch_grid: Optional[BEVGrid] = None, kernel_size: int = 3,
+                 norm_momentum: float = 0.01) -> None:
         super().__init__()
         self.branch_grid = branch_grid or bev_grid
         self.project = ConvModule(in_channels, out_channels, kernel_size, padding=kernel_size // 2,
-                                  bias=False, norm_cfg=dict(type='BN2d', eps=1e-3, momentum=0.01))
+                                  bias=False, norm_cfg=dict(type='BN2d', eps=1e-3, momentum=norm_momentum))
         self.needs_resampling = self.branch_grid != bev_grid
         if self.needs_resampling:
             self.register_buffer('sampling_xy', _sampling_positions(self.branch_grid, bev_grid),

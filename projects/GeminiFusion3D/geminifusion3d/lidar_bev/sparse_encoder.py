@@ -25,6 +25,7 @@ class GeminiSparseEncoder(SparseEncoder):
         encoder_channels: channels of each convolution, stage by stage.
         encoder_paddings: paddings of each convolution, stage by stage.
         block_type: 'conv_module' or 'basicblock'.
+        norm_momentum: of the batch norms' running statistics; raise it for a very short training.
 
     Raises:
         ValueError: if the voxels and the stages do not lead to the grid's cells.
@@ -33,7 +34,8 @@ class GeminiSparseEncoder(SparseEncoder):
     def __init__(self, *, in_channels: int, bev_grid: BEVGrid, voxel_m: Sequence[float],
                  base_channels: int, output_channels: int,
                  encoder_channels: Sequence[Sequence[int]],
-                 encoder_paddings: Sequence[Sequence], block_type: str) -> None:
+                 encoder_paddings: Sequence[Sequence], block_type: str,
+                 norm_momentum: float = 0.01) -> None:
         self.bev_grid = bev_grid
         self.stride = 2 ** (len(encoder_channels) - 1)
         self.n_voxels_xyz = bev_grid.cells_per_voxel_axis(voxel_m, self.stride)
@@ -41,6 +43,7 @@ class GeminiSparseEncoder(SparseEncoder):
         # One empty layer above the range, as everywhere in SECOND, so that heights halve evenly.
         super().__init__(
             in_channels=in_channels, sparse_shape=[n_z + 1, n_y, n_x], order=('conv', 'norm', 'act'),
+            norm_cfg=dict(type='BN1d', eps=1e-3, momentum=norm_momentum),
             base_channels=base_channels, output_channels=output_channels,
             encoder_channels=tuple(map(tuple, encoder_channels)),
             encoder_paddings=tuple(map(tuple, encoder_paddings)), block_type=block_type)
