@@ -36,4 +36,13 @@ def test_a_branch_on_the_grid_passes_untouched():
 
 def test_a_transposed_map_is_refused_with_both_shapes():
     with pytest.raises(ValueError, match=r'\(Y, X\)|8, 12.*12, 8.*transposed'):
-        align()(torch.randn(1, 1, 12, 8))
+        align()(torch.randn(1, 1, 12, 8), torch.tensor([True]))
+
+
+def test_a_learned_feature_stands_in_for_a_missing_sensor_of_that_sample_alone():
+    layer = align().eval()
+    layer.stand_in.data.fill_(7.0)
+    bev = torch.randn(2, 1, 8, 12)
+    mixed = layer(bev, torch.tensor([True, False]))
+    assert (mixed[1] == 7).all()
+    assert torch.allclose(mixed[:1], layer(bev[:1], torch.tensor([True])), atol=1e-6)

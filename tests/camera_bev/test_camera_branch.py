@@ -21,9 +21,9 @@ def rig_of(n_samples):
 def test_a_sample_does_not_depend_on_its_batch(branch):
     torch.manual_seed(0)
     images = torch.randn(2, 6, 3, *IMAGE_HW)
-    both = branch(images, rig_of(2))
+    both = branch(images, rig_of(2)).bev
     assert both.shape == (2, 40, 16, 24)
-    assert torch.allclose(both[1:], branch(images[1:], rig_of(1)), atol=1e-5)
+    assert torch.allclose(both[1:], branch(images[1:], rig_of(1)).bev, atol=1e-5)
     assert not torch.allclose(both[0], both[1], atol=1e-3)
 
 
@@ -33,7 +33,7 @@ def test_the_camera_that_faces_x_fills_the_cells_in_front_of_it(branch):
     images = torch.randn(1, 6, 3, *IMAGE_HW)
     changed = images.clone()
     changed[:, 0] = torch.randn(3, *IMAGE_HW)
-    moved = (branch(changed, rig_of(1)) - branch(images, rig_of(1))).abs().sum((0, 1)) > 1e-6
+    moved = (branch(changed, rig_of(1)).bev - branch(images, rig_of(1)).bev).abs().sum((0, 1)) > 1e-6
     rows, columns = moved.nonzero(as_tuple=True)
     x_m, y_m = columns - 12 + 0.5, rows - 8 + 0.5
     # Half of the view is atan(32 / 30), 46.8 degrees; a cell reaches 0.71 m beyond its centre.
@@ -61,3 +61,15 @@ def test_an_average_does_not_depend_on_how_many_pixels_a_cell_collects(branch):
     summed = branch._splat(depth, context, cells)
     branch.average = True
     assert torch.allclose(summed[0, 0, 0, :2], torch.tensor([3.5, 5.25]))
+
+
+@torch.no_grad()
+def test_a_missing_camera_reaches_no_cell(branch):
+    torch.manual_seed(0)
+    images = torch.randn(1, 6, 3, *IMAGE_HW)
+    changed = images.clone()
+    changed[:, 2] = torch.randn(3, *IMAGE_HW)
+    rig = CameraRig.from_metas([{**make_meta(), 'camera_present': [True, True, False, True, True, True]}],
+                               device=torch.device('cpu'))
+    assert torch.equal(branch(images, rig).bev, branch(changed, rig).bev)
+    assert not torch.equal(branch(images, rig_of(1)).bev, branch(changed, rig_of(1)).bev)

@@ -1,10 +1,12 @@
 """The detector: images and points in, boxes in the LiDAR frame out, one call a stage.
 
     images -> camera BEV \
-                          align -> GeminiFusion -> BEV backbone + neck -> head -> boxes
+                          align -> fuser -> BEV backbone + neck -> head -> boxes
     points -> LiDAR BEV  /
 """
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import torch
 
 from mmdet3d.models.detectors import Base3DDetector
 from mmdet3d.registry import MODELS
@@ -21,9 +23,9 @@ class GeminiFusion3D(Base3DDetector):
 
     Args:
         bev_grid: `range_m` and `cell_m` of the one BEVGrid, handed to every part that needs it.
-        bev_backbone: dense 2D backbone.
         bev_neck: dense 2D neck back to the grid's resolution.
         bbox_head: detection head.
+        bev_backbone: dense 2D backbone; None where the fuser is one itself and returns its levels.
         camera_branch: images to BEV, or None.
         camera_align: camera BEV onto the grid; with camera_branch.
         lidar_branch: points to BEV, or None.
@@ -36,8 +38,8 @@ class GeminiFusion3D(Base3DDetector):
         ValueError: if the parts do not fit together.
     """
 
-    def __init__(self, *, bev_grid: Dict[str, Any], bev_backbone: Dict[str, Any],
-                 bev_neck: Dict[str, Any], bbox_head: Dict[str, Any],
+    def __init__(self, *, bev_grid: Dict[str, Any], bev_neck: Dict[str, Any],
+                 bbox_head: Dict[str, Any], bev_backbone: Optional[Dict[str, Any]] = None,
                  camera_branch: Optional[Dict[str, Any]] = None,
                  camera_align: Optional[Dict[str, Any]] = None,
                  lidar_branch: Optional[Dict[str, Any]] = None,
@@ -53,7 +55,7 @@ class GeminiFusion3D(Base3DDetector):
         self.lidar_branch = self._build_on_grid(lidar_branch)
         self.lidar_align = self._build_on_grid(lidar_align)
         self.fuser = MODELS.build(fuser) if fuser else None
-        self.bev_backbone = MODELS.build(bev_backbone)
+        self.bev_backbone = MODELS.build(bev_backbone) if bev_backbone else None
         self.bev_neck = MODELS.build(bev_neck)
         self.bbox_head = self._build_on_grid(bbox_head)
 
@@ -63,7 +65,9 @@ class GeminiFusion3D(Base3DDetector):
     @property
     def modalities(self) -> Dict[str, bool]:
         """The sensors that a prediction depends on, under the names of a submission's meta."""
-        return dict(use_camera=self.camera_branch is not None, use_lidar=self.lidar_branch is not None)
+        use_camera = self.camera_branch is not None
+        reads_depth = use_camera and self.camera_branch.reads_lidar
+        return dict(use_camera=use_camera, use_lidar=self.lidar_branch is not None or reads_depth)
 
     def extract_feat(self, batch_inputs_dict: Dict[str, Any],
                      batch_input_metas: Sequence[Dict[str, Any]]) -> List[Tensor]:
@@ -76,21 +80,30 @@ class GeminiFusion3D(Base3DDetector):
         Returns:
             The neck's maps, (B, C, Y, X).
         """
-        maps = []
+        return self._encode(batch_inputs_dict, batch_input_metas)[0]
+
+    def _encode(self, inputs: Dict[str, Any], metas: Sequence[Dict[str, Any]]
+                ) -> Tuple[List[Tensor], Dict[str, Tensor]]:
+        """Returns the neck's maps and, in training, the branches' own losses."""
+        maps, losses, points = [], {}, inputs.get('points')
         if self.camera_branch is not None:
-            images = batch_inputs_dict['imgs']
-            rig = CameraRig.from_metas(batch_input_metas, device=images.device)
-            maps.append(self.camera_align(self.camera_branch(images, rig)))
+            images = inputs['imgs']
+            rig = CameraRig.from_metas(metas, device=images.device)
+            camera = self.camera_branch(images, rig, points)
+            maps.append(self.camera_align(camera.bev, rig.is_present.any(dim=1)))
+            if self.training:
+                losses = self.camera_branch.loss(camera, rig, points)
         if self.lidar_branch is not None:
-            maps.append(self.lidar_align(self.lidar_branch(batch_inputs_dict['points'])))
+            maps.append(self.lidar_align(self.lidar_branch(points), _are_filled(points)))
         bev = self.fuser(*maps) if self.fuser is not None else maps[0]
-        return self.bev_neck(self.bev_backbone(bev))
+        levels = self.bev_backbone(bev) if self.bev_backbone is not None else bev
+        return self.bev_neck(levels), losses
 
     def loss(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
              ) -> Dict[str, Tensor]:
-        """Returns the head's losses."""
-        features = self.extract_feat(batch_inputs_dict, _metas(batch_data_samples))
-        return self.bbox_head.loss(features, batch_data_samples)
+        """Returns the head's losses and those of the branches."""
+        features, losses = self._encode(batch_inputs_dict, _metas(batch_data_samples))
+        return {**self.bbox_head.loss(features, batch_data_samples), **losses}
 
     def predict(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
                 ) -> List[Det3DDataSample]:
@@ -107,6 +120,11 @@ class GeminiFusion3D(Base3DDetector):
 
 def _metas(samples: List[Det3DDataSample]) -> List[Dict[str, Any]]:
     return [sample.metainfo for sample in samples]
+
+
+def _are_filled(points: Sequence[Tensor]) -> Tensor:
+    """Says of each cloud whether it holds a point: an empty one is a LiDAR that is missing."""
+    return torch.tensor([len(cloud) > 0 for cloud in points], device=points[0].device)
 
 
 def _check_parts(camera_branch: Any, camera_align: Any, lidar_branch: Any, lidar_align: Any,

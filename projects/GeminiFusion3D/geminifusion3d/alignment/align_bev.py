@@ -1,16 +1,17 @@
 """Brings a branch's BEV map onto the one grid and to the fuser's channels: only here.
 
 Resolution and extent are matched by exact bilinear resampling at the target cells' centres; a branch
-that already lives on the grid passes through it untouched.
+that already lives on the grid passes through it untouched. Where a sensor is missing, a learned
+feature stands in for its map.
 """
 from typing import Optional
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from mmcv.cnn import ConvModule
 from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
 
@@ -35,13 +36,19 @@ class AlignBEV(BaseModule):
         self.branch_grid = branch_grid or bev_grid
         self.project = ConvModule(in_channels, out_channels, kernel_size, padding=kernel_size // 2,
                                   bias=False, norm_cfg=dict(type='BN2d', eps=1e-3, momentum=norm_momentum))
+        self.stand_in = nn.Parameter(torch.zeros(out_channels))
         self.needs_resampling = self.branch_grid != bev_grid
         if self.needs_resampling:
             self.register_buffer('sampling_xy', _sampling_positions(self.branch_grid, bev_grid),
                                  persistent=False)
 
-    def forward(self, bev: Float[Tensor, 'b c_in y_in x_in']) -> Float[Tensor, 'b c_out y x']:
+    def forward(self, bev: Float[Tensor, 'b c_in y_in x_in'], is_present: Bool[Tensor, ' b']
+                ) -> Float[Tensor, 'b c_out y x']:
         """Returns the map on the model's grid.
+
+        Args:
+            bev: the branch's map.
+            is_present: False where the sensor delivered nothing; there every cell is the stand-in.
 
         Raises:
             ValueError: if the map is not of the branch's grid: transposed, or of another size.
@@ -49,7 +56,9 @@ class AlignBEV(BaseModule):
         if tuple(bev.shape[-2:]) != self.branch_grid.shape_yx:
             raise ValueError(f'a BEV map must be (B, C, Y, X) = (.., .., {self.branch_grid.n_y}, '
                              f'{self.branch_grid.n_x}), got {tuple(bev.shape)}; is it transposed?')
-        return self.project(self.resample(bev))
+        aligned = self.project(self.resample(bev))
+        stand_in = self.stand_in.to(aligned.dtype).view(1, -1, 1, 1)
+        return torch.where(is_present.view(-1, 1, 1, 1), aligned, stand_in)
 
     def resample(self, bev: Float[Tensor, 'b c y_in x_in']) -> Float[Tensor, 'b c y x']:
         """Returns the map's values at the centres of the model's cells; zero outside the branch."""

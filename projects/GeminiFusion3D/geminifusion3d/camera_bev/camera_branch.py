@@ -2,7 +2,7 @@
 
 Source: Lift, Splat, Shoot (Philion and Fidler, ECCV 2020); depth comes from the image alone.
 """
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from jaxtyping import Float
@@ -18,6 +18,18 @@ from .lift import depth_bin_centres_m, frustum_cells
 
 # Below this much depth probability a cell's average fades to zero instead of amplifying noise.
 LEAST_MASS = 0.01
+
+
+class CameraBEV(NamedTuple):
+    """What the camera branch returns.
+
+    Attributes:
+        bev: the map.
+        depth: probability of each depth bin at each feature pixel.
+    """
+
+    bev: Float[Tensor, 'b c y x']
+    depth: Float[Tensor, 'bn d h w']
 
 
 @MODELS.register_module(name='GeminiCameraBranch')
@@ -49,15 +61,30 @@ class CameraBranch(BaseModule):
         self.register_buffer('depth_m', depth_bin_centres_m(depth_range_m, depth_bins),
                              persistent=False)
 
-    def forward(self, images: Float[Tensor, 'b n_cam 3 h w'], rig: CameraRig
-                ) -> Float[Tensor, 'b c y x']:
-        """Returns the camera BEV."""
+    @property
+    def reads_lidar(self) -> bool:
+        """Whether a prediction of this branch depends on the points."""
+        return False
+
+    def forward(self, images: Float[Tensor, 'b n_cam 3 h w'], rig: CameraRig,
+                points: Optional[Sequence[Tensor]] = None) -> CameraBEV:
+        """Returns the camera BEV and the depth behind it.
+
+        Args:
+            images: normalised images; those of missing cameras reach no cell.
+            rig: the cameras.
+            points: one (N_i, F) cloud a sample, in the augmented LiDAR frame; not read here.
+        """
         images = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         features = self.neck(self.backbone(images))
         depth, context = self.depth_net(features)
         stride = _stride(images.shape[-2:], features.shape[-2:])
         cells = frustum_cells(rig, self.bev_grid, tuple(features.shape[-2:]), stride, self.depth_m)
-        return self._splat(depth, context, cells)
+        return CameraBEV(self._splat(depth, context, cells), depth)
+
+    def loss(self, camera: CameraBEV, rig: CameraRig, points: Sequence[Tensor]) -> Dict[str, Tensor]:
+        """Returns losses of the branch's own: none here."""
+        return {}
 
     def _splat(self, depth: Tensor, context: Tensor, cells: Tensor) -> Tensor:
         """Pools the whole batch at once: sample b owns the cells from b * n_cells on."""

@@ -32,7 +32,9 @@ def feature_pixels(shape_hw: Tuple[int, int], stride: int) -> Float[Tensor, 'p 2
 @torch.no_grad()
 def frustum_cells(rig: CameraRig, bev_grid: BEVGrid, shape_hw: Tuple[int, int], stride: int,
                   depth_m: Float[Tensor, ' d']) -> Int[Tensor, 'b n_cam p d']:
-    """Returns the flat cell of each pair, -1 outside the grid; in float32 under any autocast.
+    """Returns the flat cell of each pair, -1 outside the grid and for cameras that are missing.
+
+    In float32 under any autocast.
 
     Args:
         rig: the cameras.
@@ -43,4 +45,5 @@ def frustum_cells(rig: CameraRig, bev_grid: BEVGrid, shape_hw: Tuple[int, int], 
     """
     pixels = feature_pixels(shape_hw, stride).to(depth_m)
     with torch.autocast(depth_m.device.type, enabled=False):
-        return bev_grid.cell_of(rig.points_at(pixels, depth_m))
+        cells = bev_grid.cell_of(rig.points_at(pixels, depth_m))
+    return cells.where(rig.is_present[:, :, None, None], cells.new_tensor(-1))

@@ -8,7 +8,7 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -19,9 +19,11 @@ class CameraRig:
     Attributes:
         lidar_from_ray: takes (u * d, v * d, d, 1), with (u, v) an augmented pixel and d its depth in
             metres along the optical axis, to the augmented LiDAR frame.
+        is_present: False where a camera delivered no image.
     """
 
     lidar_from_ray: Float[Tensor, 'b n_cam 4 4']
+    is_present: Bool[Tensor, 'b n_cam']
 
     @classmethod
     def from_metas(cls, metas: Sequence[Mapping[str, Any]], *, device: torch.device) -> 'CameraRig':
@@ -29,14 +31,18 @@ class CameraRig:
 
         Args:
             metas: one mapping a sample with `cam2img` (n_cam, 4, 4), `lidar2cam` (n_cam, 4, 4),
-                `img_aug_matrix` (n_cam, 4, 4) and `lidar_aug_matrix` (4, 4).
+                `img_aug_matrix` (n_cam, 4, 4) and `lidar_aug_matrix` (4, 4); `camera_present`,
+                n_cam booleans, only where a camera may be missing.
             device: where the features live.
 
         Raises:
             ValueError: if a key is missing: the pipeline did not pack it.
         """
         chains = [_lidar_from_ray(meta) for meta in metas]
-        return cls(torch.from_numpy(np.stack(chains)).to(device=device, dtype=torch.float32))
+        is_present = np.stack([np.asarray(meta.get('camera_present', [True] * len(chain)), dtype=bool)
+                               for meta, chain in zip(metas, chains)])
+        return cls(torch.from_numpy(np.stack(chains)).to(device=device, dtype=torch.float32),
+                   torch.from_numpy(is_present).to(device))
 
     def points_at(self, pixels: Float[Tensor, 'p 2'], depth_m: Float[Tensor, ' d']
                   ) -> Float[Tensor, 'b n_cam p d 3']:
