@@ -57,6 +57,23 @@ def test_an_unreadable_image_is_named(results, tmp_path):
         GeminiLoadImages().transform(results)
 
 
+@pytest.mark.parametrize('reduce', [1, 8])
+def test_an_unreadable_image_can_be_a_missing_camera(results, tmp_path, reduce):
+    (tmp_path / 'CAM_BACK.jpg').write_bytes(b'no picture')
+    (tmp_path / 'CAM_FRONT_LEFT.jpg').unlink()
+    loaded = GeminiLoadImages(missing='mark', reduce=reduce).transform(results)
+    assert loaded['camera_present'].tolist() == [True, True, False, False, True, True]
+    assert not loaded['img'][2].any() and not loaded['img'][3].any()
+    assert len({image.shape for image in loaded['img']}) == 1
+    whole = GeminiLoadImages(missing='mark', camera_names=['CAM_FRONT']).transform(results)
+    assert whole['camera_present'].all()
+
+
+def test_another_answer_to_missing_files_is_refused():
+    with pytest.raises(ValueError, match="missing='skip'; expected one of error, mark"):
+        GeminiLoadImages(missing='skip')
+
+
 def test_a_reduction_that_jpeg_cannot_do_is_refused():
     with pytest.raises(ValueError, match=r'reduce=3; expected one of \[1, 2, 4, 8\]'):
         GeminiLoadImages(reduce=3)

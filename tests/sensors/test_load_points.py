@@ -87,6 +87,23 @@ def test_a_file_that_ends_inside_a_point_is_named(results, tmp_path):
         GeminiLoadPoints().transform(results)
 
 
+def test_a_sweep_that_is_gone_is_named(results):
+    results['lidar_sweeps'][1]['lidar_points']['lidar_path'] = 'nowhere/gone.bin'
+    with pytest.raises(ValueError, match='nowhere/gone.bin cannot be read'):
+        GeminiLoadPoints(sweeps_num=2).transform(results)
+    assert len(GeminiLoadPoints(sweeps_num=1).transform(results)['points']) == 2 * NUM_LANDMARKS
+
+
+def test_files_that_cannot_be_read_give_no_points_on_request(results, tmp_path):
+    load = GeminiLoadPoints(sweeps_num=1, missing='mark')
+    (tmp_path / 'cut.bin').write_bytes(b'\0' * 24)
+    results['lidar_points']['lidar_path'] = str(tmp_path / 'cut.bin')
+    lags_s = load.transform(results)['points'].tensor[:, 4]
+    np.testing.assert_allclose(lags_s, [0.05] * NUM_LANDMARKS, atol=1e-7)
+    results['lidar_sweeps'][0]['lidar_points']['lidar_path'] = str(tmp_path / 'gone.bin')
+    assert load.transform(results)['points'].tensor.shape == (0, 5)
+
+
 def test_a_negative_number_of_sweeps_is_refused():
     with pytest.raises(ValueError, match='sweeps_num=-1'):
         GeminiLoadPoints(sweeps_num=-1)

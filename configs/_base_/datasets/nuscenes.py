@@ -7,7 +7,7 @@ modality = dict(
     use_camera=True, use_lidar=True, use_radar=False, use_map=False, use_external=False)
 load_boxes = dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True)
 meta_keys = ['token', 'sample_idx', 'cam2img', 'lidar2cam', 'img_aug_matrix', 'lidar_aug_matrix',
-             'lidar2ego', 'ego2global', 'box_type_3d', 'box_mode_3d']
+             'camera_present', 'lidar2ego', 'ego2global', 'box_type_3d', 'box_mode_3d']
 pack_training = dict(
     type='Pack3DDetInputs', keys=['points', 'img', 'gt_bboxes_3d', 'gt_labels_3d'],
     meta_keys=meta_keys)

@@ -1,10 +1,14 @@
 """First stage: sensor files -> images and points that agree, each augmentation as a matrix."""
 from .augment_images import GeminiAugmentImages
 from .augment_scene import GeminiAugmentScene
+from .cached_loading import GeminiCachedLoading
+from .cbgs_dataset import GeminiCBGSDataset
+from .drop_sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from .epoch_hook import GeminiEpochHook
 from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints
 from .nuscenes_dataset import GeminiNuScenesDataset
 
-__all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiEpochHook', 'GeminiLoadImages',
+__all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiCBGSDataset', 'GeminiCachedLoading',
+           'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook', 'GeminiLoadImages',
            'GeminiLoadPoints', 'GeminiNuScenesDataset']

@@ -3,7 +3,8 @@
 Replaces mmdet3d v1.4.0 `LoadPointsFromFile` and `LoadPointsFromMultiSweeps`. The delta: a sweep is
 moved by the inverse of `lidar2sensor` (the host's `p @ R - t` is right only while the car does not
 turn), always the newest sweeps are taken (the host draws some at random, in testing too), and
-close returns are removed from the keyframe as well, as the devkit does.
+close returns are removed from the keyframe as well, as the devkit does. A file that cannot be read
+is an error, or, on request, adds no points.
 """
 from typing import Any, Dict
 
@@ -12,7 +13,9 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import LiDARPoints
 
+from ..errors import UserError
 from ..geometry.frames import invert_pose, transform_points
+from .load_images import check_on_missing
 
 FLOATS_PER_POINT = 5  # x, y, z, intensity, ring
 NUM_FEATURES = 5  # x, y, z, intensity, time lag
@@ -30,13 +33,17 @@ class GeminiLoadPoints(BaseTransform):
             starts.
         remove_close_m: returns with |x| and |y| below this, in their own sweep's frame, are the
             car itself.
+        missing: what a file that is absent or damaged does: 'error', or 'mark', to give no points;
+            an empty cloud is a missing LiDAR.
     """
 
-    def __init__(self, *, sweeps_num: int = 9, remove_close_m: float = 1.0) -> None:
+    def __init__(self, *, sweeps_num: int = 9, remove_close_m: float = 1.0,
+                 missing: str = 'error') -> None:
         if sweeps_num < 0:
             raise ValueError(f'got sweeps_num={sweeps_num}; expected 0 (keyframe only) or more')
         self.sweeps_num = sweeps_num
         self.remove_close_m = remove_close_m
+        self.missing = check_on_missing(missing)
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
         """Loads keyframe and sweeps.
@@ -56,14 +63,22 @@ class GeminiLoadPoints(BaseTransform):
     def _load(self, path: str, keyframe_from_sweep: np.ndarray, *,
               time_lag_s: float) -> np.ndarray:
         """Reads one sweep; returns (N, 5) float32 in the keyframe's LiDAR frame."""
-        values = np.fromfile(path, dtype='<f4')
-        if values.size % FLOATS_PER_POINT:
-            raise ValueError(f'{path} holds {values.size} numbers; expected a multiple of '
-                             f'{FLOATS_PER_POINT}; convert the dataset again, which names all '
-                             'damaged files')
-        cloud = values.reshape(-1, FLOATS_PER_POINT)
+        cloud = self._read(path)
         is_close = (np.abs(cloud[:, :2]) < self.remove_close_m).all(axis=1)
         cloud = cloud[~is_close]
         cloud[:, :3] = transform_points(keyframe_from_sweep, cloud[:, :3].astype(np.float64))
         cloud[:, 4] = time_lag_s
         return cloud
+
+    def _read(self, path: str) -> np.ndarray:
+        """Reads one file as it is; no points where it is missing and may be."""
+        try:
+            values, problem = np.fromfile(path, dtype='<f4'), None
+        except OSError as error:
+            values, problem = np.zeros(0, dtype='<f4'), f'cannot be read ({error.strerror})'
+        if values.size % FLOATS_PER_POINT:
+            problem = f'holds {values.size} numbers; expected a multiple of {FLOATS_PER_POINT}'
+        if problem and self.missing == 'error':
+            raise UserError(f'{path} {problem}; check the data root and convert the dataset again, '
+                            'which names all damaged files')
+        return values[:0 if problem else None].reshape(-1, FLOATS_PER_POINT)

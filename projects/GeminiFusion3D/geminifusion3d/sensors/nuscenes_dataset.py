@@ -68,8 +68,26 @@ class GeminiNuScenesDataset(NuScenesDataset):
         Args:
             idx: which keyframe.
         """
-        with seeded_generators((self.seed, int(self._epoch), int(idx))):
+        return self.draw(idx)
+
+    def draw(self, idx: int, *, repetition: int = 0) -> dict:
+        """Runs the pipeline on one keyframe with the randomness of (seed, epoch, index, repetition).
+
+        Args:
+            idx: which keyframe.
+            repetition: how often the keyframe was drawn before in this epoch; 0 is what indexing
+                gives.
+        """
+        with seeded_generators((self.seed, int(self._epoch), int(idx), repetition)):
             return super().__getitem__(idx)
+
+    def get_data_info(self, idx: int) -> dict:
+        """Returns one keyframe's record, with the `epoch` for transforms that change over time.
+
+        Args:
+            idx: which keyframe.
+        """
+        return {**super().get_data_info(idx), 'epoch': int(self._epoch)}
 
     def load_data_list(self) -> List[dict]:
         """Reads the info file; its version and split become part of `metainfo`."""
