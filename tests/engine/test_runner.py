@@ -126,7 +126,7 @@ def test_damaged_last_checkpoint_is_skipped_for_the_previous(
 def test_checkpoint_of_another_config_is_refused(trained: Dict[str, Path], tmp_path: Path) -> None:
     other = write_config(tmp_path, width=6)
     checkpoint = trained['run'] / 'epoch_4.pth'
-    message = (r'the model expects 9 weights, 7 of another shape '
+    message = (r'the model expects 9 weights; layers: 7 of another shape '
                r'\(layers.0.weight got \(4, 1\) expected \(6, 1\), ')
     with pytest.raises(UserError, match=message):
         run_test(other, checkpoint, tmp_path / 'test')
@@ -134,12 +134,13 @@ def test_checkpoint_of_another_config_is_refused(trained: Dict[str, Path], tmp_p
         run_train(other, tmp_path / 'train', '--resume', str(checkpoint))
 
 
-def test_weights_of_another_config_may_start_a_training(trained: Dict[str, Path],
-                                                        tmp_path: Path) -> None:
+def test_weights_of_another_config_start_a_training_only_if_the_config_allows_it(
+        trained: Dict[str, Path], tmp_path: Path) -> None:
     other = write_config(tmp_path, width=6)
-    checkpoint = trained['run'] / 'epoch_4.pth'
-    assert run_train(other, tmp_path / 'tuned', '--cfg-options', f'load_from={checkpoint}',
-                     'train_cfg.max_epochs=1') == 0
+    options = ['--cfg-options', f'load_from={trained["run"] / "epoch_4.pth"}', 'train_cfg.max_epochs=1']
+    with pytest.raises(UserError, match='layers: 7 of another shape'):
+        run_train(other, tmp_path / 'refused', *options)
+    assert run_train(other, tmp_path / 'tuned', *options, 'load_cfg.max_differing=7') == 0
 
 
 def test_one_process_and_two_give_the_same_evaluation(trained: Dict[str, Path],

@@ -10,12 +10,12 @@ from .registered import accepts_argument
 
 # What the Runner reads although no config need mention it.
 RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_hooks',
-               'experiment_name', 'find_unused_parameters', 'launcher', 'load_from', 'log_level',
+               'experiment_name', 'find_unused_parameters', 'launcher', 'load_cfg', 'load_from', 'log_level',
                'log_processor', 'model_wrapper_cfg', 'param_scheduler', 'randomness', 'resume',
                'sync_bn', 'visualizer', 'work_dir')
 # Dictionaries whose optional arguments a config rarely spells out.
 OPEN_DICTS = ('randomness', 'model_wrapper_cfg', 'auto_scale_lr', 'env_cfg', 'test_cfg',
-              'train_cfg', 'init_cfg', 'clip_grad')
+              'train_cfg', 'init_cfg', 'clip_grad', 'load_cfg')
 CLOSE = 0.5
 FAULTS = (SyntaxError, KeyError, NameError, AttributeError, TypeError, ValueError, OSError,
           ImportError)

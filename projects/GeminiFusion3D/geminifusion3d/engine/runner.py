@@ -22,7 +22,7 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from .checkpoint_file import read_checkpoint
-from .checkpoint_fit import check_fits
+from .checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from .distributed import runs_on_gpu, start_process_group
 from .resume import check_resumable, find_resumable
 
@@ -96,7 +96,7 @@ class GeminiRunner(Runner):
         return logger
 
     def load_or_resume(self) -> None:
-        """Resumes from the newest readable checkpoint; loads strictly, except to fine-tune."""
+        """Resumes from the newest readable checkpoint; loads strictly, but for `load_cfg` in training."""
         if self._has_loaded:
             return
         is_training = isinstance(self._train_loop, BaseLoop)
@@ -118,17 +118,22 @@ class GeminiRunner(Runner):
 
     def load_checkpoint(self, filename: str, map_location: Union[str, Callable] = 'cpu',
                         strict: bool = True, revise_keys: Optional[list] = None) -> Dict[str, Any]:
-        """As the host's, but nothing in the file is run, and by default every key must fit.
+        """As the host's, but nothing in the file is run, and every key must fit.
+
+        Unless `strict`, what the config's `load_cfg` names may differ (see checkpoint_fit.Tolerance).
 
         Raises:
-            UserError: if the file is unreadable, or `strict` and of another config.
+            UserError: if the file is unreadable, or of another config.
         """
         model = self.model.module if is_model_wrapper(self.model) else self.model
         checkpoint = read_checkpoint(filename, map_location=map_location)
+        if not revise_keys:
+            tolerance = STRICT if strict else Tolerance.from_config(self.cfg.get('load_cfg'))
+            weights = fit_weights(model, checkpoint, name=filename, tolerance=tolerance)
+            checkpoint = {**(checkpoint if 'state_dict' in checkpoint else {}), 'state_dict': weights}
+            self.logger.info(summarise(model, weights, name=filename))
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        if strict and not revise_keys:
-            check_fits(model, checkpoint, name=filename)
-        _load_checkpoint_to_model(model, checkpoint, strict,
+        _load_checkpoint_to_model(model, checkpoint, strict=False,
                                   revise_keys=revise_keys or [(r'^module\.', '')])
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')

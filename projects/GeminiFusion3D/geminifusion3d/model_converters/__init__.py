@@ -1,0 +1,1 @@
+"""Checkpoints of other projects become checkpoints of this one's recipes."""
