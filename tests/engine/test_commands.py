@@ -44,9 +44,9 @@ def test_ctrl_c_of_a_resumed_run_names_resume_once(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
     config = write_config(
         tmp_path, extra="custom_hooks.append(dict(type='ToyInterruptHook', at_iter=6))\n")
-    monkeypatch.setattr('sys.argv', ['tools/train.py', str(config), '--resume', 'auto', '--amp'])
+    monkeypatch.setattr('sys.argv', ['tools/train.py', str(config), '--resume', 'auto', '--amp', 'bf16'])
     run_train(config, tmp_path / 'run', '--resume', 'auto')
-    assert capfd.readouterr().err.endswith(f'{config} --amp --resume auto\n')
+    assert capfd.readouterr().err.endswith(f'{config} --amp bf16 --resume auto\n')
 
 
 def arguments_of(config: Path, *more: str) -> object:
@@ -57,9 +57,9 @@ def arguments_of(config: Path, *more: str) -> object:
 def test_arguments_reach_the_config(tmp_path: Path) -> None:
     extra = 'auto_scale_lr = dict(enable=False, base_batch_size=4)\n'
     config = write_config(tmp_path, extra=extra)
-    cfg = train_config(arguments_of(config, '--amp', '--auto-scale-lr', '--resume'))
-    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
-    assert cfg.optim_wrapper.loss_scale == 'dynamic'
+    cfg = train_config(arguments_of(config, '--amp', 'fp16', '--auto-scale-lr', '--resume'))
+    assert cfg.optim_wrapper.type == 'GeminiOptimWrapper'
+    assert cfg.optim_wrapper.precision == 'fp16'
     assert cfg.auto_scale_lr.enable
     assert cfg.resume and cfg.load_from is None
     assert cfg.work_dir == 'work_dirs/toy4'
@@ -68,7 +68,7 @@ def test_arguments_reach_the_config(tmp_path: Path) -> None:
 @pytest.mark.parametrize('more, message', [
     (['--auto-scale-lr'], 'base_batch_size=N'),
     (['--resume', 'gone.pth'], 'checkpoint gone.pth does not exist'),
-    (['--amp', '--cfg-options', 'optim_wrapper.type=Other'], 'got Other')])
+    (['--amp', 'bf16', '--cfg-options', 'optim_wrapper.type=Other'], 'got Other')])
 def test_arguments_that_cannot_work_are_named(tmp_path: Path, more: list, message: str) -> None:
     with pytest.raises(UserError, match=message):
         train_config(arguments_of(write_config(tmp_path), *more))

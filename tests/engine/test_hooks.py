@@ -2,6 +2,7 @@
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from toy_training import run_train, write_config
 
 from geminifusion3d.engine.loss_curve_hook import read_curve
 from geminifusion3d.engine.seed_hook import seed_everything
+from geminifusion3d.engine.skipped_step import Culprits, find_culprits
 from geminifusion3d.errors import UserError
 
 
@@ -68,3 +70,44 @@ def test_each_combination_of_numbers_is_a_stream_of_its_own() -> None:
         drawn.append(draw())
     assert drawn[0] == drawn[3]
     assert len(set(drawn)) == 3
+
+
+SKIPPING = "optim_wrapper['type'] = 'GeminiOptimWrapper'\n"
+
+
+def test_a_bad_sample_is_skipped_and_the_training_goes_on(tmp_path: Path,
+                                                          capfd: pytest.CaptureFixture) -> None:
+    extra = SKIPPING + "train_dataloader['dataset']['poison'] = [5]\n"
+    assert run_train(write_config(tmp_path, extra=extra), tmp_path / 'run') == 0
+    rows = read_curve(tmp_path / 'run/loss_curve.jsonl')
+    # Eight samples in batches of two, four epochs: the bad one is met once in each epoch.
+    skipped = [row for row in rows if 'skipped' in row]
+    assert [row['epoch'] for row in skipped] == [1, 2, 3, 4] and len(rows) == 16
+    assert all(row['loss'] is None and row['tokens'] == [] for row in skipped)
+    assert all(row['loss'] > 0 for row in rows if 'skipped' not in row)
+    state = torch.load(tmp_path / 'run/epoch_4.pth', weights_only=True)['state_dict']
+    assert all(bool(value.isfinite().all()) for value in state.values())
+    told = capfd.readouterr().out
+    assert 'nothing was changed: the loss is not finite, loss = nan, loss_line = nan' in told
+
+
+def test_several_skipped_steps_in_a_row_end_the_training(tmp_path: Path) -> None:
+    extra = (SKIPPING + "train_dataloader['dataset']['poison'] = list(range(8))\n"
+             "custom_hooks[1]['max_failures'] = 3\n")
+    with pytest.raises(UserError, match='epoch 1, iteration 3: 3 steps in a row were skipped'):
+        run_train(write_config(tmp_path, extra=extra), tmp_path / 'run')
+
+
+def test_failures_are_counted_by_step_not_by_batch(tmp_path: Path) -> None:
+    extra = (SKIPPING + "optim_wrapper['accumulative_counts'] = 2\n"
+             "train_dataloader['dataset']['poison'] = list(range(8))\n"
+             "custom_hooks[1]['max_failures'] = 3\n")
+    with pytest.raises(UserError, match='epoch 2, iteration 6: 3 steps in a row were skipped'):
+        run_train(write_config(tmp_path, extra=extra), tmp_path / 'run')
+
+
+def test_the_tokens_of_a_batch_are_those_of_its_samples() -> None:
+    samples = [SimpleNamespace(metainfo=dict(token='a')), SimpleNamespace(metainfo=dict(token='b'))]
+    found = find_culprits(dict(data_samples=samples), dict(loss=torch.tensor(float('inf'))))
+    assert found == Culprits(tokens=['a', 'b'], losses=['loss = inf'])
+    assert find_culprits(dict(x=1), None) == Culprits(tokens=[], losses=[])

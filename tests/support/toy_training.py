@@ -70,13 +70,14 @@ def write_config(folder: Path, *, width: int = 4, extra: str = '') -> Path:
 
 @DATASETS.register_module()
 class ToyDataset(Dataset):
-    """`length` points on a line with a slope of 2."""
+    """`length` points on a line with a slope of 2; those of `poison` are no numbers."""
 
     METAINFO = {'classes': ('toy',)}
 
     def __init__(self, *, length: int, ann_file: str = '', data_root: str = '',
-                 seed: int = 0) -> None:
+                 seed: int = 0, poison: Sequence[int] = ()) -> None:
         self.length, self.ann_file, self.data_root, self.seed = length, ann_file, data_root, seed
+        self.poison = poison
         self.metainfo = dict(self.METAINFO)
 
     def __len__(self) -> int:
@@ -86,7 +87,8 @@ class ToyDataset(Dataset):
     def __getitem__(self, index: int) -> Dict[str, torch.Tensor]:
         """Returns the point `index`."""
         x = torch.tensor([index / self.length])
-        return {'x': x, 'y': 2 * x, 'index': torch.tensor(index)}
+        sample = {'x': x, 'y': 2 * x, 'index': torch.tensor(index)}
+        return {**sample, 'x': x * float('nan')} if index in self.poison else sample
 
 
 @MODELS.register_module()

@@ -7,7 +7,7 @@ which tools that only read files need not wait for.
 import warnings
 from importlib import import_module
 
-from mmdet3d.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+from mmdet3d.registry import DATASETS, HOOKS, METRICS, MODELS, OPTIM_WRAPPERS, TRANSFORMS
 
 # spconv 2.3.6 does what current torch calls outdated; no user can mend that. Its results are tested.
 warnings.filterwarnings('ignore', message=r'`torch\.cuda\.amp\.custom_', category=FutureWarning)
@@ -21,7 +21,7 @@ def _register() -> None:
 
     A registry that was asked before, or that keeps no such list, gets the plugin at once.
     """
-    for registry in (DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS):
+    for registry in (DATASETS, HOOKS, METRICS, MODELS, OPTIM_WRAPPERS, TRANSFORMS):
         locations = getattr(registry, '_locations', None)
         if locations is None or getattr(registry, '_imported', True):
             import_module(_REGISTERED)

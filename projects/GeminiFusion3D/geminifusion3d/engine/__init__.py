@@ -3,10 +3,12 @@ from .checkpoint_file import read_checkpoint, register_safe_globals
 from .checkpoint_hook import GeminiCheckpointHook
 from .finite_loss_hook import GeminiFiniteLossHook
 from .loss_curve_hook import GeminiLossCurveHook
+from .optim_wrapper import GeminiOptimWrapper
 from .runner import GeminiRunner
 from .seed_hook import GeminiSeedHook
 
 register_safe_globals()
 
-__all__ = ['GeminiCheckpointHook', 'GeminiFiniteLossHook', 'GeminiLossCurveHook', 'GeminiRunner',
-           'GeminiSeedHook', 'read_checkpoint', 'register_safe_globals']
+__all__ = ['GeminiCheckpointHook', 'GeminiFiniteLossHook', 'GeminiLossCurveHook',
+           'GeminiOptimWrapper', 'GeminiRunner', 'GeminiSeedHook', 'read_checkpoint',
+           'register_safe_globals']

@@ -50,9 +50,11 @@ def parse_train_arguments(arguments: Optional[List[str]] = None) -> argparse.Nam
     parser.add_argument('--resume', nargs='?', const='auto', metavar='auto|CHECKPOINT',
                         help='continue from this checkpoint; "auto" or nothing: from the newest '
                              'readable one in the work directory, or from the beginning')
-    parser.add_argument('--amp', action='store_true', help='train with automatic mixed precision')
+    parser.add_argument('--amp', choices=['fp16', 'bf16'],
+                        help='mixed precision: bf16 where the GPU knows it (Ampere and later), else fp16')
     parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the learning rate by the real batch size over the recipe\'s')
+                        help='scale the learning rate by the real batch size over the recipe\'s, as '
+                             'the recipes here do by default')
     parser.add_argument('--seed', type=int, help='seed of everything random')
     return _parse(parser, arguments)
 
@@ -84,7 +86,7 @@ def train_config(arguments: argparse.Namespace) -> Config:
     if arguments.seed is not None:
         apply_seed(cfg, arguments.seed)
     if arguments.amp:
-        _enable_amp(cfg)
+        _set_precision(cfg, arguments.amp)
     if arguments.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise UserError('--auto-scale-lr needs the batch size that the learning rate belongs '
@@ -109,14 +111,14 @@ def _common_config(arguments: argparse.Namespace) -> Config:
     return cfg
 
 
-def _enable_amp(cfg: Config) -> None:
-    """Replaces the optimizer wrapper by its mixed-precision form."""
+def _set_precision(cfg: Config, precision: str) -> None:
+    """Makes the optimizer wrapper train in mixed precision."""
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise UserError(f'--amp works with optim_wrapper.type OptimWrapper, got {kind}: '
+    if kind not in ('OptimWrapper', 'GeminiOptimWrapper'):
+        raise UserError(f'--amp works with optim_wrapper.type GeminiOptimWrapper, got {kind}: '
                         f'leave --amp out or change the config')
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    cfg.optim_wrapper.type = 'GeminiOptimWrapper'
+    cfg.optim_wrapper.precision = precision
 
 
 def train(arguments: argparse.Namespace) -> int:

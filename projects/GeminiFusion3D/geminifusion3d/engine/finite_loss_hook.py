@@ -1,38 +1,77 @@
-"""Stops a training that went wrong before it spoils the checkpoint to go back to."""
+"""Reports steps that were skipped; stops a training that went wrong before its weights are spoilt."""
+import logging
 from typing import Any, Dict, Optional, Sequence
 
-import torch
 from mmdet3d.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..errors import UserError
+from .optim_wrapper import GeminiOptimWrapper
+from .skipped_step import bad_losses, find_culprits
 
-ADVICE = ('lower the learning rate (see --auto-scale-lr), lengthen the warm-up or clip the '
-          'gradients (optim_wrapper.clip_grad), then continue from the last checkpoint with '
-          '--resume')
+SHOWN_TOKENS = 8
+ADVICE = ('lower the learning rate, lengthen the warm-up or clip the gradients '
+          '(optim_wrapper.clip_grad), then continue from the last checkpoint with --resume')
 
 
 @HOOKS.register_module()
 class GeminiFiniteLossHook(Hook):
-    """Ends training with one sentence when a loss or a weight is no longer a finite number."""
+    """Logs each step that GeminiOptimWrapper skips, and ends training after several in a row.
+
+    With another optimiser wrapper, which does not skip, it ends training at the first loss that is
+    no finite number.
+
+    Args:
+        max_failures: steps in a row whose loss or gradient is not finite until training ends.
+
+    Raises:
+        ValueError: if max_failures is below 1.
+    """
 
     priority = 'HIGH'
+
+    def __init__(self, *, max_failures: int = 5) -> None:
+        if max_failures < 1:
+            raise ValueError(f'max_failures must be at least 1, got {max_failures}')
+        self.max_failures = max_failures
+        self.last_reason = ''
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch: Optional[Sequence[Any]] = None,
                          outputs: Optional[Dict[str, Any]] = None) -> None:
-        """Checks every loss of the iteration.
+        """Looks at the step of the iteration.
 
         Raises:
-            UserError: if one is infinite or not a number.
+            UserError: if it was one failure too many.
         """
-        bad = [f'{name} = {float(value.mean())}' for name, value in (outputs or {}).items()
-               if torch.is_tensor(value) and not bool(torch.isfinite(value).all())]
+        wrapper = runner.optim_wrapper
+        if not isinstance(wrapper, GeminiOptimWrapper):
+            self._refuse(runner, bad_losses(outputs))
+            return
+        if wrapper.skipped:
+            self._report(runner, data_batch, outputs)
+        if wrapper.failures_in_row >= self.max_failures:
+            raise UserError(f'training stopped at {_place(runner)}: {wrapper.failures_in_row} steps in a '
+                            f'row were skipped, fewer than {self.max_failures} expected; the last one: '
+                            f'{self.last_reason}; {ADVICE}')
+
+    def _report(self, runner: Runner, data_batch: Any, outputs: Optional[Dict[str, Any]]) -> None:
+        """Logs a skipped step and the samples behind it."""
+        skipped, culprits = runner.optim_wrapper.skipped, find_culprits(data_batch, outputs)
+        self.last_reason = ', '.join([skipped.reason, *culprits.losses])
+        more = len(culprits.tokens) - SHOWN_TOKENS
+        samples = ', '.join(culprits.tokens[:SHOWN_TOKENS]) + (f' and {more} more' if more > 0 else '')
+        runner.logger.log(
+            logging.WARNING if skipped.is_failure else logging.INFO,
+            f'skipped the step at {_place(runner)}, nothing was changed: {self.last_reason}'
+            + (f'; samples: {samples}' if samples else ''))
+
+    def _refuse(self, runner: Runner, bad: Sequence[str]) -> None:
+        """Ends training where nothing has kept a bad loss from the weights."""
         if bad:
-            raise UserError(f'training stopped at epoch {runner.epoch + 1}, iteration '
-                            f'{runner.iter + 1}: expected finite losses, got {", ".join(bad)}; '
-                            f'{ADVICE}')
+            raise UserError(f'training stopped at {_place(runner)}: expected finite losses, got '
+                            f'{", ".join(bad)}; {ADVICE}')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: Dict[str, Any]) -> None:
         """Refuses to save spoilt weights.
@@ -41,7 +80,11 @@ class GeminiFiniteLossHook(Hook):
             UserError: if a weight is infinite or not a number.
         """
         bad = [name for name, value in checkpoint['state_dict'].items()
-               if value.is_floating_point() and not bool(torch.isfinite(value).all())]
+               if value.is_floating_point() and not bool(value.isfinite().all())]
         if bad:
             raise UserError(f'nothing was saved at iteration {runner.iter + 1}: {len(bad)} weights'
                             f' are not finite (first: {bad[0]}); {ADVICE}')
+
+
+def _place(runner: Runner) -> str:
+    return f'epoch {runner.epoch + 1}, iteration {runner.iter + 1}'

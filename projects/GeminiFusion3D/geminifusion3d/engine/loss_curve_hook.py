@@ -1,5 +1,6 @@
 """The loss curve as a file that two equal runs write byte for byte the same."""
 import json
+import math
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -10,6 +11,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from .checkpoint_file import write_whole
+from .optim_wrapper import GeminiOptimWrapper
+from .skipped_step import find_culprits
 
 CURVE_FILE = 'loss_curve.jsonl'
 
@@ -21,7 +24,9 @@ def read_curve(path: Path) -> List[Dict[str, Any]]:
         path: a `loss_curve.jsonl`; absent files count as empty.
 
     Returns:
-        One row per iteration: `epoch` and `iter` (both from 1), `lr`, `loss` and its parts.
+        One row per iteration: `epoch` and `iter` (both from 1), `lr`, `loss` and its parts, None where
+        they are not finite. An iteration whose step was skipped adds `skipped`, the reason, and
+        `tokens`, the samples behind it.
     """
     rows = []
     for line in path.read_text().splitlines() if path.is_file() else ():
@@ -58,10 +63,20 @@ class GeminiLossCurveHook(Hook):
         all_reduce(values, op='mean')
         row = {'epoch': runner.epoch + 1, 'iter': runner.iter + 1,
                'lr': runner.optim_wrapper.param_groups[0]['lr'],
-               **dict(zip(names, values.tolist()))}
+               **{name: value if math.isfinite(value) else None
+                  for name, value in zip(names, values.tolist())},
+               **_skipped(runner, data_batch, outputs)}
         if is_main_process():
             with open(self.path, 'a') as curve:
                 curve.write(_line(row))
+
+
+def _skipped(runner: Runner, data_batch: Any, outputs: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+    """Returns what a row adds where a step was skipped."""
+    wrapper = runner.optim_wrapper
+    if not isinstance(wrapper, GeminiOptimWrapper) or wrapper.skipped is None:
+        return {}
+    return {'skipped': wrapper.skipped.reason, 'tokens': find_culprits(data_batch, outputs).tokens}
 
 
 def _line(row: Dict[str, Any]) -> str:

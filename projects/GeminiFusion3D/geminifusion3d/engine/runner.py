@@ -1,9 +1,10 @@
 """Training and testing: mmengine's Runner where its assumptions do not hold for this project.
 
 The delta to `mmengine.runner.Runner` 0.10.7, method by method: processes on CPUs (`setup_env`,
-`wrap_model`), checkpoints that are read safely, fit the model and are written whole
-(`load_or_resume`, `load_checkpoint`, `save_checkpoint`), collected results inside the work
-directory (`build_evaluator`), and a console that shows progress only (`build_logger`).
+`wrap_model`), a learning rate and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`),
+checkpoints that are read safely, fit the model and are written whole (`load_or_resume`,
+`load_checkpoint`, `save_checkpoint`), collected results inside the work directory (`build_evaluator`),
+and a console that shows progress only (`build_logger`).
 """
 import logging
 import os
@@ -16,7 +17,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
@@ -24,6 +25,8 @@ from torch import nn
 from .checkpoint_file import read_checkpoint
 from .checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from .distributed import runs_on_gpu, start_process_group
+from .learning_rate import batch_size_ratio, scaled_schedules
+from .optim_wrapper import GeminiOptimWrapper
 from .resume import check_resumable, find_resumable
 
 PART_SUFFIX = '.part'
@@ -72,6 +75,32 @@ class GeminiRunner(Runner):
                 'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
                 **(model_wrapper_cfg or {}), 'device_ids': None}
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """As the host's; accumulated gradients are stepped at the end of each epoch at the latest."""
+        built = super().build_optim_wrapper(optim_wrapper)
+        if isinstance(built, GeminiOptimWrapper) and isinstance(self._train_loop, EpochBasedTrainLoop):
+            built.epoch_length = len(self.train_dataloader)
+        return built
+
+    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: Optional[Dict[str, Any]] = None) -> None:
+        """Multiplies learning rate and schedule by the real batch size over the recipe's.
+
+        Raises:
+            UserError: if the two differ and scaling is off.
+        """
+        ratio = batch_size_ratio(
+            auto_scale_lr, processes=self.world_size, batch_size=self.train_dataloader.batch_size,
+            accumulated=getattr(optim_wrapper, '_accumulative_counts', 1))
+        rates = [group['lr'] for group in optim_wrapper.param_groups]
+        if ratio != 1.0:
+            for group in optim_wrapper.param_groups:
+                group['lr'] *= ratio
+            self.param_schedulers = scaled_schedules(self.param_schedulers, ratio)
+        base = (auto_scale_lr or {}).get('base_batch_size')
+        self.logger.info(f'learning rate {max(rates):g} x {ratio:g} = {max(rates) * ratio:g}: '
+                         + (f'it belongs to batches of {base} samples, real ones have {base * ratio:g}'
+                            if base else 'the config has no auto_scale_lr to say which batch size it is for'))
 
     def build_evaluator(self, evaluator: Union[Dict, List, Evaluator]) -> Evaluator:
         """Collects the processes' results in the log folder; keeps metric files in the work folder.

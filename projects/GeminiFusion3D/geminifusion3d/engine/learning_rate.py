@@ -1,0 +1,64 @@
+"""The learning rate belongs to a batch size: scaled to the real one, in the schedule too.
+
+Source: the linear rule of Goyal et al., Accurate, Large Minibatch SGD (2017), as in mmengine 0.10.7
+(Runner.scale_lr). The delta: the real batch size counts accumulated iterations; targets of schedules,
+which the host leaves as they are, are scaled as well; a wrong batch size is never ignored.
+"""
+from typing import Any, Dict, List, Mapping, Optional, Union
+
+from ..errors import UserError
+
+# Arguments of the host's schedules that are learning rates; all others are factors or times.
+RATE_ARGUMENTS = ('eta_min', 'eta_max')
+RATE_SUFFIX = 'LR'
+
+Schedules = Union[Dict[str, Any], List[Any], None]
+
+
+def batch_size_ratio(auto_scale_lr: Optional[Mapping[str, Any]], *, processes: int, batch_size: int,
+                     accumulated: int) -> float:
+    """Returns by how much the learning rate shall be multiplied.
+
+    Args:
+        auto_scale_lr: `base_batch_size`, which the learning rate belongs to, and `enable`; None where a
+            config does not say: then 1.
+        processes: how many train together.
+        batch_size: samples an iteration and process.
+        accumulated: iterations a step.
+
+    Raises:
+        UserError: if the base is absent, or differs while scaling is switched off.
+    """
+    if auto_scale_lr is None:
+        return 1.0
+    base = auto_scale_lr.get('base_batch_size')
+    if not base:
+        raise UserError('auto_scale_lr has no base_batch_size: write the batch size that the learning '
+                        'rate belongs to, auto_scale_lr = dict(enable=True, base_batch_size=N)')
+    real = processes * batch_size * accumulated
+    if real != base and not auto_scale_lr.get('enable', False):
+        raise UserError(
+            f'the learning rate belongs to batches of {base} samples, but {processes} processes x '
+            f'{batch_size} samples x {accumulated} accumulated iterations = {real}, and auto_scale_lr is '
+            f'off: scale it with --auto-scale-lr, train with batches of {base}, or, if the learning rate '
+            f'is meant for {real}, say so with --cfg-options auto_scale_lr.base_batch_size={real}')
+    return real / base
+
+
+def scaled_schedules(schedules: Schedules, ratio: float) -> Schedules:
+    """Returns schedules whose learning rates are multiplied; the given ones stay as they are.
+
+    Args:
+        schedules: one config or several, nested as the host allows; None comes back.
+        ratio: see batch_size_ratio.
+    """
+    if isinstance(schedules, (list, tuple)):
+        return [scaled_schedules(schedule, ratio) for schedule in schedules]
+    if not isinstance(schedules, dict):
+        return schedules
+    if 'type' not in schedules:
+        return {name: scaled_schedules(part, ratio) for name, part in schedules.items()}
+    kind = getattr(schedules['type'], '__name__', schedules['type'])
+    is_rate = kind.endswith(RATE_SUFFIX) or schedules.get('param_name') == 'lr'
+    return {name: value * ratio if is_rate and name in RATE_ARGUMENTS and value else value
+            for name, value in schedules.items()}

@@ -1,0 +1,185 @@
+"""One optimiser step: precision, gradient accumulation, and a guard that skips what is not finite.
+
+Source: mmengine 0.10.7 OptimWrapper and AmpOptimWrapper. The delta: mixed precision on CPUs too and by
+one argument; accumulation that ends with each epoch, so that a checkpoint holds no half-summed
+gradient; a step whose loss or gradient is not finite changes nothing, on any process.
+"""
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+import torch
+from mmdet3d.registry import OPTIM_WRAPPERS
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+
+from .running_statistics import RunningStatistics, true_everywhere
+
+PRECISIONS = {'fp32': None, 'fp16': torch.float16, 'bf16': torch.bfloat16}
+# A gradient that overflows fp16 at this loss scale or below has no better scale to try.
+LEAST_LOSS_SCALE = 1.0
+
+
+class SkippedStep(NamedTuple):
+    """Why an iteration's step was skipped.
+
+    Attributes:
+        reason: what was not finite.
+        is_failure: False for an overflow that fp16's loss scale is about to mend.
+    """
+
+    reason: str
+    is_failure: bool
+
+
+@OPTIM_WRAPPERS.register_module()
+class GeminiOptimWrapper(OptimWrapper):
+    """Steps an optimiser in a chosen precision; see the module.
+
+    `skipped` tells of the last iteration why its step was skipped (None: it was not), `has_stepped`
+    whether it changed the weights, `failures_in_row` how many steps in a row have failed. Where
+    gradients are accumulated, one bad batch skips the whole step that it belongs to.
+
+    Args:
+        optimizer: the optimiser.
+        precision: 'fp32', 'bf16', or 'fp16', which scales losses dynamically.
+        accumulative_counts: iterations whose gradients one step averages.
+        clip_grad: arguments of `clip_grad_norm_`, or of `clip_grad_value_` with type='value'.
+
+    Raises:
+        ValueError: for an unknown precision.
+    """
+
+    def __init__(self, *, optimizer: torch.optim.Optimizer, precision: str = 'fp32',
+                 accumulative_counts: int = 1, clip_grad: Optional[Dict[str, Any]] = None) -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
+        super().__init__(optimizer, accumulative_counts, dict(clip_grad) if clip_grad else None)
+        self.precision = precision
+        self.device_type = optimizer.param_groups[0]['params'][0].device.type
+        self.loss_scaler = torch.amp.GradScaler(self.device_type) if precision == 'fp16' else None
+        # Set by the runner where training goes by epochs.
+        self.epoch_length: Optional[int] = None
+        self.skipped: Optional[SkippedStep] = None
+        self.has_stepped, self.failures_in_row, self._is_spoilt = False, 0, False
+        self._statistics: Optional[RunningStatistics] = None
+
+    @property
+    def accumulative_counts(self) -> int:
+        """How many iterations make a step."""
+        return self._accumulative_counts
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Surrounds a forward pass: autocast, and no synchronisation of gradients to be summed."""
+        if self._statistics is None:
+            self._statistics = RunningStatistics(model)
+        self._statistics.save()
+        dtype = PRECISIONS[self.precision]
+        with super().optim_context(model), torch.autocast(self.device_type, dtype=dtype,
+                                                          enabled=dtype is not None):
+            yield
+
+    def update_params(self, loss: Tensor, step_kwargs: Optional[Dict] = None,
+                      zero_kwargs: Optional[Dict] = None) -> None:
+        """Sums the gradient of an iteration; at the end of an accumulation, steps or skips.
+
+        Args:
+            loss: of this process.
+            step_kwargs: arguments of `step`.
+            zero_kwargs: arguments of `zero_grad`.
+        """
+        self.skipped, self.has_stepped = None, False
+        self._is_spoilt = self._is_spoilt and self._position()[0] > 0
+        if not true_everywhere(loss.detach().isfinite().all()):
+            self._skip('the loss is not finite', is_failure=True)
+        if self._is_spoilt:
+            self._inner_count += 1
+        else:
+            self.backward(self.scale_loss(loss))
+        if self.should_update():
+            if not self._is_spoilt:
+                self.step(**(step_kwargs or {}))
+            self.zero_grad(**(zero_kwargs or {}))
+            self.failures_in_row = 0 if self.has_stepped else self.failures_in_row + self._is_spoilt
+
+    def backward(self, loss: Tensor, **kwargs: Any) -> None:
+        """Adds the gradient of a loss, multiplied by the loss scale under fp16."""
+        scaled = self.loss_scaler.scale(loss) if self.loss_scaler else loss
+        super().backward(scaled, **kwargs)
+
+    def step(self, **kwargs: Any) -> None:
+        """Clips the gradients and steps, unless they are not finite."""
+        if self.loss_scaler:
+            self.loss_scaler.unscale_(self.optimizer)
+        norm = self._clipped_norm()
+        self.has_stepped = bool(norm.isfinite())
+        if self.has_stepped and self.loss_scaler:
+            self.loss_scaler.step(self.optimizer, **kwargs)
+        elif self.has_stepped:
+            self.optimizer.step(**kwargs)
+        else:
+            self._skip_bad_gradient(norm)
+        if self.loss_scaler:
+            self.loss_scaler.update()
+
+    def _skip_bad_gradient(self, norm: Tensor) -> None:
+        scale = self.loss_scaler.get_scale() if self.loss_scaler else LEAST_LOSS_SCALE
+        told = f' at loss scale {scale:g}' if self.loss_scaler else ''
+        self._skip(f'the gradient norm is {float(norm)}{told}', is_failure=scale <= LEAST_LOSS_SCALE)
+
+    def _skip(self, reason: str, *, is_failure: bool) -> None:
+        """Drops the gradients of the step, and what the bad batch did to the running statistics."""
+        self.skipped, self._is_spoilt = SkippedStep(reason, is_failure), is_failure
+        self.optimizer.zero_grad()
+        if self._statistics is not None:
+            self._statistics.restore()
+
+    def _clipped_norm(self) -> Tensor:
+        """Clips the gradients in place; returns their norm before that."""
+        gradients: List[Tensor] = [parameter.grad for group in self.optimizer.param_groups
+                                   for parameter in group['params'] if parameter.grad is not None]
+        norm = get_total_norm(gradients)
+        if self.clip_grad_kwargs and bool(norm.isfinite()):
+            self._clip_grad()
+        return norm
+
+    def _position(self, ahead: int = 0) -> Tuple[int, int]:
+        """Returns the place of an iteration in its accumulation, and the length of that.
+
+        Args:
+            ahead: 0 for the iteration that is not counted yet, -1 for the one counted last.
+        """
+        counts, total = self._accumulative_counts, self.epoch_length or self._max_counts
+        if total <= 0:
+            return (self._inner_count + ahead) % counts, counts
+        in_epoch = (self._inner_count + ahead) % total
+        place = in_epoch % counts
+        return place, min(counts, total - (in_epoch - place))
+
+    def should_sync(self) -> bool:
+        """Says whether the iteration to come is the last of its accumulation."""
+        place, length = self._position()
+        return place == length - 1
+
+    def should_update(self) -> bool:
+        """Says whether the iteration counted last was the last of its accumulation."""
+        place, length = self._position(-1)
+        return place == length - 1
+
+    def scale_loss(self, loss: Tensor) -> Tensor:
+        """Divides a loss by the number of iterations that its step averages."""
+        return loss / self._position()[1]
+
+    def state_dict(self) -> Dict[str, Any]:
+        """Returns the optimiser's state, and the loss scale under fp16."""
+        scaler = {'loss_scaler': self.loss_scaler.state_dict()} if self.loss_scaler else {}
+        return {**super().state_dict(), **scaler}
+
+    def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
+        """Continues from a state, of another precision too."""
+        state = dict(state_dict)
+        scale = state.pop('loss_scaler', None)
+        if scale and self.loss_scaler:
+            self.loss_scaler.load_state_dict(scale)
+        super().load_state_dict(state)

@@ -1,0 +1,63 @@
+"""The learning rate follows the real batch size, in the optimiser and in the schedule."""
+from pathlib import Path
+
+import pytest
+from toy_training import run_train, write_config
+
+from geminifusion3d.engine.learning_rate import batch_size_ratio, scaled_schedules
+from geminifusion3d.engine.loss_curve_hook import read_curve
+from geminifusion3d.errors import UserError
+
+SCHEDULE = "param_scheduler = [dict(type='OneCycleLR', eta_max={peak}, total_steps=16, by_epoch=False)]\n"
+
+
+def test_processes_samples_and_accumulation_multiply() -> None:
+    base = dict(enable=True, base_batch_size=32)
+    assert batch_size_ratio(base, processes=8, batch_size=4, accumulated=1) == 1.0
+    assert batch_size_ratio(base, processes=1, batch_size=2, accumulated=16) == 1.0
+    assert batch_size_ratio(base, processes=2, batch_size=4, accumulated=1) == 0.25
+    assert batch_size_ratio(None, processes=2, batch_size=4, accumulated=1) == 1.0
+
+
+def test_another_batch_size_without_scaling_is_refused() -> None:
+    message = r'batches of 32 samples, but 1 processes x 4 samples x 2 accumulated iterations = 8'
+    with pytest.raises(UserError, match=message):
+        batch_size_ratio(dict(enable=False, base_batch_size=32), processes=1, batch_size=4, accumulated=2)
+    with pytest.raises(UserError, match='no base_batch_size'):
+        batch_size_ratio(dict(enable=True), processes=1, batch_size=4, accumulated=2)
+
+
+def test_a_schedule_scales_its_rates_and_nothing_else() -> None:
+    given = [dict(type='CosineAnnealingLR', eta_min=0.4, T_max=8),
+             dict(type='CosineAnnealingMomentum', eta_min=0.85, T_max=8),
+             dict(type='LinearLR', start_factor=0.1), dict(type='OneCycleLR', eta_max=0.2)]
+    scaled = scaled_schedules(given, 0.5)
+    assert [part.get('eta_min', part.get('eta_max')) for part in scaled] == [0.2, 0.85, None, 0.1]
+    assert scaled[2] == given[2]
+    assert given[0]['eta_min'] == 0.4
+
+
+@pytest.mark.parametrize('schedule', [
+    SCHEDULE,
+    "param_scheduler = [dict(type='CosineAnnealingLR', eta_min={peak}, T_max=16, by_epoch=False)]\n"])
+def test_a_run_with_half_the_batch_learns_at_half_the_rate_throughout(
+        tmp_path: Path, capfd: pytest.CaptureFixture, schedule: str) -> None:
+    """Both the start and the target of a schedule are absolute numbers."""
+    rates = {}
+    for name, rate, base in (('scaled', 0.01, 4), ('written', 0.005, 2)):
+        extra = (schedule.format(peak=10 * rate)
+                 + f"optim_wrapper['optimizer']['lr'] = {rate}\n"
+                 + f'auto_scale_lr = dict(enable=True, base_batch_size={base})\n')
+        folder = tmp_path / name
+        folder.mkdir()
+        run_train(write_config(folder, extra=extra), folder / 'run')
+        rates[name] = [row['lr'] for row in read_curve(folder / 'run/loss_curve.jsonl')]
+    assert rates['scaled'] == pytest.approx(rates['written'], rel=1e-9)
+    told = capfd.readouterr().out
+    assert 'learning rate 0.01 x 0.5 = 0.005: it belongs to batches of 4 samples, real ones have 2' in told
+
+
+def test_a_run_whose_rate_belongs_to_another_batch_size_does_not_start(tmp_path: Path) -> None:
+    extra = 'auto_scale_lr = dict(enable=False, base_batch_size=4)\n'
+    with pytest.raises(UserError, match='batches of 4 samples, but 1 processes x 2 samples'):
+        run_train(write_config(tmp_path, extra=extra), tmp_path / 'run')
