@@ -6,8 +6,8 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from toy_training import in_processes
 from torch import nn
+from toy_training import in_processes
 
 from geminifusion3d.engine.optim_wrapper import GeminiOptimWrapper
 

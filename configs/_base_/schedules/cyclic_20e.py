@@ -1,0 +1,15 @@
+"""CenterPoint's cyclic schedule: rate up and momentum down for 40 % of the training, then back.
+
+The rise is the warm-up. Another length: change max_epochs here, everything follows.
+"""
+_base_ = ['./adamw_32.py']
+max_epochs = 20
+lr = _base_.optim_wrapper.optimizer.lr
+turn = 0.4 * max_epochs
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=5)
+by_iteration = dict(by_epoch=True, convert_to_iter_based=True)
+param_scheduler = [
+    dict(type='CosineAnnealingLR', begin=0, end=turn, eta_min=lr * 10, **by_iteration),
+    dict(type='CosineAnnealingLR', begin=turn, end=max_epochs, eta_min=lr * 1e-4, **by_iteration),
+    dict(type='CosineAnnealingMomentum', begin=0, end=turn, eta_min=0.85 / 0.95, **by_iteration),
+    dict(type='CosineAnnealingMomentum', begin=turn, end=max_epochs, eta_min=1, **by_iteration)]
