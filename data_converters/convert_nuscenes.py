@@ -3,11 +3,10 @@
 Scenes are converted in parallel; the files appear together at the end or not at all, and their
 bytes do not depend on the number of workers.
 """
-import fcntl
 import json
 import os
 import pickle
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
@@ -17,6 +16,7 @@ from geminifusion3d.atomic import atomic_write
 from geminifusion3d.classes import CLASS_NAMES
 from geminifusion3d.errors import UserError
 
+from .folder_lock import locked_folder
 from .nuscenes_infos import Info, scene_infos
 from .nuscenes_splits import resolve_splits
 from .nuscenes_tables import open_tables
@@ -99,7 +99,7 @@ def _write_splits(out_dir: Path, version: str,
                   infos_by_split: Dict[str, List[Info]]) -> Dict[str, Path]:
     """Writes every file under a temporary name first and renames them when all are complete."""
     paths = {split: out_dir / f'nuscenes_infos_{split}.pkl' for split in infos_by_split}
-    with _locked(out_dir), ExitStack() as finished_together:
+    with locked_folder(out_dir), ExitStack() as finished_together:
         for leftover in out_dir.glob('.nuscenes_infos_*.part'):
             leftover.unlink()
         for split, infos in infos_by_split.items():
@@ -122,22 +122,3 @@ def _info_file(version: str, split: str, infos: List[Info]) -> Dict[str, Any]:
         },
         'data_list': [{'sample_idx': index, **info} for index, info in enumerate(infos)],
     }
-
-
-@contextmanager
-def _locked(out_dir: Path) -> Iterator[None]:
-    """Holds the folder for one conversion; the lock ends with the process, however that ends."""
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f'cannot create the folder {out_dir} ({error.strerror}); give another '
-                        '--out-dir') from error
-    handle = os.open(out_dir, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise UserError(f'another conversion is writing to {out_dir}; wait for it to end'
-                        ) from error
-    finally:
-        os.close(handle)

@@ -7,7 +7,7 @@ Pixel convention of this folder: integer coordinates are pixel centres. `img_aug
 `augmented_from_raw_px` (4x4, acting on (u, v, 1-or-depth, 1)): resizing by s maps u to s*(u + 0.5)
 - 0.5.
 """
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence
 
 import cv2
 import numpy as np

@@ -1,0 +1,61 @@
+"""Upright boxes as solids: which points they hold, which of them stand in each other's way.
+
+Boxes are (x, y, z, l, w, h, yaw, ...) with the bottom's centre as origin, as the host's LiDAR boxes.
+"""
+from typing import List
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+def points_in_boxes(points_m: Float[np.ndarray, 'n 3'], boxes: Float[np.ndarray, 'm d']
+                    ) -> List[Int[np.ndarray, '_']]:
+    """Returns for each box the indices of the points inside it, in their order.
+
+    Args:
+        points_m: the points.
+        boxes: in the points' frame; points on a face are outside.
+    """
+    return [_points_in_box(points_m, box.astype(np.float64)) for box in boxes]
+
+
+def _points_in_box(points_m: Float[np.ndarray, 'n 3'], box: Float[np.ndarray, ' d']
+                   ) -> Int[np.ndarray, '_']:
+    # Most points are far away; a square around the box finds the few to look at closely.
+    reach_m = np.hypot(box[3], box[4]) / 2
+    near = np.flatnonzero((np.abs(points_m[:, 0] - box[0]) <= reach_m)
+                          & (np.abs(points_m[:, 1] - box[1]) <= reach_m))
+    offset_m = points_m[near] - box[:3]
+    along_m, across_m = (offset_m[:, :2] @ _axes(box[None])[0].T).T
+    is_inside = ((np.abs(along_m) < box[3] / 2) & (np.abs(across_m) < box[4] / 2)
+                 & (offset_m[:, 2] > 0) & (offset_m[:, 2] < box[5]))
+    return near[is_inside]
+
+
+def boxes_overlap(boxes: Float[np.ndarray, 'n d'], others: Float[np.ndarray, 'm d']
+                  ) -> Bool[np.ndarray, 'n m']:
+    """Says which boxes overlap seen from above; those that only touch do not.
+
+    Two convex shapes are apart if and only if an axis of one of them separates them.
+
+    Args:
+        boxes: some boxes.
+        others: boxes in the same frame.
+    """
+    boxes, others = boxes.astype(np.float64), others.astype(np.float64)
+    apart_m = others[None, :, :2] - boxes[:, None, :2]
+    axes, other_axes = _axes(boxes), _axes(others)
+    half_m, other_half_m = boxes[:, 3:5] / 2, others[:, 3:5] / 2
+    # How much of each side of one box shows along each axis of the other: (n, m, axis, other axis).
+    shows = np.abs(np.einsum('nak,mbk->nmab', axes, other_axes))
+    on_axes = np.abs(np.einsum('nmk,nak->nma', apart_m, axes))
+    on_other_axes = np.abs(np.einsum('nmk,mbk->nmb', apart_m, other_axes))
+    reach_m = half_m[:, None] + np.einsum('nmab,mb->nma', shows, other_half_m)
+    other_reach_m = other_half_m[None] + np.einsum('nmab,na->nmb', shows, half_m)
+    return ~((on_axes >= reach_m).any(axis=2) | (on_other_axes >= other_reach_m).any(axis=2))
+
+
+def _axes(boxes: Float[np.ndarray, 'n d']) -> Float[np.ndarray, 'n 2 2']:
+    """Unit vectors along and across each box."""
+    cos, sin = np.cos(boxes[:, 6]), np.sin(boxes[:, 6])
+    return np.stack([np.stack([cos, sin], axis=1), np.stack([-sin, cos], axis=1)], axis=1)

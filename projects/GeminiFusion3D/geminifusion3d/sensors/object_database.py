@@ -1,0 +1,109 @@
+"""The ground-truth database: LiDAR points of annotated objects, kept to be pasted into other scenes.
+
+A folder with `database.json` (what it was built from) and, for each class that has objects, three
+arrays in numpy's plain format, which holds numbers only and is read without executing code:
+
+    <class>.boxes.npy   (N, 9) float32, bottom centre, LiDAR frame of the object's keyframe, velocity NaN
+                        where unknown
+    <class>.ends.npy    (N,) int64, the row of <class>.points.npy behind the object's last point
+    <class>.points.npy  (P, 5) float32, as GeminiLoadPoints gives them, in the same frame
+
+Large arrays are mapped, not read: many loading workers share one copy.
+"""
+import json
+from pathlib import Path
+from typing import Any, Dict, Union
+
+import numpy as np
+
+from ..errors import UserError
+
+FORMAT = 'geminifusion3d-object-database-1'
+BOX_COLUMNS, POINT_COLUMNS = 9, 5
+META_KEYS = ('format', 'dataset', 'version', 'split', 'sweeps_num', 'remove_close_m', 'num_objects')
+
+
+class ObjectDatabase:
+    """Objects by class.
+
+    Args:
+        folder: as `tools/create_data.py nuscenes --with-gt-database` writes it.
+
+    Raises:
+        UserError: if the folder is missing, damaged or something else.
+    """
+
+    def __init__(self, folder: Union[str, Path]) -> None:
+        self.folder = Path(folder)
+        self.metainfo = _read_metainfo(self.folder)
+        names = [name for name, count in self.metainfo['num_objects'].items() if count]
+        self._boxes = {name: self._array(name, 'boxes') for name in names}
+        self._ends = {name: self._array(name, 'ends') for name in names}
+        self._points = {name: self._array(name, 'points') for name in names}
+        for name in names:
+            self._check(name)
+
+    def boxes(self, name: str) -> np.ndarray:
+        """Returns the boxes (N, 9) of a class; none for a class without objects."""
+        return self._boxes.get(name, np.zeros((0, BOX_COLUMNS), np.float32))
+
+    def num_points(self, name: str) -> np.ndarray:
+        """Returns the number of points (N,) of each object of a class."""
+        return np.diff(self._ends.get(name, np.zeros(0, np.int64)), prepend=0)
+
+    def points(self, name: str, index: int) -> np.ndarray:
+        """Returns a copy of one object's points (n, 5).
+
+        Args:
+            name: the class.
+            index: which of its objects.
+        """
+        ends = self._ends[name]
+        return np.array(self._points[name][ends[index - 1] if index else 0:ends[index]])
+
+    def _array(self, name: str, kind: str) -> np.ndarray:
+        path = array_path(self.folder, name, kind)
+        try:
+            return np.load(path, mmap_mode='r', allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f'{path} is missing or damaged ({error}){_remedy(self.folder)}') from error
+
+    def _check(self, name: str) -> None:
+        boxes, ends, points = self._boxes[name], self._ends[name], self._points[name]
+        count = self.metainfo['num_objects'][name]
+        is_sound = (boxes.shape == (count, BOX_COLUMNS) and ends.shape == (count,)
+                    and points.shape == (int(ends[-1]), POINT_COLUMNS)
+                    and boxes.dtype == points.dtype == np.float32 and ends.dtype == np.int64
+                    and (np.diff(ends, prepend=0) > 0).all())
+        if not is_sound:
+            raise UserError(f'{self.folder} does not fit together: {count} {name} objects, boxes '
+                            f'{boxes.shape}, ends {ends.shape}, points {points.shape}'
+                            f'{_remedy(self.folder)}')
+
+
+def array_path(folder: Path, name: str, kind: str) -> Path:
+    """Returns where one array of a class lies.
+
+    Args:
+        folder: the database.
+        name: the class.
+        kind: 'boxes', 'ends' or 'points'.
+    """
+    return folder / f'{name}.{kind}.npy'
+
+
+def _read_metainfo(folder: Path) -> Dict[str, Any]:
+    path = folder / 'database.json'
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f'no ground-truth database in {folder} ({error}){_remedy(folder)}') from error
+    missing = [key for key in META_KEYS if key not in content] if isinstance(content, dict) else ['all']
+    if missing or content['format'] != FORMAT:
+        raise UserError(f'{path} is of another format than {FORMAT}{_remedy(folder)}')
+    return content
+
+
+def _remedy(folder: Path) -> str:
+    return ('; write it with python tools/create_data.py nuscenes --root-path ROOT --version VERSION '
+            f'--out-dir {folder.parent} --with-gt-database')
