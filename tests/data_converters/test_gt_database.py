@@ -150,7 +150,8 @@ def test_a_finished_database_is_kept_and_one_of_other_sweeps_is_replaced(synthet
     assert [path.name for path in tmp_path.iterdir()] == [again.name]
 
 
-def test_a_full_disk_is_one_sentence_and_keeps_the_old_database(synthetic_root, info_file, tmp_path, monkeypatch):
+def test_a_full_disk_is_one_sentence_and_keeps_the_old_database(synthetic_root, info_file, tmp_path,
+                                                                monkeypatch):
     old = content(build_gt_database(info_file, synthetic_root, tmp_path, sweeps_num=SWEEPS))
 
     def full(*_: object) -> None:

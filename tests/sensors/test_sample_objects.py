@@ -131,7 +131,8 @@ def test_the_sample_that_came_in_is_left_as_it_was_and_the_rest_is_handed_on(fol
     assert len(sample['points']) == 168 * 168
     assert after['token'] == 't' and len(after['gt_bboxes_3d']) == len(after['gt_labels_3d']) > 2
     assert after['gt_labels_3d'].dtype == np.int64
-    assert isinstance(after['points'], LiDARPoints) and isinstance(after['gt_bboxes_3d'], LiDARInstance3DBoxes)
+    assert isinstance(after['points'], LiDARPoints)
+    assert isinstance(after['gt_bboxes_3d'], LiDARInstance3DBoxes)
 
 
 def test_a_sample_without_boxes_of_its_own_gets_some(folder):

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 
 def points_in_boxes(points_m: Float[np.ndarray, 'n 3'], boxes: Float[np.ndarray, 'm d']
-                    ) -> List[Int[np.ndarray, '_']]:
+                    ) -> List[Int[np.ndarray, '...']]:
     """Returns for each box the indices of the points inside it, in their order.
 
     Args:
@@ -20,7 +20,7 @@ def points_in_boxes(points_m: Float[np.ndarray, 'n 3'], boxes: Float[np.ndarray,
 
 
 def _points_in_box(points_m: Float[np.ndarray, 'n 3'], box: Float[np.ndarray, ' d']
-                   ) -> Int[np.ndarray, '_']:
+                   ) -> Int[np.ndarray, ' k']:
     # Most points are far away; a square around the box finds the few to look at closely.
     reach_m = np.hypot(box[3], box[4]) / 2
     near = np.flatnonzero((np.abs(points_m[:, 0] - box[0]) <= reach_m)

@@ -8,7 +8,8 @@ from .epoch_hook import GeminiEpochHook
 from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints
 from .nuscenes_dataset import GeminiNuScenesDataset
+from .sample_objects import GeminiSampleObjects
 
 __all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiCBGSDataset', 'GeminiCachedLoading',
            'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook', 'GeminiLoadImages',
-           'GeminiLoadPoints', 'GeminiNuScenesDataset']
+           'GeminiLoadPoints', 'GeminiNuScenesDataset', 'GeminiSampleObjects']
