@@ -133,3 +133,24 @@ def test_help_holds_an_example(run: Callable[..., Done], tool: str) -> None:
     done = run(tool, '--help')
     assert done.returncode == 0
     assert 'Example' in done.stdout and f'python tools/{tool}' in done.stdout
+
+
+def test_breakdown_prints_a_line_a_bin_and_writes_every_class(
+        run: Callable[..., Done], root: Path, tmp_path: Path) -> None:
+    results = written(tmp_path / 'results_nusc.json', perfect_submission())
+    done = run('breakdown.py', results, '--dataroot', root, '--version', VERSION, '--split', 'mini_val',
+               '--resamples', '5', '--json', tmp_path / 'breakdown.json')
+    assert done.returncode == 0, done.stderr
+    whole = next(line for line in done.stdout.splitlines() if line.startswith('  all'))
+    assert whole.split()[:4] == ['all', '20', '1.000', '1.000'] and 'mAP in [1.000, 1.000]' in whole
+    content = json.loads((tmp_path / 'breakdown.json').read_text())
+    assert len(content['questions'][0]['bins'][0]['classes']) == 10
+
+
+def test_breakdown_of_a_broken_file_names_the_rule(
+        run: Callable[..., Done], root: Path, tmp_path: Path) -> None:
+    submission = perfect_submission()
+    del submission['meta']['use_map']
+    done = run('breakdown.py', written(tmp_path / 'r.json', submission), '--dataroot', root,
+               '--version', VERSION, '--split', 'mini_val')
+    assert done.returncode == 2 and 'use_map' in done.stderr

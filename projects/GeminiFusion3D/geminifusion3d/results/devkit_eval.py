@@ -26,8 +26,8 @@ EVAL_CONFIG = 'detection_cvpr_2019'
 ERROR_NAMES = {'trans_err': 'mATE', 'scale_err': 'mASE', 'orient_err': 'mAOE', 'vel_err': 'mAVE',
                'attr_err': 'mAAE'}
 # What the devkit does not define: the errors of these classes are NaN there and null in JSON.
-_UNDEFINED_ERRORS = {'traffic_cone': ('orient_err', 'vel_err', 'attr_err'),
-                     'barrier': ('vel_err', 'attr_err')}
+UNDEFINED_ERRORS = {'traffic_cone': ('orient_err', 'vel_err', 'attr_err'),
+                    'barrier': ('vel_err', 'attr_err')}
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _evaluation_of_nothing(config: DetectionConfig, result_path: Union[str, Path
             details.set(name, threshold_m, DetectionMetricData.no_predictions())
             metrics.add_label_ap(name, threshold_m, 0.0)
         for metric in TP_METRICS:
-            is_undefined = metric in _UNDEFINED_ERRORS.get(name, ())
+            is_undefined = metric in UNDEFINED_ERRORS.get(name, ())
             metrics.add_label_tp(name, metric, np.nan if is_undefined else 1.0)
     return _to_evaluation(metrics, details, json.loads(Path(result_path).read_text())['meta'])
 
