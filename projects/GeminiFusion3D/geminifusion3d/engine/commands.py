@@ -17,6 +17,7 @@ from .checkpoint_file import check_exists
 from .config_file import apply_seed, check_data_files, check_sections, load_config
 from .mistakes import config_mistakes
 from .runner import GeminiRunner
+from .silenced_sensors import add_silence_arguments, silence_sensors
 
 OTHER_RANKS_WAIT_S = 5.
 DEMO_CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
@@ -63,6 +64,7 @@ def parse_test_arguments(arguments: Optional[List[str]] = None) -> argparse.Name
     """Reads the command line of `tools/test.py`."""
     parser = _parser('Evaluates a checkpoint with the official nuScenes metric.', TEST_EXAMPLE)
     parser.add_argument('checkpoint', help='checkpoint (.pth) that was trained with the config')
+    add_silence_arguments(parser)
     return _parse(parser, arguments)
 
 
@@ -148,6 +150,7 @@ def test(arguments: argparse.Namespace) -> int:
     with _one_voice(arguments):
         cfg = _common_config(arguments)
         check_sections(cfg, ['model', 'test_dataloader', 'test_cfg', 'test_evaluator'])
+        silence_sensors(cfg, arguments)
         check_data_files(cfg, ['test_dataloader'])
         check_exists(arguments.checkpoint)
         cfg.load_from, cfg.resume = arguments.checkpoint, False

@@ -10,9 +10,9 @@ from .registered import accepts_argument
 
 # What the Runner reads although no config need mention it.
 RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_hooks',
-               'experiment_name', 'find_unused_parameters', 'launcher', 'load_cfg', 'load_from', 'log_level',
-               'log_processor', 'model_wrapper_cfg', 'param_scheduler', 'randomness', 'resume',
-               'sync_bn', 'visualizer', 'work_dir')
+               'experiment_name', 'find_unused_parameters', 'frozen_modules', 'launcher',
+               'load_cfg', 'load_from', 'log_level', 'log_processor', 'model_wrapper_cfg',
+               'param_scheduler', 'randomness', 'resume', 'sync_bn', 'visualizer', 'work_dir')
 # Dictionaries whose optional arguments a config rarely spells out.
 OPEN_DICTS = ('randomness', 'model_wrapper_cfg', 'auto_scale_lr', 'env_cfg', 'test_cfg',
               'train_cfg', 'init_cfg', 'clip_grad', 'load_cfg')
@@ -107,25 +107,35 @@ def datasets_of(cfg: Config, loaders: List[str]) -> Iterator[Dict[str, Any]]:
 
 
 def check_data_files(cfg: Config, loaders: List[str]) -> None:
-    """Makes sure that the info files of data loaders exist.
+    """Makes sure that what data loaders read beside sensor files exists.
 
     Args:
         cfg: the config.
         loaders: names such as 'train_dataloader'; absent ones are skipped.
 
     Raises:
-        UserError: if an info file is absent; the message holds the command that writes it.
+        UserError: if an info file or a ground-truth database is absent; the message holds the
+            command that writes it.
     """
     for dataset in datasets_of(cfg, loaders):
         root, name = Path(dataset.get('data_root') or '.'), dataset.get('ann_file')
-        if not name or (root / name).is_file():
-            continue
-        path = root / name
-        version = 'v1.0-mini' if 'mini' in path.stem else (
-            'v1.0-test' if path.stem.endswith('test') else 'v1.0-trainval')
-        raise UserError(f'info file {path} does not exist: write it with '
-                        f'python tools/create_data.py nuscenes --root-path {root} '
-                        f'--version {version} --out-dir {path.parent}')
+        if name and not (root / name).is_file():
+            raise UserError(f'info file {root / name} does not exist: write it with '
+                            f'{_create_data(root, root / name)}')
+        for step in dataset.get('pipeline') or ():
+            database = Path(step.get('database', '')) / 'database.json'
+            if step.get('type') == 'GeminiSampleObjects' and not database.is_file():
+                raise UserError(f'ground-truth database {database.parent} does not exist: write it with '
+                                f'{_create_data(root, root / name)} --with-gt-database '
+                                f'--database-sweeps {step.get("sweeps_num")}')
+
+
+def _create_data(root: Path, info_file: Path) -> str:
+    """Returns the command that writes an info file."""
+    version = 'v1.0-mini' if 'mini' in info_file.stem else (
+        'v1.0-test' if info_file.stem.endswith('test') else 'v1.0-trainval')
+    return (f'python tools/create_data.py nuscenes --root-path {root} --version {version} '
+            f'--out-dir {info_file.parent}')
 
 
 def check_sections(cfg: Config, sections: List[str]) -> None:

@@ -1,0 +1,86 @@
+"""Flags of `tools/test.py` that silence sensors: the recipe stays, its test pipeline gets one step more."""
+import argparse
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+
+from mmengine.config import Config
+
+from ..channels import CAMERA_NAMES
+from ..errors import UserError
+
+PACK = 'Pack3DDetInputs'
+
+
+def add_silence_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags."""
+    group = parser.add_argument_group('missing sensors')
+    group.add_argument('--drop-cameras', metavar='NAME[,NAME...]', default='',
+                       help='cameras that deliver nothing, such as CAM_FRONT,CAM_BACK; or "all"')
+    group.add_argument('--drop-lidar', action='store_true',
+                       help='the LiDAR delivers nothing: every cloud is empty')
+    group.add_argument('--cameras-black', action='store_true',
+                       help='all pictures are black and the model takes them for real ones: how much does '
+                            'it look at them?')
+
+
+def silence_sensors(cfg: Config, arguments: argparse.Namespace) -> None:
+    """Adds what the flags ask for to the test pipeline; results get a folder of their own.
+
+    Args:
+        cfg: the config; `work_dir` and the test data loader change if a sensor is silenced.
+        arguments: the command line, with the flags of `add_silence_arguments`.
+
+    Raises:
+        UserError: if a camera is unknown, flags contradict each other or the recipe does not read
+            the sensor.
+    """
+    cameras = _camera_names(arguments.drop_cameras)
+    if arguments.cameras_black and cameras:
+        raise UserError('got both --drop-cameras and --cameras-black; expected one of them')
+    if not (cameras or arguments.drop_lidar or arguments.cameras_black):
+        return
+    dataset = cfg.test_dataloader.dataset
+    _check_sensors_are_read(dataset, cameras or arguments.cameras_black, arguments.drop_lidar)
+    step = dict(type='GeminiDropSensors', cameras=CAMERA_NAMES if arguments.cameras_black else cameras,
+                lidar=arguments.drop_lidar, is_told=not arguments.cameras_black)
+    dataset.pipeline = before_packing(dataset.pipeline, step)
+    if not arguments.work_dir:
+        cfg.work_dir = str(Path(cfg.work_dir) / _folder_name(cameras, arguments))
+
+
+def before_packing(pipeline: Sequence[Dict[str, Any]], step: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """Returns a pipeline with one more step before the one that packs.
+
+    Raises:
+        UserError: if the pipeline does not pack.
+    """
+    kinds = [entry['type'] for entry in pipeline]
+    if PACK not in kinds:
+        raise UserError(f'the pipeline {", ".join(kinds)} has no {PACK}; sensors are silenced before it')
+    at = kinds.index(PACK)
+    return [*pipeline[:at], step, *pipeline[at:]]
+
+
+def _camera_names(listed: str) -> Sequence[str]:
+    names = CAMERA_NAMES if listed == 'all' else tuple(name for name in listed.split(',') if name)
+    unknown = [name for name in names if name not in CAMERA_NAMES]
+    if unknown:
+        raise UserError(f'--drop-cameras got {", ".join(unknown)}; expected "all" or some of '
+                        f'{",".join(CAMERA_NAMES)}')
+    return names
+
+
+def _check_sensors_are_read(dataset: Dict[str, Any], silences_cameras: bool, silences_lidar: bool) -> None:
+    modality = dataset.get('modality') or {}
+    for is_silenced, key, name in ((silences_cameras, 'use_camera', 'cameras'),
+                                   (silences_lidar, 'use_lidar', 'LiDAR')):
+        if is_silenced and not modality.get(key, True):
+            raise UserError(f'the recipe does not read the {name}; leave the flag out or pass a recipe '
+                            'that does')
+
+
+def _folder_name(cameras: Sequence[str], arguments: argparse.Namespace) -> str:
+    names = ['pictures'] if arguments.cameras_black else list(cameras)
+    if len(names) == len(CAMERA_NAMES):
+        names = ['cameras']
+    return 'without_' + '+'.join(names + ['lidar'] * arguments.drop_lidar).lower()
