@@ -30,7 +30,8 @@ CENTERPOINT = Format(
     _convert_by('convert_centerpoint.py'))
 CENTERPOINT_PILLARS = Format(
     'mmdet3d\'s CenterPoint with pillars', ('pts_voxel_encoder.pfn_layers.', 'pts_bbox_head.task_heads.'),
-    _convert_by('convert_centerpoint.py'))
+    'no converter is at hand, its maximum over a pillar counts the padding of the pillar as points: use '
+    'a checkpoint with voxels')
 MIT_BEVFUSION = Format(
     'the MIT BEVFusion repository', ('encoders.lidar.', 'heads.object.'),
     'no converter is at hand: use the BEVFusion checkpoints that mmdet3d publishes, and '

@@ -1,0 +1,42 @@
+"""mmdet3d's CenterPoint checkpoints -> this project's LiDAR-only recipes with the CenterPoint head.
+
+Source of the names: mmdet3d v1.4.0 configs/centerpoint (voxels of 0.075 m and 0.1 m, heads without
+deformable convolutions). Axes are laid out as here; only names and the storage order of sparse
+kernels differ.
+"""
+from typing import Dict, Mapping
+
+import torch
+from torch import Tensor
+
+from ..errors import UserError
+from .formats import CENTERPOINT
+from .kernels import spconv2_layout
+from .key_rules import Rule, apply_rules
+
+FIRST_BACKBONE_KERNEL = 'pts_backbone.blocks.0.0.weight'
+DEFORMABLE = 'feature_adapt'
+RULES = (
+    Rule(r'pts_middle_encoder\.(.+)', r'lidar_branch.encoder.\1', spconv2_layout),
+    Rule(r'pts_(backbone|neck)\.(.+)', r'bev_\1.\2'),
+    Rule(r'pts_bbox_head\.(.+)', r'bbox_head.\1'))
+
+
+def convert_centerpoint(weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+    """Converts a state dict.
+
+    Args:
+        weights: of mmdet3d's CenterPoint, stored by spconv 2 or mmcv.
+
+    Returns:
+        Weights of the equivalent recipe; the stand-in for a missing LiDAR, which the source has not
+        learned, is zeros.
+
+    Raises:
+        UserError: if a weight is unknown, or the heads have deformable convolutions.
+    """
+    if any(DEFORMABLE in key for key in weights):
+        raise UserError('the checkpoint\'s heads have deformable convolutions, for which there is no recipe: '
+                        'pass one of a CenterPoint config without "dcn" in its name')
+    converted = apply_rules(weights, RULES, source=CENTERPOINT.name)
+    return {**converted, 'lidar_align.stand_in': torch.zeros(weights[FIRST_BACKBONE_KERNEL].shape[1])}
