@@ -8,32 +8,11 @@ import pytest
 import torch
 from mmdet3d.registry import METRICS
 from mmdet3d.structures import LiDARInstance3DBoxes
-from nuscenes.utils.data_classes import Box
-from pyquaternion import Quaternion
-from ten_objects import (EGO_QUAT_WXYZ, EGO_XYZ_M, LIDAR_QUAT_WXYZ, LIDAR_XYZ_M, META, SIZE_WLH_M,
-                         TRAIN_TOKEN, VAL_TOKENS, VELOCITY_MPS, YAW_RAD, object_center_m,
-                         write_infos)
+from ten_objects import META, TRAIN_TOKEN, VAL_TOKENS, lidar_boxes, object_center_m, write_infos
 
 from geminifusion3d.classes import CLASS_NAMES
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.nuscenes_metric import GeminiNuScenesMetric
-
-
-def lidar_boxes(step: int) -> LiDARInstance3DBoxes:
-    """Ground truth in the LiDAR frame, moved there by the devkit's own Box."""
-    rows = []
-    for name in CLASS_NAMES:
-        turned = Quaternion(axis=[0, 0, 1], radians=YAW_RAD)
-        box = Box(object_center_m(name, step), SIZE_WLH_M, turned,
-                  velocity=(*VELOCITY_MPS, 0))
-        for xyz_m, quat in ((EGO_XYZ_M, EGO_QUAT_WXYZ), (LIDAR_XYZ_M, LIDAR_QUAT_WXYZ)):
-            box.translate([-part for part in xyz_m])
-            box.rotate(Quaternion(quat).inverse)
-        heading = box.rotation_matrix[:, 0]
-        width_m, length_m, height_m = box.wlh
-        yaw_rad = torch.atan2(*torch.tensor([heading[1], heading[0]]))
-        rows.append([*box.center, length_m, width_m, height_m, yaw_rad, *box.velocity[:2]])
-    return LiDARInstance3DBoxes(torch.tensor(rows), box_dim=9, origin=(0.5, 0.5, 0.5))
 
 
 def prediction(step: int, token: Optional[str] = None) -> Dict[str, Any]:

@@ -9,9 +9,12 @@ import json
 import math
 import pickle
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Sequence
 
 import numpy as np
+import torch
+from mmdet3d.structures import LiDARInstance3DBoxes
+from nuscenes.utils.data_classes import Box
 from pyquaternion import Quaternion
 
 from geminifusion3d.classes import CLASS_NAMES
@@ -56,6 +59,28 @@ def perfect_submission() -> Dict[str, Any]:
     """Returns a submission for mini_val that equals its ground truth."""
     return {'meta': dict(META), 'results': {
         token: _perfect_records(token, step) for step, token in enumerate(VAL_TOKENS)}}
+
+
+def lidar_boxes(step: int, change: Callable[[Box], None] = lambda box: None) -> LiDARInstance3DBoxes:
+    """Returns the objects of a val sample in the LiDAR frame, moved there by the devkit's own Box.
+
+    Args:
+        step: 0 or 1, the sample.
+        change: alters each box in the global frame, in place.
+    """
+    rows = []
+    for name in CLASS_NAMES:
+        box = Box(object_center_m(name, step), SIZE_WLH_M,
+                  Quaternion(axis=[0, 0, 1], radians=YAW_RAD), velocity=(*VELOCITY_MPS, 0))
+        change(box)
+        for xyz_m, quat in ((EGO_XYZ_M, EGO_QUAT_WXYZ), (LIDAR_XYZ_M, LIDAR_QUAT_WXYZ)):
+            box.translate([-part for part in xyz_m])
+            box.rotate(Quaternion(quat).inverse)
+        heading = box.rotation_matrix[:, 0]
+        width_m, length_m, height_m = box.wlh
+        yaw_rad = math.atan2(heading[1], heading[0])
+        rows.append([*box.center, length_m, width_m, height_m, yaw_rad, *box.velocity[:2]])
+    return LiDARInstance3DBoxes(torch.tensor(rows), box_dim=9, origin=(0.5, 0.5, 0.5))
 
 
 def write_ten_objects(root: Path) -> Path:
