@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..classes import CLASS_NAMES
 from ..geometry.bev_grid import BEVGrid
+from .feature_map import check_on_grid
 
 LAST_CONV_STD = 0.01
 
@@ -87,11 +88,7 @@ class GeminiCenterHead(CenterHead):
         Raises:
             ValueError: if the feature map is not (B, C, Y, X) of the grid.
         """
-        shape_yx = tuple(feats[0].shape[-2:])
-        if shape_yx != self.bev_grid.shape_yx:
-            raise ValueError(f'the head\'s feature map must have the grid\'s (Y, X) = '
-                             f'{self.bev_grid.shape_yx}, got {shape_yx}; the strides of bev_backbone and '
-                             'bev_neck must cancel')
+        check_on_grid(feats[0], self.bev_grid)
         return super().forward(feats)
 
 

@@ -1,0 +1,83 @@
+"""One query for each object: the cheapest one-to-one assignment.
+
+Source: Bai et al., TransFusion, CVPR 2022, section 3.5; the costs of mmdet3d's projects/BEVFusion
+(utils.py). Here a cost that is not finite cannot be chosen, instead of ending the training inside
+scipy with "matrix contains invalid numeric entries".
+"""
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from mmdet3d.structures import LiDARInstance3DBoxes
+from mmdet.models.task_modules.assigners.match_cost import FocalLossCost
+from mmengine.structures import InstanceData
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from ..geometry.bev_grid import BEVGrid
+
+# Far above any finite cost, far below where float64 sums of it lose the small ones.
+_UNAFFORDABLE = 1e6
+# Beyond this a prediction overlaps nothing, and the clipping of polygons would overflow.
+_MAX_EXTENT_M = 1e4
+
+
+class Assignment(NamedTuple):
+    """Pairs of query and object, one entry each.
+
+    Attributes:
+        queries: (M,) index of the query.
+        objects: (M,) index of the object.
+        ious: (M,) their 3D overlap.
+    """
+
+    queries: Int[Tensor, ' m']
+    objects: Int[Tensor, ' m']
+    ious: Float[Tensor, ' m']
+
+
+@dataclass(frozen=True)
+class HungarianAssigner:
+    """Weighs class, place and overlap.
+
+    Args:
+        bev_grid: its extent normalises distances.
+        class_weight: of the focal cost of the object's class.
+        centre_weight: of the L1 distance of the centres as a share of the extent.
+        iou_weight: of the rotated 3D overlap.
+    """
+
+    bev_grid: BEVGrid
+    class_weight: float
+    centre_weight: float
+    iou_weight: float
+
+    def assign(self, boxes: Float[Tensor, 'n 9'], class_logits: Float[Tensor, 'n k'],
+               object_boxes: Float[Tensor, 'm 9'], object_classes: Int[Tensor, ' m']) -> Assignment:
+        """Assigns min(n, m) pairs; all tensors on the CPU, where the solver and the overlaps run.
+
+        Args:
+            boxes: predictions, bottom-centre.
+            class_logits: of the predictions.
+            object_boxes: ground truth, bottom-centre.
+            object_classes: of the ground truth.
+        """
+        ious = rotated_iou_3d(boxes, object_boxes)
+        extent_m = boxes.new_tensor(self.bev_grid.extent_m)
+        distances = torch.cdist(boxes[:, :2] / extent_m, object_boxes[:, :2] / extent_m, p=1)
+        focal_cost = FocalLossCost(weight=self.class_weight)(
+            InstanceData(scores=class_logits), InstanceData(labels=object_classes))
+        costs = focal_cost + self.centre_weight * distances - self.iou_weight * ious
+        costs = costs.where(costs.isfinite(), costs.new_tensor(_UNAFFORDABLE))
+        queries, objects = (torch.from_numpy(index) for index in linear_sum_assignment(costs.numpy()))
+        return Assignment(queries=queries, objects=objects, ious=ious[queries, objects])
+
+
+def rotated_iou_3d(boxes: Float[Tensor, 'n 9'], others: Float[Tensor, 'm 9']) -> Float[Tensor, 'n m']:
+    """Returns the overlaps of boxes on the CPU; those of a box that is not finite are 0."""
+    ious = boxes.new_zeros(len(boxes), len(others))
+    is_sane = (boxes[:, :7].abs() < _MAX_EXTENT_M).all(1)
+    sane, others = (LiDARInstance3DBoxes(b[:, :7]) for b in (boxes[is_sane], others))
+    ious[is_sane] = LiDARInstance3DBoxes.overlaps(sane, others)
+    return ious

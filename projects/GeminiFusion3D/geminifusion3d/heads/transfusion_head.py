@@ -1,0 +1,179 @@
+"""The TransFusion head, the detection head of BEVFusion: BEV map in, boxes in the LiDAR frame out.
+
+    map -> shared convolution -> heat map -> queries at its peaks -> decoder layer -> class and box
+
+Source: Bai et al., TransFusion, CVPR 2022 (LiDAR branch); the variant of mmdet3d's
+projects/BEVFusion, whose weights fit (bevfusion_keys.py). Delta: ranges come from the grid, the map is
+(B, C, Y, X), and no state survives a call.
+"""
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from mmdet3d.registry import MODELS
+from mmdet3d.structures import Det3DDataSample
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from ..geometry.bev_grid import BEVGrid
+from ..results.content_rules import MAX_BOXES_PER_SAMPLE
+from .assigner import HungarianAssigner
+from .box_coder import CODE_SIZE, BoxCoder
+from .decoder_layer import DecoderLayer, float32_region
+from .feature_map import check_on_grid
+from .query_init import QueryInit
+from .query_prediction import QueryPrediction
+from .targets import TargetMaker
+
+
+class TransFusionOutput(NamedTuple):
+    """Raw predictions of B samples with N queries, in float32.
+
+    Attributes:
+        heatmap_logits: dense heat map.
+        query_classes: class for which a query was chosen.
+        query_scores: height of its peak.
+        class_logits: what the decoder says it is.
+        codes: box codes, see BoxCoder.
+    """
+
+    heatmap_logits: Float[Tensor, 'b k y x']
+    query_classes: Int[Tensor, 'b n']
+    query_scores: Float[Tensor, 'b n']
+    class_logits: Float[Tensor, 'b n k']
+    codes: Float[Tensor, 'b n 10']
+
+
+@MODELS.register_module()
+class GeminiTransFusionHead(BaseModule):
+    """Queries at the peaks of a heat map, one decoder layer, one-to-one assignment, no NMS.
+
+    Args:
+        bev_grid: the grid of the feature map.
+        in_channels: channels of the feature map.
+        hidden_channels: C of the shared convolution, the queries and the decoder.
+        num_queries: N, the most boxes of a sample; at most 500, nuScenes' limit.
+        peak_kernel: side of the square, in cells, in which a query's peak must be the highest.
+        unpooled_classes: small classes of which each cell may be a peak.
+        decoder: `heads`, `feedforward_channels` and `dropout` of the decoder layer.
+        branch_channels: hidden channels of the prediction branches.
+        init_bias: logit at which heat map and classes start.
+        assigner: `class_weight`, `centre_weight` and `iou_weight` of the assignment's costs.
+        gaussian_overlap: overlap that sizes the heat map's Gaussians.
+        min_radius_cells: smallest radius of a Gaussian.
+        loss_heatmap: loss of the dense heat map.
+        loss_cls: focal loss of the queries' classes.
+        loss_bbox: loss of the box codes; must survive NaN targets.
+        code_weights: weight of each of the ten numbers of a box code.
+        score_threshold: boxes below are dropped.
+        centre_margin_m: how far outside the grid's range the bottom centre of a box may lie.
+
+    Raises:
+        ValueError: if there are too many queries or not ten code weights.
+    """
+
+    def __init__(self, *, bev_grid: BEVGrid, in_channels: int, hidden_channels: int, num_queries: int,
+                 peak_kernel: int, unpooled_classes: Sequence[str], decoder: Dict[str, Any],
+                 branch_channels: int, init_bias: float, assigner: Dict[str, float],
+                 gaussian_overlap: float, min_radius_cells: int, loss_heatmap: Dict[str, Any],
+                 loss_cls: Dict[str, Any], loss_bbox: Dict[str, Any], code_weights: Sequence[float],
+                 score_threshold: float, centre_margin_m: float) -> None:
+        super().__init__()
+        _check(num_queries, code_weights)
+        self.bev_grid = bev_grid
+        self.shared_conv = nn.Conv2d(in_channels, hidden_channels, 3, padding=1)
+        self.query_init = QueryInit(
+            bev_grid=bev_grid, channels=hidden_channels, num_queries=num_queries,
+            peak_kernel=peak_kernel, unpooled_classes=unpooled_classes, init_bias=init_bias)
+        self.decoder = DecoderLayer(channels=hidden_channels, **decoder)
+        self.prediction = QueryPrediction(channels=hidden_channels, branch_channels=branch_channels,
+                                          init_bias=init_bias)
+        self.target_maker = TargetMaker(
+            bev_grid=bev_grid, assigner=HungarianAssigner(bev_grid=bev_grid, **assigner),
+            gaussian_overlap=gaussian_overlap, min_radius_cells=min_radius_cells)
+        self.loss_heatmap = MODELS.build(loss_heatmap)
+        self.loss_cls = MODELS.build(loss_cls)
+        self.loss_bbox = MODELS.build(loss_bbox)
+        self.register_buffer('code_weights', torch.tensor(code_weights), persistent=False)
+        self.score_threshold, self.centre_margin_m = score_threshold, centre_margin_m
+
+    def forward(self, features: List[Tensor]) -> TransFusionOutput:
+        """Runs the head up to its raw predictions; all but the shared convolution in float32.
+
+        Args:
+            features: one map (B, C, Y, X).
+
+        Raises:
+            ValueError: if it is not one map on the grid.
+        """
+        if len(features) != 1:
+            raise ValueError(f'GeminiTransFusionHead reads one map, got {len(features)}; bev_neck must '
+                             'merge its levels')
+        check_on_grid(features[0], self.bev_grid)
+        bev = self.shared_conv(features[0])
+        with float32_region(bev):
+            bev = bev.float()
+            queries = self.query_init(bev)
+            decoded = self.decoder(queries.features, queries.centre_xy_cells,
+                                   bev.flatten(2).transpose(1, 2), self.query_init.cell_xy_cells)
+            class_logits, codes = self.prediction(decoded, queries.centre_xy_cells)
+        return TransFusionOutput(
+            heatmap_logits=queries.heatmap_logits, query_classes=queries.classes,
+            query_scores=queries.scores, class_logits=class_logits, codes=codes)
+
+    def loss(self, features: List[Tensor], samples: List[Det3DDataSample]) -> Dict[str, Tensor]:
+        """Returns the losses, and the mean overlap of matched boxes to watch.
+
+        Args:
+            features: one map (B, C, Y, X).
+            samples: with `gt_instances_3d`.
+        """
+        output = self(features)
+        with float32_region(output.codes):
+            return self.loss_by_output(output, [sample.gt_instances_3d for sample in samples])
+
+    def loss_by_output(self, output: TransFusionOutput, ground_truth: Sequence[InstanceData]
+                       ) -> Dict[str, Tensor]:
+        """Returns the losses of raw predictions; see `loss`."""
+        targets = self.target_maker.make(output.codes, output.class_logits, ground_truth)
+        n_assigned = max(int(targets.is_assigned.sum()), 1)
+        n_peaks = max(int(targets.heatmap.eq(1).sum()), 1)
+        heatmap = output.heatmap_logits.sigmoid().clamp(1e-4, 1 - 1e-4)
+        weights = targets.is_assigned.unsqueeze(-1) * self.code_weights
+        # One-hot targets: for class indices on a GPU the host would call a compiled operator.
+        loss_cls = self.loss_cls(output.class_logits.flatten(0, 1), targets.classes.flatten(0, 1),
+                                 avg_factor=n_assigned)
+        return dict(loss_heatmap=self.loss_heatmap(heatmap, targets.heatmap, avg_factor=n_peaks),
+                    loss_cls=loss_cls,
+                    loss_bbox=self.loss_bbox(output.codes, targets.codes, weights,
+                                             avg_factor=n_assigned),
+                    matched_iou=targets.mean_iou)
+
+    def predict(self, features: List[Tensor], samples: List[Det3DDataSample]) -> List[InstanceData]:
+        """Returns the boxes of each sample: bottom-centre, (N, 9), in the LiDAR frame.
+
+        Args:
+            features: one map (B, C, Y, X).
+            samples: whose metainfo names the type of boxes.
+        """
+        output = self(features)
+        boxes = BoxCoder(self.bev_grid).decode(output.codes)
+        own_logits = output.class_logits.gather(2, output.query_classes.unsqueeze(-1)).squeeze(-1)
+        scores = own_logits.sigmoid() * output.query_scores
+        low_m = boxes.new_tensor(self.bev_grid.range_m[:3]) - self.centre_margin_m
+        high_m = boxes.new_tensor(self.bev_grid.range_m[3:]) + self.centre_margin_m
+        is_kept = (((boxes[..., :3] >= low_m) & (boxes[..., :3] <= high_m)).all(-1)
+                   & (scores >= self.score_threshold))
+        return [InstanceData(bboxes_3d=sample.metainfo['box_type_3d'](box[keep], box_dim=9),
+                             scores_3d=score[keep], labels_3d=label[keep])
+                for sample, box, score, label, keep in
+                zip(samples, boxes, scores, output.query_classes, is_kept)]
+
+
+def _check(num_queries: int, code_weights: Sequence[float]) -> None:
+    if num_queries > MAX_BOXES_PER_SAMPLE:
+        raise ValueError(f'nuScenes allows {MAX_BOXES_PER_SAMPLE} boxes a sample, got num_queries='
+                         f'{num_queries}')
+    if len(code_weights) != CODE_SIZE:
+        raise ValueError(f'code_weights needs {CODE_SIZE} numbers, got {len(code_weights)}')
