@@ -1,6 +1,7 @@
 """The sparse encoder on a CPU: equal to a dense convolution, sizes from the grid."""
 import pytest
 import torch
+from mmdet3d.models.middle_encoders import SparseEncoder
 from spconv.pytorch import SparseConvTensor, SubMConv3d
 
 from geminifusion3d.geometry.bev_grid import BEVGrid
@@ -46,3 +47,36 @@ def test_its_output_has_the_grids_rows_and_columns_and_the_channels_it_says():
 def test_voxels_that_do_not_lead_to_the_cells_are_refused_when_built():
     with pytest.raises(ValueError, match=r'cells of 0.8 m, but bev_grid.cell_m is 1 m'):
         GeminiSparseEncoder(bev_grid=GRID, voxel_m=(0.2, 0.2, 0.25), **STAGES)
+
+
+@pytest.mark.parametrize('voxel_m, cell_m, half_m', [((0.075, 0.075, 0.2), 0.6, 54.0),
+                                                     ((0.1, 0.1, 0.2), 0.8, 51.2)])
+def test_the_published_sizes_have_the_hosts_weights_one_to_one(voxel_m, cell_m, half_m):
+    stages = dict(
+        in_channels=5, base_channels=16, output_channels=128, block_type='basicblock',
+        encoder_channels=((16, 16, 32), (32, 32, 64), (64, 64, 128), (128, 128)),
+        encoder_paddings=((0, 0, 1), (0, 0, 1), (0, 0, (0, 1, 1)), (0, 0)))
+    grid = BEVGrid(range_m=(-half_m, -half_m, -5.0, half_m, half_m, 3.0), cell_m=cell_m)
+    ours = GeminiSparseEncoder(bev_grid=grid, voxel_m=voxel_m, **stages)
+    n = round(2 * half_m / voxel_m[0])
+    host = SparseEncoder(sparse_shape=[41, n, n], **stages)
+    assert ours.sparse_shape == host.sparse_shape and ours.out_channels == 256
+    host.load_state_dict(ours.state_dict())
+
+
+def test_one_voxel_trains():
+    encoder = GeminiSparseEncoder(bev_grid=GRID, voxel_m=(0.25, 0.25, 0.25), **STAGES)
+    features, place = torch.randn(1, 5), torch.tensor([[0, 7, 15, 23]])
+    trained = encoder.train()(features, place, 1)
+    trained.sum().backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in encoder.parameters())
+    assert torch.isfinite(trained).all()
+
+
+def test_it_computes_in_float32_under_autocast():
+    encoder = GeminiSparseEncoder(bev_grid=GRID, voxel_m=(0.25, 0.25, 0.25), **STAGES).eval()
+    features, places = torch.randn(2, 5), torch.tensor([[0, 0, 0, 0], [0, 15, 31, 47]])
+    with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):
+        under_autocast = encoder(features, places, 1)
+    assert under_autocast.dtype == torch.float32
+    assert torch.equal(under_autocast, encoder(features, places, 1))

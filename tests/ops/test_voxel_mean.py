@@ -1,38 +1,36 @@
-"""Voxel means by hand and by numpy, empty clouds included."""
-import numpy as np
+"""Means and maxima of voxels by hand, with their gradients."""
 import torch
 
-from geminifusion3d.ops.voxel_mean import voxel_mean
+from geminifusion3d.ops.voxel_groups import group_points
+from geminifusion3d.ops.voxel_max import max_per_voxel
+from geminifusion3d.ops.voxel_mean import mean_per_voxel
 
 RANGE_M, VOXEL_M, COUNT = (0.0, 0.0, 0.0, 4.0, 2.0, 1.0), (1.0, 1.0, 0.5), (4, 2, 2)
+CLOUD = torch.tensor([[2.25, 1.5, 0.6], [2.75, 1.5, 0.6], [0.5, 0.5, 0.1]])
 
 
-def test_two_points_of_one_voxel_are_averaged():
-    cloud = torch.tensor([[2.25, 1.5, 0.6, 10.0], [2.75, 1.5, 0.6, 30.0], [0.5, 0.5, 0.1, 7.0]])
-    features, coordinates = voxel_mean([cloud], RANGE_M, VOXEL_M, COUNT)
-    assert coordinates.tolist() == [[0, 0, 0, 0], [0, 1, 1, 2]]  # batch, z, y, x
-    assert torch.allclose(features, torch.tensor([[0.5, 0.5, 0.1, 7.0], [2.5, 1.5, 0.6, 20.0]]))
+def test_the_points_of_a_voxel_are_averaged():
+    groups = group_points([CLOUD], RANGE_M, VOXEL_M, COUNT)
+    values = torch.tensor([[10.0, -1.0], [30.0, -3.0], [7.0, 5.0]], requires_grad=True)
+    mean = mean_per_voxel(values, groups)
+    assert mean.tolist() == [[7.0, 5.0], [20.0, -2.0]]
+    mean[1, 0].backward()
+    assert values.grad.tolist() == [[0.5, 0.0], [0.5, 0.0], [0.0, 0.0]]
 
 
-def test_it_equals_a_dictionary_of_voxels():
-    rng = np.random.default_rng(0)
-    clouds = [rng.uniform([-1, -1, -1, 0], [5, 3, 2, 9], (200, 4)).astype(np.float32)
-              for _ in range(2)]
-    voxels = {}
-    for batch, cloud in enumerate(clouds):
-        for point in cloud:
-            if (point[:3] >= RANGE_M[:3]).all() and (point[:3] < RANGE_M[3:]).all():
-                x, y, z = np.floor(point[:3] / VOXEL_M).astype(int)
-                voxels.setdefault((batch, z, y, x), []).append(point)
-    features, coordinates = voxel_mean([torch.from_numpy(c) for c in clouds], RANGE_M, VOXEL_M, COUNT)
-    assert list(map(tuple, coordinates.tolist())) == sorted(voxels)
-    expected = np.stack([np.mean(voxels[key], axis=0) for key in sorted(voxels)])
-    assert np.allclose(features.numpy(), expected, atol=1e-5)
+def test_the_largest_value_of_a_voxel_wins_also_below_zero():
+    groups = group_points([CLOUD], RANGE_M, VOXEL_M, COUNT)
+    values = torch.tensor([[10.0, -1.0], [30.0, -3.0], [7.0, -5.0]], requires_grad=True)
+    largest = max_per_voxel(values, groups)
+    assert largest.tolist() == [[7.0, -5.0], [30.0, -1.0]]
+    largest.sum().backward()
+    assert values.grad.tolist() == [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
 
 
-def test_empty_clouds_pass_through():
-    empty, one = torch.zeros(0, 4), torch.tensor([[0.5, 0.5, 0.5, 1.0]])
-    features, coordinates = voxel_mean([empty, one, empty], RANGE_M, VOXEL_M, COUNT)
-    assert coordinates.tolist() == [[1, 1, 0, 0]] and len(features) == 1
-    features, coordinates = voxel_mean([empty, empty], RANGE_M, VOXEL_M, COUNT)
-    assert features.shape == (0, 4) and coordinates.shape == (0, 4)
+def test_no_points_give_no_voxels_and_a_gradient_of_the_right_shape():
+    groups = group_points([torch.zeros(0, 3)], RANGE_M, VOXEL_M, COUNT)
+    values = torch.zeros(0, 2, requires_grad=True)
+    both = mean_per_voxel(values, groups) + max_per_voxel(values, groups)
+    assert both.shape == (0, 2)
+    both.sum().backward()
+    assert values.grad.shape == (0, 2)

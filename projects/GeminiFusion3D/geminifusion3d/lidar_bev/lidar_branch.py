@@ -1,5 +1,9 @@
-"""The LiDAR branch: points -> voxels -> sparse encoder -> LiDAR BEV."""
-from typing import Any, Dict, Sequence
+"""The LiDAR branch: points -> voxels -> voxel encoder -> encoder -> LiDAR BEV.
+
+Each arrow is a part that can be exchanged: dynamic or hard voxels; their mean or a pillar network;
+sparse or pillar encoder.
+"""
+from typing import Any, Dict, Optional, Sequence
 
 import torch
 from mmdet3d.registry import MODELS
@@ -7,7 +11,6 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
-from ..ops.voxel_mean import voxel_mean
 
 
 @MODELS.register_module(name='GeminiLidarBranch')
@@ -17,14 +20,25 @@ class LidarBranch(BaseModule):
     Args:
         bev_grid: the model's grid.
         voxel_m: voxel size along x, y, z.
-        encoder: a GeminiSparseEncoder without grid and voxel size, which it gets from here.
+        encoder: voxels to the map, without grid and voxel size, which it gets from here.
+        voxelization: points to voxels, likewise; GeminiDynamicVoxelization by default.
+        voxel_encoder: features of a voxel, likewise; GeminiVoxelMean by default.
+        scale_features: positions in [-1, 1] and intensity in [0, 1] instead of raw values. Published
+            weights expect raw ones.
     """
 
-    def __init__(self, *, bev_grid: BEVGrid, voxel_m: Sequence[float], encoder: Dict[str, Any]) -> None:
+    def __init__(self, *, bev_grid: BEVGrid, voxel_m: Sequence[float], encoder: Dict[str, Any],
+                 voxelization: Optional[Dict[str, Any]] = None,
+                 voxel_encoder: Optional[Dict[str, Any]] = None, scale_features: bool = True) -> None:
         super().__init__()
-        self.bev_grid = bev_grid
-        self.voxel_m = tuple(voxel_m)
-        self.encoder = MODELS.build({**encoder, 'bev_grid': bev_grid, 'voxel_m': self.voxel_m})
+        place = dict(bev_grid=bev_grid, voxel_m=tuple(voxel_m))
+        self.encoder = MODELS.build({**encoder, **place})
+        self.voxelization = MODELS.build({
+            **(voxelization or dict(type='GeminiDynamicVoxelization')), **place,
+            'n_voxels_xyz': self.encoder.n_voxels_xyz})
+        self.voxel_encoder = MODELS.build({
+            **(voxel_encoder or dict(type='GeminiVoxelMean')), 'bev_grid': bev_grid,
+            'scale_features': scale_features})
 
     def forward(self, points: Sequence[Tensor]) -> Tensor:
         """Returns the LiDAR BEV (B, C, Y, X).
@@ -33,13 +47,7 @@ class LidarBranch(BaseModule):
             points: one (N_i, F) cloud a sample: x, y, z in metres in the LiDAR frame, then features.
         """
         with torch.autocast(points[0].device.type, enabled=False):
-            features, coordinates = voxel_mean(
-                points, self.bev_grid.range_m, self.voxel_m, self.encoder.n_voxels_xyz)
-            bev = self.encoder(self._scaled(features), coordinates, len(points))
+            groups = self.voxelization([cloud.float() for cloud in points])
+            features = self.voxel_encoder(groups)
+        bev = self.encoder(features, groups.coordinates_bzyx, len(points))
         return bev.contiguous(memory_format=torch.channels_last)
-
-    def _scaled(self, features: Tensor) -> Tensor:
-        """Brings positions into [-1, 1] and intensity into [0, 1]: raw metres slow training down."""
-        low, high = features.new_tensor(self.bev_grid.range_m).chunk(2)
-        position = (features[:, :3] - (low + high) / 2) / ((high - low) / 2)
-        return torch.cat([position, features[:, 3:4] / 255, features[:, 4:]], dim=1)

@@ -1,14 +1,16 @@
 """Voxels to a dense BEV map with sparse 3D convolutions.
 
-Source: mmdet3d 1.4.0 SparseEncoder (SECOND, Yan et al., Sensors 2018).
+Source: mmdet3d 1.4.0 SparseEncoder (SECOND, Yan et al., Sensors 2018), whose weights fit.
 """
 from typing import Sequence
 
+import torch
 from mmdet3d.models.middle_encoders import SparseEncoder
 from mmdet3d.registry import MODELS
 from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
+from .few_rows_norm import FewRowsNorm
 from .spconv_cpu import enable_spconv_on_cpu, use_native_algorithm
 
 
@@ -43,7 +45,7 @@ class GeminiSparseEncoder(SparseEncoder):
         # One empty layer above the range, as everywhere in SECOND, so that heights halve evenly.
         super().__init__(
             in_channels=in_channels, sparse_shape=[n_z + 1, n_y, n_x], order=('conv', 'norm', 'act'),
-            norm_cfg=dict(type='BN1d', eps=1e-3, momentum=norm_momentum),
+            norm_cfg=dict(type=FewRowsNorm, eps=1e-3, momentum=norm_momentum),
             base_channels=base_channels, output_channels=output_channels,
             encoder_channels=tuple(map(tuple, encoder_channels)),
             encoder_paddings=tuple(map(tuple, encoder_paddings)), block_type=block_type)
@@ -59,10 +61,18 @@ class GeminiSparseEncoder(SparseEncoder):
             batch_size: B, also counting empty clouds.
         """
         if len(voxel_features) == 0:
-            return voxel_features.new_zeros(batch_size, self.out_channels, *self.bev_grid.shape_yx)
+            return self._empty_map(voxel_features, batch_size)
         if not voxel_features.is_cuda:
             use_native_algorithm(self)
-        return super().forward(voxel_features, coordinates_bzyx, batch_size)
+        with torch.autocast(voxel_features.device.type, enabled=False):
+            return super().forward(voxel_features, coordinates_bzyx, batch_size)
+
+    def _empty_map(self, voxel_features: Tensor, batch_size: int) -> Tensor:
+        bev = voxel_features.new_zeros(batch_size, self.out_channels, *self.bev_grid.shape_yx)
+        if self.training:
+            # Distributed training waits for a gradient of every parameter from every process.
+            bev = bev + sum(parameter.sum() * 0 for parameter in self.parameters())
+        return bev
 
 
 def _layers_left(n_layers: int, paddings: Sequence[Sequence], block_type: str) -> int:

@@ -1,0 +1,19 @@
+"""Point features of similar size: raw metres and a raw intensity of up to 255 slow training down."""
+import torch
+from torch import Tensor
+
+from ..geometry.bev_grid import BEVGrid
+
+MAX_INTENSITY = 255
+
+
+def scale_points(points: Tensor, bev_grid: BEVGrid) -> Tensor:
+    """Brings positions into [-1, 1] and intensity into [0, 1]; further features stay.
+
+    Args:
+        points: (N, F) x, y, z in metres, intensity, further features.
+        bev_grid: whose range becomes [-1, 1].
+    """
+    low, high = points.new_tensor(bev_grid.range_m).chunk(2)
+    position = (points[:, :3] - (low + high) / 2) / ((high - low) / 2)
+    return torch.cat([position, points[:, 3:4] / MAX_INTENSITY, points[:, 4:]], dim=1)

@@ -1,0 +1,50 @@
+"""Points in voxels: against a dictionary of voxels, empty clouds included."""
+import numpy as np
+import torch
+
+from geminifusion3d.ops.voxel_groups import group_points
+
+# 4 x 2 x 2 voxels along x, y, z.
+RANGE_M, VOXEL_M, COUNT = (0.0, 0.0, 0.0, 4.0, 2.0, 1.0), (1.0, 1.0, 0.5), (4, 2, 2)
+
+
+def test_each_point_knows_its_voxel_and_each_voxel_its_place():
+    cloud = torch.tensor([[2.25, 1.5, 0.6, 10.0], [0.5, 0.5, 0.1, 7.0], [9.0, 0.5, 0.1, 8.0],
+                          [2.75, 1.5, 0.6, 30.0]])
+    groups = group_points([cloud], RANGE_M, VOXEL_M, COUNT)
+    assert groups.coordinates_bzyx.tolist() == [[0, 0, 0, 0], [0, 1, 1, 2]]
+    assert groups.voxel_of_point.tolist() == [1, 0, 1]
+    assert torch.equal(groups.points, cloud[[0, 1, 3]])
+    assert groups.centres_m.tolist() == [[0.5, 0.5, 0.25], [2.5, 1.5, 0.75]]
+
+
+def test_it_equals_a_dictionary_of_voxels():
+    rng = np.random.default_rng(0)
+    clouds = [rng.uniform([-1, -1, -1, 0], [5, 3, 2, 9], (200, 4)).astype(np.float32)
+              for _ in range(2)]
+    voxels = {}
+    for batch, cloud in enumerate(clouds):
+        for point in cloud:
+            if (point[:3] >= RANGE_M[:3]).all() and (point[:3] < RANGE_M[3:]).all():
+                x, y, z = np.floor(point[:3] / VOXEL_M).astype(int)
+                voxels.setdefault((batch, z, y, x), []).append(point)
+    groups = group_points([torch.from_numpy(c) for c in clouds], RANGE_M, VOXEL_M, COUNT)
+    assert list(map(tuple, groups.coordinates_bzyx.tolist())) == sorted(voxels)
+    for row, key in enumerate(sorted(voxels)):
+        found = groups.points[groups.voxel_of_point == row].numpy()
+        assert (found == np.stack(voxels[key])).all()
+
+
+def test_a_point_just_below_the_upper_edge_stays_in_the_last_voxel():
+    below = float(np.nextafter(np.float32(54.0), np.float32(0)))
+    groups = group_points([torch.tensor([[below, 0.0, 0.0]])], (-54.0, -1, -1, 54.0, 1, 1),
+                          (0.075, 1, 1), (1440, 2, 2))
+    assert groups.coordinates_bzyx.tolist() == [[0, 1, 1, 1439]]
+
+
+def test_empty_clouds_pass_through():
+    empty, one = torch.zeros(0, 4), torch.tensor([[0.5, 0.5, 0.5, 1.0]])
+    groups = group_points([empty, one, empty], RANGE_M, VOXEL_M, COUNT)
+    assert groups.coordinates_bzyx.tolist() == [[1, 1, 0, 0]] and len(groups.points) == 1
+    groups = group_points([empty, empty], RANGE_M, VOXEL_M, COUNT)
+    assert groups.points.shape == (0, 4) and groups.coordinates_bzyx.shape == (0, 4)
