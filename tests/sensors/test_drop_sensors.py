@@ -1,13 +1,19 @@
 """Sensors fail as asked, the rest of the sample stays, and in training one sensor is always left."""
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import LiDARPoints
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from geminifusion3d.channels import CAMERA_NAMES
 from geminifusion3d.sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from geminifusion3d.sensors.seeding import seeded_generators
 
+DATASET = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets' / 'nuscenes.py'
 NUM_DRAWS = 4000
 # Four standard deviations of a share of NUM_DRAWS.
 TOLERANCE = 4 * 0.5 / NUM_DRAWS ** 0.5
@@ -62,6 +68,22 @@ def test_a_sensor_that_is_unknown_or_not_loaded_is_named():
         GeminiDropSensors(lidar=True).transform(sample(points=None))
     with pytest.raises(ValueError, match='cannot drop CAM_BACK: not loaded'):
         GeminiDropSensors(cameras=['CAM_BACK']).transform(sample(img=None, cam_names=None))
+
+
+def test_what_is_missing_reaches_the_model_past_the_other_steps():
+    init_default_scope('mmdet3d')
+    pack = Config.fromfile(DATASET).pack_testing
+    range_m = [-50.0, -50.0, -5.0, 50.0, 50.0, 5.0]
+    steps = [GeminiDropSensors(cameras=['CAM_BACK'], lidar=True),
+             *map(TRANSFORMS.build, [dict(type='PointsRangeFilter', point_cloud_range=range_m),
+                                     dict(type='PointShuffle'), pack])]
+    packed = sample()
+    for step in steps:
+        packed = step(packed)
+    assert packed['inputs']['points'].shape == (0, 5)
+    assert packed['inputs']['img'].shape == (6, 3, 2, 3)
+    present = packed['data_samples'].metainfo['camera_present']
+    assert present.tolist() == [True, True, True, False, True, True]
 
 
 def test_sensors_fail_as_often_as_asked():
