@@ -61,3 +61,12 @@ def test_a_run_whose_rate_belongs_to_another_batch_size_does_not_start(tmp_path:
     extra = 'auto_scale_lr = dict(enable=False, base_batch_size=4)\n'
     with pytest.raises(UserError, match='batches of 4 samples, but 1 processes x 2 samples'):
         run_train(write_config(tmp_path, extra=extra), tmp_path / 'run')
+
+
+def test_a_training_is_not_resumed_with_another_batch_size(tmp_path: Path) -> None:
+    config = write_config(tmp_path, extra="optim_wrapper['type'] = 'GeminiOptimWrapper'\n")
+    run_train(config, tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=2')
+    for option, got in (('optim_wrapper.accumulative_counts=2', '2 samples an iteration x 2'),
+                        ('train_dataloader.batch_size=4', '4 samples an iteration x 1')):
+        with pytest.raises(UserError, match=f'with 2 samples an iteration x 1 .* got {got}'):
+            run_train(config, tmp_path / 'run', '--resume', '--cfg-options', option)

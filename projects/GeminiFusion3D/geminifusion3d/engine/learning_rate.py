@@ -4,7 +4,7 @@ Source: the linear rule of Goyal et al., Accurate, Large Minibatch SGD (2017), a
 (Runner.scale_lr). The delta: the real batch size counts accumulated iterations; targets of schedules,
 which the host leaves as they are, are scaled as well; a wrong batch size is never ignored.
 """
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from ..errors import UserError
 
@@ -43,6 +43,23 @@ def batch_size_ratio(auto_scale_lr: Optional[Mapping[str, Any]], *, processes: i
             f'off: scale it with --auto-scale-lr, train with batches of {base}, or, if the learning rate '
             f'is meant for {real}, say so with --cfg-options auto_scale_lr.base_batch_size={real}')
     return real / base
+
+
+def check_same_batches(real: Sequence[int], before: Sequence[int]) -> None:
+    """Refuses to continue a training whose learning rate and schedule are of other batches.
+
+    Args:
+        real: samples an iteration of all processes, and iterations a step, now.
+        before: the same of the checkpoint.
+
+    Raises:
+        UserError: if they differ.
+    """
+    if list(real) != list(before):
+        raise UserError(f'the checkpoint was trained with {before[0]} samples an iteration x {before[1]} '
+                        f'iterations a step, expected the same to resume, got {real[0]} samples an '
+                        f'iteration x {real[1]}: adapt the number of processes, batch_size or '
+                        f'optim_wrapper.accumulative_counts')
 
 
 def scaled_schedules(schedules: Schedules, ratio: float) -> Schedules:

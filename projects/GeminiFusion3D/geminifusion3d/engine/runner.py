@@ -1,7 +1,8 @@
 """Training and testing: mmengine's Runner where its assumptions do not hold for this project.
 
 The delta to `mmengine.runner.Runner` 0.10.7, method by method: processes on CPUs (`setup_env`,
-`wrap_model`), a learning rate and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`),
+`wrap_model`), parts that are frozen or forget their activations (`wrap_model`, `train`), a learning rate
+and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`),
 checkpoints that are read safely, fit the model and are written whole (`load_or_resume`,
 `load_checkpoint`, `save_checkpoint`), collected results inside the work directory (`build_evaluator`),
 and a console that shows progress only (`build_logger`).
@@ -10,6 +11,7 @@ import logging
 import os
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
+from unittest import mock
 
 import torch
 from mmengine.dist import broadcast_object_list, is_distributed, is_main_process
@@ -18,18 +20,23 @@ from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.registry import RUNNERS
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import runner as host
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
+from .activation_checkpointing import checkpoint_activations
 from .checkpoint_file import read_checkpoint
 from .checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from .distributed import runs_on_gpu, start_process_group
-from .learning_rate import batch_size_ratio, scaled_schedules
+from .frozen_modules import freeze_modules
+from .learning_rate import batch_size_ratio, check_same_batches, scaled_schedules
 from .optim_wrapper import GeminiOptimWrapper
 from .resume import check_resumable, find_resumable
 
 PART_SUFFIX = '.part'
+# Under this name a checkpoint remembers samples an iteration and iterations a step.
+BATCHES = 'batches'
 # Longer messages, such as one line of a hundred metrics, are for the log file.
 CONSOLE_CHARACTERS = 2000
 # Long dumps, and notes of the host to its own developers.
@@ -65,7 +72,10 @@ class GeminiRunner(Runner):
 
     def wrap_model(self, model_wrapper_cfg: Optional[Dict[str, Any]], model: nn.Module
                    ) -> nn.Module:
-        """On CPUs, wraps without device ids, and without SyncBatchNorm, which needs a GPU."""
+        """Freezes what `frozen_modules` names; on CPUs, wraps without device ids and SyncBatchNorm."""
+        if self.cfg.get('frozen_modules') and not is_model_wrapper(model):
+            frozen = freeze_modules(model, self.cfg.frozen_modules)
+            self.logger.info(f'frozen: {", ".join(self.cfg.frozen_modules)}, {frozen} weights')
         if self.distributed and not runs_on_gpu() and not is_model_wrapper(model):
             if self.cfg.pop('sync_bn', None) is not None:
                 self.logger.warning('sync_bn is left out: SyncBatchNorm needs a GPU')
@@ -75,6 +85,11 @@ class GeminiRunner(Runner):
                 'find_unused_parameters': self.cfg.get('find_unused_parameters', False),
                 **(model_wrapper_cfg or {}), 'device_ids': None}
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def train(self) -> nn.Module:
+        """Trains as the host does; `activation_checkpointing` changes no result."""
+        with mock.patch.object(host, 'turn_on_activation_checkpointing', checkpoint_activations):
+            return super().train()
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         """As the host's; accumulated gradients are stepped at the end of each epoch at the latest."""
@@ -89,9 +104,11 @@ class GeminiRunner(Runner):
         Raises:
             UserError: if the two differ and scaling is off.
         """
-        ratio = batch_size_ratio(
-            auto_scale_lr, processes=self.world_size, batch_size=self.train_dataloader.batch_size,
-            accumulated=getattr(optim_wrapper, '_accumulative_counts', 1))
+        sizes = dict(processes=self.world_size, batch_size=self.train_dataloader.batch_size,
+                     accumulated=getattr(optim_wrapper, '_accumulative_counts', 1))
+        self.message_hub.update_info(
+            BATCHES, [sizes['processes'] * sizes['batch_size'], sizes['accumulated']])
+        ratio = batch_size_ratio(auto_scale_lr, **sizes)
         rates = [group['lr'] for group in optim_wrapper.param_groups]
         if ratio != 1.0:
             for group in optim_wrapper.param_groups:
@@ -141,7 +158,9 @@ class GeminiRunner(Runner):
         elif self._resume:
             check_resumable(Path(source))
         if source is not None and self._resume:
+            real = self.message_hub.get_info(BATCHES)
             self.resume(str(source))
+            check_same_batches(real, self.message_hub.get_info(BATCHES, real))
         elif source is not None:
             self.load_checkpoint(source, strict=not is_training)
 
@@ -165,7 +184,8 @@ class GeminiRunner(Runner):
         _load_checkpoint_to_model(model, checkpoint, strict=False,
                                   revise_keys=revise_keys or [(r'^module\.', '')])
         self._has_loaded = True
-        self.logger.info(f'Load checkpoint from {filename}')
+        if 'ema_state_dict' in checkpoint and not self._resume:
+            self.logger.info(f'the weights of {filename} are the moving average of its training')
         return checkpoint
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
