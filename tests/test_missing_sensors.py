@@ -25,7 +25,8 @@ def parts_of(cfg: Config) -> set:
     parts = {name: cfg.model.get(name) or {} for name in ('fuser', 'camera_branch', 'lidar_branch')}
     kinds = {name: [part.get('type'), part.get('encoder', {}).get('type'), repr(part.get('voxelization'))]
              for name, part in parts.items()}
-    options = {key: value for key, value in parts['fuser'].items() if 'channels' not in key and key != 'heads'}
+    options = {key: value for key, value in parts['fuser'].items()
+               if 'channels' not in key and key != 'heads'}
     return {repr(options), repr([bool(part) for part in parts.values()]), *map(repr, kinds.items())}
 
 
