@@ -5,6 +5,8 @@ Source: Jia et al., GeminiFusion, ICML 2024, section 3; the official segmentatio
 keys a pixel. What changes here: the function is the same, the pixels are no batch, the softmax over
 two keys is a sigmoid, and one key projection serves both keys.
 """
+from typing import Optional
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -69,17 +71,26 @@ class GeminiAttention(nn.Module):
             nn.init.zeros_(projection.bias)
 
     def forward(self, own: Float[Tensor, '*cells c'], other: Float[Tensor, '*cells c'],
-                relation: Float[Tensor, '*cells c'], noise_k: Float[Tensor, ' c'],
-                noise_v: Float[Tensor, ' c']) -> Float[Tensor, '*cells c']:
-        """Returns the own feature enriched by its twin; see the class for the formula."""
+                relation: Optional[Float[Tensor, '*cells c']], noise_k: Optional[Float[Tensor, ' c']],
+                noise_v: Optional[Float[Tensor, ' c']]) -> Float[Tensor, '*cells c']:
+        """Returns the own feature enriched by its twin; see the class for the formula.
+
+        Args:
+            own: x.
+            other: y.
+            relation: r; None for plain cross-attention, whose cross key is Wk y.
+            noise_k: noise of the self key; None for none.
+            noise_v: noise of the self value; None for none.
+        """
         # 1. Two-key softmax = sigmoid of the logit difference, and k_self - k_cross is one projection.
-        key_difference = self.k_proj(own * (1 - relation) + noise_k)
+        gap = own * (1 - relation) if relation is not None else own - other
+        key_difference = self.k_proj(gap if noise_k is None else gap + noise_k)
         head_size = own.shape[-1] // self.heads
         logits = (self.q_proj(own) * key_difference).unflatten(-1, (self.heads, head_size))
         # 2. Attention logits in float32 whatever the autocast dtype.
         self_share = torch.sigmoid(logits.float().sum(-1, keepdim=True) / head_size ** 0.5)
         self_share = self_share.expand_as(logits).flatten(-2).to(own.dtype)
         # 3. Mix the two values, each head by its own share.
-        value_self = self.v_proj(own + noise_v)
+        value_self = self.v_proj(own if noise_v is None else own + noise_v)
         value_cross = self.v_proj(other)
         return own + self.out_proj(torch.lerp(value_cross, value_self, self_share))

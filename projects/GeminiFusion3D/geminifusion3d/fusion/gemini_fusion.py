@@ -1,17 +1,24 @@
 """GeminiFusion: L layers of attention in both directions, then one map.
 
 Source: Jia et al., GeminiFusion, ICML 2024, section 3; the two outputs are summed with softmax(alpha)
-as in the official KITTI branch (point_fusion.py).
+as in the official KITTI branch (point_fusion.py). Its parts can be left out, for ablations.
 """
+from typing import Optional, Tuple
+
 import torch
 from jaxtyping import Float
 from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from .conv_fuser import GeminiConvFuser
 from .gemini_attention import GeminiAttention, RelationScore
+from .same_cells import check_same_shape
 
 CAMERA, LIDAR = 0, 1
+# Which modalities read the other one.
+DIRECTIONS = {'both': (CAMERA, LIDAR), 'camera_from_lidar': (CAMERA, ), 'lidar_from_camera': (LIDAR, )}
+MERGES = ('alpha', 'concat')
 
 
 class GeminiFusionLayer(nn.Module):
@@ -20,27 +27,37 @@ class GeminiFusionLayer(nn.Module):
     Args:
         channels: C.
         heads: attention heads.
+        noise: add the learned noise to the self key and value.
+        relation: score how much the two features agree; without it the cross key is the twin itself.
+        directions: a key of DIRECTIONS; a modality that does not read passes unchanged.
     """
 
-    def __init__(self, *, channels: int, heads: int) -> None:
+    def __init__(self, *, channels: int, heads: int, noise: bool = True, relation: bool = True,
+                 directions: str = 'both') -> None:
         super().__init__()
-        self.relation = RelationScore(channels=channels)
-        self.camera_attention = GeminiAttention(channels=channels, heads=heads)
-        self.lidar_attention = GeminiAttention(channels=channels, heads=heads)
+        readers = DIRECTIONS[directions]
+        self.relation = RelationScore(channels=channels) if relation else None
+        self.camera_attention = GeminiAttention(channels=channels, heads=heads) if CAMERA in readers else None
+        self.lidar_attention = GeminiAttention(channels=channels, heads=heads) if LIDAR in readers else None
         # Layer-adaptive noise: one learned row a modality, of this layer alone.
-        self.k_noise = nn.Embedding(2, channels)
-        self.v_noise = nn.Embedding(2, channels)
+        self.k_noise = nn.Embedding(2, channels) if noise else None
+        self.v_noise = nn.Embedding(2, channels) if noise else None
 
     def forward(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c']
-                ) -> 'tuple[Tensor, Tensor]':
+                ) -> Tuple[Tensor, Tensor]:
         """Returns the enriched camera and LiDAR features; each reads the other's input."""
-        new_camera = self.camera_attention(
-            camera, lidar, self.relation(camera, lidar),
-            self.k_noise.weight[CAMERA], self.v_noise.weight[CAMERA])
-        new_lidar = self.lidar_attention(
-            lidar, camera, self.relation(lidar, camera),
-            self.k_noise.weight[LIDAR], self.v_noise.weight[LIDAR])
+        new_camera = self._read(self.camera_attention, camera, lidar, CAMERA)
+        new_lidar = self._read(self.lidar_attention, lidar, camera, LIDAR)
         return new_camera, new_lidar
+
+    def _read(self, attention: Optional[GeminiAttention], own: Tensor, other: Tensor, modality: int
+              ) -> Tensor:
+        if attention is None:
+            return own
+        return attention(
+            own, other, self.relation(own, other) if self.relation is not None else None,
+            self.k_noise.weight[modality] if self.k_noise is not None else None,
+            self.v_noise.weight[modality] if self.v_noise is not None else None)
 
 
 @MODELS.register_module()
@@ -51,15 +68,31 @@ class GeminiFusion(BaseModule):
         channels: C of both maps and of the fused map.
         heads: attention heads; must divide C.
         layers: L, how often the two maps exchange.
+        merge: how two maps become one: 'alpha', the learned sum of the official KITTI branch, or
+            'concat', BEVFusion's convolution over both.
+        noise: see GeminiFusionLayer.
+        relation: see GeminiFusionLayer.
+        directions: see GeminiFusionLayer.
+
+    Raises:
+        ValueError: if there is no layer, or merge or directions is unknown.
     """
 
-    def __init__(self, *, channels: int, heads: int = 8, layers: int = 1) -> None:
+    def __init__(self, *, channels: int, heads: int = 8, layers: int = 1, merge: str = 'alpha',
+                 noise: bool = True, relation: bool = True, directions: str = 'both') -> None:
         super().__init__()
         if layers < 1:
             raise ValueError(f'GeminiFusion needs at least one layer, got layers={layers}')
+        for name, value, known in (('merge', merge, MERGES), ('directions', directions, DIRECTIONS)):
+            if value not in known:
+                raise ValueError(f'GeminiFusion got {name}={value!r}, expected one of {", ".join(known)}')
         self.layers = nn.ModuleList(
-            GeminiFusionLayer(channels=channels, heads=heads) for _ in range(layers))
-        self.alpha = nn.Parameter(torch.zeros(2))
+            GeminiFusionLayer(channels=channels, heads=heads, noise=noise, relation=relation,
+                              directions=directions) for _ in range(layers))
+        if merge == 'alpha':
+            self.alpha = nn.Parameter(torch.zeros(2))
+        else:
+            self.merge = GeminiConvFuser(in_channels=(channels, channels), out_channels=channels)
         self.out_channels = channels
 
     def forward(self, camera_bev: Float[Tensor, 'b c y x'],
@@ -70,12 +103,12 @@ class GeminiFusion(BaseModule):
         Raises:
             ValueError: if the two maps are not of one shape.
         """
-        if camera_bev.shape != lidar_bev.shape:
-            raise ValueError(f'GeminiFusion fuses maps of one shape, got camera {tuple(camera_bev.shape)} '
-                             f'and LiDAR {tuple(lidar_bev.shape)}; align them first')
+        check_same_shape(camera_bev, lidar_bev)
         # Copies nothing where the maps already lie channels-last in memory.
         camera, lidar = camera_bev.permute(0, 2, 3, 1), lidar_bev.permute(0, 2, 3, 1)
         for layer in self.layers:
             camera, lidar = layer(camera, lidar)
+        if hasattr(self, 'merge'):
+            return self.merge(camera.permute(0, 3, 1, 2), lidar.permute(0, 3, 1, 2))
         camera_share, lidar_share = self.alpha.softmax(dim=0)
         return (camera_share * camera + lidar_share * lidar).permute(0, 3, 1, 2)

@@ -1,0 +1,41 @@
+"""Fusion by one convolution over both maps: the fuser of BEVFusion, the peer that everybody compares with.
+
+Source: Liu et al., BEVFusion, ICRA 2023; mmdet3d projects/BEVFusion ConvFuser. The same layers under
+the same names, so that its weights fit.
+"""
+from typing import Sequence
+
+import torch
+from jaxtyping import Float
+from mmdet3d.registry import MODELS
+from mmengine.model import Sequential
+from torch import Tensor, nn
+
+from .same_cells import check_same_cells
+
+
+@MODELS.register_module()
+class GeminiConvFuser(Sequential):
+    """Concatenates the maps and convolves: 3x3, batch norm, ReLU.
+
+    Args:
+        in_channels: channels of the camera map and of the LiDAR map.
+        out_channels: channels of the fused map.
+    """
+
+    def __init__(self, *, in_channels: Sequence[int], out_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(sum(in_channels), out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+        self.out_channels = out_channels
+
+    def forward(self, camera_bev: Float[Tensor, 'b c_camera y x'],
+                lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
+                ) -> Float[Tensor, 'b c y x']:
+        """Returns the fused map.
+
+        Raises:
+            ValueError: if the two maps do not cover the same cells.
+        """
+        check_same_cells(camera_bev, lidar_bev)
+        return super().forward(torch.cat([camera_bev, lidar_bev], dim=1))
