@@ -5,6 +5,7 @@ from tiny_detector import build_detector, make_batch
 
 NO_CAMERA = dict(camera_branch=None, camera_align=None, fuser=None)
 NO_LIDAR = dict(lidar_branch=None, lidar_align=None, fuser=None)
+OFFSET_FIELD = dict(type='GeminiOffsetField', channels=48, max_offset_m=2.0)
 
 
 def losses_of(model, batch):
@@ -51,10 +52,34 @@ def test_both_sensors_change_the_prediction():
             assert not torch.allclose(before, after, atol=1e-2)
 
 
+def test_a_branch_lives_on_the_grid_that_its_alignment_names():
+    # 20 x 12 cells of 1 m: 2 m less than the model's grid on every side.
+    smaller = dict(range_m=[-10.0, -6.0, -3.0, 10.0, 6.0, 3.0], cell_m=1.0)
+    align = dict(type='GeminiAlignBEV', in_channels=96, out_channels=48, branch_grid=smaller)
+    model = build_detector(lidar_align=align)
+    assert model.lidar_branch([torch.ones(3, 5)]).shape[-2:] == (12, 20)
+    assert model.camera_branch.bev_grid.shape_yx == (16, 24)
+    assert losses_of(model.train(), make_batch()).isfinite()
+
+
+def test_an_offset_field_stands_before_the_fuser_and_changes_nothing_at_first():
+    plain, moved = build_detector().eval(), build_detector(offset_field=OFFSET_FIELD).eval()
+    missing = moved.load_state_dict(plain.state_dict(), strict=False)
+    assert missing.missing_keys and all(key.startswith('offset_field') for key in missing.missing_keys)
+    data = plain.data_preprocessor(make_batch(), training=False)
+    metas = [sample.metainfo for sample in data['data_samples']]
+    with torch.no_grad():
+        before, after = (model.extract_feat(data['inputs'], metas)[0] for model in (plain, moved))
+        assert torch.equal(before, after)
+        moved.offset_field.offset.bias.fill_(1.0)
+        assert not torch.allclose(before, moved.extract_feat(data['inputs'], metas)[0], atol=1e-4)
+
+
 @pytest.mark.parametrize('replaced, message', [
     ({**NO_CAMERA, **NO_LIDAR}, 'got neither'),
     (dict(fuser=None), 'a fuser is needed with both'),
-    (dict(camera_align=None), 'come together')])
+    (dict(camera_align=None), 'come together'),
+    ({**NO_CAMERA, 'offset_field': OFFSET_FIELD}, 'compares two maps')])
 def test_parts_that_do_not_fit_are_refused_when_built(replaced, message):
     with pytest.raises(ValueError, match=message):
         build_detector(**replaced)

@@ -7,7 +7,6 @@
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
-
 from mmdet3d.models.detectors import Base3DDetector
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
@@ -30,6 +29,7 @@ class GeminiFusion3D(Base3DDetector):
         camera_align: camera BEV onto the grid; with camera_branch.
         lidar_branch: points to BEV, or None.
         lidar_align: LiDAR BEV onto the grid; with lidar_branch.
+        offset_field: moves the camera map, cell by cell, to where the LiDAR map shows the same; or None.
         fuser: two maps to one; with both branches.
         data_preprocessor: the host's Det3DDataPreprocessor.
         init_cfg: weights to start from, as everywhere in the host.
@@ -44,16 +44,18 @@ class GeminiFusion3D(Base3DDetector):
                  camera_align: Optional[Dict[str, Any]] = None,
                  lidar_branch: Optional[Dict[str, Any]] = None,
                  lidar_align: Optional[Dict[str, Any]] = None,
+                 offset_field: Optional[Dict[str, Any]] = None,
                  fuser: Optional[Dict[str, Any]] = None,
                  data_preprocessor: Optional[Dict[str, Any]] = None,
                  init_cfg: Optional[Dict[str, Any]] = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        _check_parts(camera_branch, camera_align, lidar_branch, lidar_align, fuser)
+        _check_parts(camera_branch, camera_align, lidar_branch, lidar_align, offset_field, fuser)
         self.bev_grid = BEVGrid.from_config(bev_grid)
-        self.camera_branch = self._build_on_grid(camera_branch)
+        self.camera_branch = self._build_branch(camera_branch, camera_align)
         self.camera_align = self._build_on_grid(camera_align)
-        self.lidar_branch = self._build_on_grid(lidar_branch)
+        self.lidar_branch = self._build_branch(lidar_branch, lidar_align)
         self.lidar_align = self._build_on_grid(lidar_align)
+        self.offset_field = self._build_on_grid(offset_field)
         self.fuser = MODELS.build(fuser) if fuser else None
         self.bev_backbone = MODELS.build(bev_backbone) if bev_backbone else None
         self.bev_neck = MODELS.build(bev_neck)
@@ -61,6 +63,13 @@ class GeminiFusion3D(Base3DDetector):
 
     def _build_on_grid(self, part: Optional[Dict[str, Any]]) -> Any:
         return MODELS.build({**part, 'bev_grid': self.bev_grid}) if part else None
+
+    def _build_branch(self, branch: Optional[Dict[str, Any]], align: Optional[Dict[str, Any]]) -> Any:
+        """Builds a branch on the model's grid, or on the other one from which its alignment resamples."""
+        own_grid = align and align.get('branch_grid')
+        if not branch or not own_grid:
+            return self._build_on_grid(branch)
+        return MODELS.build({**branch, 'bev_grid': BEVGrid.from_config(own_grid)})
 
     @property
     def modalities(self) -> Dict[str, bool]:
@@ -95,7 +104,11 @@ class GeminiFusion3D(Base3DDetector):
                 losses = self.camera_branch.loss(camera, rig, points)
         if self.lidar_branch is not None:
             maps.append(self.lidar_align(self.lidar_branch(points), _are_filled(points)))
+        if self.offset_field is not None:
+            maps[0] = self.offset_field(*maps)
         bev = self.fuser(*maps) if self.fuser is not None else maps[0]
+        if self.training and hasattr(self.fuser, 'loss'):
+            losses = {**losses, **self.fuser.loss(*maps)}
         levels = self.bev_backbone(bev) if self.bev_backbone is not None else bev
         return self.bev_neck(levels), losses
 
@@ -128,7 +141,7 @@ def _are_filled(points: Sequence[Tensor]) -> Tensor:
 
 
 def _check_parts(camera_branch: Any, camera_align: Any, lidar_branch: Any, lidar_align: Any,
-                 fuser: Any) -> None:
+                 offset_field: Any, fuser: Any) -> None:
     if not camera_branch and not lidar_branch:
         raise ValueError('the model needs a camera_branch, a lidar_branch or both, got neither')
     for name, branch, align in (('camera', camera_branch, camera_align),
@@ -140,3 +153,5 @@ def _check_parts(camera_branch: Any, camera_align: Any, lidar_branch: Any, lidar
         raise ValueError('a fuser is needed with both branches and only then, got '
                          f'fuser={bool(fuser)}, camera_branch={bool(camera_branch)}, '
                          f'lidar_branch={bool(lidar_branch)}')
+    if offset_field and not fuser:
+        raise ValueError('an offset_field compares two maps, got one branch; leave it out')

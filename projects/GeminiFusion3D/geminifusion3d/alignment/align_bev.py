@@ -4,7 +4,7 @@ Resolution and extent are matched by exact bilinear resampling at the target cel
 that already lives on the grid passes through it untouched. Where a sensor is missing, a learned
 feature stands in for its map.
 """
-from typing import Optional
+from typing import Any, Mapping, Optional, Union
 
 import torch
 from jaxtyping import Bool, Float
@@ -24,23 +24,33 @@ class AlignBEV(BaseModule):
         in_channels: channels of the branch.
         out_channels: channels of the fuser.
         bev_grid: the model's grid.
-        branch_grid: the grid of the branch where it differs, else None.
+        branch_grid: the grid of the branch where it differs, else None. The detector builds the branch
+            on it: it is written here only.
+        project: False leaves the channels as they are.
         kernel_size: side of the projecting convolution.
         norm_momentum: of the batch norm's running statistics; raise it for a very short training.
+
+    Raises:
+        ValueError: if the channels change without a projection.
     """
 
     def __init__(self, *, in_channels: int, out_channels: int, bev_grid: BEVGrid,
-                 branch_grid: Optional[BEVGrid] = None, kernel_size: int = 3,
-                 norm_momentum: float = 0.01) -> None:
+                 branch_grid: Union[BEVGrid, Mapping[str, Any], None] = None, project: bool = True,
+                 kernel_size: int = 3, norm_momentum: float = 0.01) -> None:
         super().__init__()
-        self.branch_grid = branch_grid or bev_grid
-        self.project = ConvModule(in_channels, out_channels, kernel_size, padding=kernel_size // 2,
-                                  bias=False, norm_cfg=dict(type='BN2d', eps=1e-3, momentum=norm_momentum))
+        if not project and in_channels != out_channels:
+            raise ValueError(f'without a projection the channels stay, got in_channels={in_channels} and '
+                             f'out_channels={out_channels}; make them equal or set project=True')
+        self.branch_grid = _as_grid(branch_grid) or bev_grid
+        self.project = ConvModule(
+            in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False,
+            norm_cfg=dict(type='BN2d', eps=1e-3, momentum=norm_momentum)) if project else nn.Identity()
         self.stand_in = nn.Parameter(torch.zeros(out_channels))
         self.needs_resampling = self.branch_grid != bev_grid
         if self.needs_resampling:
-            self.register_buffer('sampling_xy', _sampling_positions(self.branch_grid, bev_grid),
-                                 persistent=False)
+            positions = _sampling_positions(self.branch_grid, bev_grid)
+            self.register_buffer('sampling_xy', positions, persistent=False)
+            self.register_buffer('is_covered', (positions.abs() < 1).all(-1), persistent=False)
 
     def forward(self, bev: Float[Tensor, 'b c_in y_in x_in'], is_present: Bool[Tensor, ' b']
                 ) -> Float[Tensor, 'b c_out y x']:
@@ -61,11 +71,22 @@ class AlignBEV(BaseModule):
         return torch.where(is_present.view(-1, 1, 1, 1), aligned, stand_in)
 
     def resample(self, bev: Float[Tensor, 'b c y_in x_in']) -> Float[Tensor, 'b c y x']:
-        """Returns the map's values at the centres of the model's cells; zero outside the branch."""
+        """Returns the map's values at the centres of the model's cells; zero outside the branch.
+
+        Between the centres of the branch's outermost cells and its edge their values hold on.
+        """
         if not self.needs_resampling:
             return bev
-        positions = self.sampling_xy.expand(len(bev), -1, -1, -1).to(bev.dtype)
-        return torch.nn.functional.grid_sample(bev, positions, align_corners=False)
+        # In half precision a position on a wide grid may be wrong by a whole cell.
+        with torch.autocast(bev.device.type, enabled=False):
+            sampled = torch.nn.functional.grid_sample(
+                bev.float(), self.sampling_xy.expand(len(bev), -1, -1, -1), padding_mode='border',
+                align_corners=False)
+        return sampled.where(self.is_covered, sampled.new_zeros(())).to(bev.dtype)
+
+
+def _as_grid(grid: Union[BEVGrid, Mapping[str, Any], None]) -> Optional[BEVGrid]:
+    return BEVGrid.from_config(grid) if isinstance(grid, Mapping) else grid
 
 
 def _sampling_positions(branch: BEVGrid, target: BEVGrid) -> Float[Tensor, '1 y x 2']:
