@@ -4,6 +4,7 @@ from itertools import permutations
 
 import pytest
 import torch
+from mmdet3d.structures import LiDARInstance3DBoxes
 
 from geminifusion3d.geometry.bev_grid import BEVGrid
 from geminifusion3d.heads.assigner import HungarianAssigner, rotated_iou_3d
@@ -53,6 +54,24 @@ def test_overlaps_by_hand():
     others = torch.cat([box(0, 0), turned, box(0, 0, z=1.0), box(9, 0)])
     expected = [1.0, octagon / (8 - octagon), 1 / 3, 0.0]
     assert torch.allclose(rotated_iou_3d(box(0, 0), others)[0], torch.tensor(expected), atol=1e-5)
+
+
+def test_a_turned_box_covers_its_diagonal_and_not_the_other():
+    # 8 m long, turned by 45 degrees: it reaches (2, 2) and stays clear of (2, -2).
+    long = box(0, 0, size=(8.0, 2.0, 2.0), yaw=math.pi / 4)
+    cubes = torch.cat([box(2, 2, size=(1.0, 1.0, 2.0)), box(2, -2, size=(1.0, 1.0, 2.0))])
+    assert torch.allclose(rotated_iou_3d(long, cubes)[0], torch.tensor([1 / 16, 0.0]), atol=1e-5)
+
+
+def test_overlaps_are_the_host_s():
+    generator = torch.Generator().manual_seed(0)
+    boxes, others = (torch.rand(n, 9, generator=generator) * 4 - 2 for n in (30, 20))
+    for some in (boxes, others):
+        some[:, 3:6] = some[:, 3:6].abs() * 2 + 0.2
+    expected = LiDARInstance3DBoxes.overlaps(
+        LiDARInstance3DBoxes(boxes[:, :7]), LiDARInstance3DBoxes(others[:, :7]))
+    assert (expected > 0.05).float().mean() > 0.1
+    assert torch.allclose(rotated_iou_3d(boxes, others), expected, atol=1e-5)
 
 
 def test_it_is_the_cheapest_of_all_assignments():

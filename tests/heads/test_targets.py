@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from mmdet3d.structures import LiDARInstance3DBoxes
 from tiny_detector import make_sample
 from tiny_transfusion import GRID, build_head, three_objects
 
@@ -92,3 +93,10 @@ def test_nothing_given_is_changed(maker):
     maker.make(codes, torch.zeros(1, 4, 10), [ground_truth])
     assert torch.equal(codes, before[0]) and torch.equal(ground_truth.labels_3d, before[2])
     assert torch.equal(ground_truth.bboxes_3d.tensor.nan_to_num(), before[1].nan_to_num())
+
+
+def test_ground_truth_without_velocities_is_refused(maker):
+    ground_truth = three_objects().gt_instances_3d
+    ground_truth.bboxes_3d = LiDARInstance3DBoxes(ground_truth.bboxes_3d.tensor[:, :7], box_dim=7)
+    with pytest.raises(ValueError, match='7 columns, expected 9'):
+        maker.make(torch.zeros(1, 4, 10), torch.zeros(1, 4, 10), [ground_truth])

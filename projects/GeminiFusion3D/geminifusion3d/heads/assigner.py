@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from mmdet3d.structures import LiDARInstance3DBoxes
+from mmcv.ops import box_iou_rotated
 from mmdet.models.task_modules.assigners.match_cost import FocalLossCost
 from mmengine.structures import InstanceData
 from scipy.optimize import linear_sum_assignment
@@ -21,6 +21,7 @@ from ..geometry.bev_grid import BEVGrid
 _UNAFFORDABLE = 1e6
 # Beyond this a prediction overlaps nothing, and the clipping of polygons would overflow.
 _MAX_EXTENT_M = 1e4
+_MIN_VOLUME_M3 = 1e-8
 
 
 class Assignment(NamedTuple):
@@ -75,9 +76,24 @@ class HungarianAssigner:
 
 
 def rotated_iou_3d(boxes: Float[Tensor, 'n 9'], others: Float[Tensor, 'm 9']) -> Float[Tensor, 'n m']:
-    """Returns the overlaps of boxes on the CPU; those of a box that is not finite are 0."""
+    """Returns the overlaps of boxes on the CPU; those of a box that is not finite are 0.
+
+    The host clips the polygons of all n x m pairs; here only pairs whose circumscribed circles meet.
+    """
     ious = boxes.new_zeros(len(boxes), len(others))
     is_sane = (boxes[:, :7].abs() < _MAX_EXTENT_M).all(1)
-    sane, others = (LiDARInstance3DBoxes(b[:, :7]) for b in (boxes[is_sane], others))
-    ious[is_sane] = LiDARInstance3DBoxes.overlaps(sane, others)
+    reach_m, others_reach_m = boxes[:, 3:5].norm(dim=1) / 2, others[:, 3:5].norm(dim=1) / 2
+    is_near = torch.cdist(boxes[:, :2], others[:, :2]) <= reach_m[:, None] + others_reach_m
+    rows, columns = (is_near & is_sane[:, None]).nonzero(as_tuple=True)
+    ious[rows, columns] = _aligned_iou_3d(boxes[rows], others[columns])
     return ious
+
+
+def _aligned_iou_3d(first: Float[Tensor, 'p 9'], second: Float[Tensor, 'p 9']) -> Float[Tensor, ' p']:
+    iou_bev = box_iou_rotated(*(box[:, [0, 1, 3, 4, 6]] for box in (first, second)), aligned=True)
+    areas_m2 = first[:, 3] * first[:, 4] + second[:, 3] * second[:, 4]
+    top_m = torch.minimum(first[:, 2] + first[:, 5], second[:, 2] + second[:, 5])
+    overlap_m = (top_m - torch.maximum(first[:, 2], second[:, 2])).clamp(min=0)
+    overlap_m3 = iou_bev * areas_m2 / (1 + iou_bev) * overlap_m
+    union_m3 = first[:, 3:6].prod(1) + second[:, 3:6].prod(1) - overlap_m3
+    return overlap_m3 / union_m3.clamp(min=_MIN_VOLUME_M3)

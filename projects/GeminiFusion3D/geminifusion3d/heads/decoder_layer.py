@@ -1,9 +1,9 @@
 """Second half of the TransFusion head: queries look at each other, then at the whole BEV map.
 
 Source: Bai et al., TransFusion, CVPR 2022, section 3.3; the variant of mmdet3d's projects/BEVFusion
-(transformer.py), in which the values carry the position embedding too. Here the attention matrix is
-never stored: the host asks for the averaged weights, which nobody reads, and pays with heads x
-queries x cells floats.
+(transformer.py), in which the values carry the position embedding too. Here nobody asks for the
+attention weights: the host does, never reads them, and so forbids kernels that need not store heads x
+queries x cells numbers.
 """
 import torch
 from jaxtyping import Float

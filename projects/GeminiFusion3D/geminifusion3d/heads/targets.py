@@ -89,6 +89,9 @@ class TargetMaker:
                          ) -> 'tuple[Float[Tensor, "m 9"], Int[Tensor, " m"]]':
         """Returns boxes and classes on the CPU, without boxes that have no place or no size."""
         boxes = ground_truth.bboxes_3d.tensor.detach().float().cpu()
+        if boxes.shape[1] != 9:
+            raise ValueError(f'got ground truth of {boxes.shape[1]} columns, expected 9 (x, y, z, l, w, '
+                             'h, yaw, vx, vy); let the dataset load velocities')
         centre_m = torch.cat([boxes[:, :2], boxes.new_full((len(boxes), 1), self.bev_grid.range_m[2])],
                              dim=1)
         is_usable = (boxes[:, :7].isfinite().all(1) & (boxes[:, 3:6] > 0).all(1)
