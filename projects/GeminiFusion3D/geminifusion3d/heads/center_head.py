@@ -91,6 +91,15 @@ class GeminiCenterHead(CenterHead):
         check_on_grid(feats[0], self.bev_grid)
         return super().forward(feats)
 
+    def forward_single(self, x: Tensor) -> List[Dict[str, Tensor]]:
+        """Returns each task's maps in float32: half precision rounds the bound of a score to 1.
+
+        Args:
+            x: (B, C, Y, X).
+        """
+        return [{name: part.float() for name, part in maps.items()}
+                for maps in super().forward_single(x)]
+
 
 def _check_tasks(tasks: Sequence[Sequence[str]], nms_radius_m: Sequence[float],
                  boxes_after_nms: int) -> None:

@@ -1,5 +1,5 @@
 """L1 loss that skips unknown targets: a velocity that nuScenes does not know is NaN."""
-from typing import Optional
+from typing import Optional, Union
 
 from mmdet3d.registry import MODELS
 from mmdet.models.losses import L1Loss
@@ -14,7 +14,7 @@ class GeminiMaskedL1Loss(L1Loss):
     """
 
     def forward(self, pred: Tensor, target: Tensor, weight: Optional[Tensor] = None,
-                avg_factor: Optional[float] = None) -> Tensor:
+                avg_factor: Union[Tensor, float, None] = None) -> Tensor:
         """Returns the loss; shapes as in L1Loss."""
         return super().forward(pred, target.where(~target.isnan(), pred.detach()), weight,
                                avg_factor=avg_factor)
