@@ -2,17 +2,19 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 DEMO_ARGS ?=
+COMPARE_ARGS ?=
 TEST_ARGS ?=
 BIN = $(VENV)/bin/python
 SOURCES = projects data_converters tools tests configs setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check demo keyframe test lint clean clean-venv clean-wheels
+.PHONY: help setup check demo keyframe compare test lint clean clean-venv clean-wheels
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
 		printf '  make %-13s %s\n' "$$name" "$$text"; done
 	@echo '  PYTHON=/path/to/python3.11, VENV=folder, DEMO_ARGS="--fresh", TEST_ARGS="-k fusion"'
+	@echo '  COMPARE_ARGS="--only lidar gemini --jobs 2"'
 
 setup: ## create or bring up to date the environment in .venv, then check it
 	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found, expected Python" \
@@ -27,6 +29,9 @@ demo: setup ## synthetic nuScenes -> training -> mAP / NDS -> submission -> repo
 
 keyframe: setup ## overfit one real keyframe (KEYFRAME=folder) to prove calibration and boxes
 	@$(BIN) tools/overfit_keyframe.py $(if $(KEYFRAME),--keyframe $(KEYFRAME))
+
+compare: setup ## train all fusers and ablations on a synthetic world -> table in README.md
+	@$(BIN) tools/compare.py $(COMPARE_ARGS)
 
 test: setup lint ## environment, linters, all tests
 	OMP_NUM_THREADS=1 $(BIN) -m pytest -q --durations=15 $(TEST_ARGS)

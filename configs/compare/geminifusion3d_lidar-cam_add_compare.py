@@ -1,0 +1,3 @@
+"""The comparison: the two maps are added."""
+_base_ = ['../_base_/compare.py']
+model = dict(fuser=dict(_delete_=True, type='GeminiAddFuser', channels=_base_.fused_channels))

@@ -1,0 +1,4 @@
+"""The comparison: cross-attention of every cell with every cell."""
+_base_ = ['../_base_/compare.py']
+model = dict(fuser=dict(
+    _delete_=True, type='GeminiCrossAttention', channels=_base_.fused_channels, heads=4))

@@ -1,0 +1,1 @@
+"""The comparison on the synthetic world: models x seeds -> trainings -> one table."""

@@ -1,0 +1,29 @@
+"""The comparison as a Markdown table."""
+from typing import List, Optional, Sequence
+
+from ..stats.stats_table import three_digits
+from .summary import Figure, Row
+
+HEADER = ('model', 'seeds', 'mAP', 'NDS', 'cameras black: Δ mAP', 'LiDAR empty: Δ mAP', 'parameters',
+          'multiply-adds', 'of the fuser', 'training step')
+
+
+def markdown_table(rows: Sequence[Row]) -> str:
+    """Returns the table; numbers that a model does not have are dashes.
+
+    Args:
+        rows: one a model.
+    """
+    lines = [HEADER, ('---',) + ('--:',) * (len(HEADER) - 1), *[_cells(row) for row in rows]]
+    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in lines)
+
+
+def _cells(row: Row) -> List[str]:
+    return [row.label, str(row.seeds), f'{row.mAP:.3f}', f'{row.NDS:.3f}', _signed(row.black_delta),
+            _signed(row.empty_delta), three_digits(row.parameters), three_digits(row.multiply_adds),
+            '–' if row.fuser_multiply_adds is None else three_digits(row.fuser_multiply_adds),
+            f'{row.step_s.mean * 1000:.0f} ms']
+
+
+def _signed(figure: Optional[Figure]) -> str:
+    return '–' if figure is None else f'{figure:+.3f}'

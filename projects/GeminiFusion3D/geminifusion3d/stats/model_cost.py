@@ -1,0 +1,110 @@
+"""Parameters and multiply-adds of a detector, stage by stage.
+
+Multiply-adds are those of the matrix products and convolutions that one prediction really runs, read
+off by torch's counter of floating point operations: dense convolutions, linear layers, attention
+products, the pairs of the sparse convolutions' rulebooks (a CPU multiplies exactly these) and the
+splat. Not counted: what works number by number (norms, activations, softmax, products of two maps)
+and what follows the head's maps (decoding, suppression).
+"""
+import copy
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+# The parts of the detector that are told apart one level deeper.
+OPENED = ('camera_branch',)
+REST = 'rest'
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What one stage costs.
+
+    Attributes:
+        stage: its name, as in the detector: `fuser`, or `camera_branch.backbone`.
+        parameters: numbers that training changes.
+        multiply_adds: of one prediction for one sample.
+    """
+
+    stage: str
+    parameters: int
+    multiply_adds: int
+
+
+def count_costs(model: nn.Module, batch: Dict[str, Any]) -> List[StageCost]:
+    """Counts what each stage holds, and what it multiplies for one batch.
+
+    Args:
+        model: a detector on the CPU.
+        batch: one collated batch of its test loader; the counts are per sample.
+    """
+    stages = stage_names(model)
+    multiply_adds = _count_multiply_adds(model, stages, batch)
+    return [StageCost(stage, count_parameters(model, stage, stages), multiply_adds.get(stage, 0))
+            for stage in stages]
+
+
+def stage_names(model: nn.Module) -> List[str]:
+    """Lists the parts of a model in their order, and what of an opened part stands outside them."""
+    names = []
+    for name, part in model.named_children():
+        if name == 'data_preprocessor':
+            continue
+        if name in OPENED:
+            names += [f'{name}.{child}' for child, _ in part.named_children()] + [f'{name}.{REST}']
+        else:
+            names.append(name)
+    return names
+
+
+def count_parameters(model: nn.Module, stage: str, stages: Sequence[str]) -> int:
+    """Counts the trained numbers of one stage.
+
+    Args:
+        model: the detector.
+        stage: one of `stages`.
+        stages: all stages, which say what belongs to a `rest`.
+    """
+    owned = [name for name, parameter in model.named_parameters()
+             if parameter.requires_grad and _stage_of(name, stages) == stage]
+    return sum(model.get_parameter(name).numel() for name in owned)
+
+
+def _stage_of(name: str, stages: Sequence[str]) -> Optional[str]:
+    """Returns the stage that a parameter or module belongs to."""
+    for stage in stages:
+        if name == stage or name.startswith(f'{stage}.'):
+            return stage
+    rest = f'{name.split(".")[0]}.{REST}'
+    return rest if rest in stages else None
+
+
+def _count_multiply_adds(model: nn.Module, stages: Sequence[str], batch: Dict[str, Any]
+                         ) -> Dict[str, int]:
+    # A copy that wants no gradient: torch's counter trips over parameters that modules take as inputs.
+    model = copy.deepcopy(model).requires_grad_(False).eval()
+    data = model.data_preprocessor(batch, training=False)
+    embedding_bags = (torch.ops.aten._embedding_bag, torch.ops.aten._embedding_bag_forward_only)
+    counter = FlopCounterMode(
+        display=False, custom_mapping={bag: _embedding_bag_flops for bag in embedding_bags})
+    with torch.no_grad(), counter:
+        model(**data, mode='tensor')
+    root, batch_size = type(model).__name__, len(data['data_samples'])
+    counts = {name: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
+    result = {stage: counts.get(f'{root}.{stage}', 0) for stage in stages}
+    for stage in stages:
+        part, _, child = stage.partition('.')
+        if child == REST:
+            opened = [other for other in stages if other.startswith(f'{part}.') and other != stage]
+            result[stage] = counts.get(f'{root}.{part}', 0) - sum(result[name] for name in opened)
+    # A multiply-add is two floating point operations.
+    return {stage: flops // (2 * batch_size) for stage, flops in result.items()}
+
+
+def _embedding_bag_flops(weight_shape: Sequence[int], indices_shape: Sequence[int], *_: Any,
+                         out_shape: Any = None, **__: Any) -> int:
+    """Counts a weighted embedding bag: every index multiplies one row."""
+    return 2 * indices_shape[0] * weight_shape[1]

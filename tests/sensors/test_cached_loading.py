@@ -1,0 +1,78 @@
+"""What loading steps set is kept once and comes back equal; changed files are loaded anew."""
+import os
+
+import numpy as np
+import pytest
+import torch
+from mmdet3d.registry import TRANSFORMS
+from mmengine.registry import init_default_scope
+
+from data_converters.convert_nuscenes import convert_nuscenes
+from geminifusion3d.sensors.cached_loading import GeminiCachedLoading
+from geminifusion3d.sensors.load_images import GeminiLoadImages
+from geminifusion3d.sensors.load_points import GeminiLoadPoints
+from geminifusion3d.sensors.nuscenes_dataset import GeminiNuScenesDataset
+
+STEPS = [dict(type='GeminiLoadImages', reduce=4), dict(type='GeminiLoadPoints', sweeps_num=1)]
+
+
+@pytest.fixture(scope='module')
+def record(synthetic_root, tmp_path_factory):
+    """What a pipeline starts from: the second keyframe, which has sweeps."""
+    init_default_scope('mmdet3d')
+    info_file = convert_nuscenes(synthetic_root, 'v1.0-mini',
+                                 tmp_path_factory.mktemp('infos'))['mini_train']
+    dataset = GeminiNuScenesDataset(data_root=str(synthetic_root), ann_file=str(info_file), pipeline=[])
+    return dataset.get_data_info(1)
+
+
+def test_the_second_reading_is_equal_to_the_steps_and_runs_none(record, tmp_path, monkeypatch):
+    cached = GeminiCachedLoading(steps=STEPS, folder=str(tmp_path))
+    expected = GeminiLoadPoints(sweeps_num=1)(GeminiLoadImages(reduce=4)(dict(record)))
+    first = cached(dict(record))
+    monkeypatch.setattr(GeminiLoadImages, 'transform', lambda *_: pytest.fail('decoded again'))
+    second = GeminiCachedLoading(steps=STEPS, folder=str(tmp_path))(dict(record))
+    assert set(second) == set(first) == set(expected)
+    assert torch.equal(second['points'].tensor, expected['points'].tensor)
+    assert isinstance(second['img'], list) and len(second['img']) == 6
+    for key in ('img', 'img_aug_matrix', 'cam2img', 'lidar2cam', 'camera_present'):
+        np.testing.assert_array_equal(second[key], expected[key])
+    for key in ('ori_shape', 'cam_names'):
+        assert second[key] == expected[key]
+
+
+def test_a_changed_file_and_other_steps_are_loaded_anew(record, tmp_path):
+    GeminiCachedLoading(steps=STEPS, folder=str(tmp_path))(dict(record))
+    path = record['lidar_points']['lidar_path']
+    stat = os.stat(path)
+    try:
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
+        GeminiCachedLoading(steps=STEPS, folder=str(tmp_path))(dict(record))
+        kept = next(tmp_path.rglob('*.npz'))
+        with np.load(kept) as arrays:
+            assert os.stat(path).st_mtime_ns in arrays['stamp']
+    finally:
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    GeminiCachedLoading(steps=STEPS[:1], folder=str(tmp_path))(dict(record))
+    assert len(list(tmp_path.rglob('*.npz'))) == 2
+
+
+def test_a_damaged_file_is_replaced(record, tmp_path):
+    cached = GeminiCachedLoading(steps=STEPS[1:], folder=str(tmp_path))
+    first = cached(dict(record))['points'].tensor
+    kept = next(tmp_path.rglob('*.npz'))
+    kept.write_bytes(kept.read_bytes()[:100])
+    assert torch.equal(cached(dict(record))['points'].tensor, first)
+    assert kept.stat().st_size > 1000
+
+
+def test_what_cannot_be_kept_is_named(record, tmp_path):
+    @TRANSFORMS.register_module(force=True)
+    class SetsAnObject:
+        """A step whose result is no array."""
+
+        def __call__(self, results):
+            return {**results, 'thing': object()}
+
+    with pytest.raises(ValueError, match='cannot keep thing, a object'):
+        GeminiCachedLoading(steps=[dict(type='SetsAnObject')], folder=str(tmp_path))(dict(record))
