@@ -50,9 +50,9 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01),
+    type='GeminiOptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01),
     clip_grad=dict(max_norm=35, norm_type=2))
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=2e-3, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True, pct_start=0.3)]
-auto_scale_lr = dict(enable=False, base_batch_size=1)
+auto_scale_lr = dict(enable=True, base_batch_size=1)

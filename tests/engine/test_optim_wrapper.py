@@ -4,6 +4,7 @@ from typing import Any, Dict, List
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
@@ -31,7 +32,7 @@ def batches(count: int) -> List[torch.Tensor]:
     return list(torch.randn(count, 5, 3, generator=torch.Generator().manual_seed(1)))
 
 
-def iterate(model: nn.Module, wrapper: GeminiOptimWrapper, rows: torch.Tensor) -> None:
+def iterate(model: nn.Module, wrapper: OptimWrapper, rows: torch.Tensor) -> None:
     """Runs one iteration as the host's train_step does."""
     with wrapper.optim_context(model):
         loss = model(rows).float().square().mean()
@@ -53,15 +54,15 @@ def assert_same(first: Any, second: Any) -> None:
         assert torch.equal(first, second)
 
 
-def test_without_options_it_steps_like_the_plain_optimiser() -> None:
-    model, rows = make_model(), batches(3)
-    wrapper, plain = make_wrapper(model), make_model()
-    optimizer = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9)
-    for batch in rows:
+@pytest.mark.parametrize('clip_grad', [None, dict(max_norm=0.1, norm_type=2)])
+def test_without_options_it_steps_like_the_host(clip_grad: Any) -> None:
+    model, plain = make_model(), make_model()
+    wrapper = make_wrapper(model, clip_grad=clip_grad)
+    host = OptimWrapper(torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9),
+                        clip_grad=copy.deepcopy(clip_grad))
+    for batch in batches(5):
         iterate(model, wrapper, batch)
-        optimizer.zero_grad()
-        plain(batch).square().mean().backward()
-        optimizer.step()
+        iterate(plain, host, batch)
     assert_same(model.state_dict(), plain.state_dict())
 
 

@@ -13,7 +13,7 @@ def find_modules(model: nn.Module, patterns: Sequence[str]) -> Dict[str, nn.Modu
 
     Args:
         model: not wrapped.
-        patterns: dotted names such as 'lidar_branch'; '*' stands for anything.
+        patterns: dotted names such as 'lidar_branch'; '*' stands for anything between two dots.
 
     Raises:
         UserError: if a pattern names no module.
@@ -21,7 +21,7 @@ def find_modules(model: nn.Module, patterns: Sequence[str]) -> Dict[str, nn.Modu
     modules = dict(model.named_modules())
     found: Dict[str, nn.Module] = {}
     for pattern in patterns:
-        matching = {name: module for name, module in modules.items() if fnmatchcase(name, pattern)}
+        matching = {name: module for name, module in modules.items() if _fits(name, pattern)}
         if not matching:
             top = [name for name in modules if name and '.' not in name]
             close = difflib.get_close_matches(pattern, list(modules)) or top
@@ -29,3 +29,8 @@ def find_modules(model: nn.Module, patterns: Sequence[str]) -> Dict[str, nn.Modu
                             f'{", ".join(close)}')
         found.update(matching)
     return found
+
+
+def _fits(name: str, pattern: str) -> bool:
+    parts, wanted = name.split('.'), pattern.split('.')
+    return len(parts) == len(wanted) and bool(name) == bool(pattern) and all(map(fnmatchcase, parts, wanted))
