@@ -1,0 +1,13 @@
+"""The network of mmdet3d's CenterPoint with 0.075 m voxels, for its weights and as a first stage.
+
+tools/model_converters/convert_centerpoint.py converts the published checkpoints whose heads have no
+deformable convolution.
+"""
+_base_ = ['./geminifusion3d_lidar_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py']
+model = dict(
+    # Published weights were trained with raw points and capped voxels.
+    lidar_branch=dict(
+        scale_features=False,
+        voxelization=dict(type='GeminiHardVoxelization', max_points=10, max_voxels=[90000, 120000])),
+    lidar_align=dict(project=False),
+    bbox_head=dict(score_threshold=0.1))
