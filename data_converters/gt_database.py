@@ -53,9 +53,11 @@ def build_gt_database(info_file: Path, root: Path, out_dir: Path, *, sweeps_num:
         UserError: if the info file or a sweep cannot be used, or the disk is full; finished scenes
             are kept for the next run.
     """
+    # Lazy, or the host prints a table of the boxes to evaluate, of which there are none here.
     dataset = GeminiNuScenesDataset(
         data_root=str(root), ann_file=str(info_file.resolve()), pipeline=[], test_mode=True,
-        load_eval_anns=False, modality=dict(use_camera=False, use_lidar=True))
+        load_eval_anns=False, modality=dict(use_camera=False, use_lidar=True), lazy_init=True)
+    dataset.full_init()
     load_points = GeminiLoadPoints(sweeps_num=sweeps_num)
     metainfo = _metainfo(dataset, load_points, info_file)
     folder = out_dir / f'gt_database_{metainfo["split"]}'

@@ -17,6 +17,7 @@ from geminifusion3d.classes import CLASS_NAMES
 from geminifusion3d.errors import UserError
 from geminifusion3d.sensors import GeminiNuScenesDataset
 from geminifusion3d.sensors.object_database import ObjectDatabase
+from geminifusion3d.sensors.safe_pickle import load_plain_pickle
 
 SWEEPS = 2
 CREATE_DATA = Path(__file__).parents[2] / 'tools' / 'create_data.py'
@@ -197,3 +198,15 @@ def test_the_command_line_ends_a_mistake_in_one_line(synthetic_root, tmp_path, m
     assert run_tool(monkeypatch, *arguments, *extra) == 2
     stderr = capsys.readouterr().err
     assert message in stderr and stderr.splitlines()[-1].startswith('error: ')
+
+
+def test_boxes_of_the_real_keyframe_hold_the_points_that_their_annotations_count(keyframe_root, tmp_path):
+    info_file = convert_nuscenes(keyframe_root, 'v1.0-mini', tmp_path)['mini_train']
+    database = ObjectDatabase(build_gt_database(info_file, keyframe_root, tmp_path, sweeps_num=0))
+    instances = load_plain_pickle(info_file)['data_list'][0]['instances']
+    for label, name in enumerate(CLASS_NAMES):
+        stated = [one['num_lidar_pts'] for one in instances
+                  if one['bbox_label'] == label and one['num_lidar_pts'] > 0]
+        assert len(database.boxes(name)) == len(stated)
+        # A box's tilt, which training drops, moves few points across its border.
+        assert database.num_points(name).sum() == pytest.approx(sum(stated), rel=0.05)
