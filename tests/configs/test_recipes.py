@@ -21,6 +21,11 @@ def small(cfg: Config) -> dict:
     return {**cfg.model, 'bev_grid': grid}
 
 
+def innermost(dataset: dict) -> dict:
+    """Returns the dataset inside its wrappers."""
+    return innermost(dataset.dataset) if 'dataset' in dataset else dataset
+
+
 @pytest.fixture(params=RECIPES, ids=lambda path: path.stem)
 def cfg(request):
     """Returns each recipe in turn."""
@@ -34,7 +39,8 @@ def test_recipes_are_found():
 
 
 def test_training_and_testing_read_the_same_points_and_the_same_grid(cfg):
-    pipelines = [cfg.train_dataloader.dataset.pipeline, cfg.val_dataloader.dataset.pipeline]
+    pipelines = [innermost(cfg[loader].dataset).pipeline
+                 for loader in ('train_dataloader', 'val_dataloader')]
     loaders = [[step for step in pipeline if step.type == 'GeminiLoadPoints']
                for pipeline in pipelines]
     assert loaders[0] == loaders[1]
