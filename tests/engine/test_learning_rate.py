@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from toy_training import run_train, write_config
 
-from geminifusion3d.engine.learning_rate import batch_size_ratio, scaled_schedules
+from geminifusion3d.engine.learning_rate import batch_size_ratio, last_epoch, scaled_schedules
 from geminifusion3d.engine.loss_curve_hook import read_curve
 from geminifusion3d.errors import UserError
 
@@ -35,6 +35,21 @@ def test_a_schedule_scales_its_rates_and_nothing_else() -> None:
     assert [part.get('eta_min', part.get('eta_max')) for part in scaled] == [0.2, 0.85, None, 0.1]
     assert scaled[2] == given[2]
     assert given[0]['eta_min'] == 0.4
+
+
+def test_a_schedule_knows_its_last_epoch() -> None:
+    warm_up = dict(type='LinearLR', end=500, by_epoch=False)
+    assert last_epoch([warm_up, dict(type='CosineAnnealingLR', begin=8, T_max=12)]) == 20
+    assert last_epoch(dict(type='OneCycleLR', total_steps=6, by_epoch=True)) == 6
+    assert last_epoch([warm_up]) is last_epoch(None) is None
+
+
+def test_a_training_shorter_than_its_schedule_says_so(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    config = write_config(tmp_path)
+    run_train(config, tmp_path / 'run')
+    assert 'the schedule of the learning rate ends' not in capfd.readouterr().out
+    run_train(config, tmp_path / 'short', '--cfg-options', 'train_cfg.max_epochs=1')
+    assert 'the schedule of the learning rate ends with epoch 4, training with 1' in capfd.readouterr().out
 
 
 @pytest.mark.parametrize('schedule', [

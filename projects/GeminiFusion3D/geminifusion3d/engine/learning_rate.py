@@ -79,3 +79,18 @@ def scaled_schedules(schedules: Schedules, ratio: float) -> Schedules:
     is_rate = kind.endswith(RATE_SUFFIX) or schedules.get('param_name') == 'lr'
     return {name: value * ratio if is_rate and name in RATE_ARGUMENTS and value else value
             for name, value in schedules.items()}
+
+
+def last_epoch(schedules: Schedules) -> Optional[float]:
+    """Returns the epoch in which the last schedule ends; None if none says so in epochs.
+
+    Args:
+        schedules: as for scaled_schedules.
+    """
+    if isinstance(schedules, (list, tuple)) or isinstance(schedules, dict) and 'type' not in schedules:
+        parts = schedules.values() if isinstance(schedules, dict) else schedules
+        return max((end for end in map(last_epoch, parts) if end is not None), default=None)
+    if not isinstance(schedules, dict) or not schedules.get('by_epoch', True):
+        return None
+    length = schedules.get('total_steps', schedules.get('T_max'))
+    return schedules.get('end', None if length is None else schedules.get('begin', 0) + length)

@@ -30,7 +30,7 @@ from .checkpoint_file import read_checkpoint
 from .checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from .distributed import runs_on_gpu, start_process_group
 from .frozen_modules import freeze_modules
-from .learning_rate import batch_size_ratio, check_same_batches, scaled_schedules
+from .learning_rate import batch_size_ratio, check_same_batches, last_epoch, scaled_schedules
 from .optim_wrapper import GeminiOptimWrapper
 from .resume import check_resumable, find_resumable
 
@@ -114,6 +114,10 @@ class GeminiRunner(Runner):
             for group in optim_wrapper.param_groups:
                 group['lr'] *= ratio
             self.param_schedulers = scaled_schedules(self.param_schedulers, ratio)
+        end = last_epoch(self.param_schedulers)
+        if isinstance(self.train_loop, EpochBasedTrainLoop) and end not in (None, self.max_epochs):
+            self.logger.warning(f'the schedule of the learning rate ends with epoch {end:g}, training with '
+                                f'{self.max_epochs}: change both in the config, not train_cfg alone')
         base = (auto_scale_lr or {}).get('base_batch_size')
         self.logger.info(f'learning rate {max(rates):g} x {ratio:g} = {max(rates) * ratio:g}: '
                          + (f'it belongs to batches of {base} samples, real ones have {base * ratio:g}'
