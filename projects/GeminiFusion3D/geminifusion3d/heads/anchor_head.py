@@ -1,0 +1,170 @@
+"""The anchor head of SECOND and PointPillars on the model's grid.
+
+Source: mmdet3d 1.4.0 Anchor3DHead with the anchors of its nuScenes recipes (PointPillars, Lang et al.,
+CVPR 2019).
+"""
+import warnings
+from typing import Any, Dict, List, Sequence, Tuple
+
+from jaxtyping import Float
+from mmdet3d.models.dense_heads import Anchor3DHead
+from mmdet3d.registry import MODELS
+from mmdet3d.structures import Det3DDataSample
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from ..classes import CLASS_NAMES
+from ..geometry.bev_grid import BEVGrid
+from .feature_map import check_on_grid
+from .one_hot_loss import OneHotLoss
+
+# Position, size, yaw, velocity.
+BOX_CODE_SIZE = 9
+MAX_BOXES_PER_SAMPLE = 500
+
+
+@MODELS.register_module()
+class GeminiAnchor3DHead(Anchor3DHead):
+    """The host's Anchor3DHead; its anchors stand in the middle of the grid's cells.
+
+    Further deltas: an unknown (NaN) velocity costs nothing; the ground truth is left as it was given;
+    neither loss nor non-maximum suppression calls a compiled operator on a GPU.
+
+    Args:
+        bev_grid: the grid of the feature map.
+        in_channels: channels of the feature map.
+        anchors: `size_lwh_m` and `bottom_m`, the height of its underside, of each anchor in a cell.
+        anchor_yaws_rad: every anchor stands in a cell once for each of them.
+        assigner: overlaps `positive_iou` and `negative_iou` above and below which an anchor is object
+            or background, and `least_iou` of an object's best anchor.
+        loss_cls: a mmdet.FocalLoss over anchors.
+        loss_bbox: of the box codes.
+        loss_dir: of the two directions along a yaw.
+        code_weights: weight of each of the nine numbers of a box code.
+        direction_offset_rad: yaw at which the two directions part.
+        candidates: best anchors of a sample that are decoded.
+        score_threshold: boxes below are dropped.
+        nms_iou: rotated overlap above which the weaker of two boxes of a class is dropped.
+        max_boxes: most boxes of a sample.
+
+    Raises:
+        ValueError: if the loss, the number of code weights or of boxes does not fit.
+    """
+
+    def __init__(self, *, bev_grid: BEVGrid, in_channels: int, anchors: Sequence[Dict[str, Any]],
+                 anchor_yaws_rad: Sequence[float], assigner: Dict[str, float], loss_cls: Dict[str, Any],
+                 loss_bbox: Dict[str, Any], loss_dir: Dict[str, Any], code_weights: Sequence[float],
+                 direction_offset_rad: float, candidates: int, score_threshold: float, nms_iou: float,
+                 max_boxes: int) -> None:
+        _check(loss_cls, code_weights, max_boxes)
+        with warnings.catch_warnings():
+            # The host announces to its developers that the offset may move one day.
+            warnings.filterwarnings('ignore', message='dir_offset and dir_limit_offset')
+            super().__init__(
+                num_classes=len(CLASS_NAMES), in_channels=in_channels, feat_channels=in_channels,
+                anchor_generator=_anchor_generator(bev_grid, anchors, anchor_yaws_rad),
+                dir_offset=direction_offset_rad,
+                bbox_coder=dict(type='DeltaXYZWLHRBBoxCoder', code_size=BOX_CODE_SIZE),
+                loss_cls=loss_cls, loss_bbox=loss_bbox, loss_dir=loss_dir,
+                train_cfg=ConfigDict(assigner=_assigner(**assigner), code_weight=list(code_weights),
+                                     pos_weight=-1),
+                test_cfg=ConfigDict(use_rotate_nms=True, nms_pre=candidates, score_thr=score_threshold,
+                                    nms_thr=nms_iou, max_num=max_boxes))
+        self.loss_cls = OneHotLoss(self.loss_cls)
+        self.bev_grid = bev_grid
+
+    def forward(self, features: Sequence[Tensor]) -> Tuple[List[Tensor], ...]:
+        """Returns class scores, box codes and direction scores, one map each in a list.
+
+        Args:
+            features: one map (B, C, Y, X).
+
+        Raises:
+            ValueError: if it is not one map on the grid.
+        """
+        if len(features) != 1:
+            raise ValueError(f'GeminiAnchor3DHead reads one map, got {len(features)}; bev_neck must '
+                             'merge its levels')
+        check_on_grid(features[0], self.bev_grid)
+        return super().forward(features)
+
+    def loss(self, features: Sequence[Tensor], samples: List[Det3DDataSample]) -> Dict[str, Tensor]:
+        """Returns the losses.
+
+        Args:
+            features: one map (B, C, Y, X).
+            samples: with `gt_instances_3d`, which the host would change.
+        """
+        ground_truth = [_usable(sample.gt_instances_3d, features[0]) for sample in samples]
+        losses = self.loss_by_feat(*self(features), ground_truth, [sample.metainfo for sample in samples])
+        return {name: levels[0] for name, levels in losses.items()}
+
+    def anchor_target_single_assigner(self, *args: Any, **kwargs: Any) -> Tuple[Tensor, ...]:
+        """Returns the host's targets, with neither value nor weight where the target is unknown."""
+        labels, label_weights, codes, code_weights, *others = super().anchor_target_single_assigner(
+            *args, **kwargs)
+        is_known = ~codes.isnan()
+        return (labels, label_weights, codes.where(is_known, codes.new_zeros(())),
+                code_weights * is_known, *others)
+
+    def _predict_by_feat_single(self, cls_score_list: List[Float[Tensor, 'ak y x']],
+                                bbox_pred_list: List[Float[Tensor, 'ac y x']],
+                                dir_cls_pred_list: List[Float[Tensor, 'ad y x']],
+                                mlvl_priors: List[Float[Tensor, 'n 9']], input_meta: Dict[str, Any],
+                                cfg: Any, rescale: bool = False) -> InstanceData:
+        """Hands the best anchors alone to the host, on the CPU, where its rotated overlaps run."""
+        scores, codes, directions = (
+            _anchors_first(maps[0], width) for maps, width in (
+                (cls_score_list, self.num_classes), (bbox_pred_list, self.box_code_size),
+                (dir_cls_pred_list, 2)))
+        n_candidates = min(self.test_cfg.nms_pre, len(scores))
+        best = scores.amax(1).topk(n_candidates).indices
+        # To the host the candidates are a map of one column.
+        one_column = [[rows[best].cpu().T.unsqueeze(-1)] for rows in (scores, codes, directions)]
+        found = super()._predict_by_feat_single(
+            *one_column, [mlvl_priors[0][best].cpu()], input_meta, cfg, rescale)
+        found = found[found.bboxes_3d.tensor.isfinite().all(1)]
+        return found.to(scores.device)
+
+
+def _anchors_first(maps: Float[Tensor, 'channels y x'], width: int) -> Float[Tensor, 'n width']:
+    """One row an anchor, in the order of the host's anchors, in float32."""
+    return maps.float().permute(1, 2, 0).reshape(-1, width)
+
+
+def _usable(ground_truth: InstanceData, like: Tensor) -> InstanceData:
+    """A copy on the device of `like`, without boxes that have no place or no size."""
+    boxes = ground_truth.bboxes_3d.tensor.to(like.device)
+    is_usable = boxes[:, :7].isfinite().all(1) & (boxes[:, 3:6] > 0).all(1)
+    labels = ground_truth.labels_3d.to(like.device)
+    return InstanceData(bboxes_3d=boxes[is_usable], labels_3d=labels[is_usable])
+
+
+def _anchor_generator(bev_grid: BEVGrid, anchors: Sequence[Dict[str, Any]],
+                      yaws_rad: Sequence[float]) -> Dict[str, Any]:
+    x_min, y_min, _, x_max, y_max, _ = bev_grid.range_m
+    return dict(
+        type='AlignedAnchor3DRangeGenerator',
+        ranges=[[x_min, y_min, anchor['bottom_m'], x_max, y_max, anchor['bottom_m']]
+                for anchor in anchors],
+        sizes=[list(anchor['size_lwh_m']) for anchor in anchors],
+        # The velocity of an anchor is zero.
+        rotations=list(yaws_rad), custom_values=[0, 0], reshape_out=True)
+
+
+def _assigner(*, positive_iou: float, negative_iou: float, least_iou: float) -> Dict[str, Any]:
+    return dict(type='Max3DIoUAssigner', iou_calculator=dict(type='BboxOverlapsNearest3D'),
+                pos_iou_thr=positive_iou, neg_iou_thr=negative_iou, min_pos_iou=least_iou,
+                ignore_iof_thr=-1)
+
+
+def _check(loss_cls: Dict[str, Any], code_weights: Sequence[float], max_boxes: int) -> None:
+    if loss_cls.get('type') != 'mmdet.FocalLoss':
+        raise ValueError('loss_cls must be a mmdet.FocalLoss, which weighs all anchors without sampling '
+                         f'some, got {loss_cls.get("type")}')
+    if len(code_weights) != BOX_CODE_SIZE:
+        raise ValueError(f'code_weights needs {BOX_CODE_SIZE} numbers, got {len(code_weights)}')
+    if max_boxes > MAX_BOXES_PER_SAMPLE:
+        raise ValueError(f'nuScenes allows {MAX_BOXES_PER_SAMPLE} boxes a sample, got '
+                         f'max_boxes={max_boxes}')
