@@ -1,0 +1,3 @@
+"""The LiDAR stage on one GPU of 24 GB: bf16, eight batches of four summed."""
+_base_ = ['../geminifusion3d_lidar_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py']
+optim_wrapper = dict(precision='bf16', accumulative_counts=8)
