@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from toy_training import run_train, write_config
+from toy_training import in_processes, run_train, write_config
 
 from geminifusion3d.engine.loss_curve_hook import read_curve
 from geminifusion3d.engine.seed_hook import seed_everything
@@ -111,3 +111,15 @@ def test_the_tokens_of_a_batch_are_those_of_its_samples() -> None:
     found = find_culprits(dict(data_samples=samples), dict(loss=torch.tensor(float('inf'))))
     assert found == Culprits(tokens=['a', 'b'], losses=['loss = inf'])
     assert find_culprits(dict(x=1), None) == Culprits(tokens=[], losses=[])
+
+
+def test_a_bad_sample_of_one_process_is_skipped_by_both(tmp_path: Path) -> None:
+    extra = SKIPPING + "train_dataloader['dataset']['poison'] = [5]\ntrain_dataloader['batch_size'] = 4\n"
+    config = write_config(tmp_path, extra=extra)
+    assert in_processes(2, lambda: run_train(config, tmp_path / 'run', '--launcher', 'pytorch',
+                                             '--cfg-options', 'train_cfg.max_epochs=3')) == [0, 0]
+    # Two processes of four samples see all eight in each iteration: every step meets the bad one.
+    rows = read_curve(tmp_path / 'run/loss_curve.jsonl')
+    assert ['the loss is not finite' in row['skipped'] for row in rows] == [True] * 3
+    state = torch.load(tmp_path / 'run/epoch_3.pth', weights_only=True)
+    assert state['optimizer']['state'] == {} and state['state_dict']['layers.1.num_batches_tracked'] == 0
