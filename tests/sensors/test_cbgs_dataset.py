@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from mmdet3d.registry import DATASETS
 from mmengine.registry import init_default_scope
+from torch.utils.data import DataLoader
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.sensors import GeminiCBGSDataset, GeminiEpochHook, GeminiNuScenesDataset
@@ -56,6 +57,12 @@ def test_repetitions_of_a_keyframe_are_augmented_differently_but_alike_at_every_
     assert max(Counter(balanced.sample_indices).values()) >= 3
     assert len({draw for _, _, draw in items}) == len(items)
     assert [make_balanced()[index] for index in range(len(balanced))] == items
+
+
+def test_workers_give_what_none_gives():
+    balanced = make_balanced()
+    alone = [balanced[index] for index in range(len(balanced))]
+    assert [tuple(item) for item in DataLoader(balanced, batch_size=None, num_workers=2)] == alone
 
 
 def test_the_first_repetition_is_what_the_plain_dataset_gives():

@@ -1,0 +1,6 @@
+"""The fused recipe trained with failing sensors, for use where a camera or the LiDAR may be missing."""
+_base_ = ['../geminifusion3d_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py']
+drop_sensors = dict(
+    type='GeminiDropSensorsAtRandom', camera_prob=0.1, all_cameras_prob=0.1, lidar_prob=0.1)
+train_pipeline = [*_base_.train_pipeline[:-1], drop_sensors, _base_.pack_training]
+train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
