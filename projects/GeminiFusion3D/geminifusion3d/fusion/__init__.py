@@ -1,6 +1,10 @@
 """Camera BEV and LiDAR BEV become one map."""
 from .add_fuser import GeminiAddFuser
 from .conv_fuser import GeminiConvFuser
+from .cross_attention_fuser import GeminiCrossAttention
 from .gemini_fusion import GeminiFusion
+from .token_exchange import GeminiTokenExchange
+from .two_stream import GeminiTwoStreamSECOND
 
-__all__ = ['GeminiAddFuser', 'GeminiConvFuser', 'GeminiFusion']
+__all__ = ['GeminiAddFuser', 'GeminiConvFuser', 'GeminiCrossAttention', 'GeminiFusion',
+           'GeminiTokenExchange', 'GeminiTwoStreamSECOND']

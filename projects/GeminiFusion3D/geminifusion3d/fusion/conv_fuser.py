@@ -21,9 +21,15 @@ class GeminiConvFuser(Sequential):
     Args:
         in_channels: channels of the camera map and of the LiDAR map.
         out_channels: channels of the fused map.
+
+    Raises:
+        ValueError: if in_channels does not name two maps.
     """
 
     def __init__(self, *, in_channels: Sequence[int], out_channels: int) -> None:
+        if len(in_channels) != 2:
+            raise ValueError('in_channels must be those of the camera map and of the LiDAR map, got '
+                             f'{list(in_channels)}')
         super().__init__(
             nn.Conv2d(sum(in_channels), out_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))

@@ -1,6 +1,6 @@
 """GeminiFusion's attention of one direction: each cell attends to itself and to its twin.
 
-Source: Jia et al., GeminiFusion, ICML 2024, section 3; the official segmentation branch
+Source: Jia et al., GeminiFusion, ICML 2024, section 3.3; the official segmentation branch
 (models/mix_transformer.py, class Attention, at 1f102f6), which calls nn.MultiheadAttention with two
 keys a pixel. What changes here: the function is the same, the pixels are no batch, the softmax over
 two keys is a sigmoid, and one key projection serves both keys.
@@ -47,6 +47,9 @@ class GeminiAttention(nn.Module):
         k_cross = Wk (x * r),        v_cross = Wv y
         out = x + Wo (a_self v_self + a_cross v_cross)
 
+    Without noise this is the paper's equation 5. Without relation score the cross key is that of its
+    equations 2 and 3, k_cross = Wk y (table 9, the row without ARD).
+
     Args:
         channels: C.
         heads: attention heads; must divide C.
@@ -78,9 +81,9 @@ class GeminiAttention(nn.Module):
         Args:
             own: x.
             other: y.
-            relation: r; None for plain cross-attention, whose cross key is Wk y.
-            noise_k: noise of the self key; None for none.
-            noise_v: noise of the self value; None for none.
+            relation: r, or None.
+            noise_k: noise of the self key, or None.
+            noise_v: noise of the self value, or None.
         """
         # 1. Two-key softmax = sigmoid of the logit difference, and k_self - k_cross is one projection.
         gap = own * (1 - relation) if relation is not None else own - other
@@ -89,8 +92,9 @@ class GeminiAttention(nn.Module):
         logits = (self.q_proj(own) * key_difference).unflatten(-1, (self.heads, head_size))
         # 2. Attention logits in float32 whatever the autocast dtype.
         self_share = torch.sigmoid(logits.float().sum(-1, keepdim=True) / head_size ** 0.5)
-        self_share = self_share.expand_as(logits).flatten(-2).to(own.dtype)
         # 3. Mix the two values, each head by its own share.
         value_self = self.v_proj(own if noise_v is None else own + noise_v)
         value_cross = self.v_proj(other)
+        # Under autocast the values may be of another precision than the map that came in.
+        self_share = self_share.to(value_self.dtype).expand_as(logits).flatten(-2)
         return own + self.out_proj(torch.lerp(value_cross, value_self, self_share))

@@ -1,7 +1,8 @@
 """GeminiFusion: L layers of attention in both directions, then one map.
 
-Source: Jia et al., GeminiFusion, ICML 2024, section 3; the two outputs are summed with softmax(alpha)
-as in the official KITTI branch (point_fusion.py). Its parts can be left out, for ablations.
+Source: Jia et al., GeminiFusion, ICML 2024, section 3.3; the two outputs are summed with softmax(alpha)
+as in the official KITTI branch (point_fusion.py, at 8456609). What changes here: batched BEV maps, and
+parts that can be left out, for ablations.
 """
 from typing import Optional, Tuple
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from .conv_fuser import GeminiConvFuser
 from .gemini_attention import GeminiAttention, RelationScore
 from .same_cells import check_same_shape
+from .two_maps import weighted_sum
 
 CAMERA, LIDAR = 0, 1
 # Which modalities read the other one.
@@ -30,11 +32,16 @@ class GeminiFusionLayer(nn.Module):
         noise: add the learned noise to the self key and value.
         relation: score how much the two features agree; without it the cross key is the twin itself.
         directions: a key of DIRECTIONS; a modality that does not read passes unchanged.
+
+    Raises:
+        ValueError: if there is no such direction.
     """
 
     def __init__(self, *, channels: int, heads: int, noise: bool = True, relation: bool = True,
                  directions: str = 'both') -> None:
         super().__init__()
+        if directions not in DIRECTIONS:
+            raise ValueError(f'directions must be one of {", ".join(DIRECTIONS)}, got {directions!r}')
         readers = DIRECTIONS[directions]
         self.relation = RelationScore(channels=channels) if relation else None
         self.camera_attention = GeminiAttention(channels=channels, heads=heads) if CAMERA in readers else None
@@ -44,7 +51,7 @@ class GeminiFusionLayer(nn.Module):
         self.v_noise = nn.Embedding(2, channels) if noise else None
 
     def forward(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c']
-                ) -> Tuple[Tensor, Tensor]:
+                ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
         """Returns the enriched camera and LiDAR features; each reads the other's input."""
         new_camera = self._read(self.camera_attention, camera, lidar, CAMERA)
         new_lidar = self._read(self.lidar_attention, lidar, camera, LIDAR)
@@ -83,16 +90,14 @@ class GeminiFusion(BaseModule):
         super().__init__()
         if layers < 1:
             raise ValueError(f'GeminiFusion needs at least one layer, got layers={layers}')
-        for name, value, known in (('merge', merge, MERGES), ('directions', directions, DIRECTIONS)):
-            if value not in known:
-                raise ValueError(f'GeminiFusion got {name}={value!r}, expected one of {", ".join(known)}')
+        if merge not in MERGES:
+            raise ValueError(f'merge must be one of {", ".join(MERGES)}, got {merge!r}')
         self.layers = nn.ModuleList(
             GeminiFusionLayer(channels=channels, heads=heads, noise=noise, relation=relation,
                               directions=directions) for _ in range(layers))
-        if merge == 'alpha':
-            self.alpha = nn.Parameter(torch.zeros(2))
-        else:
-            self.merge = GeminiConvFuser(in_channels=(channels, channels), out_channels=channels)
+        self.alpha = nn.Parameter(torch.zeros(2)) if merge == 'alpha' else None
+        self.merge = None if merge == 'alpha' else GeminiConvFuser(
+            in_channels=[channels, channels], out_channels=channels)
         self.out_channels = channels
 
     def forward(self, camera_bev: Float[Tensor, 'b c y x'],
@@ -103,12 +108,20 @@ class GeminiFusion(BaseModule):
         Raises:
             ValueError: if the two maps are not of one shape.
         """
+        camera, lidar = self.exchange(camera_bev, lidar_bev)
+        return weighted_sum(camera, lidar, self.alpha) if self.merge is None else self.merge(camera, lidar)
+
+    def exchange(self, camera_bev: Float[Tensor, 'b c y x'],
+                 lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
+                 ) -> Tuple[Float[Tensor, 'b c y x'], Float[Tensor, 'b c y x']]:
+        """Returns the camera map and the LiDAR map, each enriched by the other.
+
+        Raises:
+            ValueError: if the two maps are not of one shape.
+        """
         check_same_shape(camera_bev, lidar_bev)
         # Copies nothing where the maps already lie channels-last in memory.
         camera, lidar = camera_bev.permute(0, 2, 3, 1), lidar_bev.permute(0, 2, 3, 1)
         for layer in self.layers:
             camera, lidar = layer(camera, lidar)
-        if hasattr(self, 'merge'):
-            return self.merge(camera.permute(0, 3, 1, 2), lidar.permute(0, 3, 1, 2))
-        camera_share, lidar_share = self.alpha.softmax(dim=0)
-        return (camera_share * camera + lidar_share * lidar).permute(0, 3, 1, 2)
+        return camera.permute(0, 3, 1, 2), lidar.permute(0, 3, 1, 2)

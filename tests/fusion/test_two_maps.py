@@ -1,0 +1,16 @@
+"""The weighted sum of two maps: shares of a softmax."""
+import torch
+
+from geminifusion3d.fusion.two_maps import WeightedSum, weighted_sum
+
+
+def test_the_shares_are_equal_at_the_start_and_follow_alpha():
+    torch.manual_seed(0)
+    camera, lidar = torch.randn(2, 4, 2, 3), torch.randn(2, 4, 2, 3)
+    merge = WeightedSum()
+    assert torch.allclose(merge(camera, lidar), (camera + lidar) / 2)
+    merge.alpha.data = torch.tensor([3.0, 1.0]).log()  # shares 3/4 and 1/4
+    expected = 0.75 * camera + 0.25 * lidar
+    assert torch.allclose(merge(camera, lidar), expected)
+    # Official checkpoints start from ones: only the difference counts.
+    assert torch.allclose(weighted_sum(camera, lidar, merge.alpha + 1), expected)

@@ -1,0 +1,64 @@
+"""Two streams of SECOND: stages of the host's backbone, an exchange after each."""
+import torch
+from mmdet3d.models.backbones import SECOND
+
+from geminifusion3d.fusion.two_stream import GeminiTwoStreamSECOND
+
+STAGES = dict(in_channels=8, out_channels=[8, 16], layer_nums=[1, 1], layer_strides=[1, 2],
+              norm_cfg=dict(type='BN', eps=1e-3, momentum=0.01))
+
+
+def build():
+    """Returns the two-stream backbone in evaluation mode."""
+    torch.manual_seed(0)
+    return GeminiTwoStreamSECOND(**STAGES, heads=2).eval()
+
+
+def maps():
+    """Returns two maps of 6 rows and 8 columns."""
+    torch.manual_seed(1)
+    return torch.randn(2, 8, 6, 8), torch.randn(2, 8, 6, 8)
+
+
+def test_without_exchange_each_stream_is_the_hosts_backbone():
+    streams, (camera, lidar) = build(), maps()
+    for exchange in streams.exchanges:
+        for attention in (exchange.camera_attention, exchange.lidar_attention):
+            attention.out_proj.weight.data.zero_()
+            attention.out_proj.bias.data.zero_()
+    host = SECOND(**STAGES).eval()
+    for stream, bev, alpha in ((streams.camera_stream, camera, [40.0, -40.0]),
+                               (streams.lidar_stream, lidar, [-40.0, 40.0])):
+        host.load_state_dict(stream.state_dict())
+        for merge in streams.merges:
+            merge.alpha.data = torch.tensor(alpha)
+        levels = streams(camera, lidar)
+        assert len(levels) == 2
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(levels, host(bev)))
+
+
+def test_the_streams_exchange_after_every_stage():
+    streams, (camera, lidar) = build(), maps()
+    # With its share of the sum at zero, the exchange is the LiDAR stream's only way into the result.
+    for merge in streams.merges:
+        merge.alpha.data = torch.tensor([40.0, -40.0])
+    levels, without = streams(camera, lidar), streams(camera, torch.zeros_like(lidar))
+    assert [tuple(level.shape) for level in levels] == [(2, 8, 6, 8), (2, 16, 3, 4)]
+    assert all(not torch.allclose(a, b, atol=1e-3) for a, b in zip(levels, without))
+    # What the first exchange brought goes on into the second stage, and only there.
+    streams.exchanges[0].camera_attention.out_proj.bias.data += 1.0
+    moved = streams(camera, lidar)
+    assert torch.allclose(moved[0], levels[0] + 1.0, atol=1e-5)
+    assert not torch.allclose(moved[1], levels[1], atol=1e-3)
+    streams.exchanges[1].lidar_attention.out_proj.bias.data += 1.0
+    assert torch.equal(streams(camera, lidar)[0], moved[0])
+
+
+def test_the_stages_start_as_the_hosts_do():
+    streams = build()
+    before = streams.lidar_stream.blocks[0][0].weight.clone()
+    streams.init_weights()
+    weight = streams.lidar_stream.blocks[0][0].weight
+    assert not torch.equal(weight, before)
+    # Kaiming: variance 2 / fan_out = 2 / (9 * 8).
+    assert abs(weight.std().item() - (2 / 72) ** 0.5) < 0.02
