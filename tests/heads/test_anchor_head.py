@@ -91,6 +91,12 @@ def test_samples_without_objects_train_alone_and_beside_others(head):
 
 
 @torch.no_grad()
+def test_it_starts_at_a_score_of_a_hundredth(head):
+    scores = head([torch.randn(1, 8, 16, 24)])[0][0].sigmoid()
+    assert scores.mean().item() == pytest.approx(0.01, abs=0.003)
+
+
+@torch.no_grad()
 def test_wild_codes_give_finite_boxes_and_at_most_as_many_as_allowed():
     head = make_head(candidates=300, max_boxes=90)
     scores, codes = torch.full((1, 140, 16, 24), 5.0), torch.randn(1, 126, 16, 24)

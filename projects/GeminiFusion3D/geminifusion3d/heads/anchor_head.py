@@ -11,8 +11,9 @@ from mmdet3d.models.dense_heads import Anchor3DHead
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 from mmengine.config import ConfigDict
+from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..classes import CLASS_NAMES
 from ..geometry.bev_grid import BEVGrid
@@ -22,6 +23,8 @@ from .one_hot_loss import OneHotLoss
 # Position, size, yaw, velocity.
 BOX_CODE_SIZE = 9
 MAX_BOXES_PER_SAMPLE = 500
+# Of every class at every anchor; the host's init_weights means the same.
+FIRST_SCORE = 0.01
 
 
 @MODELS.register_module()
@@ -73,6 +76,8 @@ class GeminiAnchor3DHead(Anchor3DHead):
                                     nms_thr=nms_iou, max_num=max_boxes))
         self.loss_cls = OneHotLoss(self.loss_cls)
         self.bev_grid = bev_grid
+        # Already without init_weights: if every anchor claims to be an object, suppression takes seconds.
+        nn.init.constant_(self.conv_cls.bias, bias_init_with_prob(FIRST_SCORE))
 
     def forward(self, features: Sequence[Tensor]) -> Tuple[List[Tensor], ...]:
         """Returns class scores, box codes and direction scores, one map each in a list.
