@@ -39,6 +39,19 @@ def test_every_tensor_of_ours_comes_from_exactly_one_of_theirs():
     assert len(set(ours)) == len(ours) and set(ours) == set(build_head().state_dict())
 
 
+def test_what_shapes_cannot_tell_apart_goes_where_it_is_used():
+    # Their self_posembed embeds the queries' places, for both attentions; cross_posembed the cells'.
+    key_map = bevfusion_head_key_map()
+    for theirs, ours in (('self_posembed.position_embedding_head.0.weight', 'query_position.0.weight'),
+                         ('cross_posembed.position_embedding_head.0.weight', 'map_position.0.weight'),
+                         ('self_attn.attn.in_proj_weight', 'self_attention.in_proj_weight'),
+                         ('cross_attn.attn.in_proj_weight', 'cross_attention.in_proj_weight'),
+                         ('norms.0.weight', 'norms.0.weight'), ('norms.1.weight', 'norms.1.weight')):
+        assert key_map[f'decoder.0.{theirs}'] == f'decoder.{ours}'
+    for branch in ('center', 'rot', 'vel'):
+        assert key_map[f'prediction_heads.0.{branch}.1.weight'] == f'prediction.{branch}.1.weight'
+
+
 def test_converted_weights_load_and_slide_over_the_transposed_map():
     source, target = build_head(seed=1), build_head(seed=2)
     state = their_state(source)

@@ -46,6 +46,30 @@ def test_without_positions_it_is_the_host_s_detr_layer():
         assert torch.allclose(layer(queries, query_xy, cells, cell_xy), expected, atol=1e-6)
 
 
+def attend_slowly(attention, query, key):
+    """Returns multi-head attention written out, values equal to keys."""
+    weights, biases = attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3)
+    projected = [part @ weight.T + bias for part, weight, bias in zip((query, key, key), weights, biases)]
+    q, k, v = (part.unflatten(-1, (attention.num_heads, -1)) for part in projected)
+    logits = torch.einsum('bnhd,bmhd->bhnm', q, k) / q.shape[-1] ** 0.5
+    mixed = torch.einsum('bhnm,bmhd->bnhd', logits.softmax(-1), v).flatten(2)
+    return attention.out_proj(mixed)
+
+
+def test_places_are_added_to_queries_keys_and_values_in_both_attentions():
+    layer = make_layer().eval()
+    queries, query_xy, cells, cell_xy = make_inputs()
+    with torch.no_grad():
+        at_query = layer.query_position(query_xy)
+        at_cell = layer.map_position(cell_xy.expand(2, 6, 2))
+        placed = queries + at_query
+        hidden = layer.norms[0](queries + attend_slowly(layer.self_attention, placed, placed))
+        seen = attend_slowly(layer.cross_attention, hidden + at_query, cells + at_cell)
+        hidden = layer.norms[1](hidden + seen)
+        expected = layer.norms[2](hidden + layer.feedforward(hidden))
+        assert torch.allclose(layer(queries, query_xy, cells, cell_xy), expected, atol=1e-5)
+
+
 def test_order_of_queries_and_of_cells_does_not_matter_but_places_do():
     layer = make_layer().eval()
     queries, query_xy, cells, cell_xy = make_inputs()
