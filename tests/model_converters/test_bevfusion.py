@@ -14,8 +14,9 @@ from geminifusion3d.errors import UserError
 from geminifusion3d.model_converters.bevfusion import LIDAR_BRANCHES, convert_bevfusion
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-NAMES = {'lidar': 'bevfusion_lidar_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py'}
-FUSED = 'geminifusion3d_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py'
+NAMES = {'lidar': 'bevfusion_lidar_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py',
+         'lidar-cam': 'bevfusion_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py'}
+FUSED = 'geminifusion3d_lidar-cam_voxel0075_second_secfpn_transfusion_8xb4-cyclic-6e_nus-3d.py'
 # Source, counterpart here, and which two axes change places.
 TURNED = [
     ('pts_middle_encoder.conv_out.0.weight', 'lidar_branch.encoder.conv_out.0.weight', (1, 3)),
@@ -64,14 +65,15 @@ def test_both_storage_orders_of_sparse_kernels_give_the_same():
     assert set(found) == set(expected)
 
 
-def test_the_lidar_part_starts_a_fused_model():
-    converted = convert_bevfusion(published_weights('lidar-cam'), lidar_only=True)
+@pytest.mark.parametrize('modality', ['lidar', 'lidar-cam'])
+def test_the_lidar_part_starts_a_fused_model(modality):
+    converted = convert_bevfusion(published_weights(modality), lidar_only=True)
     assert {key.split('.')[0] for key in converted} == set(LIDAR_BRANCHES)
-    model = build(FUSED)
-    others = {key.split('.')[0] for key in model.state_dict()} - {'lidar_branch', 'bev_backbone', 'bev_neck'}
-    del_head = {key: value for key, value in converted.items() if not key.startswith('bbox_head.')}
-    fitted = fit_weights(model, del_head, name='lidar', tolerance=Tolerance(missing_branches=tuple(others)))
-    assert 'lidar_branch.encoder.conv_out.0.weight' in fitted
+    tolerance = Tolerance.from_config(Config.fromfile(CONFIGS / FUSED).load_cfg)
+    fitted = fit_weights(build(FUSED), converted, name='lidar', tolerance=tolerance)
+    assert len(fitted) == len(converted)
+    with pytest.raises(UserError, match=r'missing_branches="\[camera_branch,camera_align,fuser\]"'):
+        fit_weights(build(FUSED), converted, name='lidar')
 
 
 def test_an_unknown_weight_is_named():
