@@ -1,29 +1,23 @@
 """The camera branch: what a camera sees lands in the cells it looks at, for every sample alone."""
 import pytest
 import torch
-from tiny_detector import IMAGE_HW, build_detector, make_meta
-
-from geminifusion3d.geometry.camera_rig import CameraRig
+from tiny_camera import build_camera_branch, make_rig
+from tiny_detector import IMAGE_HW, make_batch
 
 
 @pytest.fixture(scope='module')
 def branch():
     """Returns the demo's camera branch in evaluation mode."""
-    return build_detector().camera_branch.eval()
-
-
-def rig_of(n_samples):
-    """Returns the rig of a batch."""
-    return CameraRig.from_metas([make_meta()] * n_samples, device=torch.device('cpu'))
+    return build_camera_branch().eval()
 
 
 @torch.no_grad()
 def test_a_sample_does_not_depend_on_its_batch(branch):
     torch.manual_seed(0)
     images = torch.randn(2, 6, 3, *IMAGE_HW)
-    both = branch(images, rig_of(2)).bev
+    both = branch(images, make_rig(2)).bev
     assert both.shape == (2, 40, 16, 24)
-    assert torch.allclose(both[1:], branch(images[1:], rig_of(1)).bev, atol=1e-5)
+    assert torch.allclose(both[1:], branch(images[1:], make_rig()).bev, atol=1e-5)
     assert not torch.allclose(both[0], both[1], atol=1e-3)
 
 
@@ -33,7 +27,7 @@ def test_the_camera_that_faces_x_fills_the_cells_in_front_of_it(branch):
     images = torch.randn(1, 6, 3, *IMAGE_HW)
     changed = images.clone()
     changed[:, 0] = torch.randn(3, *IMAGE_HW)
-    moved = (branch(changed, rig_of(1)).bev - branch(images, rig_of(1)).bev).abs().sum((0, 1)) > 1e-6
+    moved = (branch(changed, make_rig()).bev - branch(images, make_rig()).bev).abs().sum((0, 1)) > 1e-6
     rows, columns = moved.nonzero(as_tuple=True)
     x_m, y_m = columns - 12 + 0.5, rows - 8 + 0.5
     # Half of the view is atan(32 / 30), 46.8 degrees; a cell reaches 0.71 m beyond its centre.
@@ -45,22 +39,7 @@ def test_the_camera_that_faces_x_fills_the_cells_in_front_of_it(branch):
 @torch.no_grad()
 def test_images_that_the_network_would_pad_are_refused(branch):
     with pytest.raises(ValueError, match='do not divide'):
-        branch(torch.randn(1, 6, 3, 36, 64), rig_of(1))
-
-
-@torch.no_grad()
-def test_an_average_does_not_depend_on_how_many_pixels_a_cell_collects(branch):
-    # One pixel of weight 0.5 in cell 0, three of weight 0.25 in cell 1, the same feature in all.
-    depth = torch.tensor([[0.5], [0.25], [0.25], [0.25]])[..., None, None]  # (pixels, D, 1, 1)
-    context = torch.full((4, 3, 1, 1), 7.0)
-    cells = torch.tensor([0, 1, 1, 1]).view(1, 4, 1, 1)
-    assert branch.average
-    bev = branch._splat(depth, context, cells)
-    assert torch.allclose(bev[0, :, 0, :3], torch.tensor([7.0, 7.0, 0.0]).expand(3, 3))
-    branch.average = False
-    summed = branch._splat(depth, context, cells)
-    branch.average = True
-    assert torch.allclose(summed[0, 0, 0, :2], torch.tensor([3.5, 5.25]))
+        branch(torch.randn(1, 6, 3, 36, 64), make_rig())
 
 
 @torch.no_grad()
@@ -69,7 +48,60 @@ def test_a_missing_camera_reaches_no_cell(branch):
     images = torch.randn(1, 6, 3, *IMAGE_HW)
     changed = images.clone()
     changed[:, 2] = torch.randn(3, *IMAGE_HW)
-    rig = CameraRig.from_metas([{**make_meta(), 'camera_present': [True, True, False, True, True, True]}],
-                               device=torch.device('cpu'))
+    rig = make_rig(is_present=[True, True, False, True, True, True])
     assert torch.equal(branch(images, rig).bev, branch(changed, rig).bev)
-    assert not torch.equal(branch(images, rig_of(1)).bev, branch(changed, rig_of(1)).bev)
+    assert not torch.equal(branch(images, make_rig()).bev, branch(changed, make_rig()).bev)
+
+
+@torch.no_grad()
+def test_without_any_camera_the_map_is_zero(branch):
+    assert not branch(torch.randn(1, 6, 3, *IMAGE_HW), make_rig(is_present=[False] * 6)).bev.any()
+
+
+@torch.no_grad()
+def test_a_host_neck_of_several_levels_is_read_at_its_finest():
+    branch = build_camera_branch(
+        neck=dict(type='mmdet.FPN', in_channels=[48, 96], out_channels=48, num_outs=2)).eval()
+    camera = branch(torch.randn(1, 6, 3, *IMAGE_HW), make_rig())
+    assert camera.bev.shape == (1, 40, 16, 24) and camera.depth.shape == (6, 50, 4, 8)
+
+
+@torch.no_grad()
+def test_cells_half_as_large_and_a_height_range_of_its_own_end_on_the_same_grid():
+    branch = build_camera_branch(downsample=2, lift_z_m=(-1.0, 9.0)).eval()
+    assert branch.splat_grid.range_m == (-12.0, -8.0, -1.0, 12.0, 8.0, 9.0)
+    assert branch.splat_grid.shape_yx == (32, 48)
+    assert branch(torch.randn(1, 6, 3, *IMAGE_HW), make_rig()).bev.shape == (1, 40, 16, 24)
+
+
+@pytest.mark.parametrize('wrong, message', [
+    (dict(downsample=3), 'must be 1 or 2, got 3'), (dict(convention='mit'), "one of .*got 'mit'"),
+    (dict(depth_range_m=[5.0, 1.0]), 'near < far')])
+def test_wrong_arguments_are_named(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        build_camera_branch(**wrong)
+
+
+def test_the_depth_is_supervised_in_training_only():
+    branch = build_camera_branch(depth_loss_weight=3.0)
+    images, points = torch.randn(2, 6, 3, *IMAGE_HW), make_batch((300, 0))['inputs']['points']
+    assert not branch.reads_lidar
+    with torch.no_grad():
+        assert branch.eval()(images, make_rig(2)).lidar_depth_m is None
+    branch.train()
+    camera = branch(images, make_rig(2), points)
+    assert (camera.lidar_depth_m[0] > 0).any() and not camera.lidar_depth_m[1].any()
+    losses = branch.loss(camera, make_rig(2), points)
+    assert list(losses) == ['loss_depth']
+    losses['loss_depth'].backward()
+    depth_rows, context_rows = branch.depth_net.predict.weight.grad.split([50, 40])
+    assert depth_rows.any() and not context_rows.any()
+    with pytest.raises(ValueError, match='got none; add GeminiLoadPoints'):
+        branch(images, make_rig(2))
+
+
+def test_a_missing_camera_learns_no_depth():
+    branch = build_camera_branch(depth_loss_weight=3.0).train()
+    points = make_batch((300,))['inputs']['points']
+    camera = branch(torch.randn(1, 6, 3, *IMAGE_HW), make_rig(is_present=[False] * 5 + [True]), points)
+    assert camera.lidar_depth_m[0].flatten(1).any(1).tolist() == [False] * 5 + [True]

@@ -48,6 +48,39 @@ def test_a_landmark_is_found_again_under_image_and_scene_augmentation():
         assert found == pytest.approx((lidar_aug @ landmark)[:3], abs=2e-4)
 
 
+def random_meta(rng):
+    """Returns the camera's metainfo under a random image and scene augmentation."""
+    img_aug, lidar_aug = np.eye(4), np.eye(4)
+    img_aug[:2, :2] = rng.normal(size=(2, 2)) + 2 * np.eye(2)
+    img_aug[:2, 3] = rng.uniform(-50, 50, 2)
+    angle = rng.uniform(-3, 3)
+    lidar_aug[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    lidar_aug[:3, :3] *= rng.uniform(0.8, 1.2)
+    lidar_aug[:3, 3] = rng.uniform(-1, 1, 3)
+    return meta_of(img_aug, lidar_aug)
+
+
+def test_projecting_a_lifted_pixel_returns_the_pixel_and_its_depth():
+    rng = np.random.default_rng(5)
+    metas = [random_meta(rng) for _ in range(10)]
+    rig = CameraRig.from_metas(metas, device=torch.device('cpu'))
+    pixels = torch.from_numpy(rng.uniform([0, 0], [700, 250], (30, 2))).float()
+    depth_m = torch.tensor([1.0, 7.5, 60.0])
+    lifted = rig.points_at(pixels, depth_m)
+    for sample in range(10):
+        found = rig.project(sample, lifted[sample].flatten(0, -2)).view(30, 3, 3)
+        torch.testing.assert_close(found[..., :2], pixels.unsqueeze(1).expand(-1, 3, -1), rtol=0, atol=0.02)
+        torch.testing.assert_close(found[..., 2], depth_m.expand(30, -1), rtol=1e-5, atol=1e-4)
+
+
+def test_depth_along_the_axis_is_that_before_the_scene_was_scaled():
+    scaled = np.diag([2.0, 2.0, 2.0, 1.0])
+    rig = CameraRig.from_metas([meta_of(lidar_aug=scaled)], device=torch.device('cpu'))
+    # The point (-0.1, 10.3, 0.2) of the unscaled scene is 10 m ahead of the camera.
+    u, v, depth_m = rig.project(0, torch.tensor([[-0.2, 20.6, 0.4]]))[0, 0].tolist()
+    assert (u, v, depth_m) == pytest.approx((80.0, 45.0, 10.0), abs=1e-4)
+
+
 def test_a_missing_matrix_is_named():
     meta = meta_of()
     del meta['img_aug_matrix']

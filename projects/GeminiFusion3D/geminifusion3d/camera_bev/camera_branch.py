@@ -1,6 +1,6 @@
 """The camera branch: images -> backbone, neck -> depth x context -> lift -> splat -> camera BEV.
 
-Source: Lift, Splat, Shoot (Philion and Fidler, ECCV 2020); depth comes from the image alone.
+Source: Lift, Splat, Shoot (Philion and Fidler, ECCV 2020). What tells the depth is up to a subclass.
 """
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
@@ -12,12 +12,14 @@ from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
 from ..geometry.camera_rig import CameraRig
-from ..ops.splat import splat
-from .depth_net import DepthNet
-from .lift import depth_bin_centres_m, frustum_cells
+from .bev_downsample import bev_downsample
+from .bev_pool import pool_to_bev
+from .bevfusion_frustum import BEVFusionFrustum
+from .depth_image import nearest_depth_images
+from .depth_loss import depth_loss
+from .lift import Frustum, frustum_cells
 
-# Below this much depth probability a cell's average fades to zero instead of amplifying noise.
-LEAST_MASS = 0.01
+FRUSTUMS = dict(centres=Frustum, bevfusion=BEVFusionFrustum)
 
 
 class CameraBEV(NamedTuple):
@@ -26,45 +28,66 @@ class CameraBEV(NamedTuple):
     Attributes:
         bev: the map.
         depth: probability of each depth bin at each feature pixel.
+        lidar_depth_m: depth of the nearest LiDAR return at each image pixel, 0 where there is none;
+            None where nobody reads it.
     """
 
     bev: Float[Tensor, 'b c y x']
     depth: Float[Tensor, 'bn d h w']
+    lidar_depth_m: Optional[Float[Tensor, 'b n_cam height width']] = None
 
 
-@MODELS.register_module(name='GeminiCameraBranch')
-class CameraBranch(BaseModule):
-    """Lifts images by lift-splat with LiDAR-independent depth.
+class LiftSplatBranch(BaseModule):
+    """Lifts images by lift-splat; a subclass builds and runs what predicts depth and context.
 
     Args:
         backbone: an image backbone of the host's registry.
-        neck: a GeminiImageNeck.
-        bev_grid: the grid to splat on.
+        neck: a GeminiImageNeck, or a neck of the host's registry, of which the finest level is read.
+        bev_grid: the grid of the map.
         depth_range_m: near and far end of the depth bins.
         depth_bins: number of equal bins.
         out_channels: channels of the camera BEV.
         average: divide each cell's sum by the depth mass in it. A near cell collects hundreds of
             times as many pixels as a far one; the plain sum of Lift, Splat, Shoot leaves it to a
             long training to even that out.
+        downsample: 2 splats on cells half as large and convolves them to the grid; 1 does not.
+        lift_z_m: lowest and highest point to splat; the grid's range where None.
+        convention: 'centres', or 'bevfusion' for weights of that project (see bevfusion_frustum.py).
+        depth_loss_weight: of BEVDepth's loss, 3.0 there; 0 leaves it out. Training then reads points.
+
+    Raises:
+        ValueError: if an argument is out of its range.
     """
+
+    reads_lidar = False
 
     def __init__(self, *, backbone: Dict[str, Any], neck: Dict[str, Any], bev_grid: BEVGrid,
                  depth_range_m: Sequence[float], depth_bins: int, out_channels: int,
-                 average: bool = False) -> None:
+                 average: bool = False, downsample: int = 1,
+                 lift_z_m: Optional[Sequence[float]] = None, convention: str = 'centres',
+                 depth_loss_weight: float = 0.0) -> None:
         super().__init__()
+        if convention not in FRUSTUMS:
+            raise ValueError(f'convention must be one of {list(FRUSTUMS)}, got {convention!r}')
         self.bev_grid = bev_grid
         self.average = average
+        self.depth_loss_weight = depth_loss_weight
+        self.frustum = FRUSTUMS[convention](tuple(depth_range_m), depth_bins)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck)
-        self.depth_net = DepthNet(in_channels=self.neck.out_channels, depth_bins=depth_bins,
-                                  context_channels=out_channels)
-        self.register_buffer('depth_m', depth_bin_centres_m(depth_range_m, depth_bins),
-                             persistent=False)
+        self.build_depth(self.neck.out_channels, depth_bins, out_channels)
+        self.downsample = bev_downsample(out_channels, downsample)
+        self.splat_grid = _splat_grid(bev_grid, downsample, lift_z_m)
 
-    @property
-    def reads_lidar(self) -> bool:
-        """Whether a prediction of this branch depends on the points."""
-        return False
+    def build_depth(self, in_channels: int, depth_bins: int, context_channels: int) -> None:
+        """Builds what predict_depth runs."""
+        raise NotImplementedError
+
+    def predict_depth(self, features: Float[Tensor, 'n c_in h w'],
+                      lidar_depth_m: Optional[Float[Tensor, 'b n_cam height width']]
+                      ) -> Tuple[Float[Tensor, 'n d h w'], Float[Tensor, 'n c h w']]:
+        """Returns depth probabilities in float32 and the context to lift."""
+        raise NotImplementedError
 
     def forward(self, images: Float[Tensor, 'b n_cam 3 h w'], rig: CameraRig,
                 points: Optional[Sequence[Tensor]] = None) -> CameraBEV:
@@ -73,43 +96,59 @@ class CameraBranch(BaseModule):
         Args:
             images: normalised images; those of missing cameras reach no cell.
             rig: the cameras.
-            points: one (N_i, F) cloud a sample, in the augmented LiDAR frame; not read here.
+            points: one (N_i, F) cloud a sample, in the augmented LiDAR frame; read for depth only.
         """
+        image_hw = tuple(images.shape[-2:])
+        lidar_depth_m = self._lidar_depth(rig, points, image_hw)
         images = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        features = self.neck(self.backbone(images))
-        depth, context = self.depth_net(features)
-        stride = _stride(images.shape[-2:], features.shape[-2:])
-        cells = frustum_cells(rig, self.bev_grid, tuple(features.shape[-2:]), stride, self.depth_m)
-        return CameraBEV(self._splat(depth, context, cells), depth)
+        features = _finest(self.neck(self.backbone(images)))
+        feature_hw = tuple(features.shape[-2:])
+        _check_divides(image_hw, feature_hw)
+        depth, context = self.predict_depth(features, lidar_depth_m)
+        cells = frustum_cells(rig, self.splat_grid, self.frustum, image_hw, feature_hw)
+        bev = pool_to_bev(context, depth, cells, self.splat_grid, average=self.average)
+        return CameraBEV(self.downsample(bev), depth, lidar_depth_m)
 
-    def loss(self, camera: CameraBEV, rig: CameraRig, points: Sequence[Tensor]) -> Dict[str, Tensor]:
-        """Returns losses of the branch's own: none here."""
-        return {}
+    def loss(self, camera: CameraBEV, rig: CameraRig, points: Optional[Sequence[Tensor]]
+             ) -> Dict[str, Tensor]:
+        """Returns the loss of the depth where it is supervised.
 
-    def _splat(self, depth: Tensor, context: Tensor, cells: Tensor) -> Tensor:
-        """Pools the whole batch at once: sample b owns the cells from b * n_cells on."""
-        batch, n_cells = len(cells), self.bev_grid.n_y * self.bev_grid.n_x
-        first_cell = torch.arange(batch, device=cells.device).view(-1, 1, 1, 1) * n_cells
-        cells = torch.where(cells >= 0, cells + first_cell, cells)
-        features = _pixels_first(context)
-        if self.average:
-            features = torch.cat([features, features.new_ones(len(features), 1)], dim=1)
-        bev = splat(features, _pixels_first(depth), cells.flatten(0, 2), batch * n_cells)
-        if self.average:
-            bev = bev[:, :-1] / bev[:, -1:].clamp(min=LEAST_MASS)
-        # Channels lie last in memory, which is what the fuser and the convolutions after it read best.
-        return bev.view(batch, self.bev_grid.n_y, self.bev_grid.n_x, -1).permute(0, 3, 1, 2)
+        Args:
+            camera: what forward returned in training mode.
+            rig: the cameras.
+            points: the clouds; drawn into the images by forward already.
+        """
+        if not self.depth_loss_weight:
+            return {}
+        loss = depth_loss(camera.depth, camera.lidar_depth_m, self.frustum)
+        return dict(loss_depth=self.depth_loss_weight * loss)
+
+    def _lidar_depth(self, rig: CameraRig, points: Optional[Sequence[Tensor]], image_hw: Tuple[int, int]
+                     ) -> Optional[Tensor]:
+        is_supervised = self.training and self.depth_loss_weight > 0
+        if not self.reads_lidar and not is_supervised:
+            return None
+        if points is None:
+            raise ValueError('the camera branch draws LiDAR points into the images, got none; add '
+                             'GeminiLoadPoints to the pipeline and points to the keys that it packs')
+        return nearest_depth_images(rig, points, image_hw, to_corner_px=self.frustum.to_corner_px)
 
 
-def _pixels_first(maps: Tensor) -> Tensor:
-    return maps.permute(0, 2, 3, 1).flatten(0, 2)
+def _splat_grid(bev_grid: BEVGrid, downsample: int, lift_z_m: Optional[Sequence[float]]) -> BEVGrid:
+    low_m, high_m = bev_grid.range_m[:3], bev_grid.range_m[3:]
+    z_low_m, z_high_m = lift_z_m or (low_m[2], high_m[2])
+    return BEVGrid(range_m=(*low_m[:2], z_low_m, *high_m[:2], z_high_m),
+                   cell_m=bev_grid.cell_m / downsample)
 
 
-def _stride(image_hw: Tuple[int, int], feature_hw: Tuple[int, int]) -> int:
-    """Derives the stride from the shapes, and refuses an image that the network pads."""
+def _finest(levels: Any) -> Tensor:
+    return levels if torch.is_tensor(levels) else levels[0]
+
+
+def _check_divides(image_hw: Tuple[int, int], feature_hw: Tuple[int, int]) -> None:
+    """Refuses an image that the network pads: its features would not stand where they seem to."""
     stride = image_hw[0] // feature_hw[0]
-    if (feature_hw[0] * stride, feature_hw[1] * stride) != tuple(image_hw):
-        raise ValueError(f'images of {tuple(image_hw)} pixels do not divide into a feature map of '
-                         f'{tuple(feature_hw)}; make height and width multiples of the stride '
+    if (feature_hw[0] * stride, feature_hw[1] * stride) != image_hw:
+        raise ValueError(f'images of {image_hw} pixels do not divide into a feature map of '
+                         f'{feature_hw}; make height and width multiples of the stride '
                          'of the image backbone')
-    return stride

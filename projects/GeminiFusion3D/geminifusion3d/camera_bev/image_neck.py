@@ -19,10 +19,13 @@ class ImageNeck(BaseModule):
     Args:
         in_channels: channels of each level, finest first.
         out_channels: channels of the merged map.
+        align_corners: as in torch.nn.functional.interpolate; BEVFusion's recipes leave it off.
     """
 
-    def __init__(self, *, in_channels: Sequence[int], out_channels: int) -> None:
+    def __init__(self, *, in_channels: Sequence[int], out_channels: int, align_corners: bool = False
+                 ) -> None:
         super().__init__()
+        self.align_corners = align_corners
         norm = dict(type='BN2d')
         self.merges = nn.ModuleList()
         for level, channels in enumerate(in_channels[:-1]):
@@ -42,6 +45,7 @@ class ImageNeck(BaseModule):
         merged = levels[-1]
         for level, merge in zip(reversed(levels[:-1]), reversed(self.merges)):
             upsampled = nn.functional.interpolate(
-                merged, size=level.shape[-2:], mode='bilinear', align_corners=False)
+                merged, size=level.shape[-2:], mode='bilinear',
+                align_corners=self.align_corners)
             merged = merge(cat([level, upsampled], dim=1))
         return merged

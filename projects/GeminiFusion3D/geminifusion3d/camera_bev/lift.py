@@ -3,7 +3,8 @@
 Source: Lift, Splat, Shoot (Philion and Fidler, ECCV 2020), section 3.1: the frustum, here as cell
 indices only.
 """
-from typing import Sequence, Tuple
+from dataclasses import dataclass
+from typing import ClassVar, Tuple
 
 import torch
 from jaxtyping import Float, Int
@@ -13,25 +14,54 @@ from ..geometry.bev_grid import BEVGrid
 from ..geometry.camera_rig import CameraRig
 
 
-def depth_bin_centres_m(depth_range_m: Sequence[float], depth_bins: int
-                        ) -> Float[Tensor, ' d']:
-    """Returns the middles of `depth_bins` equal bins."""
-    near_m, far_m = depth_range_m
-    return near_m + (torch.arange(depth_bins) + 0.5) * (far_m - near_m) / depth_bins
+@dataclass(frozen=True)
+class Frustum:
+    """What a feature cell and a depth bin stand for: their centres.
 
-
-def feature_pixels(shape_hw: Tuple[int, int], stride: int) -> Float[Tensor, 'p 2']:
-    """Returns the image position (u, v) of the centre of each feature cell, row by row.
-
-    Integer coordinates are pixel centres: cell 0 of stride 8 covers pixels 0..7, centre 3.5.
+    Attributes:
+        depth_range_m: near and far end of the bins, along the optical axis.
+        depth_bins: number of equal bins; bin k covers [near + k * bin_m, near + (k + 1) * bin_m).
+        to_corner_px: how far the upper left corner of a pixel lies from its integer coordinate.
     """
-    rows, columns = torch.meshgrid(*(torch.arange(size) for size in shape_hw), indexing='ij')
-    return (torch.stack([columns, rows], dim=-1).flatten(0, 1) + 0.5) * stride - 0.5
+
+    depth_range_m: Tuple[float, float]
+    depth_bins: int
+    to_corner_px: ClassVar[float] = 0.5
+
+    def __post_init__(self) -> None:
+        near_m, far_m = self.depth_range_m
+        if not 0 < near_m < far_m or self.depth_bins < 1:
+            raise ValueError(f'depth_range_m must be (near, far) with 0 < near < far and depth_bins at '
+                             f'least 1, got {tuple(self.depth_range_m)} and {self.depth_bins}')
+
+    @property
+    def bin_m(self) -> float:
+        """Length of a depth bin."""
+        near_m, far_m = self.depth_range_m
+        return (far_m - near_m) / self.depth_bins
+
+    def depth_m(self, device: torch.device) -> Float[Tensor, ' d']:
+        """Returns the depth that each bin is lifted to, in float32."""
+        return self.depth_range_m[0] + (torch.arange(self.depth_bins, device=device) + 0.5) * self.bin_m
+
+    def pixels(self, image_hw: Tuple[int, int], feature_hw: Tuple[int, int], device: torch.device
+               ) -> Float[Tensor, 'p 2']:
+        """Returns the image position (u, v) that each feature cell looks from, row by row.
+
+        Integer coordinates are pixel centres: cell 0 of stride 8 covers pixels 0..7, centre 3.5.
+        """
+        rows, columns = ((torch.arange(cells, device=device) + 0.5) * (size / cells) - 0.5
+                         for size, cells in zip(image_hw, feature_hw))
+        return row_by_row(rows, columns)
+
+    def cell_of(self, points_m: Float[Tensor, '*batch 3'], bev_grid: BEVGrid) -> Int[Tensor, ' *batch']:
+        """Returns the flat cell of each lifted point, -1 outside the grid."""
+        return bev_grid.cell_of(points_m)
 
 
 @torch.no_grad()
-def frustum_cells(rig: CameraRig, bev_grid: BEVGrid, shape_hw: Tuple[int, int], stride: int,
-                  depth_m: Float[Tensor, ' d']) -> Int[Tensor, 'b n_cam p d']:
+def frustum_cells(rig: CameraRig, bev_grid: BEVGrid, frustum: Frustum, image_hw: Tuple[int, int],
+                  feature_hw: Tuple[int, int]) -> Int[Tensor, 'b n_cam p d']:
     """Returns the flat cell of each pair, -1 outside the grid and for cameras that are missing.
 
     In float32 under any autocast.
@@ -39,11 +69,18 @@ def frustum_cells(rig: CameraRig, bev_grid: BEVGrid, shape_hw: Tuple[int, int], 
     Args:
         rig: the cameras.
         bev_grid: the grid to splat on.
-        shape_hw: rows and columns of the image feature.
-        stride: image pixels a feature cell.
-        depth_m: depth bin centres.
+        frustum: pixel positions and depths.
+        image_hw: rows and columns of an image.
+        feature_hw: rows and columns of its feature.
     """
-    pixels = feature_pixels(shape_hw, stride).to(depth_m)
-    with torch.autocast(depth_m.device.type, enabled=False):
-        cells = bev_grid.cell_of(rig.points_at(pixels, depth_m))
+    device = rig.lidar_from_ray.device
+    pixels = frustum.pixels(image_hw, feature_hw, device)
+    with torch.autocast(device.type, enabled=False):
+        cells = frustum.cell_of(rig.points_at(pixels, frustum.depth_m(device)), bev_grid)
     return cells.where(rig.is_present[:, :, None, None], cells.new_tensor(-1))
+
+
+def row_by_row(rows: Float[Tensor, ' h'], columns: Float[Tensor, ' w']) -> Float[Tensor, 'p 2']:
+    """Returns every (column, row), the columns of the first row first."""
+    v, u = torch.meshgrid(rows, columns, indexing='ij')
+    return torch.stack([u, v], dim=-1).flatten(0, 1)

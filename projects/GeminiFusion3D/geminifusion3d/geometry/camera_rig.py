@@ -19,10 +19,12 @@ class CameraRig:
     Attributes:
         lidar_from_ray: takes (u * d, v * d, d, 1), with (u, v) an augmented pixel and d its depth in
             metres along the optical axis, to the augmented LiDAR frame.
+        ray_from_lidar: its inverse.
         is_present: False where a camera delivered no image.
     """
 
     lidar_from_ray: Float[Tensor, 'b n_cam 4 4']
+    ray_from_lidar: Float[Tensor, 'b n_cam 4 4']
     is_present: Bool[Tensor, 'b n_cam']
 
     @classmethod
@@ -38,11 +40,13 @@ class CameraRig:
         Raises:
             ValueError: if a key is missing: the pipeline did not pack it.
         """
-        chains = [_lidar_from_ray(meta) for meta in metas]
+        chains = np.stack([_lidar_from_ray(meta) for meta in metas])
         is_present = np.stack([np.asarray(meta.get('camera_present', [True] * len(chain)), dtype=bool)
                                for meta, chain in zip(metas, chains)])
-        return cls(torch.from_numpy(np.stack(chains)).to(device=device, dtype=torch.float32),
-                   torch.from_numpy(is_present).to(device))
+        lidar_from_ray, ray_from_lidar = (
+            torch.from_numpy(matrices).to(device=device, dtype=torch.float32)
+            for matrices in (chains, np.linalg.inv(chains)))
+        return cls(lidar_from_ray, ray_from_lidar, torch.from_numpy(is_present).to(device))
 
     def points_at(self, pixels: Float[Tensor, 'p 2'], depth_m: Float[Tensor, ' d']
                   ) -> Float[Tensor, 'b n_cam p d 3']:
@@ -56,6 +60,22 @@ class CameraRig:
         directions = torch.einsum('bnij,pj->bnpi', self.lidar_from_ray[..., :3, :3], rays)
         origins = self.lidar_from_ray[:, :, None, None, :3, 3]
         return directions.unsqueeze(3) * depth_m[:, None] + origins
+
+    def project(self, sample: int, points_m: Float[Tensor, 'n 3']) -> Float[Tensor, 'n_cam n 3']:
+        """Returns (u, v, depth) of each point in each camera of one sample; points_at undoes it.
+
+        Args:
+            sample: index in the batch.
+            points_m: points in the augmented LiDAR frame.
+
+        Returns:
+            Augmented pixel and metres along the optical axis; the pixel of a point that is not in
+            front of the camera means nothing.
+        """
+        ray_from_lidar = self.ray_from_lidar[sample, :, :3]
+        rays = torch.einsum('cij,nj->cni', ray_from_lidar[..., :3], points_m)
+        rays = rays + ray_from_lidar[:, None, :, 3]
+        return torch.cat([rays[..., :2] / rays[..., 2:], rays[..., 2:]], dim=-1)
 
 
 def _lidar_from_ray(meta: Mapping[str, Any]) -> np.ndarray:
