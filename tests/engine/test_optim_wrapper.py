@@ -10,7 +10,9 @@ from mmengine.runner import Runner
 from torch import nn
 from toy_training import in_processes
 
+from geminifusion3d.engine import optim_wrapper
 from geminifusion3d.engine.optim_wrapper import GeminiOptimWrapper
+from geminifusion3d.errors import UserError
 
 NAN = float('nan')
 
@@ -182,6 +184,15 @@ def test_the_forward_pass_computes_in_the_precision(precision: str, dtype: torch
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(ValueError, match="one of fp32, fp16, bf16, got 'half'"):
         make_wrapper(nn.Linear(3, 1), precision='half')
+
+
+def test_bf16_on_an_old_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: 'Tesla T4')
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda including_emulation: False)
+    with pytest.raises(UserError, match='bf16 needs a GPU .* got Tesla T4: use fp16'):
+        optim_wrapper._check_device('bf16', 'cuda')
+    optim_wrapper._check_device('fp16', 'cuda')
+    optim_wrapper._check_device('bf16', 'cpu')
 
 
 def train_with_one_bad_rank() -> None:

@@ -13,6 +13,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from ..errors import UserError
 from .running_statistics import RunningStatistics, true_everywhere
 
 PRECISIONS = {'fp32': None, 'fp16': torch.float16, 'bf16': torch.bfloat16}
@@ -48,6 +49,7 @@ class GeminiOptimWrapper(OptimWrapper):
 
     Raises:
         ValueError: for an unknown precision.
+        UserError: if the GPU does not know it.
     """
 
     def __init__(self, *, optimizer: torch.optim.Optimizer, precision: str = 'fp32',
@@ -57,6 +59,7 @@ class GeminiOptimWrapper(OptimWrapper):
         super().__init__(optimizer, accumulative_counts, dict(clip_grad) if clip_grad else None)
         self.precision = precision
         self.device_type = optimizer.param_groups[0]['params'][0].device.type
+        _check_device(precision, self.device_type)
         self.loss_scaler = torch.amp.GradScaler(self.device_type) if precision == 'fp16' else None
         # Set by the runner where training goes by epochs.
         self.epoch_length: Optional[int] = None
@@ -183,3 +186,10 @@ class GeminiOptimWrapper(OptimWrapper):
         if scale and self.loss_scaler:
             self.loss_scaler.load_state_dict(scale)
         super().load_state_dict(state)
+
+
+def _check_device(precision: str, device_type: str) -> None:
+    if (precision, device_type) == ('bf16', 'cuda') and not torch.cuda.is_bf16_supported(
+            including_emulation=False):
+        raise UserError(f'precision bf16 needs a GPU of the Ampere generation or later, got '
+                        f'{torch.cuda.get_device_name()}: use fp16 (--amp fp16)')
