@@ -44,7 +44,8 @@ def parse_args(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--only', nargs='+', default=[], metavar='MODEL',
-                        help=f'some of: {" ".join(variant.name for variant in VARIANTS)}')
+                        help='only some of: ' + ' '.join(variant.name for variant in VARIANTS) + '; default: '
+                             'all but ' + ' '.join(one.name for one in VARIANTS if one.is_costly))
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], metavar='SEED',
                         help='default: 0 1 2')
     parser.add_argument('--jobs', type=int, default=os.cpu_count(),

@@ -9,7 +9,6 @@ from geminifusion3d.compare.summary import Figure, summarise
 from geminifusion3d.compare.table import markdown_table
 from geminifusion3d.compare.variants import VARIANTS, choose
 from geminifusion3d.errors import UserError
-from geminifusion3d.stats.stats_table import three_digits
 
 
 def result(variant, seed, mAP, **silent):
@@ -63,12 +62,6 @@ def test_the_table_shows_them(rows):
                         '-0.240 ± 0.085 | 501 k | 1.23 G | 2 M | 105 ms |')
 
 
-@pytest.mark.parametrize('number, text', [(999, '999'), (33_973_862_400, '34 G'), (723_970, '724 k'),
-                                          (1_232_684, '1.23 M'), (107_508_272, '108 M')])
-def test_counts_are_written_with_three_digits(number, text):
-    assert three_digits(number) == text
-
-
 def test_figure_of_one_seed_has_no_spread_to_show():
     assert f'{Figure.of([0.5]):.2f}' == '0.50'
     assert f'{Figure.of([-0.5, -0.5]):+.1f}' == '-0.5 ± 0.0'
@@ -87,6 +80,7 @@ def test_the_plot_draws_bars_of_the_mean_and_a_dot_a_run(rows):
 
 def test_models_are_chosen_by_name():
     assert [variant.name for variant in choose(['gemini', 'lidar'])] == ['lidar', 'gemini']
-    assert choose([]) == list(VARIANTS)
+    assert choose(['full-attention'])[0].is_costly
+    assert choose([]) == [variant for variant in VARIANTS if variant.name != 'full-attention']
     with pytest.raises(UserError, match='called nothing; expected some of lidar, camera'):
         choose(['nothing'])

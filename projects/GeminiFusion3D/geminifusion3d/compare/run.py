@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional
 from mmengine.config import Config
 
 from ..atomic import write_json
+from ..errors import UserError
 from .variants import Variant
 
 RESULT_FILE, IDENTITY_FILE, LOG_FILE = 'result.json', 'run.json', 'run.log'
@@ -65,13 +66,19 @@ def make_run(variant: Variant, seed: int, work_dir: Path) -> Run:
         variant: the model.
         seed: of everything random.
         work_dir: of the whole comparison.
+
+    Raises:
+        UserError: if the data is not there.
     """
     cfg = Config.fromfile(variant.config)
     dataset = cfg.train_dataloader.dataset
     digest = hashlib.sha256(json.dumps(cfg.to_dict(), sort_keys=True, default=str).encode())
     digest.update(str(seed).encode())
     for name in (dataset.ann_file, cfg.test_dataloader.dataset.ann_file):
-        digest.update((Path(dataset.data_root) / name).read_bytes())
+        path = Path(dataset.data_root) / name
+        if not path.is_file():
+            raise UserError(f'{path} does not exist; tools/compare.py without --render-only writes it')
+        digest.update(path.read_bytes())
     return Run(variant, seed, work_dir, digest.hexdigest()[:16])
 
 

@@ -3,11 +3,12 @@
 A killed one goes on: training from its last epoch, scores that are there are not computed again.
 """
 import copy
-import ctypes
 import json
 import os
 import signal
 import sys
+import threading
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
@@ -24,7 +25,6 @@ from ..stats.model_cost import count_costs
 from .run import LOG_FILE, TRAINING_FOLDER, Run
 from .step_clock import StepClock
 
-PR_SET_PDEATHSIG = 1
 TRAINING_TIME = 'training_time.json'
 # What is silent in each evaluation. Black pictures are taken for real ones; an empty cloud is what a
 # failed LiDAR delivers.
@@ -39,8 +39,7 @@ def work(run: Run, core: Optional[int]) -> None:
         run: what to do.
         core: the processor core to stay on; None leaves that to the system.
     """
-    # On Linux, ends when the process that watches over it is killed.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if core is not None:
         os.sched_setaffinity(0, {core})
     run.prepare()
@@ -49,6 +48,14 @@ def work(run: Run, core: Optional[int]) -> None:
         stream.flush()
         os.dup2(log, stream.fileno())
     run.finish(train_and_score(run))
+
+
+def _end_with_parent() -> None:
+    """Waits until the process that watches over this one is gone, however it ended."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def train_and_score(run: Run) -> Dict[str, Any]:

@@ -16,11 +16,13 @@ class Variant:
         name: a word for the command line, files and folders.
         label: how the table calls it.
         sensors: 'camera', 'lidar' or 'both'.
+        is_costly: compared on request only: a step takes six times as long as the others'.
     """
 
     name: str
     label: str
     sensors: str = 'both'
+    is_costly: bool = False
 
     @property
     def config(self) -> Path:
@@ -36,7 +38,7 @@ VARIANTS = (
     Variant('conv', 'convolution (BEVFusion)'),
     Variant('token-exchange', 'token exchange (TokenFusion)'),
     Variant('window-attention', 'cross-attention in windows'),
-    Variant('full-attention', 'full cross-attention'),
+    Variant('full-attention', 'full cross-attention', is_costly=True),
     Variant('gemini', 'GeminiFusion'),
     Variant('gemini-no-noise', 'GeminiFusion, no noise'),
     Variant('gemini-no-relation', 'GeminiFusion, no relation score'),
@@ -46,7 +48,7 @@ VARIANTS = (
 
 
 def choose(names: Sequence[str]) -> List[Variant]:
-    """Returns the named models in the table's order; all of them where none is named.
+    """Returns the named models in the table's order; where none is named, all but the costly ones.
 
     Raises:
         UserError: if one does not exist.
@@ -56,4 +58,5 @@ def choose(names: Sequence[str]) -> List[Variant]:
     if unknown:
         raise UserError(f'no model of the comparison is called {", ".join(unknown)}; expected some of '
                         f'{", ".join(known)}')
-    return [variant for variant in VARIANTS if not names or variant.name in names]
+    return [variant for variant in VARIANTS
+            if variant.name in names or not names and not variant.is_costly]
