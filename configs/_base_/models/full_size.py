@@ -2,7 +2,7 @@
 
 A file of this folder adds the grid and the voxel size.
 """
-_base_ = ['./center_head.py']
+_base_ = ['./camera/swin_tiny.py', './center_head.py']
 fused_channels = 256
 model = dict(
     type='GeminiFusion3D',
@@ -11,12 +11,7 @@ model = dict(
         bgr_to_rgb=True),
     camera_branch=dict(
         type='GeminiCameraBranch',
-        backbone=dict(
-            type='mmdet.SwinTransformer', embed_dims=96, depths=[2, 2, 6, 2],
-            num_heads=[3, 6, 12, 24], window_size=7, mlp_ratio=4, qkv_bias=True,
-            drop_path_rate=0.2, patch_norm=True, out_indices=[1, 2, 3], with_cp=False,
-            convert_weights=True),
-        neck=dict(type='GeminiImageNeck', in_channels=[192, 384, 768], out_channels=256),
+        **_base_.camera_swin_tiny,
         depth_range_m=[1.0, 60.0],
         depth_bins=118,
         out_channels=80),

@@ -18,6 +18,7 @@ from .bevfusion_frustum import BEVFusionFrustum
 from .depth_image import nearest_depth_images
 from .depth_loss import depth_loss
 from .lift import Frustum, frustum_cells
+from .pretrained import load_pretrained, pretrained_config
 
 FRUSTUMS = dict(centres=Frustum, bevfusion=BEVFusionFrustum)
 
@@ -78,6 +79,15 @@ class LiftSplatBranch(BaseModule):
         self.build_depth(self.neck.out_channels, depth_bins, out_channels)
         self.downsample = bev_downsample(out_channels, downsample)
         self.splat_grid = _splat_grid(bev_grid, downsample, lift_z_m)
+
+    def init_weights(self) -> None:
+        """Initialises as the host does; a backbone with pretrained weights gets them, see pretrained.py."""
+        config = pretrained_config(self.backbone)
+        if config is not None and not self.backbone.is_init:
+            load_pretrained(self.backbone, config)
+            # The host shall neither load once more nor start from random weights.
+            self.backbone.is_init = True
+        super().init_weights()
 
     def build_depth(self, in_channels: int, depth_bins: int, context_channels: int) -> None:
         """Builds what predict_depth runs."""

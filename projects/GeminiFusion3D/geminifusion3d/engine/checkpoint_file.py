@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
-from mmengine.runner.checkpoint import CheckpointLoader
 
 from ..atomic import atomic_write
 from ..errors import UserError
+from .download import local_copy
 
 METHODS = {HistoryBuffer: ('min', 'max', 'current', 'mean'),
            OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear')}
@@ -70,23 +70,21 @@ def read_checkpoint(path: Union[str, Path], *, map_location: Any = 'cpu') -> Dic
     """Reads a checkpoint without executing anything in it.
 
     Args:
-        path: a local file, or an address that mmengine knows (`https://`, `torchvision://`).
+        path: a local file, or an address (`https://`).
         map_location: as in `torch.load`.
 
     Returns:
         The checkpoint's dictionary; bare state dicts come back as they are.
 
     Raises:
-        UserError: if the file is absent, damaged, holds forbidden objects, or is no dictionary.
+        UserError: if the file is absent or out of reach, damaged, holds forbidden objects, or is no
+            dictionary.
     """
     check_exists(path)
+    file = local_copy(str(path)) if '://' in str(path) else Path(path).expanduser()
     register_safe_globals()
     try:
-        if '://' in str(path):
-            content = CheckpointLoader.load_checkpoint(str(path), map_location=map_location)
-        else:
-            content = torch.load(Path(path).expanduser(), map_location=map_location,
-                                 weights_only=True)
+        content = torch.load(file, map_location=map_location, weights_only=True)
     except UNREADABLE as error:
         raise UserError(_why_unreadable(path, error)) from error
     if not isinstance(content, dict):
