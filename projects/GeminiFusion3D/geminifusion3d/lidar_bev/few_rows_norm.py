@@ -1,4 +1,5 @@
 """Batch norm for voxels: a cloud may leave one voxel, or none, and a training must not end there."""
+from jaxtyping import Float
 from mmdet3d.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,11 +13,11 @@ class FewRowsNorm(nn.BatchNorm1d):
     those of a full batch.
     """
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Float[Tensor, 'm c']) -> Float[Tensor, 'm c']:
         """Returns the normalised rows.
 
         Args:
-            features: (M, C) with any M, also 0.
+            features: any number of rows, also none.
         """
         if len(features) > 1 or not self.training:
             return super().forward(features)

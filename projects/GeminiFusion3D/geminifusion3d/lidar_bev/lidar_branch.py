@@ -6,6 +6,7 @@ sparse or pillar encoder.
 from typing import Any, Dict, Optional, Sequence
 
 import torch
+from jaxtyping import Float
 from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -40,11 +41,11 @@ class LidarBranch(BaseModule):
             **(voxel_encoder or dict(type='GeminiVoxelMean')), 'bev_grid': bev_grid,
             'scale_features': scale_features})
 
-    def forward(self, points: Sequence[Tensor]) -> Tensor:
-        """Returns the LiDAR BEV (B, C, Y, X).
+    def forward(self, points: Sequence[Float[Tensor, '_ f']]) -> Float[Tensor, 'b c y x']:
+        """Returns the LiDAR BEV.
 
         Args:
-            points: one (N_i, F) cloud a sample: x, y, z in metres in the LiDAR frame, then features.
+            points: one cloud a sample: x, y, z in metres in the LiDAR frame, then features.
         """
         with torch.autocast(points[0].device.type, enabled=False):
             groups = self.voxelization([cloud.float() for cloud in points])

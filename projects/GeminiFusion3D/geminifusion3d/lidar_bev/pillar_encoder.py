@@ -7,6 +7,7 @@ where the camera's is.
 from math import prod
 from typing import Any, Dict, Sequence
 
+from jaxtyping import Float, Int
 from mmdet3d.models.middle_encoders import PointPillarsScatter
 from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
@@ -42,12 +43,13 @@ class PillarEncoder(BaseModule):
         self.stages = MODELS.build({**stages, 'in_channels': in_channels})
         self.out_channels = stages['out_channels'][-1]
 
-    def forward(self, pillar_features: Tensor, coordinates_bzyx: Tensor, batch_size: int) -> Tensor:
-        """Returns the LiDAR BEV (B, C, Y, X), also of empty clouds.
+    def forward(self, pillar_features: Float[Tensor, 'm c_in'], coordinates_bzyx: Int[Tensor, 'm 4'],
+                batch_size: int) -> Float[Tensor, '{batch_size} c y x']:
+        """Returns the LiDAR BEV, also of empty clouds.
 
         Args:
-            pillar_features: (M, C_in).
-            coordinates_bzyx: (M, 4) integer batch, z, y, x.
+            pillar_features: one row a pillar.
+            coordinates_bzyx: batch, z, y, x of the pillars.
             batch_size: B, also counting empty clouds.
         """
         return self.stages(self.scatter(pillar_features, coordinates_bzyx, batch_size))[-1]

@@ -6,6 +6,7 @@ fit. Delta: no compiled operator, empty clouds anywhere in the batch, any number
 from typing import Sequence
 
 import torch
+from jaxtyping import Float
 from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -44,8 +45,8 @@ class PillarFeatureNet(BaseModule):
                           nn.ReLU(inplace=True))
             for width_in, width_out in zip(widths, channels))
 
-    def forward(self, groups: VoxelGroups) -> Tensor:
-        """Returns (M, C) features of the pillars.
+    def forward(self, groups: VoxelGroups) -> Float[Tensor, 'm c']:
+        """Returns the features of the pillars.
 
         Args:
             groups: points in pillars.
@@ -58,7 +59,7 @@ class PillarFeatureNet(BaseModule):
             features = torch.cat([features, pillars[groups.voxel_of_point]], dim=1)
         return max_per_voxel(last(features), groups)
 
-    def _decorate(self, groups: VoxelGroups) -> Tensor:
+    def _decorate(self, groups: VoxelGroups) -> Float[Tensor, 'p f']:
         position = groups.points[:, :3]
         mean = mean_per_voxel(position, groups)[groups.voxel_of_point]
         centre = groups.centres_m[groups.voxel_of_point]

@@ -1,5 +1,6 @@
 """Point features of similar size: raw metres and a raw intensity of up to 255 slow training down."""
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
@@ -7,11 +8,11 @@ from ..geometry.bev_grid import BEVGrid
 MAX_INTENSITY = 255
 
 
-def scale_points(points: Tensor, bev_grid: BEVGrid) -> Tensor:
+def scale_points(points: Float[Tensor, 'n f'], bev_grid: BEVGrid) -> Float[Tensor, 'n f']:
     """Brings positions into [-1, 1] and intensity into [0, 1]; further features stay.
 
     Args:
-        points: (N, F) x, y, z in metres, intensity, further features.
+        points: x, y, z in metres, intensity, further features.
         bev_grid: whose range becomes [-1, 1].
     """
     low, high = points.new_tensor(bev_grid.range_m).chunk(2)

@@ -4,7 +4,7 @@ Source: mmdet3d 1.4.0 SparseEncoder (SECOND, Yan et al., Sensors 2018), whose we
 """
 from typing import Sequence
 
-import torch
+from jaxtyping import Float, Int
 from mmdet3d.models.middle_encoders import SparseEncoder
 from mmdet3d.registry import MODELS
 from torch import Tensor
@@ -52,20 +52,20 @@ class GeminiSparseEncoder(SparseEncoder):
         self.out_channels = output_channels * _layers_left(n_z + 1, encoder_paddings, block_type)
         enable_spconv_on_cpu()
 
-    def forward(self, voxel_features: Tensor, coordinates_bzyx: Tensor, batch_size: int) -> Tensor:
-        """Returns the LiDAR BEV (B, C, Y, X); all zeros where the whole batch is empty.
+    def forward(self, voxel_features: Float[Tensor, 'm c_in'], coordinates_bzyx: Int[Tensor, 'm 4'],
+                batch_size: int) -> Float[Tensor, '{batch_size} c y x']:
+        """Returns the LiDAR BEV; all zeros where the whole batch is empty.
 
         Args:
-            voxel_features: (M, C_in).
-            coordinates_bzyx: (M, 4) integer batch, z, y, x.
+            voxel_features: one row a voxel.
+            coordinates_bzyx: batch, z, y, x of the voxels.
             batch_size: B, also counting empty clouds.
         """
         if len(voxel_features) == 0:
             return self._empty_map(voxel_features, batch_size)
         if not voxel_features.is_cuda:
             use_native_algorithm(self)
-        with torch.autocast(voxel_features.device.type, enabled=False):
-            return super().forward(voxel_features, coordinates_bzyx, batch_size)
+        return super().forward(voxel_features, coordinates_bzyx, batch_size)
 
     def _empty_map(self, voxel_features: Tensor, batch_size: int) -> Tensor:
         bev = voxel_features.new_zeros(batch_size, self.out_channels, *self.bev_grid.shape_yx)

@@ -2,6 +2,7 @@
 
 Source: mmdet3d 1.4.0 HardSimpleVFE and DynamicSimpleVFE.
 """
+from jaxtyping import Float
 from mmdet3d.registry import MODELS
 from torch import Tensor, nn
 
@@ -24,8 +25,8 @@ class VoxelFeatureMean(nn.Module):
         super().__init__()
         self.bev_grid, self.scale_features = bev_grid, scale_features
 
-    def forward(self, groups: VoxelGroups) -> Tensor:
-        """Returns (M, F) features.
+    def forward(self, groups: VoxelGroups) -> Float[Tensor, 'm f']:
+        """Returns the features of the voxels.
 
         Args:
             groups: points in voxels.
