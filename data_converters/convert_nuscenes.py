@@ -15,8 +15,8 @@ from nuscenes.nuscenes import NuScenes
 from geminifusion3d.atomic import atomic_write
 from geminifusion3d.classes import CLASS_NAMES
 from geminifusion3d.errors import UserError
+from geminifusion3d.folder_lock import locked_folder
 
-from .folder_lock import locked_folder
 from .nuscenes_infos import Info, scene_infos
 from .nuscenes_splits import resolve_splits
 from .nuscenes_tables import open_tables

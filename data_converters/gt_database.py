@@ -18,11 +18,11 @@ import numpy as np
 from geminifusion3d.atomic import atomic_write
 from geminifusion3d.classes import CLASS_NAMES
 from geminifusion3d.errors import UserError
+from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.geometry.boxes import points_in_boxes
 from geminifusion3d.sensors import GeminiLoadPoints, GeminiNuScenesDataset
 from geminifusion3d.sensors.object_database import FORMAT, POINT_COLUMNS
 
-from .folder_lock import locked_folder
 from .join_objects import Objects, join_objects
 from .parallel import map_with_progress
 

@@ -2,8 +2,9 @@
 
 Steps: generate the world, convert it, then train and score every model with every seed, several side
 by side. Ctrl-C or a kill loses at most an epoch of each training at work: the same command continues.
-The table and the plot in README.md and every single run in docs/compare.json are written at the end,
-and after an interruption by --render-only.
+Runs of the same recipe and data that docs/compare.json already lists are not made again. The table and
+the plot in README.md and every single run in docs/compare.json are written at the end, and after an
+interruption by --render-only.
 
 Example:
     python tools/compare.py
@@ -23,11 +24,12 @@ from geminifusion3d.atomic import atomic_write, write_json
 from geminifusion3d.cli import run_cli
 from geminifusion3d.compare.plot import svg_plot
 from geminifusion3d.compare.queue import Queue
-from geminifusion3d.compare.run import LOG_FILE, Run, make_run
+from geminifusion3d.compare.run import LOG_FILE, Run, adopt, make_run
 from geminifusion3d.compare.summary import summarise
 from geminifusion3d.compare.table import markdown_table
 from geminifusion3d.compare.variants import VARIANTS, choose
 from geminifusion3d.errors import UserError
+from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.markdown_block import write_block
 from geminifusion3d.steps import Step, run_steps
 
@@ -151,12 +153,22 @@ def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:
     run_steps(data_steps(), args.work_dir / 'steps')
     variants = choose(args.only)
     wanted = [make_run(variant, seed, args.work_dir) for seed in args.seeds for variant in variants]
+    adopt_kept_runs(args)
     failed = Queue(runs=wanted, jobs=args.jobs, launch=launcher(args.jobs)).work()
     if failed:
         logs = '\n'.join(f'  {run.folder / LOG_FILE}' for run in failed)
         raise UserError(f'{len(failed)} of {len(wanted)} runs failed, the rest is done; the end of these '
                         f'logs says why, and the same command tries again:\n{logs}')
     return results_there(args)
+
+
+def adopt_kept_runs(args: argparse.Namespace) -> None:
+    """Takes over the runs that an earlier comparison, perhaps on another machine, wrote to docs."""
+    path = args.docs / RUNS_FILE
+    kept = json.loads(path.read_text())['runs'] if path.is_file() else []
+    listed = {(result['variant'], result['seed']) for result in kept}
+    adopt([make_run(variant, seed, args.work_dir) for variant in VARIANTS
+           for name, seed in sorted(listed) if name == variant.name], kept)
 
 
 def results_there(args: argparse.Namespace) -> List[Dict[str, Any]]:
@@ -173,7 +185,8 @@ def main() -> None:
     args = parse_args()
     os.chdir(REPO)
     if not args.render_only:
-        results, facts = train_all(args), collect_facts()
+        with locked_folder(args.work_dir):
+            results, facts = train_all(args), collect_facts()
     elif list(args.work_dir.glob('*/seed*/result.json')):
         results, facts = results_there(args), collect_facts()
     else:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from geminifusion3d.compare.queue import Queue
-from geminifusion3d.compare.run import Run
+from geminifusion3d.compare.run import Run, adopt
 from geminifusion3d.compare.variants import VARIANTS
 
 SCORES = dict(all=dict(mAP=0.25, NDS=0.3))
@@ -68,6 +68,13 @@ def test_every_run_is_made_once_two_at_a_time(runs):
     assert all(run.result()['scores'] == SCORES for run in runs)
     assert lines[0] == '0 of 4 runs are done' and lines[-1].startswith('[4/4')
     assert 'min left' in lines[-1] and 'mAP 0.250' in lines[-1]
+
+
+def test_a_result_that_was_kept_elsewhere_is_taken_over_if_it_is_of_this_recipe_and_data(runs):
+    kept = [dict(scores=SCORES, identity=runs[0].identity), dict(scores=SCORES, identity='other data')]
+    adopt(runs, kept)
+    assert [run.result() is not None for run in runs] == [True, False, False, False]
+    assert runs[0].result()['scores'] == SCORES
 
 
 def test_a_done_run_is_not_made_again_but_one_of_another_recipe_is(runs):

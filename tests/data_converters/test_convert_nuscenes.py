@@ -129,7 +129,7 @@ def test_two_conversions_do_not_write_to_one_folder(root, tmp_path):
     handle = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        with pytest.raises(UserError, match='another conversion is writing'):
+        with pytest.raises(UserError, match='another command is writing'):
             convert_nuscenes(root, VERSION, tmp_path)
     finally:
         os.close(handle)

@@ -4,7 +4,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from mmengine.config import Config
 
@@ -80,6 +80,20 @@ def make_run(variant: Variant, seed: int, work_dir: Path) -> Run:
             raise UserError(f'{path} does not exist; tools/compare.py without --render-only writes it')
         digest.update(path.read_bytes())
     return Run(variant, seed, work_dir, digest.hexdigest()[:16])
+
+
+def adopt(runs: Sequence[Run], kept: Sequence[Dict[str, Any]]) -> None:
+    """Takes over results from a list that was kept elsewhere, where a run is not done and they are its own.
+
+    Args:
+        runs: what is wanted.
+        kept: results as `finish` wrote them, on this machine or on another.
+    """
+    by_identity = {result.get('identity'): result for result in kept}
+    for run in runs:
+        if run.result() is None and run.identity in by_identity:
+            run.prepare()
+            run.finish(by_identity[run.identity])
 
 
 def _read(path: Path) -> Dict[str, Any]:
