@@ -4,6 +4,7 @@ VENV ?= .venv
 DEMO_ARGS ?=
 COMPARE_ARGS ?=
 TEST_ARGS ?=
+TEST_JOBS ?= 2
 BIN = $(VENV)/bin/python
 SOURCES = projects data_converters tools tests configs setup.py
 
@@ -13,7 +14,7 @@ SOURCES = projects data_converters tools tests configs setup.py
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
 		printf '  make %-13s %s\n' "$$name" "$$text"; done
-	@echo '  PYTHON=/path/to/python3.11, VENV=folder, DEMO_ARGS="--fresh", TEST_ARGS="-k fusion"'
+	@echo '  PYTHON=/path/to/python3.11, VENV=folder, DEMO_ARGS="--fresh", TEST_ARGS="-k fusion", TEST_JOBS=4'
 	@echo '  COMPARE_ARGS="--only lidar gemini --jobs 2"'
 
 setup: ## create or bring up to date the environment in .venv, then check it
@@ -34,7 +35,7 @@ compare: setup ## train all fusers and ablations on a synthetic world -> table i
 	@$(BIN) tools/compare.py $(COMPARE_ARGS)
 
 test: setup lint ## environment, linters, all tests
-	OMP_NUM_THREADS=1 $(BIN) -m pytest -q --durations=15 $(TEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN) -m pytest -q -n $(TEST_JOBS) --dist worksteal --durations=15 $(TEST_ARGS)
 
 lint: ## flake8, isort, codespell
 	$(BIN) -m flake8 $(SOURCES)
