@@ -2,11 +2,13 @@
 
 Source: nuScenes detection README ("Results format", "Challenge tracks").
 """
-from typing import Any, Dict, Iterator, List
+from typing import Any, Collection, Dict, Iterator, List
 
 from .findings import ERROR, WARNING, Finding
 from .record_rules import check_record
+from .sound_records import are_sound
 
+TOP_LEVEL_KEYS = ('meta', 'results')
 META_FLAGS = ('use_camera', 'use_lidar', 'use_radar', 'use_map', 'use_external')
 MAX_BOXES_PER_SAMPLE = 500
 
@@ -17,18 +19,23 @@ def check_content(content: Any) -> Iterator[Finding]:
         yield Finding(ERROR, 'top-level', f'got {type(content).__name__}, expected an object with '
                       'meta and results')
         return
-    for key in ('meta', 'results'):
-        if key not in content:
-            yield Finding(ERROR, 'top-level', f'{key} is missing, expected exactly meta and '
-                          'results', field=key)
-    for key in content:
-        if key not in ('meta', 'results'):
-            yield Finding(ERROR, 'top-level', f'got {key!r}, expected exactly meta and results',
-                          field=key)
+    yield from check_top_level(content)
     if 'meta' in content:
         yield from check_meta(content['meta'])
     if 'results' in content:
         yield from check_results(content['results'])
+
+
+def check_top_level(keys: Collection[str]) -> Iterator[Finding]:
+    """Yields keys that are missing or too many at the top level."""
+    for key in TOP_LEVEL_KEYS:
+        if key not in keys:
+            yield Finding(ERROR, 'top-level', f'{key} is missing, expected exactly meta and '
+                          'results', field=key)
+    for key in keys:
+        if key not in TOP_LEVEL_KEYS:
+            yield Finding(ERROR, 'top-level', f'got {key!r}, expected exactly meta and results',
+                          field=key)
 
 
 def check_meta(meta: Any) -> Iterator[Finding]:
@@ -70,17 +77,24 @@ def check_results(results: Any) -> Iterator[Finding]:
                       'that maps sample tokens to lists', field='results')
         return
     for sample_token, records in results.items():
-        field = f'results.{sample_token}'
-        if not isinstance(records, list):
-            yield Finding(ERROR, 'sample-type', f'got {type(records).__name__}, expected a list '
-                          'of boxes (an empty one where nothing was found)', sample_token, field)
-            continue
-        if len(records) > MAX_BOXES_PER_SAMPLE:
-            yield Finding(ERROR, 'too-many-boxes', f'got {len(records)} boxes, expected at most '
-                          f'{MAX_BOXES_PER_SAMPLE}', sample_token, field)
-        for index, record in enumerate(records):
-            yield from check_record(record, sample_token, index)
-        yield from _check_duplicates(records, sample_token)
+        yield from check_sample(records, sample_token)
+
+
+def check_sample(records: Any, sample_token: str) -> Iterator[Finding]:
+    """Yields what is wrong with what stands under one sample token."""
+    field = f'results.{sample_token}'
+    if not isinstance(records, list):
+        yield Finding(ERROR, 'sample-type', f'got {type(records).__name__}, expected a list '
+                      'of boxes (an empty one where nothing was found)', sample_token, field)
+        return
+    if len(records) > MAX_BOXES_PER_SAMPLE:
+        yield Finding(ERROR, 'too-many-boxes', f'got {len(records)} boxes, expected at most '
+                      f'{MAX_BOXES_PER_SAMPLE}', sample_token, field)
+    if are_sound(records, sample_token):
+        return
+    for index, record in enumerate(records):
+        yield from check_record(record, sample_token, index)
+    yield from _check_duplicates(records, sample_token)
 
 
 def _check_duplicates(records: List[Any], sample_token: str) -> Iterator[Finding]:

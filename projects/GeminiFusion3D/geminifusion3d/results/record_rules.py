@@ -17,6 +17,7 @@ RECORD_FIELDS = ('sample_token', 'translation', 'size', 'rotation', 'velocity', 
 QUATERNION_NORM_TOLERANCE = 1e-3
 MAX_TILT_DEG = 10.0
 MAX_SPEED_MPS = 60.0
+MAX_EGO_DISTANCE_M = 110.0
 
 
 def check_record(record: Any, sample_token: str, index: int) -> Iterator[Finding]:

@@ -2,16 +2,21 @@
 
 Used by the validator, which needs neither sensor files nor annotations. Split names mean what they
 mean to the devkit (`nuscenes.utils.splits`): official ones, or any name in
-`<dataroot>/<version>/splits.json`. Of the large tables only rows of LIDAR_TOP keyframes are kept.
+`<dataroot>/<version>/splits.json`. The tables are read row by row, and of the large ones only LIDAR_TOP
+keyframes are kept: those of v1.0-trainval hold two gigabytes.
 """
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Set, Tuple, TypeVar, Union
 
 from nuscenes.utils.splits import create_splits_scenes
 
 from ..errors import UserError
+from .json_stream import JsonReader
+
+Row = Dict[str, Any]
+Kept = TypeVar('Kept')
 
 # What the devkit's evaluation accepts for versions that end so (eval/common/loaders.py).
 OFFICIAL_SPLITS: Dict[str, Tuple[str, ...]] = {
@@ -47,10 +52,10 @@ def read_split_samples(*, data_root: Union[str, Path], version: str, split: str)
         raise UserError(f'{data_root} has no folder {version}; give the folder that holds the '
                         f'tables of {version} with --dataroot')
     scene_names = _scene_names(tables, version, split)
-    scene_tokens = {row['token'] for row in _read_table(tables, 'scene')
-                    if row['name'] in scene_names}
-    sample_tokens = [row['token'] for row in _read_table(tables, 'sample')
-                     if row['scene_token'] in scene_tokens]
+    scene_tokens = _read(tables, 'scene', lambda rows: {
+        row['token'] for row in rows if row['name'] in scene_names})
+    sample_tokens = _read(tables, 'sample', lambda rows: [
+        row['token'] for row in rows if row['scene_token'] in scene_tokens])
     if not sample_tokens:
         raise UserError(f'{tables} holds no sample of split {split!r}; was the dataset downloaded '
                         'and unpacked whole?')
@@ -65,7 +70,11 @@ def read_split_samples(*, data_root: Union[str, Path], version: str, split: str)
 def read_custom_splits(tables: Path) -> Dict[str, List[str]]:
     """Returns the scene names of the custom splits in a version's splits.json, if it has one."""
     path = tables / 'splits.json'
-    custom = _read_json(path, None) if path.is_file() else {}
+    try:
+        custom = json.loads(path.read_bytes()) if path.is_file() else {}
+    except ValueError as error:
+        raise UserError(f'{path} is not JSON ({error}); expected {{"NAME": ["scene-0001", ...]}}'
+                        ) from None
     if not isinstance(custom, dict) or not all(isinstance(v, list) for v in custom.values()):
         raise UserError(f'{path} does not map split names to lists of scene names; expected '
                         '{"NAME": ["scene-0001", ...]}')
@@ -88,39 +97,28 @@ def _scene_names(tables: Path, version: str, split: str) -> Set[str]:
 
 def _ego_positions(tables: Path, sample_tokens: Set[str]) -> Dict[str, Tuple[float, float]]:
     """Returns where the ego vehicle was at the LIDAR_TOP keyframe of each sample."""
-    lidar_tokens = {row['token'] for row in _read_table(tables, 'sensor')
-                    if row['channel'] == 'LIDAR_TOP'}
-    calibrations = {row['token'] for row in _read_table(tables, 'calibrated_sensor')
-                    if row['sensor_token'] in lidar_tokens}
-
-    def lidar_keyframe(row: Dict[str, Any]) -> Optional[Tuple[str, str]]:
-        if (row['is_key_frame'] and row['calibrated_sensor_token'] in calibrations
-                and row['sample_token'] in sample_tokens):
-            return row['ego_pose_token'], row['sample_token']
-        return None
-
-    sample_of_pose = dict(filter(None, _read_table(tables, 'sample_data', lidar_keyframe)))
-
-    def position(row: Dict[str, Any]) -> Optional[Tuple[str, Tuple[float, float]]]:
-        if row['token'] in sample_of_pose:
-            return sample_of_pose[row['token']], (row['translation'][0], row['translation'][1])
-        return None
-
-    return dict(filter(None, _read_table(tables, 'ego_pose', position)))
+    lidar_tokens = _read(tables, 'sensor', lambda rows: {
+        row['token'] for row in rows if row['channel'] == 'LIDAR_TOP'})
+    calibrations = _read(tables, 'calibrated_sensor', lambda rows: {
+        row['token'] for row in rows if row['sensor_token'] in lidar_tokens})
+    sample_of_pose = _read(tables, 'sample_data', lambda rows: {
+        row['ego_pose_token']: row['sample_token'] for row in rows
+        if row['is_key_frame'] and row['calibrated_sensor_token'] in calibrations
+        and row['sample_token'] in sample_tokens})
+    return _read(tables, 'ego_pose', lambda rows: {
+        sample_of_pose[row['token']]: (row['translation'][0], row['translation'][1]) for row in rows
+        if row['token'] in sample_of_pose})
 
 
-def _read_table(tables: Path, name: str,
-                keep: Optional[Callable[[Dict[str, Any]], Any]] = None) -> List[Any]:
-    """Reads a table; `keep` replaces each row as it is parsed, which keeps large tables small."""
-    return _read_json(tables / f'{name}.json', keep)
-
-
-def _read_json(path: Path, object_hook: Optional[Callable[[Dict[str, Any]], Any]]) -> Any:
+def _read(tables: Path, name: str, collect: Callable[[Iterator[Row]], Kept]) -> Kept:
+    """Hands the rows of a table to `collect`, one at a time, and returns what it kept."""
+    path = tables / f'{name}.json'
     try:
-        return json.loads(path.read_bytes(), object_hook=object_hook)
+        with path.open('rb') as stream:
+            return collect(JsonReader(stream).elements())
     except FileNotFoundError:
         raise UserError(f'{path} does not exist; unpack the tables of this version again'
                         ) from None
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise UserError(f'{path} is not a nuScenes table ({error!r}); unpack the tables of this '
                         'version again') from None

@@ -9,14 +9,17 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..atomic import atomic_write
 from ..errors import UserError
 from .content_rules import check_content
 from .findings import Finding, errors_among
+from .json_stream import NotJson
 from .record_rules import RECORD_FIELDS
-from .strict_json import read_json
+from .sound_records import are_sound, has_no_repeated_key
+from .strict_json import duplicate_key, not_json, parse_json
+from .submission_parts import RESULTS, SAMPLE, WHOLE, read_parts
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _SHOWN_ERRORS = 5
@@ -70,7 +73,9 @@ class Submission:
                 rule.
             UserError: if there is no such file.
         """
-        content, findings = read_json(path)
+        if not Path(path).is_file():
+            raise UserError(f'{path} is not a file; give a results JSON')
+        content, findings = _read_content(Path(path))
         if findings:
             raise InvalidSubmission(findings)
         if not isinstance(content, dict) or content.keys() != {'meta', 'results'}:
@@ -91,27 +96,64 @@ class Submission:
 
     def to_json_bytes(self) -> bytes:
         """Returns the JSON text: samples sorted, fields in the official order, numbers in full."""
-        content: Dict[str, Any] = {
-            'meta': dict(self.meta),
-            'results': {token: [dict(record) for record in records]
-                        for token, records in self.results.items()}}
-        return (json.dumps(content, allow_nan=False, separators=(',', ':')) + '\n').encode()
+        return b''.join(self._json_pieces())
 
     def to_json(self, path: Union[str, Path]) -> None:
         """Writes the JSON file, whole or not at all."""
-        with atomic_write(path) as part:
-            part.write_bytes(self.to_json_bytes())
+        with atomic_write(path) as part, part.open('wb') as file:
+            file.writelines(self._json_pieces())
 
-    def to_zip(self, path: Union[str, Path]) -> None:
+    def to_zip(self, path: Union[str, Path], *, json_name: Optional[str] = None) -> None:
         """Writes a zip with the JSON file at its root, whole or not at all.
 
         The entry carries a fixed time and fixed rights: the same submission is the same zip.
+
+        Args:
+            path: where the zip goes.
+            json_name: name of the JSON file in it; default: that of the zip with `.json`.
         """
-        entry = zipfile.ZipInfo(Path(path).with_suffix('.json').name, date_time=_ZIP_TIME)
+        entry = zipfile.ZipInfo(json_name or Path(path).with_suffix('.json').name, date_time=_ZIP_TIME)
         entry.compress_type = zipfile.ZIP_DEFLATED
         entry.create_system, entry.external_attr = 3, 0o644 << 16
-        with atomic_write(path) as part, zipfile.ZipFile(part, 'w') as archive:
-            archive.writestr(entry, self.to_json_bytes(), compresslevel=6)
+        with atomic_write(path) as part, \
+                zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED, compresslevel=6) as archive, \
+                archive.open(entry, 'w', force_zip64=True) as file:
+            file.writelines(self._json_pieces())
+
+    def _json_pieces(self) -> Iterator[bytes]:
+        """Yields the JSON text sample by sample."""
+        yield b'{"meta":%s,"results":{' % _compact(dict(self.meta))
+        for index, (token, records) in enumerate(self.results.items()):
+            yield b'%s%s:%s' % (b',' if index else b'', _compact(token),
+                                _compact([dict(record) for record in records]))
+        yield b'}}\n'
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False, separators=(',', ':')).encode()
+
+
+def _read_content(path: Path) -> Tuple[Any, List[Finding]]:
+    """Reads a file sample by sample; returns its content and why it is not strict JSON."""
+    content: Dict[str, Any] = {}
+    findings: List[Finding] = []
+    try:
+        with path.open('rb') as stream:
+            for part in read_parts(stream):
+                if part.kind == WHOLE:
+                    return part.value, parse_json(part.text)[1]
+                holder = content['results'] if part.kind == SAMPLE else content
+                if part.key in holder:
+                    findings.append(duplicate_key(part.key, 2))
+                holder[part.key] = {} if part.kind == RESULTS else part.value
+                is_strict = (part.kind == RESULTS or part.kind == SAMPLE and isinstance(part.value, list)
+                             and are_sound(part.value, part.key)
+                             and has_no_repeated_key(part.text, part.value, part.key))
+                if not is_strict:
+                    findings.extend(parse_json(part.text)[1])
+    except NotJson as error:
+        return None, [not_json(error)]
+    return content, findings
 
 
 def _plain(value: Any) -> Any:
