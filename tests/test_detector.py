@@ -3,6 +3,8 @@ import pytest
 import torch
 from tiny_detector import build_detector, make_batch
 
+from geminifusion3d.fusion.token_exchange import GeminiTokenExchange
+
 NO_CAMERA = dict(camera_branch=None, camera_align=None, fuser=None)
 NO_LIDAR = dict(lidar_branch=None, lidar_align=None, fuser=None)
 OFFSET_FIELD = dict(type='GeminiOffsetField', channels=48, max_offset_m=2.0)
@@ -73,6 +75,16 @@ def test_an_offset_field_stands_before_the_fuser_and_changes_nothing_at_first():
         assert torch.equal(before, after)
         moved.offset_field.offset.bias.fill_(1.0)
         assert not torch.allclose(before, moved.extract_feat(data['inputs'], metas)[0], atol=1e-4)
+
+
+def test_the_losses_of_a_fuser_count_in_training():
+    model = build_detector()
+    model.fuser = GeminiTokenExchange(channels=48)
+    model.train()
+    data = model.data_preprocessor(make_batch(), training=True)
+    losses = model(**data, mode='loss')
+    # Untrained scores lie near one half; the penalty weighs the mean of each modality with 0.05.
+    assert losses['loss_exchange_scores'].item() == pytest.approx(0.05, rel=0.2)
 
 
 @pytest.mark.parametrize('replaced, message', [

@@ -100,3 +100,21 @@ def test_a_splat_costs_its_pairs_times_its_channels():
     cells = torch.tensor([[0, 1, -1], [4, -1, 1]])
     batch = dict(inputs=cells, data_samples=[None])
     assert count_costs(Splatting(), batch) == [StageCost('camera_branch.rest', 0, 4 * 7)]
+
+
+def test_attention_costs_its_logits_and_its_sum():
+    class Attending(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.data_preprocessor, self.fuser = Preprocessor(), Attention()
+
+        def forward(self, inputs, data_samples, mode):
+            return self.fuser(*inputs)
+
+    class Attention(nn.Module):
+        def forward(self, queries, keys):
+            return nn.functional.scaled_dot_product_attention(queries, keys, keys)
+
+    # Two heads of 8 channels, 5 queries and 7 keys: one product for the logits, one for the sum.
+    batch = dict(inputs=[torch.ones(1, 2, 5, 8), torch.ones(1, 2, 7, 8)], data_samples=[None])
+    assert count_costs(Attending(), batch) == [StageCost('fuser', 0, 2 * (2 * 5 * 7 * 8))]

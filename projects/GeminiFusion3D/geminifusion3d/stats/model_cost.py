@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 # The parts of the detector that are told apart one level deeper.
 OPENED = ('camera_branch',)
@@ -88,8 +88,10 @@ def _count_multiply_adds(model: nn.Module, stages: Sequence[str], batch: Dict[st
     model = copy.deepcopy(model).requires_grad_(False).eval()
     data = model.data_preprocessor(batch, training=False)
     embedding_bags = (torch.ops.aten._embedding_bag, torch.ops.aten._embedding_bag_forward_only)
-    counter = FlopCounterMode(
-        display=False, custom_mapping={bag: _embedding_bag_flops for bag in embedding_bags})
+    # Of the attention kernels the counter knows those for GPUs only.
+    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    counter = FlopCounterMode(display=False, custom_mapping={
+        attention: _attention_flops, **{bag: _embedding_bag_flops for bag in embedding_bags}})
     with torch.no_grad(), counter:
         model(**data, mode='tensor')
     root, batch_size = type(model).__name__, len(data['data_samples'])
@@ -102,6 +104,12 @@ def _count_multiply_adds(model: nn.Module, stages: Sequence[str], batch: Dict[st
             result[stage] = counts.get(f'{root}.{part}', 0) - sum(result[name] for name in opened)
     # A multiply-add is two floating point operations.
     return {stage: flops // (2 * batch_size) for stage, flops in result.items()}
+
+
+def _attention_flops(query_shape: Sequence[int], key_shape: Sequence[int], value_shape: Sequence[int],
+                     *_: Any, out_shape: Any = None, **__: Any) -> int:
+    """Counts the logits and the weighted sum of the values."""
+    return sdpa_flop_count(query_shape, key_shape, value_shape)
 
 
 def _embedding_bag_flops(weight_shape: Sequence[int], indices_shape: Sequence[int], *_: Any,
