@@ -15,7 +15,7 @@ from tiny_nuscenes import token, write_tiny_nuscenes
 from data_converters import convert_nuscenes as module
 from data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.errors import UserError
-from geminifusion3d.sensors.safe_pickle import load_plain_pickle
+from geminifusion3d.safe_pickle import load_plain_pickle
 
 VERSION = 'v1.0-mini'
 CREATE_DATA = Path(__file__).parents[2] / 'tools' / 'create_data.py'

@@ -15,9 +15,9 @@ from data_converters.convert_nuscenes import convert_nuscenes
 from data_converters.gt_database import build_gt_database, training_split
 from geminifusion3d.classes import CLASS_NAMES
 from geminifusion3d.errors import UserError
+from geminifusion3d.safe_pickle import load_plain_pickle
 from geminifusion3d.sensors import GeminiNuScenesDataset
 from geminifusion3d.sensors.object_database import ObjectDatabase
-from geminifusion3d.sensors.safe_pickle import load_plain_pickle
 
 SWEEPS = 2
 CREATE_DATA = Path(__file__).parents[2] / 'tools' / 'create_data.py'

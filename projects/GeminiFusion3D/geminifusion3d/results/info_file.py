@@ -3,7 +3,6 @@
 The info file is a pickle of plain containers; a pickle that asks for anything else is refused, so
 that a downloaded info file cannot run code.
 """
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Tuple, Union
@@ -11,14 +10,7 @@ from typing import Any, Dict, Tuple, Union
 import numpy as np
 
 from ..errors import UserError
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Opens pickles of plain containers and numbers; any class or function is refused."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Refuses every global: plain containers need none."""
-        raise pickle.UnpicklingError(f'it names {module}.{name}, which an info file never needs')
+from ..safe_pickle import load_plain_pickle
 
 
 @dataclass(frozen=True)
@@ -55,30 +47,13 @@ class InfoFile:
     has_annotations: bool
 
 
-def read_plain_pickle(path: Union[str, Path]) -> Any:
-    """Reads a pickle that holds nothing but plain containers, strings and numbers.
-
-    Raises:
-        UserError: if the file is absent, cut short, or would execute code.
-    """
-    try:
-        with open(path, 'rb') as stream:
-            return _PlainUnpickler(stream).load()
-    except FileNotFoundError:
-        raise UserError(f'info file {path} does not exist; write it with tools/create_data.py'
-                        ) from None
-    except (pickle.UnpicklingError, EOFError, IsADirectoryError, ValueError) as error:
-        raise UserError(f'{path} is not an info file of this project ({error}); write it again '
-                        'with tools/create_data.py') from None
-
-
 def read_info_file(path: Union[str, Path]) -> InfoFile:
     """Reads what the results need from an info file.
 
     Raises:
         UserError: if the file is absent, unreadable, or lacks a field.
     """
-    content = read_plain_pickle(path)
+    content = load_plain_pickle(path)
     try:
         metainfo: Dict[str, Any] = content['metainfo']
         frames = tuple(_key_frame(info) for info in content['data_list'])

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any, Dict, Sequence, Union
 
 from ..errors import UserError
-from .safe_pickle import load_plain_pickle
+from ..safe_pickle import load_plain_pickle
 
 METAINFO_KEYS = ('categories', 'dataset', 'version', 'split')
 

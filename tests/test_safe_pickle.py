@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.sensors.safe_pickle import load_plain_pickle
+from geminifusion3d.safe_pickle import load_plain_pickle
 
 
 class _RunsACommand:

@@ -1,9 +1,9 @@
-"""Reads pickles that hold plain data, without executing any code from the file."""
+"""Reads info files, which are pickles of plain data, without executing any code from the file."""
 import pickle
 from pathlib import Path
 from typing import Any, NoReturn, Union
 
-from ..errors import UserError
+from .errors import UserError
 
 
 class _PlainUnpickler(pickle.Unpickler):
