@@ -41,8 +41,8 @@ def test_recipes_are_found():
 def test_training_and_testing_read_the_same_points_and_the_same_grid(cfg):
     pipelines = [innermost(cfg[loader].dataset).pipeline
                  for loader in ('train_dataloader', 'val_dataloader')]
-    loaders = [[step for step in pipeline if step.type == 'GeminiLoadPoints']
-               for pipeline in pipelines]
+    loaders = [[inner for step in pipeline for inner in step.get('steps', [step])
+                if inner.type == 'GeminiLoadPoints'] for pipeline in pipelines]
     # Points that are not read in testing may teach the depth of a camera-only model.
     assert loaders[1] == (loaders[0] if cfg.val_evaluator.meta.use_lidar else [])
     for step in sum(pipelines, []):

@@ -13,6 +13,7 @@ from mmengine.config import Config, DictAction
 
 from ..cli import EXIT_INTERRUPTED
 from ..errors import UserError
+from ..robustness.modalities import measure_modalities
 from .checkpoint_file import check_exists
 from .config_file import apply_seed, check_data_files, check_sections, load_config
 from .mistakes import config_mistakes
@@ -27,8 +28,13 @@ TEST_EXAMPLE = (f'example: python tools/test.py {DEMO_CONFIG} '
                 'work_dirs/demo/epoch_12.pth --work-dir work_dirs/demo')
 
 
-def _parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Builds the arguments that training and testing share."""
+def recipe_parser(description: str, example: str) -> argparse.ArgumentParser:
+    """Builds the arguments of every command that runs a recipe.
+
+    Args:
+        description: of the command.
+        example: of a call.
+    """
     parser = argparse.ArgumentParser(description=description, epilog=example,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file, such as those under configs/')
@@ -47,7 +53,7 @@ def _parser(description: str, example: str) -> argparse.ArgumentParser:
 
 def parse_train_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     """Reads the command line of `tools/train.py`."""
-    parser = _parser('Trains a detector.', TRAIN_EXAMPLE)
+    parser = recipe_parser('Trains a detector.', TRAIN_EXAMPLE)
     parser.add_argument('--resume', nargs='?', const='auto', metavar='auto|CHECKPOINT',
                         help='continue from this checkpoint; "auto" or nothing: from the newest '
                              'readable one in the work directory, or from the beginning')
@@ -62,9 +68,15 @@ def parse_train_arguments(arguments: Optional[List[str]] = None) -> argparse.Nam
 
 def parse_test_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     """Reads the command line of `tools/test.py`."""
-    parser = _parser('Evaluates a checkpoint with the official nuScenes metric.', TEST_EXAMPLE)
+    parser = recipe_parser('Evaluates a checkpoint with the official nuScenes metric.', TEST_EXAMPLE)
     parser.add_argument('checkpoint', help='checkpoint (.pth) that was trained with the config')
     add_silence_arguments(parser)
+    parser.add_argument('--modality-deltas', action='store_true',
+                        help='evaluate with all sensors, black cameras, shuffled cameras and an empty LiDAR, '
+                             'and report the differences; finished evaluations are kept')
+    parser.add_argument('--restart', action='store_true',
+                        help='with --modality-deltas: forget finished evaluations of another config, '
+                             'checkpoint or dataset')
     return _parse(parser, arguments)
 
 
@@ -129,12 +141,12 @@ def train(arguments: argparse.Namespace) -> int:
     Returns:
         The exit code: 0, or 130 after Ctrl-C.
     """
-    with _one_voice(arguments):
+    with one_voice(arguments):
         cfg = train_config(arguments)
         try:
             GeminiRunner.from_cfg(cfg).train()
         except KeyboardInterrupt:
-            if _rank() == 0:
+            if process_rank() == 0:
                 print(f'\ninterrupted; to continue from the last checkpoint in {cfg.work_dir}: '
                       f'{_resume_command(arguments)}', file=sys.stderr)
             return EXIT_INTERRUPTED
@@ -147,20 +159,40 @@ def test(arguments: argparse.Namespace) -> int:
     Returns:
         The exit code, 0.
     """
-    with _one_voice(arguments):
-        cfg = _common_config(arguments)
-        check_sections(cfg, ['model', 'test_dataloader', 'test_cfg', 'test_evaluator'])
+    with one_voice(arguments):
+        cfg = evaluation_config(arguments)
+        if arguments.modality_deltas:
+            measure_modalities(cfg, arguments, is_writer=process_rank() == 0)
+            return 0
         silence_sensors(cfg, arguments)
-        check_data_files(cfg, ['test_dataloader'])
-        check_exists(arguments.checkpoint)
-        cfg.load_from, cfg.resume = arguments.checkpoint, False
         GeminiRunner.from_cfg(cfg).test()
     return 0
 
 
+def evaluation_config(arguments: argparse.Namespace) -> Config:
+    """Builds the config of an evaluation from its arguments.
+
+    Args:
+        arguments: those of `recipe_parser` and the `checkpoint`.
+
+    Raises:
+        UserError: if something in it cannot work.
+    """
+    cfg = _common_config(arguments)
+    check_sections(cfg, ['model', 'test_dataloader', 'test_cfg', 'test_evaluator'])
+    check_data_files(cfg, ['test_dataloader'])
+    check_exists(arguments.checkpoint)
+    cfg.load_from, cfg.resume = arguments.checkpoint, False
+    return cfg
+
+
 @contextmanager
-def _one_voice(arguments: argparse.Namespace) -> Iterator[None]:
-    """Names a mistake once: all processes make it, and the first to end stops the others."""
+def one_voice(arguments: argparse.Namespace) -> Iterator[None]:
+    """Names a mistake once: all processes make it, and the first to end stops the others.
+
+    Args:
+        arguments: those of `recipe_parser`.
+    """
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
     try:
         with config_mistakes(arguments.config):
@@ -168,12 +200,12 @@ def _one_voice(arguments: argparse.Namespace) -> Iterator[None]:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
     except UserError:
-        if _rank() > 0:
+        if process_rank() > 0:
             time.sleep(OTHER_RANKS_WAIT_S)
         raise
 
 
-def _rank() -> int:
+def process_rank() -> int:
     """Returns the number of this process among all of a run."""
     return int(os.environ.get('RANK', os.environ.get('SLURM_PROCID', 0)))
 

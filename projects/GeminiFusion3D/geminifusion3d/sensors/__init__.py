@@ -3,13 +3,19 @@ from .augment_images import GeminiAugmentImages
 from .augment_scene import GeminiAugmentScene
 from .cached_loading import GeminiCachedLoading
 from .cbgs_dataset import GeminiCBGSDataset
+from .corruptions import (GeminiCorruptedLoading, GeminiLoadCorruptedImages,
+                          GeminiLoadCorruptedPoints)
 from .drop_sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from .epoch_hook import GeminiEpochHook
 from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints
 from .nuscenes_dataset import GeminiNuScenesDataset
+from .previous_frame_dataset import GeminiPreviousFrameDataset
 from .sample_objects import GeminiSampleObjects
+from .shuffled_cameras_dataset import GeminiShuffledCamerasDataset
 
 __all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiCBGSDataset', 'GeminiCachedLoading',
-           'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook', 'GeminiLoadImages',
-           'GeminiLoadPoints', 'GeminiNuScenesDataset', 'GeminiSampleObjects']
+           'GeminiCorruptedLoading', 'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook',
+           'GeminiLoadCorruptedImages', 'GeminiLoadCorruptedPoints', 'GeminiLoadImages',
+           'GeminiLoadPoints', 'GeminiNuScenesDataset', 'GeminiPreviousFrameDataset', 'GeminiSampleObjects',
+           'GeminiShuffledCamerasDataset']

@@ -51,19 +51,29 @@ class GeminiLoadPoints(BaseTransform):
         Args:
             results: holds `lidar_points`, `lidar_sweeps` (newest first) and `timestamp_us`.
         """
-        clouds = [self._load(results['lidar_points']['lidar_path'], np.eye(4), time_lag_s=0.0)]
-        for sweep in results['lidar_sweeps'][:self.sweeps_num]:
+        keyframe = self.read_sweep(results, 0, results['lidar_points']['lidar_path'])
+        clouds = [self._place(keyframe, np.eye(4), time_lag_s=0.0)]
+        for number, sweep in enumerate(results['lidar_sweeps'][:self.sweeps_num], start=1):
             keyframe_from_sweep = invert_pose(np.asarray(sweep['lidar_points']['lidar2sensor']))
             time_lag_s = (results['timestamp_us'] - sweep['timestamp_us']) * MICROSECONDS
-            clouds.append(self._load(sweep['lidar_points']['lidar_path'], keyframe_from_sweep,
-                                     time_lag_s=time_lag_s))
+            cloud = self.read_sweep(results, number, sweep['lidar_points']['lidar_path'])
+            clouds.append(self._place(cloud, keyframe_from_sweep, time_lag_s=time_lag_s))
         points = LiDARPoints(np.concatenate(clouds), points_dim=NUM_FEATURES)
         return {'lidar_aug_matrix': np.eye(4, dtype=np.float32), **results, 'points': points}
 
-    def _load(self, path: str, keyframe_from_sweep: np.ndarray, *,
-              time_lag_s: float) -> np.ndarray:
-        """Reads one sweep; returns (N, 5) float32 in the keyframe's LiDAR frame."""
-        cloud = self._read(path)
+    def read_sweep(self, results: Dict[str, Any], number: int, path: str) -> np.ndarray:
+        """Returns (N, 5) x, y, z, intensity, ring of one file, in its own sensor's frame.
+
+        Args:
+            results: the record of the keyframe.
+            number: 0 for the keyframe, then the sweeps, newest first.
+            path: the file.
+        """
+        return self._read(path)
+
+    def _place(self, cloud: np.ndarray, keyframe_from_sweep: np.ndarray, *,
+               time_lag_s: float) -> np.ndarray:
+        """Returns one sweep as (N, 5) float32 in the keyframe's LiDAR frame, without close returns."""
         is_close = (np.abs(cloud[:, :2]) < self.remove_close_m).all(axis=1)
         cloud = cloud[~is_close]
         cloud[:, :3] = transform_points(keyframe_from_sweep, cloud[:, :3].astype(np.float64))

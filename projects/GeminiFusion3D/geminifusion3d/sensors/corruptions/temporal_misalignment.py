@@ -1,0 +1,57 @@
+"""Sensors that are half a second late: their files are the previous keyframe's, everything else is not.
+
+As in MultiCorrupt, `temporalmisalignment`: each camera on its own, the LiDAR with its sweeps as one. The
+delta: a scene's first keyframe has nothing earlier and stays as it is, where the original takes the last
+keyframe of another scene.
+"""
+from typing import Any, Dict
+
+import numpy as np
+
+from .strength import at
+
+LATE_PROB = (0.2, 0.4, 0.6)
+PREVIOUS = 'previous'
+
+
+def delay_cameras(results: Dict[str, Any], severity: int, rng: np.random.Generator) -> Dict[str, Any]:
+    """Returns the record with some cameras' files replaced; calibration and poses stay.
+
+    Args:
+        results: a record with `images` and `previous`, the record half a second earlier or None.
+        severity: 1, 2 or 3.
+        rng: one draw a camera.
+    """
+    draws = rng.random(len(results['images']))
+    previous = results[PREVIOUS]
+    if previous is None:
+        return results
+    images = {name: {**image, 'img_path': previous['images'][name]['img_path']}
+              if draw < at(severity, LATE_PROB) else image
+              for draw, (name, image) in zip(draws, results['images'].items())}
+    return {**results, 'images': images}
+
+
+def delay_lidar(results: Dict[str, Any], severity: int, rng: np.random.Generator) -> Dict[str, Any]:
+    """Returns the record with keyframe and sweeps of the LiDAR replaced, or as it is.
+
+    Sweeps are replaced one by one, which takes as many before as now; else only the keyframe is.
+
+    Args:
+        results: a record with `lidar_points`, `lidar_sweeps` and `previous`.
+        severity: 1, 2 or 3.
+        rng: one draw.
+    """
+    is_late = rng.random() < at(severity, LATE_PROB)
+    previous = results[PREVIOUS]
+    if not is_late or previous is None:
+        return results
+    sweeps, earlier = results['lidar_sweeps'], previous['lidar_sweeps']
+    if len(sweeps) == len(earlier):
+        sweeps = [_with_file_of(own, other) for own, other in zip(sweeps, earlier)]
+    return {**_with_file_of(results, previous), 'lidar_sweeps': sweeps}
+
+
+def _with_file_of(record: Dict[str, Any], other: Dict[str, Any]) -> Dict[str, Any]:
+    path = other['lidar_points']['lidar_path']
+    return {**record, 'lidar_points': {**record['lidar_points'], 'lidar_path': path}}
