@@ -13,6 +13,8 @@ from mmengine.config import Config, DictAction
 
 from ..cli import EXIT_INTERRUPTED
 from ..errors import UserError
+from ..results.test_time_augmentation_flags import (add_test_time_argument, augment_test_time,
+                                                    variants_folder)
 from ..robustness.modalities import measure_modalities
 from .checkpoint_file import check_exists
 from .config_file import apply_seed, check_data_files, check_sections, load_config
@@ -71,6 +73,7 @@ def parse_test_arguments(arguments: Optional[List[str]] = None) -> argparse.Name
     parser = recipe_parser('Evaluates a checkpoint with the official nuScenes metric.', TEST_EXAMPLE)
     parser.add_argument('checkpoint', help='checkpoint (.pth) that was trained with the config')
     add_silence_arguments(parser)
+    add_test_time_argument(parser)
     parser.add_argument('--modality-deltas', action='store_true',
                         help='evaluate with all sensors, black cameras, shuffled cameras and an empty LiDAR, '
                              'and report the differences; finished evaluations are kept')
@@ -162,9 +165,14 @@ def test(arguments: argparse.Namespace) -> int:
     with one_voice(arguments):
         cfg = evaluation_config(arguments)
         if arguments.modality_deltas:
+            if arguments.tta:
+                raise UserError('got --tta and --modality-deltas; give one of them')
             measure_modalities(cfg, arguments, is_writer=process_rank() == 0)
             return 0
         silence_sensors(cfg, arguments)
+        augment_test_time(cfg, arguments.tta)
+        if not arguments.work_dir:
+            cfg.work_dir = variants_folder(cfg, arguments.tta)
         GeminiRunner.from_cfg(cfg).test()
     return 0
 

@@ -7,6 +7,7 @@ from .corruptions import (GeminiCorruptedLoading, GeminiLoadCorruptedImages,
                           GeminiLoadCorruptedPoints)
 from .drop_sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from .epoch_hook import GeminiEpochHook
+from .flip_images import GeminiFlipImages
 from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints
 from .nuscenes_dataset import GeminiNuScenesDataset
@@ -16,6 +17,6 @@ from .shuffled_cameras_dataset import GeminiShuffledCamerasDataset
 
 __all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiCBGSDataset', 'GeminiCachedLoading',
            'GeminiCorruptedLoading', 'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook',
-           'GeminiLoadCorruptedImages', 'GeminiLoadCorruptedPoints', 'GeminiLoadImages',
+           'GeminiFlipImages', 'GeminiLoadCorruptedImages', 'GeminiLoadCorruptedPoints', 'GeminiLoadImages',
            'GeminiLoadPoints', 'GeminiNuScenesDataset', 'GeminiPreviousFrameDataset', 'GeminiSampleObjects',
            'GeminiShuffledCamerasDataset']

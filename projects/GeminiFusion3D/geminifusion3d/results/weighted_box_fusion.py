@@ -1,0 +1,170 @@
+"""Several opinions about one sample become one: weighted box fusion of rotated 3D boxes.
+
+Source: Solovyev et al., "Weighted boxes fusion", Image and Vision Computing 107 (2021), section 3. The
+delta, beside the grouping (see weighted_box_fusion_clusters): yaw is averaged as an axis, since
+detectors confuse front and rear, and its direction is put to the vote; a group's score is
+sum(weight * score) / sum(all weights), the paper's mean times the share of the sources that found it.
+One source alone, or the same one several times, comes back unchanged.
+"""
+from dataclasses import dataclass
+from typing import Dict, Mapping, Sequence, Tuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ..classes import CLASS_NAMES
+from ..errors import UserError
+from .weighted_box_fusion_clusters import group_boxes
+
+# Boxes of two sources whose centres are nearer than this are one object. All classes go by centre
+# distance, not by IoU: a step sideways that the metric forgives takes all IoU from a pedestrian. The
+# distances stay below that of two objects side by side.
+RADIUS_M: Mapping[str, float] = {
+    'car': 1.0, 'truck': 1.5, 'construction_vehicle': 1.5, 'bus': 1.5, 'trailer': 1.5, 'barrier': 0.5,
+    'motorcycle': 0.5, 'bicycle': 0.5, 'pedestrian': 0.4, 'traffic_cone': 0.4}
+LEAST_PULL = 1e-9
+YAW = 6
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """Boxes of one sample from several sources, in one frame.
+
+    Attributes:
+        boxes: centre x, y, z, three sizes, yaw, velocity x, y.
+        scores: confidences in [0, 1].
+        labels: index of each box's class.
+        source: index of each box's source.
+    """
+
+    boxes: Float[np.ndarray, 'n 9']
+    scores: Float[np.ndarray, ' n']
+    labels: Int[np.ndarray, ' n']
+    source: Int[np.ndarray, ' n']
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What the sources agree on, best score first.
+
+    Attributes:
+        boxes: as in Opinions.
+        scores: confidences in [0, 1].
+        labels: index of each box's class.
+        group_of: for each box of the opinions, the fused box that it went into.
+        pull: how much each of them counted there.
+    """
+
+    boxes: Float[np.ndarray, 'm 9']
+    scores: Float[np.ndarray, ' m']
+    labels: Int[np.ndarray, ' m']
+    group_of: Int[np.ndarray, ' n']
+    pull: Float[np.ndarray, ' n']
+
+
+def fuse(opinions: Opinions, *, weights: Sequence[float],
+         radius_m: Mapping[str, float] = RADIUS_M,
+         class_names: Sequence[str] = CLASS_NAMES) -> Fused:
+    """Fuses the boxes of one sample.
+
+    Args:
+        opinions: all boxes.
+        weights: trust in each source, above 0.
+        radius_m: see RADIUS_M.
+        class_names: what the labels stand for.
+    """
+    trust = np.asarray(weights, dtype=float) / np.sum(weights)
+    votes = trust[opinions.source] * opinions.scores
+    # A box of score 0 still has a place.
+    pull = np.maximum(votes, LEAST_PULL)
+    group_of = group_boxes(center_xy_m=opinions.boxes[:, :2], labels=opinions.labels,
+                           source=opinions.source, pull=pull,
+                           radius_m=[radius_m[name] for name in class_names])
+    count = int(group_of.max()) + 1 if len(group_of) else 0
+    score = np.bincount(group_of, votes, count)
+    order = np.argsort(-score, kind='stable')
+    rank = np.empty(count, dtype=int)
+    rank[order] = np.arange(count)
+    group_of = rank[group_of]
+    best = _strongest(group_of, pull, count)
+    return Fused(boxes=_mean_boxes(opinions.boxes, group_of, pull, best),
+                 scores=np.minimum(score[order], 1.0), labels=opinions.labels[best],
+                 group_of=group_of, pull=pull)
+
+
+def vote(values: Int[np.ndarray, ' n'], fused: Fused) -> Int[np.ndarray, ' m']:
+    """Returns for each fused box the value that pulls most; the strongest box's among equals.
+
+    Args:
+        values: one small non-negative integer a box of the opinions.
+        fused: what they became.
+    """
+    count = len(fused.scores)
+    best = _strongest(fused.group_of, fused.pull, count)
+    kinds = int(values.max(initial=0)) + 1
+    votes = np.bincount(fused.group_of * kinds + values, fused.pull, count * kinds).astype(float)
+    votes = votes.reshape(count, kinds)
+    # A little more than nothing for the strongest box's value, less than any difference of scores.
+    votes[np.arange(count), values[best]] *= 1 + 1e-9
+    return votes.argmax(axis=1)
+
+
+def check_weights(weights: Sequence[float], n_sources: int) -> Tuple[float, ...]:
+    """Returns the weights of the sources, all 1 where none are given.
+
+    Raises:
+        UserError: if their number is wrong or one is not above 0.
+    """
+    given = tuple(weights) or (1.0, ) * n_sources
+    if len(given) != n_sources or not all(0 < weight < np.inf for weight in given):
+        raise UserError(f'got weights {" ".join(f"{weight:g}" for weight in given)} for {n_sources} '
+                        'sources; expected one a source, each above 0')
+    return given
+
+
+def with_radii(changes: Mapping[str, float]) -> Dict[str, float]:
+    """Returns RADIUS_M with some classes' distances replaced.
+
+    Raises:
+        UserError: if a class is unknown or a distance is not above 0.
+    """
+    for name, value in changes.items():
+        if name not in RADIUS_M or not 0 < value < np.inf:
+            raise UserError(f'got the fusion distance {name}={value:g}; expected metres above 0 for one of '
+                            f'{", ".join(RADIUS_M)}')
+    return {**RADIUS_M, **changes}
+
+
+def _strongest(group_of: Int[np.ndarray, ' n'], pull: Float[np.ndarray, ' n'], count: int
+               ) -> Int[np.ndarray, ' m']:
+    """Returns the first strongest box of each group."""
+    best = np.zeros(count, dtype=int)
+    # Weakest first, of equal ones the later first: what is written last stays.
+    order = np.lexsort((-np.arange(len(pull)), pull))
+    best[group_of[order]] = order
+    return best
+
+
+def _mean_boxes(boxes: Float[np.ndarray, 'n 9'], group_of: Int[np.ndarray, ' n'],
+                pull: Float[np.ndarray, ' n'], best: Int[np.ndarray, ' m']) -> Float[np.ndarray, 'm 9']:
+    """Averages each group as its strongest box plus a mean difference: boxes that agree stay exact."""
+    count, strongest = len(best), boxes[best]
+    difference = boxes - strongest[group_of]
+    total = np.bincount(group_of, pull, count)
+    mean = np.stack([np.bincount(group_of, pull * column, count) for column in difference.T],
+                    axis=1) / total[:, None]
+    mean[:, YAW] = _mean_turn(difference[:, YAW], group_of, pull, total)
+    return strongest + mean
+
+
+def _mean_turn(turn_rad: Float[np.ndarray, ' n'], group_of: Int[np.ndarray, ' n'],
+               pull: Float[np.ndarray, ' n'], total: Float[np.ndarray, ' m']) -> Float[np.ndarray, ' m']:
+    """Averages angles as axes (doubled, opposite directions are one), then votes on the direction."""
+    count = len(total)
+    sine = np.bincount(group_of, pull * np.sin(2 * turn_rad), count)
+    cosine = np.bincount(group_of, pull * np.cos(2 * turn_rad), count)
+    # Two boxes across each other have no mean axis: the strongest one's stays.
+    is_clear = np.hypot(sine, cosine) > 1e-6 * total
+    axis_rad = np.where(is_clear, np.arctan2(sine, cosine) / 2, 0.0)
+    along = np.bincount(group_of, pull * np.cos(turn_rad - axis_rad[group_of]), count)
+    return np.where(along < -1e-9 * total, axis_rad + np.pi, axis_rad)
