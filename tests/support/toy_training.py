@@ -209,7 +209,7 @@ def in_processes(count: int, run: Callable[[], Any]) -> List[int]:
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(200)
     return [process.exitcode for process in processes]
 
 
