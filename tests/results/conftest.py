@@ -1,9 +1,13 @@
-"""The hand-made dataset of ten objects and a submission that scores it perfectly."""
+"""The hand-made dataset of ten objects, a submission that scores it perfectly, and the validator."""
+import json
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 import pytest
-from ten_objects import perfect_submission, write_ten_objects
+from ten_objects import VERSION, perfect_submission, write_ten_objects
+
+from geminifusion3d.results.split_samples import SplitSamples, read_split_samples
+from geminifusion3d.results.validation import Verdict, validate_file
 
 
 @pytest.fixture(scope='session')
@@ -16,3 +20,19 @@ def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def perfect() -> Dict[str, Any]:
     """A submission for mini_val that equals its ground truth; the test may change it."""
     return perfect_submission()
+
+
+@pytest.fixture(scope='session')
+def split(tiny_root: Path) -> SplitSamples:
+    """The two samples of mini_val."""
+    return read_split_samples(data_root=tiny_root, version=VERSION, split='mini_val')
+
+
+@pytest.fixture
+def judge(split: SplitSamples, tmp_path: Path) -> Callable[[Any], Verdict]:
+    """Writes content to a file and validates it."""
+    def write_and_judge(content: Any) -> Verdict:
+        path = tmp_path / 'r.json'
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return validate_file(path, split)
+    return write_and_judge

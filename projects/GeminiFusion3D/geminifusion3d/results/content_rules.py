@@ -2,7 +2,7 @@
 
 Source: nuScenes detection README ("Results format", "Challenge tracks").
 """
-from typing import Any, Collection, Dict, Iterator, List
+from typing import Any, Collection, Dict, Iterator, List, Optional
 
 from .findings import ERROR, WARNING, Finding
 from .record_rules import check_record
@@ -11,6 +11,8 @@ from .sound_records import are_sound
 TOP_LEVEL_KEYS = ('meta', 'results')
 META_FLAGS = ('use_camera', 'use_lidar', 'use_radar', 'use_map', 'use_external')
 MAX_BOXES_PER_SAMPLE = 500
+# What a model may use at test time on each track; on `open`, everything.
+TRACKS = {'lidar': ('use_lidar',), 'vision': ('use_camera',), 'open': META_FLAGS}
 
 
 def check_content(content: Any) -> Iterator[Finding]:
@@ -63,11 +65,22 @@ def check_meta(meta: Any) -> Iterator[Finding]:
 
 def challenge_track(meta: Dict[str, bool]) -> str:
     """Returns the leaderboard track that these flags belong to: lidar, vision or open."""
-    if meta['use_map'] or meta['use_external'] or meta['use_radar']:
-        return 'open'
-    if meta['use_lidar'] != meta['use_camera']:
-        return 'lidar' if meta['use_lidar'] else 'vision'
-    return 'open'
+    used = tuple(flag for flag in META_FLAGS if meta[flag])
+    return next((track for track, allowed in TRACKS.items() if used == allowed), 'open')
+
+
+def check_track(meta: Any, track: Optional[str]) -> Iterator[Finding]:
+    """Yields the flags that a track does not allow.
+
+    Args:
+        meta: as parsed from JSON, of any type.
+        track: one of TRACKS; None allows everything.
+    """
+    used = [flag for flag in META_FLAGS if meta.get(flag) is True] if isinstance(meta, dict) else []
+    for flag in used:
+        if track is not None and flag not in TRACKS[track]:
+            yield Finding(ERROR, 'track', f'got true, expected false on the {track} track, which allows '
+                          f'{" and ".join(TRACKS[track])} alone', field=f'meta.{flag}')
 
 
 def check_results(results: Any) -> Iterator[Finding]:

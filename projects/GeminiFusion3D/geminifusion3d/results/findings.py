@@ -48,6 +48,7 @@ class FindingLog:
     Attributes:
         listed: those that are kept, in the order in which they came.
         unlisted: how many of each rule were only counted.
+        counts: how many there were of each severity.
     """
 
     def __init__(self, *, max_listed: int = MAX_LISTED_PER_RULE) -> None:
@@ -55,11 +56,13 @@ class FindingLog:
         self._seen: Counter = Counter()
         self.listed: List[Finding] = []
         self.unlisted: Counter = Counter()
+        self.counts: Counter = Counter()
 
     def extend(self, findings: Iterable[Finding]) -> None:
         """Takes findings in."""
         for finding in findings:
             self._seen[finding.rule] += 1
+            self.counts[finding.severity] += 1
             if self._seen[finding.rule] <= self._max_listed:
                 self.listed.append(finding)
             else:

@@ -120,9 +120,9 @@ class JsonReader:
             except UnicodeDecodeError as error:
                 raise NotJson(f'{error.reason} near character {self._passed + len(self._text)}: it is '
                               'not UTF-8') from None
-            self._passed += self._at
-            self._text, self._at = rest + added, 0
             if added:
+                self._passed += self._at
+                self._text, self._at = rest + added, 0
                 return True
         return False
 

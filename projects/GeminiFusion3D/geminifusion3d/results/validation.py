@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
 from .content_rules import (MAX_BOXES_PER_SAMPLE, challenge_track, check_content, check_meta,
-                            check_results, check_sample, check_top_level)
-from .findings import ERROR, Finding, FindingLog, errors_among
+                            check_results, check_sample, check_top_level, check_track)
+from .findings import ERROR, WARNING, Finding, FindingLog, errors_among
 from .json_stream import NotJson
 from .record_rules import MAX_EGO_DISTANCE_M, is_finite_number
 from .sound_records import are_sound, has_no_repeated_key
@@ -33,6 +33,8 @@ class Verdict:
         n_boxes: how many boxes it holds.
         track: leaderboard track of its meta flags, None where they are broken.
         unlisted: how many findings of a rule came after those.
+        n_errors: how many errors there are, listed or not.
+        n_warnings: how many warnings there are, listed or not.
     """
 
     findings: Tuple[Finding, ...]
@@ -40,30 +42,34 @@ class Verdict:
     n_boxes: int = 0
     track: Optional[str] = None
     unlisted: Mapping[str, int] = field(default_factory=dict)
+    n_errors: int = 0
+    n_warnings: int = 0
 
     @property
     def is_valid(self) -> bool:
         """Whether no rule is broken; warnings do not count."""
-        return not errors_among(self.findings)
+        return self.n_errors == 0
 
     def to_dict(self) -> Dict[str, Any]:
         """Returns the verdict for JSON output."""
         return {'valid': self.is_valid, 'samples': self.n_samples, 'boxes': self.n_boxes,
-                'track': self.track, 'findings': [finding.to_dict() for finding in self.findings],
+                'track': self.track, 'errors': self.n_errors, 'warnings': self.n_warnings,
+                'findings': [finding.to_dict() for finding in self.findings],
                 'unlisted': dict(self.unlisted)}
 
 
-def validate_file(path: Union[str, Path], split: SplitSamples) -> Verdict:
+def validate_file(path: Union[str, Path], split: SplitSamples, *, track: Optional[str] = None) -> Verdict:
     """Checks a submission file against all rules.
 
     Args:
         path: results JSON, or a zip with one at its root.
         split: the samples it must cover.
+        track: the leaderboard track it is meant for (see content_rules.TRACKS); None: any.
 
     Raises:
         UserError: if there is no such file.
     """
-    judge = _Judge(split)
+    judge = _Judge(split, track)
     try:
         with open_submission(path) as (stream, findings):
             judge.log.extend(findings)
@@ -81,9 +87,10 @@ def validate_file(path: Union[str, Path], split: SplitSamples) -> Verdict:
 class _Judge:
     """Takes the parts of a submission one by one and remembers no more than their keys."""
 
-    def __init__(self, split: SplitSamples) -> None:
+    def __init__(self, split: SplitSamples, track: Optional[str]) -> None:
         self.log = FindingLog()
         self._split = split
+        self._track = track
         self._keys: Counter = Counter()
         self._tokens: Set[str] = set()
         self._n_boxes = 0
@@ -107,6 +114,10 @@ class _Judge:
                 Finding(ERROR, 'missing-sample', f'no results for this sample of {self._split.split}, '
                         'expected a list (an empty one where nothing was found)', token, 'results')
                 for token in self._split.ego_xy_global_m if token not in self._tokens)
+        if self._tokens and not self._n_boxes:
+            self.log.extend([Finding(
+                WARNING, 'no-boxes', 'got no box in any sample, expected some: the official evaluation '
+                'stops with an error', field='results')])
 
     def verdict(self) -> Verdict:
         """Returns what was found."""
@@ -114,7 +125,8 @@ class _Judge:
         return Verdict(
             findings=tuple(self.log.listed), n_samples=len(self._tokens), n_boxes=self._n_boxes,
             track=challenge_track(self._meta) if has_sound_meta and self._tokens else None,
-            unlisted=dict(self.log.unlisted))
+            unlisted=dict(self.log.unlisted), n_errors=self.log.counts[ERROR],
+            n_warnings=self.log.counts[WARNING])
 
     def _take_whole(self, part: Part) -> None:
         self.log.extend([*parse_json(part.text)[1], *check_content(part.value)])
@@ -129,7 +141,7 @@ class _Judge:
         self.log.extend(parse_json(part.text)[1])
         if part.key == 'meta':
             self._meta = part.value
-            self.log.extend(check_meta(part.value))
+            self.log.extend([*check_meta(part.value), *check_track(part.value, self._track)])
         elif part.key == 'results':
             self.log.extend(check_results(part.value))
 
