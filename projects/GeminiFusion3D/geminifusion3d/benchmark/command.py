@@ -1,0 +1,73 @@
+"""What `tools/benchmark.py` does: measure, print, write."""
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+
+from ..atomic import atomic_write, write_json
+from ..errors import UserError
+from ..markdown_block import replace_block, write_block
+from .arguments import parse_arguments
+from .environment import describe_environment, machine_line
+from .rows import HEADER, Row, cells, markdown_table, rows_as_json, text_table
+
+DOCS = 'docs'
+
+
+def benchmark(arguments: Optional[List[str]] = None) -> int:
+    """Runs one sub-command.
+
+    Args:
+        arguments: default: the command line.
+
+    Returns:
+        The exit code, 0.
+    """
+    parsed = parse_arguments(arguments)
+    if parsed.readme:
+        _check_block(parsed)
+    environment = describe_environment(parsed.device)
+    print(f'{parsed.what}: {machine_line(environment)}', flush=True)
+    rows = parsed.module.run(parsed)
+    print(text_table(rows))
+    print('\n'.join(words(rows)))
+    if parsed.json:
+        write_json(parsed.json, rows_as_json(rows, environment), indent=1)
+    if parsed.readme:
+        _write_readme(parsed, rows, environment)
+    return 0
+
+
+def words(rows: Sequence[Row]) -> List[str]:
+    """Says in words what each contestant's seconds include and exclude, once a contestant."""
+    told = {}
+    for row in rows:
+        told_parts = (('includes', row.includes), ('excludes', row.excludes))
+        parts = [f'{label}: {text}' for label, text in told_parts if text]
+        if parts:
+            told[f'{row.name}: {"; ".join(parts)}'] = None
+    return list(told)
+
+
+def _write_readme(parsed: Namespace, rows: Sequence[Row], environment: Dict[str, Any]) -> None:
+    folder = parsed.readme.parent / DOCS
+    charts = parsed.module.charts(rows) if hasattr(parsed.module, 'charts') else {}
+    for name, svg in charts.items():
+        with atomic_write(folder / name) as part:
+            part.write_text(svg)
+    own = getattr(parsed.module, 'markdown', None)
+    text = own(rows) if own else markdown_table(HEADER, list(map(cells, rows)), words=4)
+    write_block(parsed.readme, block_name(parsed.what), f'{text}\n\nMeasured {machine_line(environment)}.')
+
+
+def block_name(what: str) -> str:
+    """Returns the name of a sub-command's block in the README."""
+    return f'benchmark-{what}'
+
+
+def _check_block(parsed: Namespace) -> None:
+    """Makes sure before minutes of measuring that there is a place for the result."""
+    path = Path(parsed.readme)
+    if not path.is_file():
+        raise UserError(f'--readme {path} does not exist; name a Markdown file with the block '
+                        f'{block_name(parsed.what)}')
+    replace_block(path.read_text(), block_name(parsed.what), '')

@@ -1,0 +1,136 @@
+"""Times several ways to do one thing, taking turns, so that a machine that slows down slows all of them."""
+import gc
+import statistics
+import sys
+import time
+from argparse import Namespace
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+
+import torch
+
+from .memory import peak_extra_bytes
+from .rows import Row
+
+# Shorter calls are repeated within one timing: the clock and the launch of a call have noise of their own.
+SHORTEST_TIMING_S = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrant:
+    """One contestant.
+
+    Attributes:
+        name: of the contestant.
+        call: does the work once; what it returns is dropped.
+        shape: of its input, in words.
+        dtype: of its numbers.
+        macs: multiply-adds of one call, None if not counted.
+        mode: what a call does.
+        includes: what a call includes, in words.
+        excludes: what it leaves out, in words.
+        prepare: called before every timing, outside the clock; a timing then is one call.
+        measure_memory: False where the memory is not torch's.
+        facts: further numbers for the row.
+    """
+
+    name: str
+    call: Callable[[], Any]
+    shape: str
+    dtype: str = 'float32'
+    macs: Optional[int] = None
+    mode: str = 'inference'
+    includes: str = ''
+    excludes: str = ''
+    prepare: Optional[Callable[[], Any]] = None
+    measure_memory: bool = True
+    facts: Optional[Mapping[str, Any]] = None
+
+
+def run_contest(entrants: Sequence[Entrant], arguments: Namespace) -> List[Row]:
+    """Warms up, measures memory, then times the entrants in turns.
+
+    Args:
+        entrants: what to compare; their order changes from turn to turn.
+        arguments: `device`, `repeats`, `warm_up` and `quiet` of the command line.
+
+    Returns:
+        One row an entrant, in the given order.
+    """
+    device = arguments.device
+    peaks: List[Optional[int]] = []
+    calls: List[int] = []
+    for entrant in entrants:
+        _say(f'{entrant.name}, {entrant.mode}, {entrant.shape}', arguments)
+        for _ in range(max(1, arguments.warm_up)):
+            _time(entrant, device, 1)
+        calls.append(_calls_a_timing(entrant, device))
+        peaks.append(_peak(entrant, device))
+    times: Dict[int, List[float]] = {index: [] for index in range(len(entrants))}
+    for turn in range(arguments.repeats):
+        _say(f'turn {turn + 1} of {arguments.repeats}', arguments)
+        # Nobody always runs in the wake of the same other one.
+        order = [(index + turn) % len(entrants) for index in range(len(entrants))]
+        for index in order if turn % 2 == 0 else reversed(order):
+            times[index].append(_time(entrants[index], device, calls[index]))
+    _say('', arguments)
+    return [_row(entrant, device, times[index], peaks[index]) for index, entrant in enumerate(entrants)]
+
+
+def quartile_spread(values: Sequence[float]) -> float:
+    """Returns the distance between the lower and the upper quartile, 0 for a single value."""
+    if len(values) < 2:
+        return 0.0
+    lower, _, upper = statistics.quantiles(values, n=4, method='inclusive')
+    return upper - lower
+
+
+def synchronise(device: torch.device) -> None:
+    """Waits until a device has done what it was told; a CPU has."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def _time(entrant: Entrant, device: torch.device, calls: int) -> float:
+    """Returns the seconds of one call, the mean over so many in a row."""
+    if entrant.prepare is not None:
+        entrant.prepare()
+    was_collecting = gc.isenabled()
+    gc.disable()
+    try:
+        synchronise(device)
+        begin_s = time.perf_counter()
+        for _ in range(calls):
+            entrant.call()
+        synchronise(device)
+        return (time.perf_counter() - begin_s) / calls
+    finally:
+        if was_collecting:
+            gc.enable()
+
+
+def _calls_a_timing(entrant: Entrant, device: torch.device) -> int:
+    if entrant.prepare is not None:
+        return 1
+    return max(1, round(SHORTEST_TIMING_S / max(_time(entrant, device, 1), 1e-7)))
+
+
+def _peak(entrant: Entrant, device: torch.device) -> Optional[int]:
+    if not entrant.measure_memory:
+        return None
+    if entrant.prepare is not None:
+        entrant.prepare()
+    return peak_extra_bytes(entrant.call, device)
+
+
+def _row(entrant: Entrant, device: torch.device, times: Sequence[float], peak: Optional[int]) -> Row:
+    return Row(name=entrant.name, device=str(device), dtype=entrant.dtype, shape=entrant.shape,
+               median_s=statistics.median(times), spread=quartile_spread(times), peak_bytes=peak,
+               macs=entrant.macs, mode=entrant.mode, repeats=len(times), includes=entrant.includes,
+               excludes=entrant.excludes, facts=entrant.facts)
+
+
+def _say(what: str, arguments: Namespace) -> None:
+    """Shows on a terminal what is being done, on one line."""
+    if not arguments.quiet and sys.stderr.isatty():
+        print(f'\r\033[K{what}', end='', file=sys.stderr, flush=True)

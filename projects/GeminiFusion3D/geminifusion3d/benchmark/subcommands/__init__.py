@@ -1,0 +1,1 @@
+"""One module a sub-command of `tools/benchmark.py`; see the parent package."""
