@@ -7,12 +7,14 @@ in no split: the host converter puts it into `val`.
 import json
 import re
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from nuscenes.nuscenes import NuScenes
 from nuscenes.utils.splits import create_splits_scenes
 
 from geminifusion3d.errors import UserError
+
+Entry = TypeVar('Entry')
 
 # What the devkit's evaluation accepts for a version with this ending (eval/common/loaders.py); the
 # first entry is converted when no split is asked for.
@@ -21,6 +23,8 @@ OFFICIAL_SPLITS: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
     'trainval': (('train', 'val'), ('train_detect', 'train_track')),
     'test': (('test',), ()),
 }
+# Several official splits as one, for a model that goes to the leaderboard; nothing is evaluated on it.
+UNIONS: Dict[str, Dict[str, Tuple[str, ...]]] = {'trainval': {'trainval': ('train', 'val')}}
 
 
 def resolve_splits(nusc: NuScenes, requested: Sequence[str]) -> Dict[str, List[str]]:
@@ -38,12 +42,13 @@ def resolve_splits(nusc: NuScenes, requested: Sequence[str]) -> Dict[str, List[s
         UserError: if a split is unknown, belongs to another version or has no scene.
     """
     custom = _read_custom_splits(nusc)
-    official = _official_splits(nusc.version)
+    official = _of_version(OFFICIAL_SPLITS, nusc.version) or ((), ())
     names = list(dict.fromkeys(requested)) or list(official[0]) or sorted(custom)
     if not names:
         raise UserError(f'version {nusc.version!r} is not official and has no splits; write '
                         f'{_splits_file(nusc)} with {{"SPLIT": ["scene-0001", ...]}}')
-    scenes = {name: _scenes_of_split(nusc, name, official[0] + official[1], custom)
+    unions = _of_version(UNIONS, nusc.version) or {}
+    scenes = {name: _scenes_of_split(nusc, name, official[0] + official[1], unions, custom)
               for name in names}
     empty = [name for name in names if not scenes[name]]
     if empty and (requested or len(empty) == len(names)):
@@ -54,12 +59,15 @@ def resolve_splits(nusc: NuScenes, requested: Sequence[str]) -> Dict[str, List[s
 
 
 def _scenes_of_split(nusc: NuScenes, name: str, official: Sequence[str],
-                     custom: Dict[str, List[str]]) -> List[str]:
+                     unions: Dict[str, Tuple[str, ...]], custom: Dict[str, List[str]]) -> List[str]:
     predefined = create_splits_scenes()
-    if name in predefined:
+    known = _shortened([*official, *unions, *sorted(custom)])
+    if name in unions:
+        scene_names = [scene for part in unions[name] for scene in predefined[part]]
+    elif name in predefined:
         if name not in official:
             raise UserError(f'split {name!r} is not a split of version {nusc.version!r}; expected '
-                            f'one of {_shortened([*official, *sorted(custom)])}')
+                            f'one of {known}')
         scene_names = predefined[name]
     elif name in custom:
         scene_names = custom[name]
@@ -68,17 +76,14 @@ def _scenes_of_split(nusc: NuScenes, name: str, official: Sequence[str],
             raise UserError(f'split {name!r} of {_splits_file(nusc)} names {len(unknown)} scenes '
                             f'that the tables do not hold: {_shortened(unknown)}; correct it')
     else:
-        raise UserError(f'unknown split {name!r}; expected one of '
-                        f'{_shortened([*official, *sorted(custom)])} or an entry of '
+        raise UserError(f'unknown split {name!r}; expected one of {known} or an entry of '
                         f'{_splits_file(nusc)}')
     return [scene['token'] for scene in nusc.scene if scene['name'] in set(scene_names)]
 
 
-def _official_splits(version: str) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
-    for ending, splits in OFFICIAL_SPLITS.items():
-        if version.endswith(ending):
-            return splits
-    return (), ()
+def _of_version(table: Mapping[str, Entry], version: str) -> Optional[Entry]:
+    """Returns the entry of the ending that a version has."""
+    return next((entry for ending, entry in table.items() if version.endswith(ending)), None)
 
 
 def _splits_file(nusc: NuScenes) -> Path:

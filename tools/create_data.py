@@ -13,7 +13,8 @@ EXAMPLE = """example:
       --out-dir data/nuscenes
 
 writes nuscenes_infos_<split>.pkl for every split of the version; --splits names others, such as an
-entry of <root-path>/<version>/splits.json. A repeated run writes the same bytes.
+entry of <root-path>/<version>/splits.json, or trainval, which is train and val together. A repeated run
+writes the same bytes.
 
 With --with-gt-database it also writes gt_database_<split>, the points of every annotated object,
 for ground-truth sampling. An interrupted run goes on where it stopped."""

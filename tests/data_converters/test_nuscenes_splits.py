@@ -36,6 +36,12 @@ def test_train_detect_can_be_asked_for(tmp_path):
     assert resolve_splits(nusc, ['train_detect']) == {'train_detect': [token('scene-0001')]}
 
 
+def test_train_and_val_together_are_a_split_of_that_version_alone(tmp_path):
+    nusc = opened(tmp_path, 'v1.0-trainval', ['scene-0003', 'scene-9999', 'scene-0001'])
+    assert resolve_splits(nusc, ['trainval', 'val']) == {
+        'trainval': [token('scene-0003'), token('scene-0001')], 'val': [token('scene-0003')]}
+
+
 def test_custom_splits_come_from_the_file_in_the_order_of_the_scene_table(tmp_path):
     nusc = opened(tmp_path, 'v1.0-mini', ['scene-0061', 'scene-0103', 'scene-0553'],
                   {'night': ['scene-0553', 'scene-0061']})
@@ -51,6 +57,7 @@ def test_a_version_of_ones_own_has_the_splits_of_its_file(tmp_path):
 @pytest.mark.parametrize('version, splits, asked, message', [
     ('v1.0-mini', None, ['vall'], "unknown split 'vall'; expected one of mini_train, mini_val"),
     ('v1.0-mini', {'rain': ['scene-0061']}, ['ran'], 'mini_train, mini_val, rain'),
+    ('v1.0-mini', None, ['trainval'], "unknown split 'trainval'"),
     ('v1.0-mini', None, ['val'], "'val' is not a split of version 'v1.0-mini'"),
     ('v1.0-mini', {'rain': ['scene-0001']}, ['rain'], 'names 1 scenes .* scene-0001'),
     ('v1.0-mini', '{"rain": [', ['rain'], 'splits.json is no JSON file'),
