@@ -4,6 +4,7 @@ The delta to GeminiAugmentImages, which draws a flip for each image in training:
 """
 from typing import Any, Dict
 
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
@@ -28,7 +29,7 @@ class GeminiFlipImages(BaseTransform):
         """
         if not self.flip or 'img' not in results:
             return results
-        images = [np.ascontiguousarray(image[:, ::-1]) for image in results['img']]
+        images = [cv2.flip(image, 1) for image in results['img']]
         matrices = [mirror_matrix(image.shape[1]) @ matrix
                     for image, matrix in zip(images, results['img_aug_matrix'])]
         return {**results, 'img': images, 'img_aug_matrix': np.stack(matrices).astype(np.float32)}

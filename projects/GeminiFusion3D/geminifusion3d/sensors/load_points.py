@@ -6,15 +6,16 @@ turn), always the newest sweeps are taken (the host draws some at random, in tes
 close returns are removed from the keyframe as well, as the devkit does. A file that cannot be read
 is an error, or, on request, adds no points.
 """
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import LiDARPoints
 
 from ..errors import UserError
-from ..geometry.frames import invert_pose, transform_points
+from ..geometry.frames import invert_pose
 from .load_images import check_on_missing
 
 FLOATS_PER_POINT = 5  # x, y, z, intensity, ring
@@ -52,13 +53,14 @@ class GeminiLoadPoints(BaseTransform):
             results: holds `lidar_points`, `lidar_sweeps` (newest first) and `timestamp_us`.
         """
         keyframe = self.read_sweep(results, 0, results['lidar_points']['lidar_path'])
-        clouds = [self._place(keyframe, np.eye(4), time_lag_s=0.0)]
+        clouds, places = [self._without_close(keyframe)], [place_matrix(np.eye(4), time_lag_s=0.0)]
         for number, sweep in enumerate(results['lidar_sweeps'][:self.sweeps_num], start=1):
             keyframe_from_sweep = invert_pose(np.asarray(sweep['lidar_points']['lidar2sensor']))
             time_lag_s = (results['timestamp_us'] - sweep['timestamp_us']) * MICROSECONDS
             cloud = self.read_sweep(results, number, sweep['lidar_points']['lidar_path'])
-            clouds.append(self._place(cloud, keyframe_from_sweep, time_lag_s=time_lag_s))
-        points = LiDARPoints(np.concatenate(clouds), points_dim=NUM_FEATURES)
+            clouds.append(self._without_close(cloud))
+            places.append(place_matrix(keyframe_from_sweep, time_lag_s=time_lag_s))
+        points = LiDARPoints(torch.from_numpy(_placed(clouds, places)), points_dim=NUM_FEATURES)
         return {'lidar_aug_matrix': np.eye(4, dtype=np.float32), **results, 'points': points}
 
     def read_sweep(self, results: Dict[str, Any], number: int, path: str) -> np.ndarray:
@@ -71,14 +73,11 @@ class GeminiLoadPoints(BaseTransform):
         """
         return self._read(path)
 
-    def _place(self, cloud: np.ndarray, keyframe_from_sweep: np.ndarray, *,
-               time_lag_s: float) -> np.ndarray:
-        """Returns one sweep as (N, 5) float32 in the keyframe's LiDAR frame, without close returns."""
-        is_close = (np.abs(cloud[:, :2]) < self.remove_close_m).all(axis=1)
-        cloud = cloud[~is_close]
-        cloud[:, :3] = transform_points(keyframe_from_sweep, cloud[:, :3].astype(np.float64))
-        cloud[:, 4] = time_lag_s
-        return cloud
+    def _without_close(self, cloud: np.ndarray) -> np.ndarray:
+        """Returns (n, 5) float32, a copy, without the returns from the car itself."""
+        is_close = ((np.abs(cloud[:, 0]) < self.remove_close_m)
+                    & (np.abs(cloud[:, 1]) < self.remove_close_m))
+        return np.compress(~is_close, cloud, axis=0).astype(np.float32, copy=False)
 
     def _read(self, path: str) -> np.ndarray:
         """Reads one file as it is; no points where it is missing and may be."""
@@ -92,3 +91,27 @@ class GeminiLoadPoints(BaseTransform):
             raise UserError(f'{path} {problem}; check the data root and convert the dataset again, '
                             'which names all damaged files')
         return values[:0 if problem else None].reshape(-1, FLOATS_PER_POINT)
+
+
+def place_matrix(keyframe_from_sweep: np.ndarray, *, time_lag_s: float) -> np.ndarray:
+    """Returns the (5, 5) float32 matrix that rows x, y, z, intensity, 1 are multiplied with.
+
+    It gives x, y, z in the keyframe's frame, the intensity as it is and the time lag.
+    """
+    matrix = np.zeros((FLOATS_PER_POINT, NUM_FEATURES), dtype=np.float32)
+    matrix[:3, :3] = keyframe_from_sweep[:3, :3].T
+    matrix[3, 3] = 1.0
+    matrix[4, :3] = keyframe_from_sweep[:3, 3]
+    matrix[4, 4] = time_lag_s
+    return matrix
+
+
+def _placed(clouds: List[np.ndarray], places: List[np.ndarray]) -> np.ndarray:
+    """Moves clouds of x, y, z, intensity, ring into one array; overwrites the rings."""
+    placed = np.empty((sum(map(len, clouds)), NUM_FEATURES), dtype=np.float32)
+    start = 0
+    for cloud, matrix in zip(clouds, places):
+        cloud[:, 4] = 1.0
+        np.matmul(cloud, matrix, out=placed[start:start + len(cloud)])
+        start += len(cloud)
+    return placed
