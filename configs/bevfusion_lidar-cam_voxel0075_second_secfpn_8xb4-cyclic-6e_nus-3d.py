@@ -18,3 +18,8 @@ model = dict(
     fuser=dict(_delete_=True, type='GeminiConvFuser', in_channels=[80, 256], out_channels=256),
     bbox_head=dict(_delete_=True, in_channels=512, **_base_.transfusion_head))
 load_from = 'work_dirs/bevfusion_lidar_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d/epoch_20.pth'
+# As the leaderboard counts: the published image backbone learned boxes and masks of nuImages first.
+external_data = 'image backbone pretrained on nuImages'
+modality = dict(use_external=True)
+val_evaluator = dict(meta=modality)
+test_evaluator = val_evaluator

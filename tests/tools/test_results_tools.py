@@ -1,4 +1,5 @@
 """The commands around a submission: exit codes and what they print, as a user meets them."""
+import hashlib
 import json
 import runpy
 import sys
@@ -101,30 +102,79 @@ def test_ground_truth_of_a_whole_split_exits_with_0_and_of_a_poor_one_with_1(
     assert 'mAVE 1.000000' in poor.stdout
 
 
-def test_predictions_become_a_submission(
-        run: Callable[..., Done], root: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def export(run: Callable[..., Done], root: Path, tmp_path: Path) -> Callable[..., Done]:
+    """Exports predictions of mini_val to `submission`."""
     infos = write_infos(tmp_path / 'nuscenes_infos_mini_val.pkl')
     config = tmp_path / 'config.py'
     config.write_text(f'modality = {META}\ntest_dataloader = dict(dataset=dict('
                       f'data_root={str(root)!r}, ann_file={str(infos)!r}))\n')
+
+    def run_export(*arguments: Any) -> Done:
+        return run('export_submission.py', config, *arguments, '--split', 'val', '--out',
+                   tmp_path / 'submission')
+    return run_export
+
+
+def test_predictions_become_a_submission(export: Callable[..., Done], tmp_path: Path) -> None:
     predictions = written(tmp_path / 'predictions.json', perfect_submission())
-    out = tmp_path / 'submission'
-    arguments = (config, '--predictions', predictions, '--split', 'val', '--out', out)
-    done = run('export_submission.py', *arguments)
+    done = export('--predictions', predictions)
     assert done.returncode == 0, done.stderr
     assert 'valid, 2 samples, 20 boxes, track open' in done.stdout
+    out = tmp_path / 'submission'
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert sorted(before) == ['results_nusc.json', 'results_nusc.zip']
-    run('export_submission.py', *arguments)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert sorted(before) == ['email.txt', 'provenance.json', 'results_nusc.json', 'results_nusc.zip']
+    provenance = json.loads(before['provenance.json'])
+    assert provenance['predictions']['path'] == str(predictions) and provenance['checkpoint'] is None
+    assert [file['bytes'] for file in provenance['files']] == [
+        len(before['results_nusc.json']), len(before['results_nusc.zip'])]
+    export('--predictions', predictions)
+    assert {name: (out / name).read_bytes() for name in before if name.startswith('results')} == {
+        name: content for name, content in before.items() if name.startswith('results')}
 
 
-def test_export_needs_a_checkpoint_or_predictions(
-        run: Callable[..., Done], tmp_path: Path) -> None:
-    done = run('export_submission.py', 'config.py', '--split', 'val', '--out', tmp_path)
+def test_what_a_test_run_recorded_is_taken_over_and_what_the_user_says_comes_first(
+        export: Callable[..., Done], tmp_path: Path) -> None:
+    predictions = written(tmp_path / 'results_nusc.json', perfect_submission())
+    checkpoint = {'path': 'a.pth', 'sha256': 'f00', 'bytes': 1}
+    written(tmp_path / 'test_run.json', {
+        'results': {'sha256': hashlib.sha256(predictions.read_bytes()).hexdigest()}, 'checkpoint': checkpoint,
+        'test_time_augmentation': ['flip'], 'inference': {
+            'fps_hz': 3.0, 'samples': 2, 'includes': 'network', 'processes': 8,
+            'hardware': {'gpu': 'GPU 80GB', 'cpu': 'CPU', 'cpu_threads': 1}}})
+    assert export('--predictions', predictions).returncode == 0
+    provenance = json.loads((tmp_path / 'submission' / 'provenance.json').read_text())
+    assert provenance['checkpoint'] == checkpoint and provenance['test_time_augmentation'] == ['flip']
+    email = (tmp_path / 'submission' / 'email.txt').read_text()
+    assert 'Speed: 3.00 Hz (each of 8 processes' in email and 'Hardware: GPU 80GB' in email
+    (tmp_path / 'b.pth').write_text('weights')
+    assert export(tmp_path / 'b.pth', '--predictions', predictions, '--tta', 'scale').returncode == 0
+    provenance = json.loads((tmp_path / 'submission' / 'provenance.json').read_text())
+    assert provenance['checkpoint']['path'] == str(tmp_path / 'b.pth')
+    assert provenance['test_time_augmentation'] == ['scale']
+
+
+def test_files_get_the_names_that_are_asked_for(export: Callable[..., Done], tmp_path: Path) -> None:
+    predictions = written(tmp_path / 'predictions.json', perfect_submission())
+    done = export('--predictions', predictions, '--json-name', 'team.json', '--zip-name', '2026.zip')
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / 'submission').iterdir()) == [
+        '2026.zip', 'email.txt', 'provenance.json', 'team.json']
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ((), 'got neither CHECKPOINT nor --predictions; give a model to run or its results'),
+    (('absent.pth', ), 'checkpoint absent.pth is not a file here; give the path of a .pth file'),
+    (('--predictions', 'absent.json'), 'absent.json is not a file; give a results JSON'),
+    (('--predictions', 'a.json', '--json-name', 'a/b.json'), "got 'a/b.json' as name of the json file"),
+    (('--predictions', '{perfect}', '--tta', 'flop'), "--tta got 'flop'; expected some of flip")])
+def test_a_mistake_in_an_export_is_one_line_and_nothing_is_written(
+        export: Callable[..., Done], tmp_path: Path, arguments: tuple, message: str) -> None:
+    perfect = written(tmp_path / 'perfect.json', perfect_submission())
+    done = export(*(argument.replace('{perfect}', str(perfect)) for argument in arguments))
     assert done.returncode == 2
-    assert done.stderr == ('error: got both or neither of CHECKPOINT and --predictions; give one '
-                           'of them\n')
+    assert done.stderr.startswith(f'error: {message}') and done.stderr.count('\n') == 1
+    assert not (tmp_path / 'submission').exists()
 
 
 @pytest.mark.parametrize('tool', ['export_submission.py', 'validate_submission.py',

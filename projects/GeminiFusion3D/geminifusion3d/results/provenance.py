@@ -1,0 +1,150 @@
+"""Where a submission comes from: what its organisers ask for, and what one needs to make it again.
+
+Written beside the submission as provenance.json; submission_email puts the same facts into words.
+"""
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+import torch
+from mmengine.config import Config
+
+from ..errors import UserError
+
+PROVENANCE_NAME = 'provenance.json'
+# What tools/ensemble.py leaves beside the file that it writes.
+ENSEMBLE_NAME = 'ensemble.json'
+PACKAGES = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmdet', 'mmdet3d', 'nuscenes-devkit', 'spconv-cu120',
+            'spconv-cu124', 'geminifusion3d')
+
+
+def file_facts(path: Path) -> Dict[str, Any]:
+    """Returns a file's path, SHA-256 and size."""
+    with path.open('rb') as stream:
+        digest = hashlib.file_digest(stream, 'sha256').hexdigest()
+    return {'path': str(path), 'sha256': digest, 'bytes': path.stat().st_size}
+
+
+def config_facts(cfg: Config, path: str) -> Dict[str, str]:
+    """Returns the config's path and the SHA-256 of its full text, base files and overrides included."""
+    return {'path': path, 'sha256_of_text': hashlib.sha256(cfg.pretty_text.encode()).hexdigest()}
+
+
+def code_facts(folder: Path = Path(__file__).parent) -> Optional[Dict[str, Any]]:
+    """Returns the git commit of the code and whether files differ from it, None outside a checkout.
+
+    Args:
+        folder: any folder of the code.
+    """
+    try:
+        # An installed copy may lie inside somebody else's checkout, which does not list it.
+        if not _git(folder, 'ls-files', '.'):
+            return None
+        return {'commit': _git(folder, 'rev-parse', 'HEAD'),
+                'is_dirty': bool(_git(folder, 'status', '--porcelain', '--untracked-files=no'))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def package_versions(names: Sequence[str] = PACKAGES) -> Dict[str, str]:
+    """Returns the versions of Python and of those packages that are installed."""
+    versions = {'python': platform.python_version()}
+    for name in names:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def hardware() -> Dict[str, Any]:
+    """Returns what the model runs on: the GPU if there is one, and the CPU."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {'gpu': gpu, 'cpu': _cpu_name(), 'cpu_threads': torch.get_num_threads()}
+
+
+def describe(*, facts: Mapping[str, Any], made: Mapping[str, Any], meta: Mapping[str, bool],
+             files: Sequence[Path], predictions: Optional[Path], verdict: Mapping[str, Any]
+             ) -> Dict[str, Any]:
+    """Returns the content of provenance.json.
+
+    Args:
+        facts: about config and data, see export.ExportPlan.
+        made: weights, augmentation, speed and hardware, see run_record.made_with.
+        meta: the five flags of the submission.
+        files: what was written.
+        predictions: the results file that it was made from, None after an inference.
+        verdict: samples, boxes and track, as the validator counted them.
+    """
+    return {
+        **facts, 'meta': dict(meta), 'track': verdict['track'], 'samples': verdict['samples'],
+        'boxes': verdict['boxes'], 'valid': verdict['valid'],
+        'files': [file_facts(path) for path in files],
+        'predictions': file_facts(predictions) if predictions else None, **made,
+        'ensemble': ensemble_facts(predictions), 'code': code_facts(), 'packages': package_versions(),
+        'date': now()}
+
+
+def ensemble_facts(predictions: Optional[Path]) -> Optional[Dict[str, Any]]:
+    """Returns what tools/ensemble.py has written beside a results file, None if it was not made so.
+
+    Args:
+        predictions: the results file.
+
+    Raises:
+        UserError: if what lies there is broken.
+    """
+    path = predictions.with_name(ENSEMBLE_NAME) if predictions else None
+    if path is None or not path.is_file():
+        return None
+    try:
+        facts = json.loads(path.read_bytes())
+        facts['method'], facts['files'][0]['sha256']
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise UserError(f'{path} is not what tools/ensemble.py writes ({error!r}); fuse again, or remove it '
+                        'if the results were not made so') from None
+    return facts
+
+
+def past_lidar_sweeps(cfg: Mapping[str, Any]) -> Optional[int]:
+    """Returns how many sweeps before the keyframe the model sees in testing, None without LiDAR.
+
+    Args:
+        cfg: the config.
+    """
+    return max(_sweeps(cfg['test_dataloader']['dataset'].get('pipeline') or []), default=None)
+
+
+def now() -> str:
+    """Returns the time in UTC, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec='seconds')
+
+
+def _sweeps(steps: Any) -> List[int]:
+    """Returns the sweeps_num of every loading step, also of steps inside others."""
+    if isinstance(steps, Mapping):
+        own = [steps.get('sweeps_num', 0)] if str(steps.get('type')).endswith('LoadPoints') else []
+        return own + _sweeps(list(steps.values()))
+    if isinstance(steps, (list, tuple)):
+        return [number for step in steps for number in _sweeps(step)]
+    return []
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(['git', '-C', str(folder), *arguments], check=True, text=True,
+                          capture_output=True).stdout.strip()
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return f'{os.cpu_count()} x {names[0] if names else platform.machine()}'

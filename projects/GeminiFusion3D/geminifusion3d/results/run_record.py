@@ -1,0 +1,83 @@
+"""What a test run leaves beside its results file: weights, augmentation, speed, hardware.
+
+tools/export_submission.py takes it over when it is given the file, so that nobody has to remember.
+"""
+import json
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence
+
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.runner import Runner
+
+from ..atomic import write_json
+from ..errors import UserError
+from .inference_clock import InferenceClock
+from .nuscenes_metric import RESULTS_NAME
+from .provenance import file_facts, hardware
+
+RECORD_NAME = 'test_run.json'
+
+
+class RunRecordHook(InferenceClock):
+    """Times a test run and writes the record at its end, beside the results file in the work directory.
+
+    Args:
+        checkpoint: the weights.
+        tta: terms of test-time augmentation.
+    """
+
+    def __init__(self, *, checkpoint: Path, tta: Sequence[str] = ()) -> None:
+        super().__init__()
+        self._checkpoint = checkpoint
+        self._tta = list(tta)
+
+    def after_test(self, runner: Runner) -> None:
+        """Writes the record, on one process, if the run left a results file.
+
+        Args:
+            runner: of the run.
+        """
+        results = Path(runner.work_dir) / RESULTS_NAME
+        if is_main_process() and results.is_file():
+            write_json(results.with_name(RECORD_NAME), {
+                'results': file_facts(results),
+                **made_with(self._checkpoint, self._tta, {
+                    **self.speed(), 'processes': get_world_size(), 'hardware': hardware()})}, indent=2)
+
+
+def made_with(checkpoint: Optional[Path], tta: Sequence[str], inference: Optional[Dict[str, Any]]
+              ) -> Dict[str, Any]:
+    """Returns what provenance.json says about the making of predictions.
+
+    Args:
+        checkpoint: the weights, None if they are not known.
+        tta: terms of test-time augmentation, none without.
+        inference: speed and hardware, None if they were not measured.
+    """
+    return {'checkpoint': file_facts(checkpoint) if checkpoint else None,
+            'test_time_augmentation': list(tta), 'inference': inference}
+
+
+def read_record(predictions: Path) -> Optional[Dict[str, Any]]:
+    """Returns what a test run has left beside a results file, as `made_with` does.
+
+    Args:
+        predictions: the results file.
+
+    Returns:
+        None if there is no record, or one of other predictions.
+
+    Raises:
+        UserError: if the record is broken.
+    """
+    path = predictions.with_name(RECORD_NAME)
+    if not path.is_file():
+        return None
+    fields = tuple(made_with(None, (), None))
+    try:
+        content = json.loads(path.read_bytes())
+        recorded, made = content['results']['sha256'], {field: content[field] for field in fields}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f'{path} is not what tools/test.py writes beside its results ({error!r}); expected '
+                        f'results, {", ".join(fields)}; remove it, or test again') from None
+    return made if recorded == file_facts(predictions)['sha256'] else None

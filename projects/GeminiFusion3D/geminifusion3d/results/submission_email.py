@@ -1,0 +1,84 @@
+"""The e-mail that goes with a leaderboard submission: known facts filled in, the rest in brackets.
+
+Source: nuScenes detection README ("Participation": team, method, description, speed and hardware;
+"Submission rules").
+"""
+from typing import Any, Mapping
+
+TEMPLATE = """\
+Subject: nuScenes detection submission ({split} split): [METHOD]
+
+Team: [TEAM]
+Method: [METHOD]
+Authors: [AUTHORS]
+Affiliations: [AFFILIATIONS]
+Project page: [URL or none]
+Paper: [URL or none]
+
+Description: [FIVE SENTENCES OR MORE ABOUT THE METHOD]
+Track: {track}
+Sensors at test time: {sensors}{sweeps}
+Map data: {use_map}
+External data: {external}
+Test-time augmentation: {augmentation}
+Ensembling: {ensemble}
+Speed: {speed}
+Hardware: {hardware}
+
+Submission: {samples} samples, {boxes} boxes
+{files}
+Code: {code}
+Config: {config}
+Checkpoint: {checkpoint}
+
+Before sending: at most 3 submissions a year and team, from different models; at test time at most 10
+past LiDAR sweeps and 6 past images of each camera, none from the future.
+"""
+UNKNOWN = '[NOT KNOWN: fill in]'
+
+
+def email_text(provenance: Mapping[str, Any]) -> str:
+    """Returns the e-mail.
+
+    Args:
+        provenance: content of provenance.json.
+    """
+    meta = provenance['meta']
+    external, ensemble = provenance['external_data'], provenance['ensemble']
+    sweeps, terms = provenance['past_lidar_sweeps'], provenance['test_time_augmentation']
+    checkpoint = provenance['checkpoint']
+    return TEMPLATE.format(
+        split=provenance['split'], track=provenance['track'],
+        sensors=' and '.join(name for name in ('camera', 'lidar', 'radar') if meta[f'use_{name}']),
+        sweeps='' if not sweeps else f' ({sweeps} past LiDAR sweeps)',
+        use_map='yes' if meta['use_map'] else 'no',
+        external=f'yes: {external["reason"]}' if external['used'] else 'no',
+        augmentation='none' if not terms else ' '.join(terms),
+        ensemble='none' if not ensemble else f'{len(ensemble["files"])} result files, {ensemble["method"]}',
+        speed=_speed(provenance['inference']), hardware=_hardware(provenance['inference']),
+        samples=provenance['samples'], boxes=provenance['boxes'],
+        files='\n'.join(f'{file["path"]} sha256 {file["sha256"]}' for file in provenance['files']),
+        code=_code(provenance['code']),
+        config=f'{provenance["config"]["path"]} sha256 {provenance["config"]["sha256_of_text"]}',
+        checkpoint=f'{checkpoint["path"]} sha256 {checkpoint["sha256"]}' if checkpoint else UNKNOWN)
+
+
+def _speed(inference: Any) -> str:
+    if not inference or inference['fps_hz'] is None:
+        return UNKNOWN
+    processes = inference.get('processes', 1)
+    one_of = f'each of {processes} processes; ' if processes > 1 else ''
+    return f'{inference["fps_hz"]:.2f} Hz ({one_of}{inference["samples"]} samples; {inference["includes"]})'
+
+
+def _hardware(inference: Any) -> str:
+    if not inference:
+        return UNKNOWN
+    used = inference['hardware']
+    return used['gpu'] or f'no GPU; {used["cpu"]}, {used["cpu_threads"]} threads'
+
+
+def _code(code: Any) -> str:
+    if not code:
+        return UNKNOWN
+    return code['commit'] + (' with uncommitted changes' if code['is_dirty'] else '')

@@ -1,0 +1,88 @@
+"""The clock counts what the model does and not what reading does; a record belongs to its results."""
+import hashlib
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import List
+
+import pytest
+
+from geminifusion3d.errors import UserError
+from geminifusion3d.results import inference_clock
+from geminifusion3d.results.inference_clock import WARM_UP_BATCHES, InferenceClock
+from geminifusion3d.results.run_record import RunRecordHook, made_with, read_record
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch):
+    """Has a clock see batches of the given seconds, with a long time to read between them."""
+    def run_batches(clock: InferenceClock, seconds: List[float], samples: int = 1) -> InferenceClock:
+        now = SimpleNamespace(s=0.0)
+        monkeypatch.setattr(inference_clock, 'perf_counter', lambda: now.s)
+        clock.before_test(None)
+        for second in seconds:
+            now.s += 100.0
+            clock.before_test_iter(None, 0)
+            now.s += second
+            clock.after_test_iter(None, 0, outputs=[object()] * samples)
+        return clock
+    return run_batches
+
+
+def test_the_rate_is_samples_by_seconds_without_reading(run) -> None:
+    speed = run(InferenceClock(), [0.5, 0.25, 0.25], samples=2).speed()
+    assert (speed['fps_hz'], speed['samples']) == (6.0, 6)
+    assert 'no reading of files' in speed['includes']
+
+
+def test_the_first_batches_are_left_out_where_there_are_enough(run) -> None:
+    few = [9.0] * WARM_UP_BATCHES + [0.5] * WARM_UP_BATCHES
+    assert run(InferenceClock(), few).speed()['samples'] == len(few)
+    speed = run(InferenceClock(), few + [0.5]).speed()
+    assert (speed['fps_hz'], speed['samples']) == (2.0, WARM_UP_BATCHES + 1)
+
+
+def test_a_run_without_samples_has_no_rate(run) -> None:
+    assert run(InferenceClock(), []).speed()['fps_hz'] is None
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, run) -> Path:
+    """The results file of a test run with its record."""
+    (tmp_path / 'epoch_1.pth').write_bytes(b'weights')
+    (tmp_path / 'results_nusc.json').write_text('{}')
+    hook = run(RunRecordHook(checkpoint=tmp_path / 'epoch_1.pth', tta=['flip']), [0.5])
+    hook.after_test(SimpleNamespace(work_dir=str(tmp_path)))
+    return tmp_path / 'results_nusc.json'
+
+
+def test_a_record_says_what_made_the_results(recorded: Path) -> None:
+    found = read_record(recorded)
+    assert found['checkpoint']['sha256'] == hashlib.sha256(b'weights').hexdigest()
+    assert found['test_time_augmentation'] == ['flip']
+    assert found['inference']['fps_hz'] == 2.0 and found['inference']['processes'] == 1
+    assert set(found) == set(made_with(None, (), None)) and 'cpu' in found['inference']['hardware']
+
+
+def test_a_record_of_other_results_says_nothing(recorded: Path, tmp_path: Path) -> None:
+    recorded.write_text('{"results": {}}')
+    assert read_record(recorded) is None
+    assert read_record(tmp_path / 'elsewhere' / 'results_nusc.json') is None
+
+
+@pytest.mark.parametrize('text', ['{', '[]', '{"results": {}}', '{"results": {"sha256": ""}}'])
+def test_a_broken_record_is_named(recorded: Path, text: str) -> None:
+    recorded.with_name('test_run.json').write_text(text)
+    with pytest.raises(UserError, match='test_run.json is not what tools/test.py writes'):
+        read_record(recorded)
+
+
+def test_a_run_that_kept_no_results_leaves_no_record(tmp_path: Path, run) -> None:
+    run(RunRecordHook(checkpoint=tmp_path / 'a.pth'), [0.5]).after_test(
+        SimpleNamespace(work_dir=str(tmp_path)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_record_is_strict_json(recorded: Path) -> None:
+    content = json.loads(recorded.with_name('test_run.json').read_text())
+    assert content['results']['sha256'] == hashlib.sha256(b'{}').hexdigest()
