@@ -126,5 +126,5 @@ def test_everything_that_the_organisers_ask_is_there_and_is_strict_json(tmp_path
     assert content['checkpoint']['sha256'] == hashlib.sha256(b'w.pth').hexdigest()
     assert content['predictions']['sha256'] == hashlib.sha256(b'p.json').hexdigest()
     assert content['test_time_augmentation'] == ['flip'] and content['ensemble'] is None
-    assert (content['split'], content['samples'], content['boxes'], content['track']) == ('test', 2, 3, 'open')
+    assert [content[name] for name in ('split', 'samples', 'boxes', 'track')] == ['test', 2, 3, 'open']
     assert content['date'].endswith('+00:00') and 'torch' in content['packages']

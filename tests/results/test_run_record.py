@@ -51,7 +51,7 @@ def recorded(tmp_path: Path, run) -> Path:
     """The results file of a test run with its record."""
     (tmp_path / 'epoch_1.pth').write_bytes(b'weights')
     (tmp_path / 'results_nusc.json').write_text('{}')
-    hook = run(RunRecordHook(checkpoint=tmp_path / 'epoch_1.pth', tta=['flip']), [0.5])
+    hook = run(RunRecordHook(checkpoint=str(tmp_path / 'epoch_1.pth'), tta=['flip']), [0.5])
     hook.after_test(SimpleNamespace(work_dir=str(tmp_path)))
     return tmp_path / 'results_nusc.json'
 
@@ -78,7 +78,7 @@ def test_a_broken_record_is_named(recorded: Path, text: str) -> None:
 
 
 def test_a_run_that_kept_no_results_leaves_no_record(tmp_path: Path, run) -> None:
-    run(RunRecordHook(checkpoint=tmp_path / 'a.pth'), [0.5]).after_test(
+    run(RunRecordHook(checkpoint=str(tmp_path / 'a.pth')), [0.5]).after_test(
         SimpleNamespace(work_dir=str(tmp_path)))
     assert list(tmp_path.iterdir()) == []
 

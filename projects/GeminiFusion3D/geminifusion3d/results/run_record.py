@@ -22,13 +22,13 @@ class RunRecordHook(InferenceClock):
     """Times a test run and writes the record at its end, beside the results file in the work directory.
 
     Args:
-        checkpoint: the weights.
+        checkpoint: path of the weights; an address has no hash and is left out.
         tta: terms of test-time augmentation.
     """
 
-    def __init__(self, *, checkpoint: Path, tta: Sequence[str] = ()) -> None:
+    def __init__(self, *, checkpoint: str, tta: Sequence[str] = ()) -> None:
         super().__init__()
-        self._checkpoint = checkpoint
+        self._checkpoint = Path(checkpoint).expanduser()
         self._tta = list(tta)
 
     def after_test(self, runner: Runner) -> None:
@@ -41,7 +41,7 @@ class RunRecordHook(InferenceClock):
         if is_main_process() and results.is_file():
             write_json(results.with_name(RECORD_NAME), {
                 'results': file_facts(results),
-                **made_with(self._checkpoint, self._tta, {
+                **made_with(self._checkpoint if self._checkpoint.is_file() else None, self._tta, {
                     **self.speed(), 'processes': get_world_size(), 'hardware': hardware()})}, indent=2)
 
 
