@@ -2,42 +2,62 @@
 
 Source: Lift, Splat, Shoot (Philion and Fidler, ECCV 2020), section 3.2: the splat.
 """
+from typing import Tuple
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
-from ..ops.splat import splat
+from ..ops.splat import splat_by_plan
+from ..ops.splat_plan import SplatPlan, plan_splat
 
 # Below this much depth probability a cell's average fades to zero instead of amplifying noise.
 LEAST_MASS = 0.01
 
 
-def pool_to_bev(context: Float[Tensor, 'n c h w'], depth: Float[Tensor, 'n d h w'],
-                cells: Int[Tensor, 'b n_cam p d'], bev_grid: BEVGrid, *, average: bool
-                ) -> Float[Tensor, 'b c y x']:
+def plan_pool(cells: Int[Tensor, 'b n_cam p d'], feature_hw: Tuple[int, int], bev_grid: BEVGrid) -> SplatPlan:
+    """Finds the order in which the pixels of a batch are summed.
+
+    Args:
+        cells: flat cell of each (pixel, bin), -1 outside; p = h * w, row by row.
+        feature_hw: h and w.
+        bev_grid: the grid of the cells.
+    """
+    batch, n_cells = len(cells), bev_grid.n_y * bev_grid.n_x
+    if batch > 1:
+        # The whole batch at once: sample b owns the cells from b * n_cells on.
+        first_cell = torch.arange(batch, device=cells.device).view(-1, 1, 1, 1) * n_cells
+        cells = torch.where(cells >= 0, cells + first_cell, cells)
+    columns_first = cells.unflatten(2, feature_hw).transpose(2, 3)
+    return plan_splat(columns_first.flatten(0, 3), batch * n_cells)
+
+
+def pool_to_bev(context: Float[Tensor, 'n c h w'], depth: Float[Tensor, 'n d h w'], plan: SplatPlan,
+                bev_grid: BEVGrid, *, average: bool) -> Float[Tensor, 'b c y x']:
     """Sums depth x context in each cell.
 
     Args:
         context: features to lift, n = b * n_cam.
         depth: probability of each bin.
-        cells: flat cell of each (pixel, bin), -1 outside; p = h * w, row by row.
+        plan: of plan_pool.
         bev_grid: the grid of the cells.
         average: divide each cell's sum by the depth mass in it.
     """
-    batch, n_cells = len(cells), bev_grid.n_y * bev_grid.n_x
-    # The whole batch at once: sample b owns the cells from b * n_cells on.
-    first_cell = torch.arange(batch, device=cells.device).view(-1, 1, 1, 1) * n_cells
-    cells = torch.where(cells >= 0, cells + first_cell, cells)
     features = _pixels_first(context)
     if average:
         features = torch.cat([features, features.new_ones(len(features), 1)], dim=1)
-    bev = splat(features, _pixels_first(depth), cells.flatten(0, 2), batch * n_cells)
+    bev = splat_by_plan(features, _pixels_first(depth), plan)
     if average:
         bev = bev[:, :-1] / bev[:, -1:].clamp(min=LEAST_MASS)
     # Channels lie last in memory, which is what the fuser and the convolutions after it read best.
-    return bev.view(batch, bev_grid.n_y, bev_grid.n_x, -1).permute(0, 3, 1, 2)
+    return bev.view(-1, bev_grid.n_y, bev_grid.n_x, bev.shape[1]).permute(0, 3, 1, 2)
 
 
 def _pixels_first(maps: Tensor) -> Tensor:
-    return maps.permute(0, 2, 3, 1).flatten(0, 2)
+    """Returns one row a pixel, the first column of an image from top to bottom first.
+
+    The pixels of a column look at the same cells, one above the other: taken together, they find their
+    cells in the processor's cache.
+    """
+    return maps.permute(0, 3, 2, 1).flatten(0, 2)

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
 from ..geometry.camera_rig import CameraRig
+from ..ops.splat_plan import SplatPlan, join_plans
 from .bev_downsample import bev_downsample
-from .bev_pool import pool_to_bev
+from .bev_pool import plan_pool, pool_to_bev
 from .bevfusion_frustum import BEVFusionFrustum
 from .depth_image import nearest_depth_images
 from .depth_loss import depth_loss
 from .lift import Frustum, frustum_cells
+from .plan_cache import PlanCache
 from .pretrained import load_pretrained, pretrained_config
 
 FRUSTUMS = dict(centres=Frustum, bevfusion=BEVFusionFrustum)
@@ -55,6 +57,8 @@ class LiftSplatBranch(BaseModule):
         lift_z_m: lowest and highest point to splat; the grid's range where None.
         convention: 'centres', or 'bevfusion' for weights of that project (see bevfusion_frustum.py).
         depth_loss_weight: of BEVDepth's loss, 3.0 there; 0 leaves it out. Training then reads points.
+        cached_calibrations: of how many samples' cameras to keep where their pixels fall, in evaluation
+            mode; worth it for a rig whose calibration stays the same (see plan_cache.py).
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -66,7 +70,7 @@ class LiftSplatBranch(BaseModule):
                  depth_range_m: Sequence[float], depth_bins: int, out_channels: int,
                  average: bool = False, downsample: int = 1,
                  lift_z_m: Optional[Sequence[float]] = None, convention: str = 'centres',
-                 depth_loss_weight: float = 0.0) -> None:
+                 depth_loss_weight: float = 0.0, cached_calibrations: int = 0) -> None:
         super().__init__()
         if convention not in FRUSTUMS:
             raise ValueError(f'convention must be one of {list(FRUSTUMS)}, got {convention!r}')
@@ -79,6 +83,7 @@ class LiftSplatBranch(BaseModule):
         self.build_depth(self.neck.out_channels, depth_bins, out_channels)
         self.downsample = bev_downsample(out_channels, downsample)
         self.splat_grid = _splat_grid(bev_grid, downsample, lift_z_m)
+        self.plan_cache = PlanCache(cached_calibrations)
 
     def init_weights(self) -> None:
         """Initialises as the host does; a backbone with pretrained weights gets them, see pretrained.py."""
@@ -115,8 +120,8 @@ class LiftSplatBranch(BaseModule):
         feature_hw = tuple(features.shape[-2:])
         _check_divides(image_hw, feature_hw)
         depth, context = self.predict_depth(features, lidar_depth_m)
-        cells = frustum_cells(rig, self.splat_grid, self.frustum, image_hw, feature_hw)
-        bev = pool_to_bev(context, depth, cells, self.splat_grid, average=self.average)
+        plan = self._plan(rig, image_hw, feature_hw)
+        bev = pool_to_bev(context, depth, plan, self.splat_grid, average=self.average)
         return CameraBEV(self.downsample(bev), depth, lidar_depth_m)
 
     def loss(self, camera: CameraBEV, rig: CameraRig, points: Optional[Sequence[Tensor]]
@@ -132,6 +137,19 @@ class LiftSplatBranch(BaseModule):
             return {}
         loss = depth_loss(camera.depth, camera.lidar_depth_m, self.frustum)
         return dict(loss_depth=self.depth_loss_weight * loss)
+
+    def _plan(self, rig: CameraRig, image_hw: Tuple[int, int], feature_hw: Tuple[int, int]) -> SplatPlan:
+        """Says which cells the pixels of a batch fall into; remembers it sample by sample, if it shall."""
+        def make(rig: CameraRig) -> SplatPlan:
+            cells = frustum_cells(rig, self.splat_grid, self.frustum, image_hw, feature_hw)
+            return plan_pool(cells, feature_hw, self.splat_grid)
+
+        if self.training or not self.plan_cache.capacity:
+            return make(rig)
+        place = (self.splat_grid, self.frustum, image_hw, feature_hw, str(rig.lidar_from_ray.device))
+        return join_plans([
+            self.plan_cache.get((fingerprint, *place), lambda sample=sample: make(rig.of_sample(sample)))
+            for sample, fingerprint in enumerate(rig.fingerprints)])
 
     def _lidar_depth(self, rig: CameraRig, points: Optional[Sequence[Tensor]], image_hw: Tuple[int, int]
                      ) -> Optional[Tensor]:

@@ -4,7 +4,7 @@ Chain of frames, right to left: augmented pixel -> pixel -> cam -> lidar -> augm
 composed in float64 on the CPU and handed to the device once, in float32.
 """
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -21,11 +21,14 @@ class CameraRig:
             metres along the optical axis, to the augmented LiDAR frame.
         ray_from_lidar: its inverse.
         is_present: False where a camera delivered no image.
+        fingerprints: one a sample, the bytes of its lidar_from_ray and is_present: equal only where all of
+            their numbers are, and known without asking the device.
     """
 
     lidar_from_ray: Float[Tensor, 'b n_cam 4 4']
     ray_from_lidar: Float[Tensor, 'b n_cam 4 4']
     is_present: Bool[Tensor, 'b n_cam']
+    fingerprints: Tuple[bytes, ...]
 
     @classmethod
     def from_metas(cls, metas: Sequence[Mapping[str, Any]], *, device: torch.device) -> 'CameraRig':
@@ -43,10 +46,19 @@ class CameraRig:
         chains = np.stack([_lidar_from_ray(meta) for meta in metas])
         is_present = np.stack([np.asarray(meta.get('camera_present', [True] * len(chain)), dtype=bool)
                                for meta, chain in zip(metas, chains)])
-        lidar_from_ray, ray_from_lidar = (
-            torch.from_numpy(matrices).to(device=device, dtype=torch.float32)
-            for matrices in (chains, np.linalg.inv(chains)))
-        return cls(lidar_from_ray, ray_from_lidar, torch.from_numpy(is_present).to(device))
+        matrices = [pair.astype(np.float32) for pair in (chains, np.linalg.inv(chains))]
+        fingerprints = tuple(pose.tobytes() + flags.tobytes() for pose, flags in zip(matrices[0], is_present))
+        return cls(*(torch.from_numpy(array).to(device) for array in (*matrices, is_present)), fingerprints)
+
+    def of_sample(self, sample: int) -> 'CameraRig':
+        """Returns the rig of one sample alone, as a batch of one.
+
+        Args:
+            sample: index in the batch.
+        """
+        one = slice(sample, sample + 1)
+        return CameraRig(self.lidar_from_ray[one], self.ray_from_lidar[one], self.is_present[one],
+                         self.fingerprints[one])
 
     def points_at(self, pixels: Float[Tensor, 'p 2'], depth_m: Float[Tensor, ' d']
                   ) -> Float[Tensor, 'b n_cam p d 3']:
