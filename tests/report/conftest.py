@@ -6,7 +6,7 @@ focal length 100 and principal point (80, 45).
 """
 import json
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 import pytest
@@ -15,6 +15,10 @@ from nuscenes.eval.common.config import config_factory
 from nuscenes.eval.detection.evaluate import DetectionEval
 from PIL import Image
 from pyquaternion import Quaternion
+
+from geminifusion3d.report.analysis import Analysis, analyse
+from geminifusion3d.report.metric_files import read_metrics
+from geminifusion3d.report.two_models import TwoModels, two_models
 
 HEADINGS_DEG = {'CAM_FRONT': 0, 'CAM_FRONT_LEFT': 55, 'CAM_FRONT_RIGHT': -55, 'CAM_BACK': 180,
                 'CAM_BACK_LEFT': 110, 'CAM_BACK_RIGHT': -110}
@@ -137,18 +141,43 @@ def tiny_nusc(tiny_root: Path) -> NuScenes:
     return NuScenes('v1.0-mini', str(tiny_root), verbose=False)
 
 
-@pytest.fixture(scope='session')
-def metrics_dir(tiny_nusc: NuScenes, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as evaluation leaves it, by the devkit: a good car, a poor pedestrian."""
-    folder = tmp_path_factory.mktemp('metrics')
-    results = {row['token']: [predicted(row['token'], 'car', 10.1, 0.0, 0.9),
-                              predicted(row['token'], 'pedestrian', -8.0, 2.5, 0.4),
-                              predicted(row['token'], 'car', 20.0, 8.0, 0.1)]
-               for row in tiny_nusc.sample}
+def evaluated_folder(nusc: NuScenes, folder: Path, boxes: List[Tuple]) -> Path:
+    """Fills a folder as evaluation leaves it, by the devkit; the same boxes in every sample."""
+    results = {row['token']: [predicted(row['token'], *box) for box in boxes] for row in nusc.sample}
     meta = {f'use_{name}': name in ('camera', 'lidar')
             for name in ('camera', 'lidar', 'radar', 'map', 'external')}
     path = folder / 'results_nusc.json'
     path.write_text(json.dumps({'meta': meta, 'results': results}))
-    DetectionEval(tiny_nusc, config_factory('detection_cvpr_2019'), str(path), 'mini_val',
+    DetectionEval(nusc, config_factory('detection_cvpr_2019'), str(path), 'mini_val',
                   str(folder), verbose=False).main(render_curves=False)
     return folder
+
+
+@pytest.fixture(scope='session')
+def metrics_dir(tiny_nusc: NuScenes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A good car, a poor pedestrian, a car that is not there."""
+    return evaluated_folder(tiny_nusc, tmp_path_factory.mktemp('metrics'), [
+        ('car', 10.1, 0.0, 0.9), ('pedestrian', -8.0, 2.5, 0.4), ('car', 20.0, 8.0, 0.1)])
+
+
+@pytest.fixture(scope='session')
+def other_dir(tiny_nusc: NuScenes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another model: no car, a good pedestrian."""
+    return evaluated_folder(tiny_nusc, tmp_path_factory.mktemp('other'), [
+        ('pedestrian', -8.0, 1.0, 0.8), ('car', 20.0, 8.0, 0.6)])
+
+
+@pytest.fixture(scope='session')
+def analysis(tiny_nusc: NuScenes, metrics_dir: Path) -> Analysis:
+    """The first model's results, taken apart."""
+    return analyse(metrics_dir / 'results_nusc.json', tiny_nusc, 'mini_val',
+                   read_metrics(metrics_dir), resamples=5)
+
+
+@pytest.fixture(scope='session')
+def models(tiny_nusc: NuScenes, metrics_dir: Path, other_dir: Path, analysis: Analysis) -> TwoModels:
+    """Both models."""
+    other = analyse(other_dir / 'results_nusc.json', tiny_nusc, 'mini_val', read_metrics(other_dir),
+                    resamples=5)
+    return two_models((metrics_dir, other_dir), (read_metrics(metrics_dir), read_metrics(other_dir)),
+                      (analysis, other))

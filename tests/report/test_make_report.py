@@ -31,7 +31,8 @@ def test_help_gives_an_example(run):
 def test_a_page_is_written(run, metrics_dir, tiny_root, tmp_path):
     out = tmp_path / 'deep' / 'report.html'
     done = run('--metrics-dir', metrics_dir, '--dataroot', tiny_root, '--version', 'v1.0-mini',
-               '--split', 'mini_val', '--samples', 1, '--fact', 'machine=2 cores', '--out', out)
+               '--split', 'mini_val', '--samples', 1, '--worst', 0, '--resamples', 2,
+               '--fact', 'machine=2 cores', '--out', out)
     assert done.returncode == 0, done.stderr
     assert '1 samples, mAP' in done.stdout
     assert '<dt>machine</dt><dd>2 cores</dd>' in out.read_text()
@@ -43,3 +44,10 @@ def test_a_mistake_ends_in_one_line_and_code_2(run, tiny_root, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith('error: ') and done.stderr.count('\n') == 1
     assert not (tmp_path / 'report.html').exists()
+
+
+def test_a_negative_number_is_refused(run, metrics_dir, tiny_root, tmp_path):
+    done = run('--metrics-dir', metrics_dir, '--dataroot', tiny_root, '--version', 'v1.0-mini',
+               '--split', 'mini_val', '--resamples', -1, '--out', tmp_path / 'report.html')
+    assert done.returncode == 2
+    assert 'error: --resamples -1 is negative' in done.stderr

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.report.selection import choose_tokens, open_dataset, split_tokens
+from geminifusion3d.report.selection import choose_tokens, open_dataset, sample_names, split_tokens
 
 SCENES = {'a': list('0123456789'), 'b': list('xyz')}
 
@@ -23,6 +23,11 @@ def test_a_split_is_listed_by_scene_in_time_order(tiny_nusc):
     assert split_tokens(tiny_nusc, 'mini_val') == {
         'scene-0103': ['scene-0103-a', 'scene-0103-b'],
         'scene-0916': ['scene-0916-a', 'scene-0916-b']}
+
+
+def test_a_sample_is_named_by_its_scene_and_second(tiny_nusc):
+    names = sample_names(tiny_nusc, {'scene-0103': ['scene-0103-a', 'scene-0103-b']})
+    assert names['scene-0103-b'] == 'scene-0103, 0.5 s'
 
 
 def test_custom_splits_of_the_dataset_are_known(tiny_root, tmp_path):

@@ -2,22 +2,18 @@
 import math
 import xml.etree.ElementTree as ElementTree
 
-import pytest
+import numpy as np
 
-from geminifusion3d.report.metric_files import read_metrics
-from geminifusion3d.report.tables import (ap_cell, class_table, facts_list, figure_text,
-                                          head_figures, modality_text, nan_mean)
+from geminifusion3d.report.bootstrap import Resampled
+from geminifusion3d.report.html_table import figure_text
+from geminifusion3d.report.metric_files import TP_ERRORS, read_metrics
+from geminifusion3d.report.tables import (class_table, facts_list, head_figures, modality_text,
+                                          nan_mean)
 
-
-@pytest.mark.parametrize('value, text', [
-    (0.12345, '0.123'), (1, '1.000'), (math.nan, '–'), (None, '–'), (math.inf, '–')])
-def test_a_figure_that_does_not_exist_is_a_dash(value, text):
-    assert figure_text(value) == text
-
-
-def test_bars_of_ap_are_as_long_as_the_value():
-    assert '--share:25.0%' in ap_cell(0.25)
-    assert '--share:0.0%' in ap_cell(math.nan)
+# Of 0, 1, .. 100 hundredths the middle 95 % are 0.025 to 0.975.
+SPREAD = np.arange(101) / 100
+RESAMPLED = Resampled(mean_ap=SPREAD, nds=SPREAD / 2, mean_errors=dict.fromkeys(TP_ERRORS, SPREAD),
+                      class_ap={'car': SPREAD, 'bus': SPREAD})
 
 
 def test_the_mean_skips_what_does_not_exist():
@@ -50,3 +46,13 @@ def test_the_head_shows_nds_map_and_five_errors(metrics_dir):
     head = head_figures(read_metrics(metrics_dir))
     for name in ('NDS', 'mAP', 'mATE', 'mASE', 'mAOE', 'mAVE', 'mAAE'):
         assert f'<span class="name">{name}</span>' in head
+
+
+def test_intervals_stand_behind_the_means_and_the_classes_that_have_objects(metrics_dir):
+    metrics = read_metrics(metrics_dir)
+    head = head_figures(metrics, RESAMPLED)
+    assert head.count('<span class="spread">0.025–0.975</span>') == 6
+    assert '<span class="spread">0.013–0.487</span>' in head
+    table = class_table(metrics, ('car', 'bus'), {'car': 4}, RESAMPLED)
+    # Once for cars, once in the means; a class without objects has none.
+    assert table.count('<small>0.025–0.975</small>') == 2

@@ -1,6 +1,7 @@
 """The report: from an evaluated run to one self-contained page (last stage, nothing here learns).
 
-`metric_files` and `training_log` read what evaluation and training left, `samples` reads the
-dataset through the devkit, `projection`, `camera_view` and `bev_view` draw boxes, `svg_chart` and
-`charts` draw curves, `page` puts them together, `build` is the whole in one call.
+Reading: `metric_files`, `training_log`, `boxes`, `selection`, `samples`. Knowing more than the official
+figures: `analysis` with `bootstrap` and `verdicts`, `two_models`. Drawing: `projection`, `box_marks`,
+`camera_view`, `bev_view`, `svg_chart`, `charts`, `error_charts`. Writing: `html_table`, `tables` and the
+`..._section` modules, `style`, `script`, put together by `page`; `build` is the whole in one call.
 """

@@ -4,7 +4,8 @@ The ego frame at LiDAR time with the car's heading upwards: x (forward) up, y (l
 """
 import io
 from dataclasses import dataclass
-from typing import Iterable, List, Optional
+from html import escape
+from typing import List, Optional
 
 import numpy as np
 from nuscenes.eval.detection.data_classes import DetectionBox
@@ -12,7 +13,8 @@ from PIL import Image
 
 from ..errors import UserError
 from ..geometry.frames import transform_points
-from .camera_view import data_uri, open_group
+from .box_marks import Layer, layers_of, open_group
+from .camera_view import data_uri
 from .projection import FOOTPRINT, box_corners
 from .samples import Sample
 
@@ -55,11 +57,12 @@ def bev_figure(sample: Sample, min_score: float, canvas: BevCanvas = BevCanvas()
     """
     points_ego = load_points(sample)
     picture = data_uri(points_picture(points_ego, canvas), 'png')
-    boxes = ''.join(footprints(sample.truth, sample, canvas, min_score)
-                    + footprints(sample.predictions, sample, canvas, min_score))
-    return (f'<figure class="bev zoomable" tabindex="0"><img src="{picture}" '
-            f'alt="view from above of {sample.token}">'
-            f'<svg viewBox="0 0 {canvas.size_px} {canvas.size_px}" class="over">'
+    boxes = ''.join(group for layer in layers_of(sample)
+                    for group in footprints(layer, sample, canvas, min_score))
+    alt = f'view from above of {escape(sample.token)}'
+    return (f'<figure class="bev zoomable" tabindex="0" role="button" aria-label="enlarge {alt}">'
+            f'<img src="{picture}" alt="{alt}">'
+            f'<svg viewBox="0 0 {canvas.size_px} {canvas.size_px}" class="over" aria-hidden="true">'
             f'{range_circles(canvas)}{ego_outline(canvas)}{boxes}</svg>'
             '<span class="tag">from above, heading up</span></figure>')
 
@@ -121,15 +124,14 @@ def ego_outline(canvas: BevCanvas) -> str:
     return f'<polygon class="ego" points="{points_text(canvas.pixels(outline_ego))}"/>'
 
 
-def footprints(boxes: Iterable[DetectionBox], sample: Sample, canvas: BevCanvas, min_score: float
-               ) -> List[str]:
+def footprints(layer: Layer, sample: Sample, canvas: BevCanvas, min_score: float) -> List[str]:
     """Returns the SVG groups of the boxes on the sheet."""
-    groups = (footprint(box, sample, canvas, min_score) for box in boxes)
+    groups = (footprint(box, sample, canvas, min_score, layer) for box in layer.boxes)
     return [group for group in groups if group is not None]
 
 
-def footprint(box: DetectionBox, sample: Sample, canvas: BevCanvas, min_score: float
-              ) -> Optional[str]:
+def footprint(box: DetectionBox, sample: Sample, canvas: BevCanvas, min_score: float,
+              layer: Layer = Layer()) -> Optional[str]:
     """Returns one box from above: outline, heading, and where it will be in one second."""
     corners_global = box_corners(box.translation, box.size, box.rotation)[list(FOOTPRINT)]
     outline_px = canvas.pixels(transform_points(sample.ego_from_global, corners_global))
@@ -143,7 +145,7 @@ def footprint(box: DetectionBox, sample: Sample, canvas: BevCanvas, min_score: f
         moved_px = (sample.ego_from_global[:2, :3] @ velocity_m_s) * canvas.px_per_m
         ahead_px = front_px + np.array([-moved_px[1], -moved_px[0]])
         lines += f'M{pair_text(front_px)}L{pair_text(ahead_px)}'
-    return (f'{open_group(box, min_score)}<polygon points="{points_text(outline_px)}"/>'
+    return (f'{open_group(box, min_score, layer)}<polygon points="{points_text(outline_px)}"/>'
             f'<path d="{lines}"/></g>')
 
 

@@ -15,6 +15,7 @@ from nuscenes.eval.common.loaders import (add_center_dist, filter_eval_boxes,
 from nuscenes.eval.detection.data_classes import DetectionBox
 
 from ..errors import UserError
+from ..results.devkit_eval import quiet
 from .metric_files import read_json
 
 
@@ -35,7 +36,8 @@ def truth_boxes(nusc: NuScenes, tokens: Sequence[str]) -> Dict[str, List[Detecti
     """Returns {sample token: boxes that the metric counts}; all empty without annotations."""
     if not nusc.sample_annotation:
         return {token: [] for token in tokens}
-    return official_filter(nusc, load_gt_of_sample_tokens(nusc, list(tokens), DetectionBox))
+    with quiet():
+        return official_filter(nusc, load_gt_of_sample_tokens(nusc, list(tokens), DetectionBox))
 
 
 def predicted_boxes(nusc: NuScenes, results: Mapping[str, Sequence[Mapping[str, Any]]],

@@ -6,7 +6,7 @@ enlarged, and a reader can hide predictions below a score.
 import base64
 import io
 from html import escape
-from typing import Iterable, List, Optional
+from typing import List, Optional
 
 import numpy as np
 from nuscenes.eval.detection.data_classes import DetectionBox
@@ -14,6 +14,7 @@ from PIL import Image
 
 from ..errors import UserError
 from ..geometry.frames import transform_points
+from .box_marks import Layer, is_truth, layers_of, open_group
 from .projection import FRONT_FACE, NEAR_M, box_corners, box_segments_px, project
 from .samples import RIG, Camera, Sample
 
@@ -39,11 +40,12 @@ def camera_figure(camera: Camera, sample: Sample, min_score: float) -> str:
     """Returns one picture with its overlay."""
     image, width_px, height_px = load_picture(camera)
     name = camera.channel.removeprefix('CAM_').replace('_', ' ').lower()
-    boxes = ''.join(box_groups(sample.truth, camera, width_px, height_px, min_score)
-                    + box_groups(sample.predictions, camera, width_px, height_px, min_score))
-    return (f'<figure class="cam zoomable" tabindex="0"><img src="{data_uri(image, "jpeg")}" '
-            f'alt="{escape(camera.channel)} of {escape(sample.token)}">'
-            f'<svg viewBox="0 0 {width_px} {height_px}" class="over">{boxes}</svg>'
+    boxes = ''.join(group for layer in layers_of(sample)
+                    for group in box_groups(layer, camera, width_px, height_px, min_score))
+    alt = f'{escape(camera.channel)} of {escape(sample.token)}'
+    return (f'<figure class="cam zoomable" tabindex="0" role="button" aria-label="enlarge {alt}">'
+            f'<img src="{data_uri(image, "jpeg")}" alt="{alt}">'
+            f'<svg viewBox="0 0 {width_px} {height_px}" class="over" aria-hidden="true">{boxes}</svg>'
             f'<span class="tag">{escape(name)}</span></figure>')
 
 
@@ -71,15 +73,15 @@ def data_uri(content: bytes, kind: str) -> str:
     return f'data:image/{kind};base64,{base64.b64encode(content).decode("ascii")}'
 
 
-def box_groups(boxes: Iterable[DetectionBox], camera: Camera, width_px: int, height_px: int,
-               min_score: float) -> List[str]:
+def box_groups(layer: Layer, camera: Camera, width_px: int, height_px: int, min_score: float
+               ) -> List[str]:
     """Returns the SVG groups of the boxes that this camera sees."""
-    groups = (box_group(box, camera, width_px, height_px, min_score) for box in boxes)
+    groups = (box_group(box, camera, width_px, height_px, min_score, layer) for box in layer.boxes)
     return [group for group in groups if group is not None]
 
 
-def box_group(box: DetectionBox, camera: Camera, width_px: int, height_px: int, min_score: float
-              ) -> Optional[str]:
+def box_group(box: DetectionBox, camera: Camera, width_px: int, height_px: int, min_score: float,
+              layer: Layer = Layer()) -> Optional[str]:
     """Returns one box: its visible edges, its front face filled, a label; None if out of view."""
     corners_global = box_corners(box.translation, box.size, box.rotation)
     corners_cam = transform_points(camera.cam_from_global, corners_global)
@@ -93,7 +95,7 @@ def box_group(box: DetectionBox, camera: Camera, width_px: int, height_px: int, 
         outline = ' '.join(f'{u:.0f},{v:.0f}' for u, v in project(front_cam, camera.intrinsic))
         face = f'<polygon points="{outline}"/>'
     label = label_text(box, segments_px.reshape(-1, 2), height_px)
-    return f'{open_group(box, min_score)}{face}<path d="{edges}"/>{label}</g>'
+    return f'{open_group(box, min_score, layer)}{face}<path d="{edges}"/>{label}</g>'
 
 
 def label_text(box: DetectionBox, ends_px: np.ndarray, height_px: int) -> str:
@@ -115,24 +117,7 @@ def segment_text(segment: np.ndarray) -> str:
     return f'{u0} {v0}L{u1} {v1}'
 
 
-def open_group(box: DetectionBox, min_score: float) -> str:
-    """Opens the group of a ground-truth box or a prediction, with its description on hover."""
-    speed_m_s = float(np.hypot(*box.velocity[:2]))
-    motion = f', {speed_m_s:.1f} m/s' if np.isfinite(speed_m_s) else ''
-    where = f'{box.ego_dist:.0f} m away{motion}'
-    if is_truth(box):
-        return f'<g class="truth"><title>truth: {escape(box.detection_name)}, {where}</title>'
-    low = ' low' if box.detection_score < min_score else ''
-    return (f'<g class="pred{low}" data-score="{box.detection_score:.3f}"><title>prediction: '
-            f'{escape(box.detection_name)} {box.detection_score:.2f}, {where}</title>')
-
-
 def short_label(box: DetectionBox) -> str:
     """Returns the class, with the score of a prediction."""
     name = box.detection_name.replace('_', ' ')
     return name if is_truth(box) else f'{name} {box.detection_score:.2f}'
-
-
-def is_truth(box: DetectionBox) -> bool:
-    """Ground truth has no score: the devkit gives it -1."""
-    return box.detection_score < 0

@@ -1,9 +1,10 @@
 """Which curves the report shows: precision over recall, training, boxes per class."""
 from typing import List, Mapping, Sequence, Tuple
 
+from .html_table import figure_text
 from .metric_files import Metrics
 from .svg_chart import Axis, Frame, Line, bar_chart, line_chart
-from .tables import class_title, figure_text
+from .tables import class_title
 from .training_log import Series, TrainingLog
 
 # More points than a screen has pixels only make the file larger.
@@ -27,13 +28,7 @@ def class_chart(metrics: Metrics, name: str, num_truth: int) -> str:
                   points=list(zip(curve.recall.tolist(), curve.precision.tolist())))
              for index, (distance_m, curve) in enumerate(sorted(curves.items()))]
     frame = SMALL
-    margins = (f'<rect class="margin" x="{frame.x(0):.1f}" y="{frame.y(1):.1f}" '
-               f'width="{frame.x(MIN_RECALL) - frame.x(0):.1f}" '
-               f'height="{frame.y(0) - frame.y(1):.1f}"/>'
-               f'<rect class="margin" x="{frame.x(MIN_RECALL):.1f}" '
-               f'y="{frame.y(MIN_PRECISION):.1f}" '
-               f'width="{frame.x(1) - frame.x(MIN_RECALL):.1f}" '
-               f'height="{frame.y(0) - frame.y(MIN_PRECISION):.1f}"/>')
+    margins = not_scored(frame, 0, MIN_RECALL) + not_scored(frame, MIN_RECALL, 1, MIN_PRECISION)
     chart = line_chart(Axis('recall', 0, 1), Axis('precision', 0, 1), lines, frame=frame,
                        title=f'precision over recall of {name}', under=margins)
     why = 'no match' if num_truth else 'not in this split'
@@ -41,6 +36,13 @@ def class_chart(metrics: Metrics, name: str, num_truth: int) -> str:
     return (f'<figure class="small"><figcaption>{class_title(name)}'
             f'<b>AP {figure_text(metrics.class_ap.get(name))}</b></figcaption>'
             f'{chart}{empty}</figure>')
+
+
+def not_scored(frame: Frame, left: float, right: float, top: float = 1.0) -> str:
+    """Shades a part of the plot area from its bottom up; all in shares of the plot area."""
+    return (f'<rect class="margin" x="{frame.x(left):.1f}" y="{frame.y(top):.1f}" '
+            f'width="{frame.x(right) - frame.x(left):.1f}" '
+            f'height="{frame.y(0) - frame.y(top):.1f}"/>')
 
 
 def training_charts(log: TrainingLog) -> str:

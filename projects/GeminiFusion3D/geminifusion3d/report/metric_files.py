@@ -5,7 +5,7 @@ writers) is NaN in the devkit's files and null in strict JSON: both become NaN h
 """
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
@@ -22,14 +22,16 @@ TP_ERRORS = ('trans_err', 'scale_err', 'orient_err', 'vel_err', 'attr_err')
 
 @dataclass(frozen=True)
 class Curve:
-    """Precision over recall of one class at one match distance, up to the recall that was reached.
+    """Curves over the recall of one class at one match distance, up to the recall that was reached.
 
-    recall, precision, confidence: (K,), K = 0 where nothing was matched.
+    recall, precision, confidence, and each error by its name: (K,), K = 0 where nothing was matched.
+    An error is the mean over the matches down to that recall.
     """
 
     recall: np.ndarray
     precision: np.ndarray
     confidence: np.ndarray
+    errors: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,9 @@ def reached_part(data: Mapping[str, Any]) -> Curve:
     reached = confidence > 0
     return Curve(recall=np.array(data['recall'], dtype=np.float64)[reached],
                  precision=np.array([number(v) for v in data['precision']])[reached],
-                 confidence=confidence[reached])
+                 confidence=confidence[reached],
+                 errors={name: np.array([number(v) for v in data[name]])[reached]
+                         for name in TP_ERRORS if name in data})
 
 
 def number(value: Optional[float]) -> float:

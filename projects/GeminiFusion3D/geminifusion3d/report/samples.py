@@ -1,13 +1,14 @@
 """One sample as its pictures need it: six cameras, the LiDAR sweep, poses and boxes."""
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Sequence, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from nuscenes import NuScenes
 from nuscenes.eval.detection.data_classes import DetectionBox
 
 from ..geometry.frames import invert_pose, pose
+from .verdicts import Verdicts
 
 # As they sit around the car, front row first.
 RIG = (('CAM_FRONT_LEFT', 'CAM_FRONT', 'CAM_FRONT_RIGHT'),
@@ -26,7 +27,11 @@ class Camera:
 
 @dataclass(frozen=True)
 class Sample:
-    """One keyframe with its boxes in the global frame; ego poses are those at LiDAR time."""
+    """One keyframe with its boxes in the global frame; ego poses are those at LiDAR time.
+
+    `verdicts` say which boxes of truth and predictions match, None where that is not known;
+    `other_predictions` are those of a second model.
+    """
 
     token: str
     scene_name: str
@@ -38,11 +43,24 @@ class Sample:
     ego_from_global: np.ndarray
     truth: Tuple[DetectionBox, ...]
     predictions: Tuple[DetectionBox, ...]
+    other_predictions: Tuple[DetectionBox, ...] = ()
+    verdicts: Optional[Verdicts] = None
 
 
 def read_sample(nusc: NuScenes, token: str, *, truth: Sequence[DetectionBox],
-                predictions: Sequence[DetectionBox]) -> Sample:
-    """Collects everything that one sample's pictures need."""
+                predictions: Sequence[DetectionBox],
+                other_predictions: Sequence[DetectionBox] = (),
+                verdicts: Optional[Verdicts] = None) -> Sample:
+    """Collects everything that one sample's pictures need.
+
+    Args:
+        nusc: the dataset.
+        token: of the sample.
+        truth: its objects.
+        predictions: of the model.
+        other_predictions: of a second model.
+        verdicts: on truth and predictions.
+    """
     record = nusc.get('sample', token)
     scene = nusc.get('scene', record['scene_token'])
     first = nusc.get('sample', scene['first_sample_token'])
@@ -55,7 +73,8 @@ def read_sample(nusc: NuScenes, token: str, *, truth: Sequence[DetectionBox],
                       for row in RIG for channel in row if channel in record['data']),
         lidar_path=Path(nusc.dataroot) / lidar['filename'], ego_from_lidar=ego_from_lidar,
         ego_from_global=invert_pose(global_from_ego), truth=tuple(truth),
-        predictions=tuple(predictions))
+        predictions=tuple(predictions), other_predictions=tuple(other_predictions),
+        verdicts=verdicts)
 
 
 def read_camera(nusc: NuScenes, sample_data_token: str) -> Camera:

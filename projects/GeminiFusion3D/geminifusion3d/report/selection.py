@@ -72,3 +72,13 @@ def choose_tokens(tokens_of_scene: Mapping[str, Sequence[str]], count: int) -> L
                 left -= 1
     return [tokens_of_scene[name][(2 * i + 1) * len(tokens_of_scene[name]) // (2 * k)]
             for name, k in quota.items() for i in range(k)]
+
+
+def sample_names(nusc: NuScenes, tokens_of_scene: Mapping[str, Sequence[str]]) -> Dict[str, str]:
+    """Returns scene and second of every sample, such as 'scene-0103, 3.5 s'."""
+    names = {}
+    for scene, tokens in tokens_of_scene.items():
+        times_us = [nusc.get('sample', token)['timestamp'] for token in tokens]
+        names.update({token: f'{scene}, {(time_us - times_us[0]) / 1e6:.1f} s'
+                      for token, time_us in zip(tokens, times_us)})
+    return names

@@ -124,7 +124,7 @@ def grid(x_axis: Axis, y_axis: Axis, frame: Frame) -> str:
 
 
 def bar_chart(rows: Sequence[Tuple[str, Sequence[float]]], styles: Sequence[str], *, title: str,
-              width: float = 1100, name_width: float = 150) -> str:
+              width: float = 1100, name_width: float = 150, digits: int = 0) -> str:
     """Returns horizontal bars, one group per row and one bar per style, the value at its end.
 
     Args:
@@ -133,6 +133,7 @@ def bar_chart(rows: Sequence[Tuple[str, Sequence[float]]], styles: Sequence[str]
         title: read by screen readers and shown on hover.
         width: of the whole chart.
         name_width: room for the names.
+        digits: behind the point of the values.
     """
     bar, gap = 11, 10
     group = bar * len(styles) + gap
@@ -148,6 +149,6 @@ def bar_chart(rows: Sequence[Tuple[str, Sequence[float]]], styles: Sequence[str]
             parts.append(f'<rect class="bar {style}" x="{name_width:g}" y="{y:.1f}" '
                          f'width="{length:.1f}" height="{bar - 2}"/>'
                          f'<text class="value" x="{name_width + length + 5:.1f}" y="{y + 8:.1f}">'
-                         f'{value:,.0f}</text>')
+                         f'{value:,.{digits}f}</text>')
     return (f'<svg class="chart bars" viewBox="0 0 {width:g} {len(rows) * group:g}" role="img">'
             f'<title>{escape(title)}</title>{"".join(parts)}</svg>')

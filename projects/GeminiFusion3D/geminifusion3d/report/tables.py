@@ -1,22 +1,17 @@
 """The report's figures as HTML: numbers as text, head figures, facts, the table of classes."""
 import math
 from html import escape
-from typing import Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
+from .bootstrap import Interval, Resampled, interval
+from .html_table import (NOTHING, Cell, Head, Row, ap_cell, count_cell, figure_cell, figure_text,
+                         interval_text, sortable_table)
 from .metric_files import TP_ERRORS, Metrics
 
-NOTHING = '–'
 ERROR_TITLES = {
     'trans_err': ('ATE', 'translation error', 'm'), 'scale_err': ('ASE', 'scale error', '1 − IoU'),
     'orient_err': ('AOE', 'orientation error', 'rad'), 'vel_err': ('AVE', 'velocity error', 'm/s'),
     'attr_err': ('AAE', 'attribute error', '1 − acc')}
-
-
-def figure_text(value: Optional[float], digits: int = 3) -> str:
-    """Writes a figure; one that does not exist (None, NaN, infinite) is a dash."""
-    if value is None or not math.isfinite(value):
-        return NOTHING
-    return f'{value:.{digits}f}'
 
 
 def class_title(name: str) -> str:
@@ -24,22 +19,35 @@ def class_title(name: str) -> str:
     return escape(name.replace('_', ' '))
 
 
-def head_figures(metrics: Metrics) -> str:
+def head_figures(metrics: Metrics, resampled: Optional[Resampled] = None) -> str:
     """Returns the cards on top: NDS and mAP large, the five mean errors beside them."""
-    cards = [card('NDS', 'nuScenes detection score', figure_text(metrics.nds), '', 'big'),
-             card('mAP', 'mean average precision', figure_text(metrics.mean_ap), '', 'big')]
+    spread = mean_intervals(resampled)
+    cards = [card('NDS', 'nuScenes detection score', figure_text(metrics.nds), spread['nds'], 'big'),
+             card('mAP', 'mean average precision', figure_text(metrics.mean_ap), spread['mean_ap'],
+                  'big')]
     for error in TP_ERRORS:
         short, long, unit = ERROR_TITLES[error]
-        cards.append(card(f'm{short}', long, figure_text(metrics.mean_errors[error]), unit, ''))
+        # A ratio has no unit, and its formula stands in the table's head.
+        meaning = long if unit.startswith('1') else f'{long}, {unit}'
+        cards.append(card(f'm{short}', meaning, figure_text(metrics.mean_errors[error]),
+                          spread[error], ''))
     return f'<div class="cards">{"".join(cards)}</div>'
 
 
-def card(name: str, meaning: str, value: str, unit: str, style: str) -> str:
-    """Returns one figure with its name, meaning and unit."""
-    # A ratio has no unit, and its formula stands in the table's head.
-    shown = f'{meaning}, {unit}' if unit and not unit.startswith('1') else meaning
+def mean_intervals(resampled: Optional[Resampled]) -> Dict[str, Interval]:
+    """Returns the intervals of `nds`, `mean_ap` and each mean error; None without resamples."""
+    if resampled is None:
+        return dict.fromkeys(('nds', 'mean_ap', *TP_ERRORS))
+    return {'nds': interval(resampled.nds), 'mean_ap': interval(resampled.mean_ap),
+            **{error: interval(resampled.mean_errors[error]) for error in TP_ERRORS}}
+
+
+def card(name: str, meaning: str, value: str, bounds: Interval, style: str) -> str:
+    """Returns one figure with its name, interval and meaning."""
+    text = interval_text(bounds)
+    spread = f'<span class="spread">{text}</span>' if text else ''
     return (f'<div class="card {style}"><span class="name">{name}</span>'
-            f'<span class="value">{value}</span><span class="meaning">{shown}</span></div>')
+            f'<span class="value">{value}</span>{spread}<span class="meaning">{meaning}</span></div>')
 
 
 def facts_list(facts: Sequence[Tuple[str, str]]) -> str:
@@ -56,48 +64,42 @@ def modality_text(flags: Mapping[str, bool]) -> str:
     return ' + '.join(known.get(name, name) for name in used) or NOTHING
 
 
-def class_table(metrics: Metrics, class_names: Sequence[str], counts: Mapping[str, int]) -> str:
+def class_table(metrics: Metrics, class_names: Sequence[str], counts: Mapping[str, int],
+                resampled: Optional[Resampled] = None) -> str:
     """Returns the sortable table: a row per class, the official means as the last row.
 
     Args:
         metrics: official figures.
         class_names: rows, in order.
         counts: evaluated ground-truth boxes per class.
+        resampled: for the intervals of AP.
     """
     distances_m = sorted({m for by_m in metrics.class_ap_at_m.values() for m in by_m})
-    heads = [('class', 'class', ''), ('boxes', 'evaluated ground-truth boxes', ''),
-             ('AP', 'mean over the four match distances', '')]
-    heads += [(f'AP {m:g} m', f'match within {m:g} m of the centre', '') for m in distances_m]
-    heads += [ERROR_TITLES[error] for error in TP_ERRORS]
-    head = ''.join(f'<th scope="col" title="{meaning}"><button type="button">{name}'
-                   f'<small>{unit}</small></button></th>' for name, meaning, unit in heads)
-    body = ''.join(class_row(metrics, name, counts, distances_m) for name in class_names)
+    heads = [Head('class', 'class'), Head('boxes', 'evaluated ground-truth boxes'),
+             Head('AP', 'mean over the four match distances', '95 % interval' if resampled else '')]
+    heads += [Head(f'AP {m:g} m', f'match within {m:g} m of the centre') for m in distances_m]
+    heads += [Head(*ERROR_TITLES[error]) for error in TP_ERRORS]
+    rows = [(class_title(name), class_cells(metrics, name, counts, distances_m, resampled))
+            for name in class_names]
     means = [nan_mean([metrics.class_ap_at_m.get(name, {}).get(m, math.nan)
                        for name in class_names]) for m in distances_m]
-    foot = ''.join(f'<td>{figure_text(value)}</td>' for value in [
-        metrics.mean_ap, *means, *(metrics.mean_errors[error] for error in TP_ERRORS)])
-    return (f'<div class="scroll"><table class="sortable"><thead><tr>{head}</tr></thead>'
-            f'<tbody>{body}</tbody><tfoot><tr><th scope="row">mean</th>'
-            f'<td>{sum(counts.values())}</td>{foot}</tr></tfoot></table></div>')
+    foot: Row = ('mean', [
+        count_cell(sum(counts.values())),
+        figure_cell(metrics.mean_ap, mean_intervals(resampled)['mean_ap']),
+        *map(figure_cell, means), *(figure_cell(metrics.mean_errors[error]) for error in TP_ERRORS)])
+    return sortable_table('Figures of each class', heads, rows, foot)
 
 
-def class_row(metrics: Metrics, name: str, counts: Mapping[str, int],
-              distances_m: Sequence[float]) -> str:
-    """Returns one class; AP cells carry a bar as long as their value."""
+def class_cells(metrics: Metrics, name: str, counts: Mapping[str, int],
+                distances_m: Sequence[float], resampled: Optional[Resampled]) -> List[Cell]:
+    """Returns one class's cells; AP cells carry a bar as long as their value."""
     at_m = metrics.class_ap_at_m.get(name, {})
     errors = metrics.class_errors.get(name, {})
-    aps = ''.join(ap_cell(value) for value in [metrics.class_ap.get(name),
-                                               *(at_m.get(m) for m in distances_m)])
-    tps = ''.join(f'<td>{figure_text(errors.get(error))}</td>' for error in TP_ERRORS)
-    return (f'<tr><th scope="row">{class_title(name)}</th><td>{counts.get(name, 0)}</td>'
-            f'{aps}{tps}</tr>')
-
-
-def ap_cell(value: Optional[float]) -> str:
-    """Returns an AP cell."""
-    text = figure_text(value)
-    width = 0.0 if text == NOTHING else 100 * min(max(float(value), 0.0), 1.0)
-    return f'<td class="ap" style="--share:{width:.1f}%">{text}</td>'
+    has_interval = resampled is not None and name in resampled.class_ap and counts.get(name)
+    bounds = interval(resampled.class_ap[name]) if has_interval else None
+    return [count_cell(counts.get(name, 0)), ap_cell(metrics.class_ap.get(name), bounds),
+            *(ap_cell(at_m.get(m)) for m in distances_m),
+            *(figure_cell(errors.get(error)) for error in TP_ERRORS)]
 
 
 def nan_mean(values: Sequence[float]) -> float:
