@@ -1,7 +1,7 @@
 """What `tools/benchmark.py` does: measure, print, write."""
 from argparse import Namespace
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from ..atomic import atomic_write, write_json
 from ..errors import UserError
@@ -38,14 +38,16 @@ def benchmark(arguments: Optional[List[str]] = None) -> int:
 
 
 def words(rows: Sequence[Row]) -> List[str]:
-    """Says in words what each contestant's seconds include and exclude, once a contestant."""
-    told = {}
+    """Says in words what the contestants' seconds include and exclude, once a text."""
+    names: Dict[Tuple[str, str], Dict[str, None]] = {}
     for row in rows:
-        told_parts = (('includes', row.includes), ('excludes', row.excludes))
-        parts = [f'{label}: {text}' for label, text in told_parts if text]
+        names.setdefault((row.includes, row.excludes), {})[row.name] = None
+    told = []
+    for (includes, excludes), of in names.items():
+        parts = [f'{label} {text}' for label, text in (('includes', includes), ('excludes', excludes)) if text]
         if parts:
-            told[f'{row.name}: {"; ".join(parts)}'] = None
-    return list(told)
+            told.append(f'{", ".join(of)}: {"; ".join(parts)}')
+    return told
 
 
 def _write_readme(parsed: Namespace, rows: Sequence[Row], environment: Dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 # The parts of the detector that are told apart one level deeper.
 OPENED = ('camera_branch',)
@@ -87,11 +87,7 @@ def _count_multiply_adds(model: nn.Module, stages: Sequence[str], batch: Dict[st
     # A copy that wants no gradient: torch's counter trips over parameters that modules take as inputs.
     model = copy.deepcopy(model).requires_grad_(False).eval()
     data = model.data_preprocessor(batch, training=False)
-    embedding_bags = (torch.ops.aten._embedding_bag, torch.ops.aten._embedding_bag_forward_only)
-    # Of the attention kernels the counter knows those for GPUs only.
-    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    counter = FlopCounterMode(display=False, custom_mapping={
-        attention: _attention_flops, **{bag: _embedding_bag_flops for bag in embedding_bags}})
+    counter = FlopCounterMode(display=False, custom_mapping=UNKNOWN_TO_TORCH)
     with torch.no_grad(), counter:
         model(**data, mode='tensor')
     root, batch_size = type(model).__name__, len(data['data_samples'])
@@ -116,3 +112,17 @@ def _embedding_bag_flops(weight_shape: Sequence[int], indices_shape: Sequence[in
                          out_shape: Any = None, **__: Any) -> int:
     """Counts a weighted embedding bag: every index multiplies one row."""
     return 2 * indices_shape[0] * weight_shape[1]
+
+
+def _attention_backward_flops(grad_shape: Sequence[int], query_shape: Sequence[int], key_shape: Sequence[int],
+                              value_shape: Sequence[int], *_: Any, out_shape: Any = None, **__: Any) -> int:
+    """Counts the gradients of both products, and the logits that are computed once more."""
+    return sdpa_backward_flop_count(grad_shape, query_shape, key_shape, value_shape)
+
+
+# Operators that torch's counter does not know; of the attention kernels it knows those for GPUs only.
+UNKNOWN_TO_TORCH: Dict[Any, Any] = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward_flops,
+    torch.ops.aten._embedding_bag: _embedding_bag_flops,
+    torch.ops.aten._embedding_bag_forward_only: _embedding_bag_flops}

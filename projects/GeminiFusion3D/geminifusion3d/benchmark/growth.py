@@ -1,0 +1,33 @@
+"""How cost grows with the size of the input: the slope on a log-log plot, and what would take too long."""
+import math
+from typing import Optional, Sequence, Tuple
+
+Point = Tuple[float, float]
+
+
+def log_log_slope(points: Sequence[Point]) -> Optional[float]:
+    """Returns the exponent p of the power law y ~ x^p that fits best in logarithms; None for one point.
+
+    Args:
+        points: (x, y), all positive.
+    """
+    logs = [(math.log(x), math.log(y)) for x, y in points]
+    if len({x for x, _ in logs}) < 2:
+        return None
+    mean_x, mean_y = (sum(column) / len(logs) for column in zip(*logs))
+    return (sum((x - mean_x) * (y - mean_y) for x, y in logs)
+            / sum((x - mean_x) ** 2 for x, _ in logs))
+
+
+def predicted(points: Sequence[Point], x: float) -> Optional[float]:
+    """Returns what the next larger x will cost if the growth of the last two points goes on.
+
+    Args:
+        points: (x, y) in growing x; with a single one, linear growth is taken.
+        x: the next size.
+    """
+    if not points:
+        return None
+    (last_x, last_y) = points[-1]
+    slope = log_log_slope(points[-2:])
+    return last_y * (x / last_x) ** (1.0 if slope is None else max(slope, 1.0))
