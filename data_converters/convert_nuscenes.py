@@ -3,10 +3,10 @@
 Scenes are converted in parallel; the files appear together at the end or not at all, and their
 bytes do not depend on the number of workers.
 """
-import json
+import gc
 import os
 import pickle
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
@@ -49,13 +49,26 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
     if max_sweeps < 0 or workers < 1:
         raise UserError(f'got {max_sweeps} sweeps and {workers} workers; expected at least 0 '
                         'and 1')
-    nusc = open_tables(root, version)
-    scenes_by_split = resolve_splits(nusc, splits)
-    tokens = list(dict.fromkeys(token for scenes in scenes_by_split.values() for token in scenes))
-    infos_by_scene = _convert_scenes(nusc, tokens, max_sweeps, workers)
-    return _write_splits(out_dir, version, {
-        split: [info for token in scenes for info in infos_by_scene[token]]
-        for split, scenes in scenes_by_split.items()})
+    with _collector_at_rest():
+        nusc = open_tables(root, version)
+        scenes_by_split = resolve_splits(nusc, splits)
+        tokens = list(dict.fromkeys(token for scenes in scenes_by_split.values() for token in scenes))
+        infos_by_scene = _convert_scenes(nusc, tokens, max_sweeps, workers)
+        return _write_splits(out_dir, version, {
+            split: [info for token in scenes for info in infos_by_scene[token]]
+            for split, scenes in scenes_by_split.items()})
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Rows by the million, none of them garbage: looking for some takes as long as all the work."""
+    was_at_work = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_at_work:
+            gc.enable()
 
 
 def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int,
@@ -66,11 +79,11 @@ def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int,
     num_files = 0
     results = map_with_progress(_convert_scene, tokens, shared=(nusc, max_sweeps), workers=workers,
                                 description='scenes')
-    for (text, scene_problems, scene_files), token in zip(results, tokens):
-        # Parsing the text here makes new objects for any number of workers: pickle writes an
+    for (pickled, scene_problems, scene_files), token in zip(results, tokens):
+        # Unpickling here makes a scene's objects its own for any number of workers: pickle writes an
         # object that occurs twice as a reference, so the file's bytes would show which process
         # built it.
-        infos_by_scene[token] = json.loads(text)
+        infos_by_scene[token] = pickle.loads(pickled)
         problems += scene_problems
         num_files += scene_files
     if problems:
@@ -78,15 +91,15 @@ def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int,
     return infos_by_scene
 
 
-def _convert_scene(shared: Tuple[NuScenes, int], token: str) -> Tuple[str, List[Problem], int]:
-    """Worker: one scene's records as JSON text, its files' problems, how many files it has."""
+def _convert_scene(shared: Tuple[NuScenes, int], token: str) -> Tuple[bytes, List[Problem], int]:
+    """Worker: one scene's records pickled, its files' problems, how many files it has."""
     nusc, max_sweeps = shared
     infos = scene_infos(nusc, token, max_sweeps)
     files = sorted({name for info in infos for name in _sensor_files(info)})
     scene_name = nusc.get('scene', token)['name']
     problems = [(problem, scene_name, name) for name in files
-                if (problem := sensor_file_problem(Path(nusc.dataroot) / name))]
-    return json.dumps(infos), problems, len(files)
+                if (problem := sensor_file_problem(os.path.join(nusc.dataroot, name)))]
+    return pickle.dumps(infos, PICKLE_PROTOCOL), problems, len(files)
 
 
 def _sensor_files(info: Info) -> Iterator[str]:

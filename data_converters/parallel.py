@@ -1,4 +1,5 @@
 """Work spread over processes, in order, with a progress bar that shows the time left."""
+import gc
 import multiprocessing
 import os
 import threading
@@ -38,6 +39,8 @@ def map_with_progress(function: Callable[[Any, Any], Any], tasks: Sequence[Any],
 def _start_worker(shared: Any) -> None:
     global _shared
     _shared = shared
+    # What came by fork is not looked through for garbage, which would copy every page of it.
+    gc.freeze()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

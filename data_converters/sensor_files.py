@@ -1,7 +1,8 @@
 """Are the sensor files there and whole? An interrupted download shows here, not in training."""
+import os
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple, Union
 
 BYTES_PER_LIDAR_POINT = 20  # x, y, z, intensity, ring as float32
 JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
@@ -17,23 +18,23 @@ ARCHIVES: Dict[str, str] = {
 Problem = Tuple[str, str, str]
 
 
-def sensor_file_problem(path: Path) -> Optional[str]:
+def sensor_file_problem(path: Union[str, Path]) -> Optional[str]:
     """Says what is wrong with a sweep (`.bin`) or an image: missing, empty, truncated; or None.
 
     A truncated JPEG has lost its end marker; a truncated sweep mostly ends inside a point.
     """
     try:
-        size = path.stat().st_size
+        size = os.stat(path).st_size
     except (FileNotFoundError, NotADirectoryError):
         return 'missing'
     if size == 0:
         return 'empty'
-    if path.suffix == '.bin':
+    if os.fspath(path).endswith('.bin'):
         return 'truncated' if size % BYTES_PER_LIDAR_POINT else None
-    with path.open('rb') as image:
+    with open(path, 'rb', buffering=0) as image:
         start = image.read(len(JPEG_START))
         image.seek(max(0, size - JPEG_TAIL_BYTES))
-        return None if start == JPEG_START and JPEG_END in image.read() else 'truncated'
+        return None if start == JPEG_START and JPEG_END in image.read(JPEG_TAIL_BYTES) else 'truncated'
 
 
 def describe_problems(problems: List[Problem], num_files: int, root: Path, version: str) -> str:
