@@ -7,29 +7,29 @@ from typing import List
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from .ground_squares import GroundSquares, is_on_plan
+
 
 def points_in_boxes(points_m: Float[np.ndarray, 'n 3'], boxes: Float[np.ndarray, 'm d']
                     ) -> List[Int[np.ndarray, '...']]:
     """Returns for each box the indices of the points inside it, in their order.
 
+    Most points are far from all boxes: only pairs of a point and a box near it are looked at closely.
+
     Args:
         points_m: the points.
         boxes: in the points' frame; points on a face are outside.
     """
-    return [_points_in_box(points_m, box.astype(np.float64)) for box in boxes]
-
-
-def _points_in_box(points_m: Float[np.ndarray, 'n 3'], box: Float[np.ndarray, ' d']
-                   ) -> Int[np.ndarray, ' k']:
-    # Most points are far away; a square around the box finds the few to look at closely.
-    reach_m = np.hypot(box[3], box[4]) / 2
-    near = np.flatnonzero((np.abs(points_m[:, 0] - box[0]) <= reach_m)
-                          & (np.abs(points_m[:, 1] - box[1]) <= reach_m))
-    offset_m = points_m[near] - box[:3]
-    along_m, across_m = (offset_m[:, :2] @ _axes(box[None])[0].T).T
-    is_inside = ((np.abs(along_m) < box[3] / 2) & (np.abs(across_m) < box[4] / 2)
-                 & (offset_m[:, 2] > 0) & (offset_m[:, 2] < box[5]))
-    return near[is_inside]
+    if len(boxes) == 0:
+        return []
+    boxes = boxes.astype(np.float64)
+    point_of, box_of = GroundSquares(boxes).pairs(points_m)
+    offset_m = points_m[point_of] - boxes[box_of, :3]
+    is_inside = (is_on_plan(offset_m[:, :2], boxes, box_of)
+                 & (offset_m[:, 2] > 0) & (offset_m[:, 2] < boxes[box_of, 5]))
+    point_of, box_of = point_of[is_inside], box_of[is_inside]
+    by_box = np.argsort(box_of, kind='stable')
+    return np.split(point_of[by_box], np.searchsorted(box_of[by_box], np.arange(1, len(boxes))))
 
 
 def boxes_overlap(boxes: Float[np.ndarray, 'n d'], others: Float[np.ndarray, 'm d']
