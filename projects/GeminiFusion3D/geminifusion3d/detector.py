@@ -10,6 +10,7 @@ import torch
 from mmdet3d.models.detectors import Base3DDetector
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
+from mmengine.structures import InstanceData
 from torch import Tensor
 
 from .geometry.bev_grid import BEVGrid
@@ -120,9 +121,12 @@ class GeminiFusion3D(Base3DDetector):
 
     def predict(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
                 ) -> List[Det3DDataSample]:
-        """Returns the samples with `pred_instances_3d` in the LiDAR frame."""
-        features = self.extract_feat(batch_inputs_dict, _metas(batch_data_samples))
-        boxes = self.bbox_head.predict(features, batch_data_samples)
+        """Returns the samples with `pred_instances_3d` in the LiDAR frame; no gradient can be asked for."""
+        with torch.inference_mode():
+            features = self.extract_feat(batch_inputs_dict, _metas(batch_data_samples))
+            boxes = self.bbox_head.predict(features, batch_data_samples)
+        # Copied out: tensors of inference mode could not be changed in place by whoever gets them.
+        boxes = [InstanceData(**{key: value.clone() for key, value in found.items()}) for found in boxes]
         return self.add_pred_to_datasample(batch_data_samples, boxes)
 
     def _forward(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
@@ -137,7 +141,12 @@ def _metas(samples: List[Det3DDataSample]) -> List[Dict[str, Any]]:
 
 def _are_filled(points: Sequence[Tensor]) -> Tensor:
     """Says of each cloud whether it holds a point: an empty one is a LiDAR that is missing."""
-    return torch.tensor([len(cloud) > 0 for cloud in points], device=points[0].device)
+    # Filled in place: a copy from the host would wait for what the device has still to do.
+    are_filled = torch.ones(len(points), dtype=torch.bool, device=points[0].device)
+    for row, cloud in enumerate(points):
+        if len(cloud) == 0:
+            are_filled[row] = False
+    return are_filled
 
 
 def _check_parts(camera_branch: Any, camera_align: Any, lidar_branch: Any, lidar_align: Any,

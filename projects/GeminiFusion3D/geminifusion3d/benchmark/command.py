@@ -44,7 +44,8 @@ def words(rows: Sequence[Row]) -> List[str]:
         names.setdefault((row.includes, row.excludes), {})[row.name] = None
     told = []
     for (includes, excludes), of in names.items():
-        parts = [f'{label} {text}' for label, text in (('includes', includes), ('excludes', excludes)) if text]
+        labelled = (('includes', includes), ('excludes', excludes))
+        parts = [f'{label} {text}' for label, text in labelled if text]
         if parts:
             told.append(f'{", ".join(of)}: {"; ".join(parts)}')
     return told

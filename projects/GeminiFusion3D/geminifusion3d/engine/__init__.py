@@ -1,6 +1,7 @@
 """Training and testing over mmengine's Runner: checkpoints, determinism, clear mistakes."""
 from .checkpoint_file import read_checkpoint, register_safe_globals
 from .checkpoint_hook import GeminiCheckpointHook
+from .compile_hook import GeminiCompileHook
 from .ema_hook import GeminiEMAHook
 from .finite_loss_hook import GeminiFiniteLossHook
 from .loss_curve_hook import GeminiLossCurveHook
@@ -10,6 +11,6 @@ from .seed_hook import GeminiSeedHook
 
 register_safe_globals()
 
-__all__ = ['GeminiCheckpointHook', 'GeminiEMAHook', 'GeminiFiniteLossHook',
+__all__ = ['GeminiCheckpointHook', 'GeminiCompileHook', 'GeminiEMAHook', 'GeminiFiniteLossHook',
            'GeminiLossCurveHook', 'GeminiOptimWrapper', 'GeminiRunner', 'GeminiSeedHook', 'read_checkpoint',
            'register_safe_globals']

@@ -48,7 +48,7 @@ class CameraRig:
                                for meta, chain in zip(metas, chains)])
         matrices = [pair.astype(np.float32) for pair in (chains, np.linalg.inv(chains))]
         fingerprints = tuple(pose.tobytes() + flags.tobytes() for pose, flags in zip(matrices[0], is_present))
-        return cls(*(torch.from_numpy(array).to(device) for array in (*matrices, is_present)), fingerprints)
+        return cls(*(_to_device(array, device) for array in (*matrices, is_present)), fingerprints)
 
     def of_sample(self, sample: int) -> 'CameraRig':
         """Returns the rig of one sample alone, as a batch of one.
@@ -88,6 +88,13 @@ class CameraRig:
         rays = torch.einsum('cij,nj->cni', ray_from_lidar[..., :3], points_m)
         rays = rays + ray_from_lidar[:, None, :, 3]
         return torch.cat([rays[..., :2] / rays[..., 2:], rays[..., 2:]], dim=-1)
+
+
+def _to_device(array: np.ndarray, device: torch.device) -> Tensor:
+    """Copies without waiting for what a GPU has still to do, which takes memory that stays in place."""
+    tensor = torch.from_numpy(array)
+    is_gpu = torch.device(device).type == 'cuda'
+    return tensor.pin_memory().to(device, non_blocking=True) if is_gpu else tensor.to(device)
 
 
 def _lidar_from_ray(meta: Mapping[str, Any]) -> np.ndarray:

@@ -7,6 +7,7 @@ each of its masks waits for the device as well.
 """
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from mmdet3d.models.layers import circle_nms
@@ -65,12 +66,12 @@ def suppress(peaks: Float[Tensor, 'b t k 12'], *, radius_squared_m2: Sequence[fl
         boxes_a_task: most boxes of a task that remain.
     """
     samples = []
-    for tasks in peaks.cpu():
-        chosen = torch.cat([_suppress_task(task[task[:, IS_KEPT] > 0], radius, boxes_a_task)
-                            for task, radius in zip(tasks, radius_squared_m2)])
-        boxes = chosen[:, :BOX_NUMBERS]
-        boxes[:, 2] = boxes[:, 2] - boxes[:, 5] * 0.5
-        samples.append(Detections(boxes, chosen[:, SCORE], chosen[:, LABEL].int()))
+    for tasks in peaks.detach().cpu().numpy():
+        chosen = np.concatenate([_suppress_task(task[task[:, IS_KEPT] > 0], radius, boxes_a_task)
+                                 for task, radius in zip(tasks, radius_squared_m2)])
+        chosen[:, 2] -= chosen[:, 5] * 0.5
+        rows = torch.from_numpy(chosen)
+        samples.append(Detections(rows[:, :BOX_NUMBERS], rows[:, SCORE], rows[:, LABEL].int()))
     return samples
 
 
@@ -101,7 +102,7 @@ def _at(values: Float[Tensor, 'b c y x'], cell: Tensor) -> Float[Tensor, 'b n c'
     return values.flatten(2).gather(2, cell.unsqueeze(1).expand(-1, channels, -1)).transpose(1, 2)
 
 
-def _suppress_task(rows: Float[Tensor, 'n 12'], radius_squared_m2: float, most: int) -> Tensor:
-    centre_and_score = rows[:, [0, 1, SCORE]]
-    kept = circle_nms(centre_and_score.numpy(), radius_squared_m2, post_max_size=most)
-    return rows[torch.tensor(kept, dtype=torch.long)]
+def _suppress_task(rows: np.ndarray, radius_squared_m2: float, most: int) -> np.ndarray:
+    """Returns the rows of one task that remain, in an array of their own."""
+    kept = circle_nms(rows[:, [0, 1, SCORE]], radius_squared_m2, post_max_size=most)
+    return rows[np.array(kept, dtype=np.int64)]
