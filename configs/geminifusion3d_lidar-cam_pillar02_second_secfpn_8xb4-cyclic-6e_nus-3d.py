@@ -4,7 +4,7 @@ _base_ = [
     './_base_/datasets/nuscenes_full_size.py', './_base_/models/pillar02.py',
     './_base_/schedules/fusion_6e.py', './_base_/runtime.py']
 in_range = [
-    dict(type='PointsRangeFilter', point_cloud_range=_base_.bev_grid.range_m),
+    dict(type='GeminiPointsRangeFilter', point_cloud_range=_base_.bev_grid.range_m),
     dict(type='ObjectRangeFilter', point_cloud_range=_base_.bev_grid.range_m)]
 train_pipeline = [
     _base_.load_images, _base_.load_points, _base_.load_boxes, _base_.augment_images,

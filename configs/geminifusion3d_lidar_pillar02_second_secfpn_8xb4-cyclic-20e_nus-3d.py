@@ -7,7 +7,7 @@ model = dict(camera_branch=None, camera_align=None, fuser=None)
 modality = dict(
     use_camera=False, use_lidar=True, use_radar=False, use_map=False, use_external=False)
 in_range = [
-    dict(type='PointsRangeFilter', point_cloud_range=_base_.bev_grid.range_m),
+    dict(type='GeminiPointsRangeFilter', point_cloud_range=_base_.bev_grid.range_m),
     dict(type='ObjectRangeFilter', point_cloud_range=_base_.bev_grid.range_m)]
 train_pipeline = [
     _base_.load_points, _base_.load_boxes, _base_.sample_objects, _base_.augment_scene, *in_range,

@@ -15,7 +15,7 @@ SCALE = (0.95, 1.05)
 FLIPS = {'flip': ((False, False), (True, False), (False, True), (True, True)),
          'flip-x': ((False, False), (True, False)), 'flip-y': ((False, False), (False, True))}
 # The steps that look at where things are: variants come before the first of them.
-PLACE_STEPS = ('PointsRangeFilter', 'Pack3DDetInputs')
+PLACE_STEPS = ('PointsRangeFilter', 'GeminiPointsRangeFilter', 'Pack3DDetInputs')
 HELP = ('test-time augmentation: every combination of these, fused. flip-x (x becomes -x), flip-y, flip '
         '(both, and their combination), rotate[=DEG,...], scale[=FACTOR,...], image-flip; for example '
         '--tta flip rotate=6,-6')

@@ -11,6 +11,7 @@ from .flip_images import GeminiFlipImages
 from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints
 from .nuscenes_dataset import GeminiNuScenesDataset
+from .points_in_range import GeminiPointsRangeFilter
 from .previous_frame_dataset import GeminiPreviousFrameDataset
 from .sample_objects import GeminiSampleObjects
 from .shuffled_cameras_dataset import GeminiShuffledCamerasDataset
@@ -18,5 +19,5 @@ from .shuffled_cameras_dataset import GeminiShuffledCamerasDataset
 __all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiCBGSDataset', 'GeminiCachedLoading',
            'GeminiCorruptedLoading', 'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook',
            'GeminiFlipImages', 'GeminiLoadCorruptedImages', 'GeminiLoadCorruptedPoints', 'GeminiLoadImages',
-           'GeminiLoadPoints', 'GeminiNuScenesDataset', 'GeminiPreviousFrameDataset', 'GeminiSampleObjects',
-           'GeminiShuffledCamerasDataset']
+           'GeminiLoadPoints', 'GeminiNuScenesDataset', 'GeminiPointsRangeFilter',
+           'GeminiPreviousFrameDataset', 'GeminiSampleObjects', 'GeminiShuffledCamerasDataset']

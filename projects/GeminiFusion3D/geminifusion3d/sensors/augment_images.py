@@ -6,7 +6,6 @@ throughout, pictures stay bytes, what turns is interpolated once and not by the 
 are not mutated.
 """
 from dataclasses import dataclass
-from math import floor
 from typing import Any, Dict, Tuple
 
 import cv2
@@ -15,9 +14,7 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
 from .load_images import resize_matrix
-
-# From here on bicubic interpolation comes closer to an antialiased picture than averaged areas do.
-CUBIC_FROM_SCALE = 0.7
+from .resample_image import resize_and_crop, warp
 
 
 @dataclass(frozen=True)
@@ -113,37 +110,9 @@ def augment_image(image: np.ndarray, augmentation: ImageAugmentation,
                                        height / image.shape[0]).astype(np.float64)
     augmented_from_input = _crop_flip_rotate(augmentation, final_hw) @ resized_from_input
     if augmentation.rotate_deg:
-        return _warp(image, augmented_from_input, final_hw), augmented_from_input
-    is_shrunk = width < CUBIC_FROM_SCALE * image.shape[1]
-    resized = cv2.resize(image, (width, height),
-                         interpolation=cv2.INTER_AREA if is_shrunk else cv2.INTER_CUBIC)
-    cropped = _crop(resized, augmentation.crop_xy, final_hw)
-    return cv2.flip(cropped, 1) if augmentation.is_flipped else cropped, augmented_from_input
-
-
-def _warp(image: np.ndarray, augmented_from_input: np.ndarray, final_hw: Tuple[int, int]) -> np.ndarray:
-    """Resizes, crops, flips and turns in one interpolation."""
-    scale = np.sqrt(abs(np.linalg.det(augmented_from_input[:2, :2])))
-    # Interpolation looks at 2 x 2 pixels, so that more than two in a row are averaged before.
-    times = floor(1 / scale)
-    if times > 1:
-        whole = image[:image.shape[0] // times * times, :image.shape[1] // times * times]
-        image = cv2.resize(whole, None, fx=1 / times, fy=1 / times, interpolation=cv2.INTER_AREA)
-        augmented_from_input = augmented_from_input @ np.linalg.inv(resize_matrix(1 / times, 1 / times))
-    return cv2.warpAffine(image, augmented_from_input[:2, [0, 1, 3]], final_hw[::-1],
-                          flags=cv2.INTER_LINEAR)
-
-
-def _crop(image: np.ndarray, crop_xy: Tuple[int, int], final_hw: Tuple[int, int]) -> np.ndarray:
-    """Returns the (final_h, final_w, 3) part from a corner on; black where there is no image."""
-    (x, y), (height, width) = crop_xy, final_hw
-    part = image[max(0, y):max(0, y + height), max(0, x):max(0, x + width)]
-    if part.shape[:2] == (height, width):
-        return part
-    cropped = np.zeros((height, width, 3), image.dtype)
-    top, left = max(0, -y), max(0, -x)
-    cropped[top:top + part.shape[0], left:left + part.shape[1]] = part
-    return cropped
+        return warp(image, augmented_from_input, final_hw), augmented_from_input
+    image = resize_and_crop(image, augmentation.size_hw, augmentation.crop_xy, final_hw)
+    return cv2.flip(image, 1) if augmentation.is_flipped else image, augmented_from_input
 
 
 def _crop_flip_rotate(augmentation: ImageAugmentation, final_hw: Tuple[int, int]) -> np.ndarray:

@@ -12,6 +12,8 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import BasePoints, LiDARInstance3DBoxes
 
+from .point_tensor import with_tensor
+
 
 @TRANSFORMS.register_module()
 class GeminiAugmentScene(BaseTransform):
@@ -73,9 +75,13 @@ class GeminiAugmentScene(BaseTransform):
 def move_points(dst_from_src: np.ndarray, points: BasePoints) -> BasePoints:
     """Returns the points in dst coordinates; their further columns are kept."""
     matrix = torch.as_tensor(dst_from_src, dtype=torch.float32)
-    tensor = points.tensor.clone()
-    tensor[:, :3] = tensor[:, :3] @ matrix[:3, :3].T + matrix[:3, 3]
-    return points.new_point(tensor)
+    # One product moves and copies; a sum for each column is faster than one over three in five.
+    linear = torch.eye(points.tensor.shape[1])
+    linear[:3, :3] = matrix[:3, :3].T
+    moved = points.tensor @ linear
+    for axis in range(3):
+        moved[:, axis] += matrix[axis, 3]
+    return with_tensor(points, moved)
 
 
 def move_boxes(dst_from_src: np.ndarray, boxes: LiDARInstance3DBoxes) -> LiDARInstance3DBoxes:

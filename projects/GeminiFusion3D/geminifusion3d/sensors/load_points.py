@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
-from mmdet3d.structures import LiDARPoints
 
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from .load_images import check_on_missing
+from .point_tensor import lidar_points
 
 FLOATS_PER_POINT = 5  # x, y, z, intensity, ring
 NUM_FEATURES = 5  # x, y, z, intensity, time lag
@@ -60,7 +60,7 @@ class GeminiLoadPoints(BaseTransform):
             cloud = self.read_sweep(results, number, sweep['lidar_points']['lidar_path'])
             clouds.append(self._without_close(cloud))
             places.append(place_matrix(keyframe_from_sweep, time_lag_s=time_lag_s))
-        points = LiDARPoints(torch.from_numpy(_placed(clouds, places)), points_dim=NUM_FEATURES)
+        points = lidar_points(_placed(clouds, places))
         return {'lidar_aug_matrix': np.eye(4, dtype=np.float32), **results, 'points': points}
 
     def read_sweep(self, results: Dict[str, Any], number: int, path: str) -> np.ndarray:
@@ -106,12 +106,13 @@ def place_matrix(keyframe_from_sweep: np.ndarray, *, time_lag_s: float) -> np.nd
     return matrix
 
 
-def _placed(clouds: List[np.ndarray], places: List[np.ndarray]) -> np.ndarray:
-    """Moves clouds of x, y, z, intensity, ring into one array; overwrites the rings."""
-    placed = np.empty((sum(map(len, clouds)), NUM_FEATURES), dtype=np.float32)
+def _placed(clouds: List[np.ndarray], places: List[np.ndarray]) -> torch.Tensor:
+    """Moves clouds of x, y, z, intensity, ring into one (N, 5) tensor; overwrites the rings."""
+    placed = torch.empty(sum(map(len, clouds)), NUM_FEATURES)
     start = 0
     for cloud, matrix in zip(clouds, places):
         cloud[:, 4] = 1.0
-        np.matmul(cloud, matrix, out=placed[start:start + len(cloud)])
+        # By torch, which loading workers run on one thread each.
+        torch.mm(torch.from_numpy(cloud), torch.from_numpy(matrix), out=placed[start:start + len(cloud)])
         start += len(cloud)
     return placed

@@ -89,6 +89,24 @@ class GeminiNuScenesDataset(NuScenesDataset):
         """
         return {**super().get_data_info(idx), 'epoch': int(self._epoch)}
 
+    def prepare_data(self, index: int) -> Optional[dict]:
+        """Runs the pipeline on one keyframe; None where training skips it.
+
+        The delta to the host's: the record is made for this call alone, and not copied once more.
+
+        Args:
+            index: which keyframe.
+        """
+        record = {**self.get_data_info(index), 'box_type_3d': self.box_type_3d,
+                  'box_mode_3d': self.box_mode_3d}
+        skips_empty = self.filter_empty_gt and not self.test_mode
+        if skips_empty and len(record['ann_info']['gt_labels_3d']) == 0:
+            return None
+        sample = self.pipeline(record)
+        if skips_empty and (sample is None or not len(sample['data_samples'].gt_instances_3d.labels_3d)):
+            return None
+        return sample
+
     def load_data_list(self) -> List[dict]:
         """Reads the info file; its version and split become part of `metainfo`."""
         content = load_info_file(self.ann_file, self.METAINFO['classes'])
