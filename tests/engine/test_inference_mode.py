@@ -1,11 +1,17 @@
 """Predicting: no gradient, no wait for the device in the middle, the same boxes however it is done."""
 import copy
+from pathlib import Path
 
 import pytest
 import torch
-from tiny_detector import build_detector, make_batch
+from mmdet3d.registry import MODELS
+from mmengine.config import Config
+from tiny_detector import SMALL_GRID, build_detector, make_batch
 
 from geminifusion3d.engine.host_waits import HostWaits
+from geminifusion3d.geometry.bev_grid import BEVGrid
+
+REPO = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope='module')
@@ -65,18 +71,35 @@ def test_kept_calibrations_change_no_box(model):
 
 def test_nothing_waits_for_the_device_between_voxels_and_boxes(model):
     data = model.data_preprocessor(make_batch(), training=False)
+    model(**data, mode='predict')
+    # From the second sample on: constants are on the device.
     with HostWaits() as waits:
         model(**data, mode='predict')
     # The LiDAR branch must know how many voxels there are. What a splat asks on a CPU it does not ask on a
-    # GPU, where pairs are sorted and Triton sums them.
+    # GPU, where pairs are sorted and Triton sums them; the cameras' matrices go there from pinned memory.
     elsewhere = {place for place in waits.places if not place.startswith(('lidar_bev/', 'ops/voxel'))}
-    assert elsewhere <= {'ops/splat_plan:without_outside', 'ops/splat_plan:order_by_runs'}
+    assert elsewhere <= {'geometry/camera_rig:_to_device', 'ops/splat_plan:without_outside',
+                         'ops/splat_plan:order_by_runs', 'heads/center_decode:suppress'}
     assert any(place.startswith('ops/voxel') for place in waits.places), 'the counter sees nothing'
+
+
+def test_the_transfusion_head_waits_at_the_end_only():
+    recipe = 'geminifusion3d_lidar-cam_voxel0075_second_secfpn_transfusion_8xb4-cyclic-6e_nus-3d.py'
+    head = MODELS.build(dict(
+        Config.fromfile(REPO / 'configs' / recipe).model.bbox_head, in_channels=8, num_queries=20,
+        bev_grid=BEVGrid.from_config(SMALL_GRID))).eval()
+    features, samples = [torch.randn(2, 8, 16, 24)], make_batch()['data_samples']
+    with torch.no_grad():
+        found = head.predict(features, samples)
+        with HostWaits() as waits:
+            head.predict(features, samples)
+    assert len(found) == 2 and found[0].bboxes_3d.tensor.shape[1] == 9
+    assert set(waits.places) <= {'heads/transfusion_head:<listcomp>', 'heads/transfusion_head:predict'}
 
 
 @pytest.mark.parametrize('wait', [
     lambda x: x.sum().item(), lambda x: x.nonzero(), lambda x: x[x > 0], lambda x: x.unique(),
-    lambda x: x.masked_select(x > 0), lambda x: bool((x > 0).all())])
+    lambda x: x.masked_select(x > 0), lambda x: bool((x > 0).all()), lambda x: x.new_tensor([1.0])])
 def test_every_kind_of_wait_is_seen(wait):
     x = torch.tensor([1.0, -1.0])
     with HostWaits() as waits:

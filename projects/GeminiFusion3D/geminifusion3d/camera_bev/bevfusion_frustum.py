@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
+from ..ops.device_constants import constant_like
 from .lift import Frustum, row_by_row
 
 
@@ -36,8 +37,8 @@ class BEVFusionFrustum(Frustum):
 
     def cell_of(self, points_m: Float[Tensor, '*batch 3'], bev_grid: BEVGrid) -> Int[Tensor, ' *batch']:
         """Returns the flat cell of each lifted point, cut towards zero."""
-        low_m = points_m.new_tensor(bev_grid.range_m[:3])
+        low_m = constant_like(bev_grid.range_m[:3], points_m)
         z_extent_m = bev_grid.range_m[5] - bev_grid.range_m[2]
-        size_m = points_m.new_tensor([bev_grid.cell_m, bev_grid.cell_m, z_extent_m])
+        size_m = constant_like([bev_grid.cell_m, bev_grid.cell_m, z_extent_m], points_m)
         is_just_below = (points_m < low_m) & (points_m > low_m - size_m)
         return bev_grid.cell_of(torch.where(is_just_below, low_m, points_m))

@@ -77,7 +77,7 @@ def frustum_cells(rig: CameraRig, bev_grid: BEVGrid, frustum: Frustum, image_hw:
     pixels = frustum.pixels(image_hw, feature_hw, device)
     with torch.autocast(device.type, enabled=False):
         cells = frustum.cell_of(rig.points_at(pixels, frustum.depth_m(device)), bev_grid)
-    return cells.where(rig.is_present[:, :, None, None], cells.new_tensor(-1))
+    return cells.masked_fill(~rig.is_present[:, :, None, None], -1)
 
 
 def row_by_row(rows: Float[Tensor, ' h'], columns: Float[Tensor, ' w']) -> Float[Tensor, 'p 2']:

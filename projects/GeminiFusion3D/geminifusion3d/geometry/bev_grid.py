@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ..ops.device_constants import constant_like
+
 # Cell counts are derived by division; further from a whole number than this is a config mistake.
 _WHOLE_TOLERANCE = 1e-4
 
@@ -98,8 +100,7 @@ class BEVGrid:
         Args:
             points_m: x, y, z in the LiDAR frame; z outside the range counts as outside.
         """
-        low = points_m.new_tensor(self.range_m[:3])
-        high = points_m.new_tensor(self.range_m[3:])
+        low, high = (constant_like(part, points_m) for part in (self.range_m[:3], self.range_m[3:]))
         is_inside = ((points_m >= low) & (points_m < high)).all(-1)
         # Cleaned before the conversion: a float outside the range of int64 converts to anything.
         columns_rows = ((points_m[..., :2] - low[:2]) / self.cell_m).where(
@@ -107,7 +108,7 @@ class BEVGrid:
         # Division may round a point just below the upper edge up to it.
         column = columns_rows[..., 0].clamp(max=self.n_x - 1)
         row = columns_rows[..., 1].clamp(max=self.n_y - 1)
-        return (row * self.n_x + column).where(is_inside, row.new_tensor(-1))
+        return (row * self.n_x + column).masked_fill_(~is_inside, -1)
 
     def centres_m(self) -> Float[Tensor, 'y x 2']:
         """Returns the (x, y) centre of every cell."""

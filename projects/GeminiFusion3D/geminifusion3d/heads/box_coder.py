@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
+from ..ops.device_constants import constant_like
 
 CODE_SIZE = 10
 
@@ -43,4 +44,4 @@ class BoxCoder:
         return torch.cat([centre_xy_m, bottom_z_m, size_lwh_m, yaw_rad, codes[..., 8:10]], dim=-1)
 
     def _corner_xy_m(self, like: Tensor) -> Tensor:
-        return like.new_tensor(self.bev_grid.range_m[:2])
+        return constant_like(self.bev_grid.range_m[:2], like)

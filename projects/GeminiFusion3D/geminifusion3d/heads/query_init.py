@@ -76,7 +76,8 @@ class QueryInit(BaseModule):
         scores, peak_index = peaks.flatten(1).topk(self.num_queries, dim=1)
         classes, cells = peak_index // peaks.shape[2], peak_index % peaks.shape[2]
         features = bev.flatten(2).gather(2, cells.unsqueeze(1).expand(-1, bev.shape[1], -1))
-        one_hot = functional.one_hot(classes, len(CLASS_NAMES)).transpose(1, 2).to(bev.dtype)
+        every_class = torch.arange(len(CLASS_NAMES), device=bev.device).unsqueeze(1)
+        one_hot = (classes.unsqueeze(1) == every_class).to(bev.dtype)
         features = features + self.class_embedding(one_hot)
         return Queries(features=features.transpose(1, 2), centre_xy_cells=self.cell_xy_cells[cells],
                        classes=classes, scores=scores, heatmap_logits=heatmap_logits)

@@ -17,6 +17,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
+from ..ops.device_constants import constant_like
 from ..results.content_rules import MAX_BOXES_PER_SAMPLE
 from .assigner import HungarianAssigner
 from .box_coder import CODE_SIZE, BoxCoder
@@ -161,14 +162,15 @@ class GeminiTransFusionHead(BaseModule):
         boxes = BoxCoder(self.bev_grid).decode(output.codes)
         own_logits = output.class_logits.gather(2, output.query_classes.unsqueeze(-1)).squeeze(-1)
         scores = own_logits.sigmoid() * output.query_scores
-        low_m = boxes.new_tensor(self.bev_grid.range_m[:3]) - self.centre_margin_m
-        high_m = boxes.new_tensor(self.bev_grid.range_m[3:]) + self.centre_margin_m
+        low_m, high_m = constant_like(self.bev_grid.range_m, boxes).chunk(2)
+        low_m, high_m = low_m - self.centre_margin_m, high_m + self.centre_margin_m
         is_kept = (((boxes[..., :3] >= low_m) & (boxes[..., :3] <= high_m)).all(-1)
                    & (scores >= self.score_threshold))
-        return [InstanceData(bboxes_3d=sample.metainfo['box_type_3d'](box[keep], box_dim=9),
-                             scores_3d=score[keep], labels_3d=label[keep])
-                for sample, box, score, label, keep in
-                zip(samples, boxes, scores, output.query_classes, is_kept)]
+        # All samples go to the CPU at once, where a choice of boxes waits for nothing.
+        found = [part.detach().cpu() for part in (boxes, scores, output.query_classes, is_kept)]
+        return [InstanceData(bboxes_3d=sample.metainfo['box_type_3d'](box[keep].to(boxes), box_dim=9),
+                             scores_3d=score[keep].to(scores), labels_3d=label[keep].to(boxes.device))
+                for sample, box, score, label, keep in zip(samples, *found)]
 
 
 def _check(num_queries: int, code_weights: Sequence[float]) -> None:

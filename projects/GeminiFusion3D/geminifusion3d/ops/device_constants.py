@@ -1,0 +1,23 @@
+"""Constants that stay on a device: a copy from the host waits for all that a GPU has still to do."""
+from functools import lru_cache
+from typing import Sequence, Tuple
+
+import torch
+from torch import Tensor
+
+
+def constant_like(values: Sequence[float], like: Tensor) -> Tensor:
+    """Returns the numbers on a tensor's device in its dtype, copied there at the first call only.
+
+    Args:
+        values: the numbers; nobody may change what is returned.
+        like: where the numbers are needed.
+    """
+    return _constant(tuple(values), like.device, like.dtype)
+
+
+@lru_cache(maxsize=128)
+def _constant(values: Tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    # It may outlive the inference mode in which it is first asked for.
+    with torch.inference_mode(False):
+        return torch.tensor(values, device=device, dtype=dtype)
