@@ -6,7 +6,7 @@ import pytest
 from nuscenes.eval.detection.constants import TP_METRICS
 
 from geminifusion3d.results.breakdown import breakdown, match_all, part_of, score_parts
-from geminifusion3d.results.breakdown_bins import Question, questions, whole
+from geminifusion3d.results.breakdown_bins import Question, questions, says, whole
 from geminifusion3d.results.devkit_eval import evaluate_file, open_tables
 from geminifusion3d.results.evaluated_boxes import load_evaluated_boxes
 from geminifusion3d.results.ground_truth import _countable_boxes, _record
@@ -110,6 +110,35 @@ def test_intervals_hold_the_score_and_come_back_the_same(case):
     assert low <= first['questions'][0]['bins'][0]['mean_ap'] <= high
 
 
+def test_every_mean_and_every_class_has_an_interval(case):
+    _, _, evaluated = case
+    whole_bin = breakdown(evaluated, resamples=20)['questions'][0]['bins'][0]
+    assert set(whole_bin['intervals']) == {'mean_ap', 'nd_score', *TP_METRICS}
+    for name in TP_METRICS:
+        low, high = whole_bin['intervals'][name]
+        assert low <= whole_bin['errors'][name] <= high
+    for row in whole_bin['classes'].values():
+        assert row['ap_interval'][0] <= row['ap'] <= row['ap_interval'][1]
+
+
+def test_finds_and_false_positives_of_the_bins_add_up_to_those_of_the_whole(case):
+    _, _, evaluated = case
+    by_name = {question.name: question for question in questions(evaluated)}
+    matched = match_all(evaluated)
+    for name in ('distance', 'light', 'weather', 'city'):
+        question = by_name[name]
+        for boxes in evaluated.classes:
+            parts = [part_of(question, index, boxes, matched[boxes.name])
+                     for index in range(len(question.bins))]
+            for threshold_m, pairs in matched[boxes.name].items():
+                counts = np.sum([part.counts[threshold_m] for part in parts], axis=0)
+                # Every prediction counts in one bin, and a find in the bin of its object.
+                assert (counts == 1).all()
+                for part in parts:
+                    found = pairs.annotation_of[part.counts[threshold_m] & pairs.is_match]
+                    assert part.has_annotation[found].all()
+
+
 def test_a_scene_drawn_twice_counts_like_two_copies_of_it(case):
     _, _, evaluated = case
     matched = match_all(evaluated)
@@ -119,6 +148,11 @@ def test_a_scene_drawn_twice_counts_like_two_copies_of_it(case):
     assert twice['mean_ap'] == pytest.approx(once['mean_ap'], abs=1e-12)
     nothing = score_parts(parts, evaluated, np.zeros(len(evaluated.tokens)))
     assert nothing['mean_ap'] is None and nothing['classes'] == {}
+
+
+def test_words_are_found_by_their_beginning():
+    assert says('After Rain, rainy', 'rain') and says('Night, big street', 'night')
+    assert not says('Parked trains, terrain', 'rain') and not says('', 'night')
 
 
 def test_questions_name_their_bins(case):

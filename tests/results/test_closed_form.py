@@ -10,9 +10,12 @@ import pytest
 import torch
 from mmdet3d.registry import METRICS
 from pyquaternion import Quaternion
-from ten_objects import META, VAL_TOKENS, lidar_boxes, object_center_m, write_infos
+from ten_objects import META, VAL_TOKENS, VERSION, lidar_boxes, object_center_m, write_infos
 
 from geminifusion3d.classes import CLASS_NAMES
+from geminifusion3d.results.attributes import VALID_ATTRIBUTES
+from geminifusion3d.results.devkit_eval import evaluate_file, open_tables
+from geminifusion3d.results.prediction_file import read_predictions, write_predictions
 
 ERRORS = ('mATE', 'mASE', 'mAOE', 'mAVE', 'mAAE')
 
@@ -96,3 +99,26 @@ def test_height_which_nds_cannot_see_is_that_of_the_ground_truth(score, tmp_path
         for record in results[token]:
             expected_m = object_center_m(record['detection_name'], step)[2] + rise_m
             assert record['translation'][2] == pytest.approx(expected_m, abs=1e-4)
+
+
+@pytest.mark.parametrize('n_wrong', [1, 4, 8])
+def test_a_wrong_attribute_costs_its_share_of_the_attribute_error_and_nothing_else(score, tiny_root, tmp_path,
+                                                                                   n_wrong):
+    # Attributes follow from speeds here, so that the mistake is made in the file that was written.
+    score(shift(0, 0, 0))
+    file = read_predictions(tmp_path / 'results_nusc.json')
+    content = json.loads(file.path.read_text())
+    with_attributes = [name for name in CLASS_NAMES if len(VALID_ATTRIBUTES[name]) > 1]
+    for records in content['results'].values():
+        for record in records:
+            if record['detection_name'] in with_attributes[:n_wrong]:
+                record['attribute_name'] = next(name for name in VALID_ATTRIBUTES[record['detection_name']]
+                                                if name != record['attribute_name'])
+    path = tmp_path / 'wrong.json'
+    write_predictions(path, meta=content['meta'], samples=content['results'].items())
+    summary = evaluate_file(result_path=path, tables=open_tables(data_root=tiny_root, version=VERSION),
+                            split='mini_val').summary
+    # Eight of the ten classes have attributes.
+    assert summary['tp_errors'] == pytest.approx(
+        dict(trans_err=0, scale_err=0, orient_err=0, vel_err=0, attr_err=n_wrong / 8), abs=2e-4)
+    assert summary['nd_score'] == pytest.approx((5 + 4 + 1 - n_wrong / 8) / 10, abs=2e-4)

@@ -66,8 +66,21 @@ def test_an_ensemble_is_a_valid_submission_that_says_what_went_in(run, root, fil
     assert origin['radius_m']['car'] == 2 and len(origin['files'][0]['sha256']) == 64
 
 
+def test_an_ensemble_says_what_it_gains_and_costs(run, root, files, tmp_path):
+    dataset = ('--dataroot', root, '--version', VERSION, '--split', 'mini_val')
+    out = tmp_path / 'out'
+    code, output, errors = run('ensemble.py', files[1], files[1], files[0], *dataset, '--out', out)
+    assert code == 0, errors
+    rows = json.loads((out / 'ensemble_gain.json').read_text())['rows']
+    # The file without cars finds nine of ten classes, the other and the ensemble all.
+    assert [row['mAP'] for row in rows] == pytest.approx([0.9, 0.9, 1.0, 1.0])
+    assert [row['mAP_gain'] for row in rows] == pytest.approx([-0.1, -0.1, 0, 0])
+    assert 'fused' in output and 'ms a sample to fuse' in output
+
+
 @pytest.mark.parametrize('arguments, message', [
     (['--weights', 1], 'got weights 1 for 2 sources'),
+    (['--split', 'mini_val'], 'give all three, or none'),
     (['--radius', 'car'], "got 'car'; expected CLASS=METRES"),
     (['--radius', 'van=1'], 'got the fusion distance van=1')])
 def test_mistakes_of_an_ensemble_are_one_line(run, files, tmp_path, arguments, message):

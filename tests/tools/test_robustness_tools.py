@@ -68,6 +68,29 @@ def test_the_deltas_of_the_modalities_come_with_one_flag(run, tmp_path):
     assert rows[0]['NDS_delta'] == 0 and 'cameras shuffled' in out
 
 
+def test_what_augmentation_gains_and_costs_comes_with_one_flag(run, tmp_path):
+    code, out, err = run('test.py', '--tta-gain', 'flip-x', '--work-dir', tmp_path)
+    assert code == 0, err
+    plain, flipped = json.loads((tmp_path / 'tta_gain.json').read_text())
+    summary = json.loads((tmp_path / 'flip-x' / 'metrics_summary.json').read_text())
+    assert flipped['NDS'] == summary['nd_score']
+    assert flipped['NDS_gain'] == flipped['NDS'] - plain['NDS']
+    # Two variants cost twice the time, within what a busy machine makes of it.
+    assert plain['cost'] == 1 and 1.2 < flipped['cost'] < 5
+    assert 'flip-x' in out.splitlines()[-1]
+
+
+def test_a_split_of_ones_own_is_evaluated_by_its_name(run, folder, tmp_path):
+    (folder / 'data' / 'v1.0-mini' / 'splits.json').write_text(json.dumps({'one': ['scene-0916']}))
+    code, _, err = run('test.py', '--split', 'one', '--work-dir', tmp_path)
+    assert code == 2 and 'tools/create_data.py nuscenes --splits one' in err and err.count('\n') == 1
+    convert_nuscenes(folder / 'data', 'v1.0-mini', folder / 'data', splits=['one'])
+    code, _, err = run('test.py', '--split', 'one', '--work-dir', tmp_path)
+    assert code == 0, err
+    assert len(json.loads((tmp_path / 'results_nusc.json').read_text())['results']) == 2
+    assert 'nd_score' in json.loads((tmp_path / 'metrics_summary.json').read_text())
+
+
 def test_mistakes_end_in_one_line(run, tmp_path, capsys):
     code, _, err = run('test.py', '--modality-deltas', '--drop-lidar', '--work-dir', tmp_path)
     assert code == 2 and err.startswith('error: got --modality-deltas and a flag') and err.count('\n') == 1

@@ -13,9 +13,12 @@ from mmengine.config import Config, DictAction
 
 from ..cli import EXIT_INTERRUPTED
 from ..errors import UserError
+from ..results.evaluated_split import add_split_argument, check_same_info_file, choose_split
+from ..results.run_record import RunRecordHook
 from ..results.test_time_augmentation_flags import (add_test_time_argument, augment_test_time,
                                                     variants_folder)
 from ..robustness.modalities import measure_modalities
+from ..robustness.variants_gain import add_gain_argument, measure_gain
 from .checkpoint_file import check_exists
 from .config_file import apply_seed, check_data_files, check_sections, load_config
 from .mistakes import config_mistakes
@@ -72,14 +75,16 @@ def parse_test_arguments(arguments: Optional[List[str]] = None) -> argparse.Name
     """Reads the command line of `tools/test.py`."""
     parser = recipe_parser('Evaluates a checkpoint with the official nuScenes metric.', TEST_EXAMPLE)
     parser.add_argument('checkpoint', help='checkpoint (.pth) that was trained with the config')
+    add_split_argument(parser)
     add_silence_arguments(parser)
     add_test_time_argument(parser)
+    add_gain_argument(parser)
     parser.add_argument('--modality-deltas', action='store_true',
                         help='evaluate with all sensors, black cameras, shuffled cameras and an empty LiDAR, '
                              'and report the differences; finished evaluations are kept')
     parser.add_argument('--restart', action='store_true',
-                        help='with --modality-deltas: forget finished evaluations of another config, '
-                             'checkpoint or dataset')
+                        help='with --modality-deltas or --tta-gain: forget finished evaluations of another '
+                             'config, checkpoint or dataset')
     return _parse(parser, arguments)
 
 
@@ -116,6 +121,7 @@ def train_config(arguments: argparse.Namespace) -> Config:
     if cfg.get('load_from'):
         check_exists(cfg.load_from)
     check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
+    check_same_info_file(cfg, 'val')
     return cfg
 
 
@@ -165,15 +171,20 @@ def test(arguments: argparse.Namespace) -> int:
     with one_voice(arguments):
         cfg = evaluation_config(arguments)
         if arguments.modality_deltas:
-            if arguments.tta:
-                raise UserError('got --tta and --modality-deltas; give one of them')
+            if arguments.tta or arguments.tta_gain is not None:
+                raise UserError('got --modality-deltas and --tta or --tta-gain; give one of them')
             measure_modalities(cfg, arguments, is_writer=process_rank() == 0)
+            return 0
+        if arguments.tta_gain is not None:
+            measure_gain(cfg, arguments, is_writer=process_rank() == 0)
             return 0
         silence_sensors(cfg, arguments)
         augment_test_time(cfg, arguments.tta)
         if not arguments.work_dir:
             cfg.work_dir = variants_folder(cfg, arguments.tta)
-        GeminiRunner.from_cfg(cfg).test()
+        runner = GeminiRunner.from_cfg(cfg)
+        runner.register_hook(RunRecordHook(checkpoint=arguments.checkpoint, tta=arguments.tta or ()))
+        runner.test()
     return 0
 
 
@@ -188,7 +199,11 @@ def evaluation_config(arguments: argparse.Namespace) -> Config:
     """
     cfg = _common_config(arguments)
     check_sections(cfg, ['model', 'test_dataloader', 'test_cfg', 'test_evaluator'])
+    choose_split(cfg, arguments.split)
+    if arguments.split and not arguments.work_dir:
+        cfg.work_dir = str(Path(cfg.work_dir) / arguments.split)
     check_data_files(cfg, ['test_dataloader'])
+    check_same_info_file(cfg, 'test')
     check_exists(arguments.checkpoint)
     cfg.load_from, cfg.resume = arguments.checkpoint, False
     return cfg

@@ -80,11 +80,24 @@ def _answer(question: Question, evaluated: EvaluatedBoxes,
         parts = [part_of(question, index, boxes, matched[boxes.name]) for boxes in evaluated.classes]
         scores = score_parts(parts, evaluated)
         if len(weights):
-            resampled = [score_parts(parts, evaluated, weight) for weight in weights]
-            scores['intervals'] = {key: _interval([entry[key] for entry in resampled])
-                                   for key in ('mean_ap', 'nd_score')}
+            scores = with_intervals(scores, [score_parts(parts, evaluated, weight) for weight in weights])
         bins.append({'name': name, **scores})
     return {'name': question.name, 'false_positives_by_bin': question.sees_predictions, 'bins': bins}
+
+
+def with_intervals(scores: Dict[str, Any], resampled: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """Returns the scores of a bin with the interval of every mean and of every class's AP.
+
+    Args:
+        scores: what `score_parts` found in the scenes as they are.
+        resampled: what it found in each resample.
+    """
+    means = {**{key: _interval([entry[key] for entry in resampled]) for key in ('mean_ap', 'nd_score')},
+             **{error: _interval([entry['errors'][error] for entry in resampled]) for error in TP_METRICS}}
+    classes = {name: {**row, 'ap_interval': _interval([
+        entry['classes'][name]['ap'] for entry in resampled if name in entry['classes']])}
+        for name, row in scores['classes'].items()}
+    return {**scores, 'classes': classes, 'intervals': means}
 
 
 def part_of(question: Question, index: int, boxes: ClassBoxes, matches: Dict[float, Matches]) -> Part:

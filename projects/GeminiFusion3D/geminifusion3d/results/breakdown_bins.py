@@ -5,6 +5,7 @@ or to its sample's bin (light, weather, city). Where a prediction has no such pr
 LiDAR points) it counts as a false positive in every bin: there a bin's AP is a lower bound, to be
 compared between detectors and not between bins.
 """
+import re
 from dataclasses import dataclass
 from typing import Callable, Dict, Optional, Tuple
 
@@ -54,10 +55,15 @@ def questions(evaluated: EvaluatedBoxes) -> Tuple[Question, ...]:
         _by_fact(evaluated, 'LiDAR points', _range_names(POINT_EDGES, ''),
                  lambda facts: _interval(np.array(facts.n_lidar_points), POINT_EDGES)),
         _by_scene(evaluated, 'light', ('day', 'night'),
-                  lambda facts: int('night' in facts['description'].lower())),
+                  lambda facts: int(says(facts['description'], 'night'))),
         _by_scene(evaluated, 'weather', ('dry', 'rain'),
-                  lambda facts: int('rain' in facts['description'].lower())),
+                  lambda facts: int(says(facts['description'], 'rain'))),
         _by_scene(evaluated, 'city', cities, lambda facts: cities.index(facts['city'])))
+
+
+def says(description: str, word: str) -> bool:
+    """Returns whether a description has the word or one that begins so: rain, rainy, but not train."""
+    return re.search(rf'\b{word}', description, re.IGNORECASE) is not None
 
 
 def whole() -> Question:

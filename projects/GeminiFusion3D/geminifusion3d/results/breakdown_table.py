@@ -25,8 +25,9 @@ def format_breakdown(result: Dict[str, Any]) -> str:
 def _row(entry: Dict[str, Any]) -> str:
     values = [entry['mean_ap'], entry['nd_score'], *(entry['errors'][name] for name in TP_METRICS)]
     row = f'  {entry["name"]:<24}{entry["n_annotations"]:>9}' + ''.join(map(_cell, values))
-    interval = entry.get('intervals', {}).get('mean_ap')
-    return row + (f'   mAP in [{interval[0]:.3f}, {interval[1]:.3f}]' if interval else '')
+    intervals = entry.get('intervals', {})
+    return row + ''.join(f'   {title} in [{intervals[key][0]:.3f}, {intervals[key][1]:.3f}]'
+                         for key, title in (('mean_ap', 'mAP'), ('nd_score', 'NDS')) if intervals.get(key))
 
 
 def _cell(value: Optional[float]) -> str:

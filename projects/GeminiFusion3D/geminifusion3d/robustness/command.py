@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from ..engine.commands import evaluation_config, one_voice, process_rank, recipe_parser
+from ..results.evaluated_split import add_split_argument
 from ..sensors.corruptions.catalogue import CORRUPTIONS
 from ..sensors.corruptions.strength import SEVERITIES
 from .conditions import ScoreBook
@@ -25,6 +26,7 @@ def parse_robustness_arguments(arguments: Optional[List[str]] = None, *, descrip
     """
     parser = recipe_parser(description, example)
     parser.add_argument('checkpoint', help='checkpoint (.pth) that was trained with the config')
+    add_split_argument(parser)
     parser.add_argument('--corruptions', nargs='+', choices=list(CORRUPTIONS), default=list(CORRUPTIONS),
                         metavar='NAME', help='some of: ' + ' '.join(CORRUPTIONS) + '; default: all')
     parser.add_argument('--severities', nargs='+', type=int, choices=SEVERITIES, default=list(SEVERITIES),

@@ -20,9 +20,7 @@ def evaluate(cfg: Config, folder: Path) -> Scores:
     Raises:
         UserError: if the split cannot be scored.
     """
-    cfg = copy.deepcopy(cfg)
-    cfg.work_dir, cfg.experiment_name = str(folder), f'{folder.parent.name}_{folder.name}'
-    metrics = GeminiRunner.from_cfg(cfg).test()
+    metrics = build_runner(cfg, folder).test()
     # The runner's loading workers end with it, and it is part of a cycle.
     gc.collect()
     by_name = {key.rsplit('/', 1)[-1]: value for key, value in metrics.items()}
@@ -30,3 +28,15 @@ def evaluate(cfg: Config, folder: Path) -> Scores:
         raise UserError(f'the evaluation gave {", ".join(by_name) or "no metric"}, expected '
                         f'{" and ".join(METRICS)}: a split without annotations cannot be scored')
     return {metric: float(by_name[metric]) for metric in METRICS}
+
+
+def build_runner(cfg: Config, folder: Path) -> GeminiRunner:
+    """Returns a runner whose files go to a folder; several may live in one process.
+
+    Args:
+        cfg: the recipe; left as it is.
+        folder: for logs and results.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir, cfg.experiment_name = str(folder), f'{folder.parent.name}_{folder.name}'
+    return GeminiRunner.from_cfg(cfg)

@@ -1,7 +1,7 @@
 """Where a modality matters: the scores with black, shuffled or no sensor data beside the clean ones."""
 import argparse
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 from mmengine.config import Config
 
@@ -18,6 +18,7 @@ SCORES_FILE, JSON_FILE = 'scores.json', 'modalities.json'
 DEFAULT_FOLDER = 'modalities'
 LABELS = {CLEAN: 'all sensors', 'cameras-black': 'cameras black', 'cameras-shuffled': 'cameras shuffled',
           'lidar-empty': 'LiDAR empty'}
+MODALITY_HEADER = ['sensors', *[cell for metric in METRICS for cell in (metric, f'Δ {metric}')]]
 
 
 def measure_modalities(cfg: Config, arguments: argparse.Namespace, *, is_writer: bool) -> None:
@@ -87,9 +88,12 @@ def modality_rows(scores: Dict[str, Scores]) -> List[Dict[str, Any]]:
             for name, one in scores.items()]
 
 
-def modality_table(rows: Sequence[Dict[str, Any]]) -> str:
+def modality_cells(row: Mapping[str, Any]) -> List[str]:
+    """Returns one line of the table."""
+    return [LABELS[row['condition']], *[cell for metric in METRICS for cell in (
+        number(row[metric]), number(row[f'{metric}_delta'], signed=True))]]
+
+
+def modality_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Returns the table for the terminal."""
-    header = ['sensors', *[cell for metric in METRICS for cell in (metric, f'Δ {metric}')]]
-    return terminal_table(header, [
-        [LABELS[row['condition']], *[cell for metric in METRICS for cell in (
-            number(row[metric]), number(row[f'{metric}_delta'], signed=True))]] for row in rows])
+    return terminal_table(MODALITY_HEADER, [modality_cells(row) for row in rows])

@@ -30,6 +30,18 @@ class RobustnessReport:
     severities: Sequence[int]
     untouched: Sequence[str] = ()
 
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> 'RobustnessReport':
+        """Reads what `to_json` wrote.
+
+        Args:
+            content: of robustness.json.
+        """
+        scores = {condition_name(name, int(severity)): found for name, levels in content['scores'].items()
+                  for severity, found in levels.items()}
+        return cls({**scores, CLEAN: content['clean']}, content['corruptions'], content['severities'],
+                   content['untouched'])
+
     def of(self, metric: str) -> Resistance:
         """Returns the resistance abilities of mAP or NDS."""
         return resistance(self.scores, metric, self.corruptions, self.severities)
@@ -59,10 +71,23 @@ class RobustnessReport:
         Args:
             model: how the row is called.
         """
-        parts = [f'# Robustness of {model}', markdown_table(self._header(), self._rows()), *self._notes(),
+        parts = [f'# Robustness of {model}', self.markdown_scores(),
                  '## Resistance ability (NDS) beside MultiCorrupt\'s published table',
-                 markdown_table(_published_header(), [self._own_row(model), *_published_rows()]), WARNING]
+                 self.markdown_published(model)]
         return '\n\n'.join(parts) + '\n'
+
+    def markdown_scores(self) -> str:
+        """Returns the table of this model, and what is missing from a whole one."""
+        return '\n\n'.join([markdown_table(self._header(), self._rows()), *self._notes()])
+
+    def markdown_published(self, model: str) -> str:
+        """Returns this model's row above the published ones, and why they do not compare.
+
+        Args:
+            model: how the row is called.
+        """
+        table = markdown_table(_published_header(), [self._own_row(model), *_published_rows()])
+        return f'{table}\n\n{WARNING}'
 
     def _header(self) -> Row:
         levels = [f'{metric} at {severity}' for metric in METRICS for severity in self.severities]
