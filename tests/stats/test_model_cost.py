@@ -83,6 +83,7 @@ def test_frozen_numbers_are_not_counted(costs):
 
 def test_a_splat_costs_its_pairs_times_its_channels():
     from geminifusion3d.ops.splat import splat
+    from geminifusion3d.ops.splat_plan import plan_splat
 
     class Splatting(nn.Module):
         def __init__(self):
@@ -94,7 +95,7 @@ def test_a_splat_costs_its_pairs_times_its_channels():
 
     class Splat(nn.Module):
         def forward(self, cells):
-            return splat(torch.ones(2, 7), torch.ones(2, 3), cells, 5)
+            return splat(torch.ones(2, 1, 7), torch.ones(2, 3, 1), plan_splat(cells.unsqueeze(2), 5))
 
     # Two of the six pairs fall outside every cell.
     cells = torch.tensor([[0, 1, -1], [4, -1, 1]])

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
-from ..ops.splat import splat_by_plan
+from ..ops.splat import splat
 from ..ops.splat_plan import SplatPlan, plan_splat
 
 # Below this much depth probability a cell's average fades to zero instead of amplifying noise.
@@ -29,8 +29,7 @@ def plan_pool(cells: Int[Tensor, 'b n_cam p d'], feature_hw: Tuple[int, int], be
         # The whole batch at once: sample b owns the cells from b * n_cells on.
         first_cell = torch.arange(batch, device=cells.device).view(-1, 1, 1, 1) * n_cells
         cells = torch.where(cells >= 0, cells + first_cell, cells)
-    columns_first = cells.unflatten(2, feature_hw).transpose(2, 3)
-    return plan_splat(columns_first.flatten(0, 3), batch * n_cells)
+    return plan_splat(cells.unflatten(2, feature_hw).permute(0, 1, 3, 4, 2), batch * n_cells)
 
 
 def pool_to_bev(context: Float[Tensor, 'n c h w'], depth: Float[Tensor, 'n d h w'], plan: SplatPlan,
@@ -44,20 +43,11 @@ def pool_to_bev(context: Float[Tensor, 'n c h w'], depth: Float[Tensor, 'n d h w
         bev_grid: the grid of the cells.
         average: divide each cell's sum by the depth mass in it.
     """
-    features = _pixels_first(context)
+    features = context.permute(0, 3, 2, 1).flatten(0, 1)
     if average:
-        features = torch.cat([features, features.new_ones(len(features), 1)], dim=1)
-    bev = splat_by_plan(features, _pixels_first(depth), plan)
+        features = torch.cat([features, features.new_ones(*features.shape[:2], 1)], dim=2)
+    bev = splat(features, depth.permute(0, 3, 1, 2).flatten(0, 1), plan)
     if average:
         bev = bev[:, :-1] / bev[:, -1:].clamp(min=LEAST_MASS)
     # Channels lie last in memory, which is what the fuser and the convolutions after it read best.
     return bev.view(-1, bev_grid.n_y, bev_grid.n_x, bev.shape[1]).permute(0, 3, 1, 2)
-
-
-def _pixels_first(maps: Tensor) -> Tensor:
-    """Returns one row a pixel, the first column of an image from top to bottom first.
-
-    The pixels of a column look at the same cells, one above the other: taken together, they find their
-    cells in the processor's cache.
-    """
-    return maps.permute(0, 3, 2, 1).flatten(0, 2)

@@ -1,8 +1,8 @@
 """Sums weighted pixel features into BEV cells without materialising the frustum.
 
 bev[cell] = sum over the (pixel, depth bin) pairs in that cell of weight[pixel, bin] * feature[pixel],
-which is a weighted embedding bag once the pairs are sorted by cell. Backwards the same pairs are sorted by
-pixel: the gradient of the features is a weighted embedding bag over the cells' gradients, that of a
+which is a weighted embedding bag once the pairs are sorted by cell. Backwards the same pairs are taken pixel
+by pixel: the gradient of the features is a weighted embedding bag over the cells' gradients, that of a
 weight the product of its cell's gradient and its pixel's feature. Largest are thus vectors with one number
 a pair, never one feature a pair.
 """
@@ -13,43 +13,32 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from .splat_plan import SplatPlan, plan_splat
+from .splat_plan import SplatPlan
 from .triton_here import runs_triton
 
 
-def splat(features: Tensor, weights: Tensor, cell_index: Tensor, n_cells: int) -> Tensor:
+def splat(features: Tensor, weights: Tensor, plan: SplatPlan) -> Tensor:
     """Pools lifted pixels into cells; differentiable in features and weights.
 
     Args:
-        features: (P, C) one row a pixel.
-        weights: (P, D) how much of a pixel stands at each of its D depths.
-        cell_index: (P, D) integer flat cell of each pair, -1 for a pair outside every cell.
-        n_cells: number of cells.
+        features: (G, H, C) of G columns of H pixels.
+        weights: (G, D, H) how much of a pixel stands at each of its D depths.
+        plan: of plan_splat, on the device of the features.
 
     Returns:
         (n_cells, C) sums; cells that nothing falls into are zero.
-    """
-    return splat_by_plan(features, weights, plan_splat(cell_index, n_cells))
-
-
-def splat_by_plan(features: Tensor, weights: Tensor, plan: SplatPlan) -> Tensor:
-    """Pools lifted pixels into cells in an order that is known; see splat.
-
-    Args:
-        features: (P, C) one row a pixel.
-        weights: (P, D) how much of a pixel stands at each of its D depths.
-        plan: of plan_splat, on the device of the features.
 
     Raises:
-        ValueError: if the plan is one of another number of pixels or depth bins.
+        ValueError: if the plan is one of other shapes.
     """
-    if (len(features), weights.shape[1]) != plan.shape or len(weights) != len(features):
-        raise ValueError(f'the plan of a splat is for (pixels, depth bins) {plan.shape}, got features of '
-                         f'{tuple(features.shape)} and weights of {tuple(weights.shape)}; make a plan '
-                         'from the cells of these pixels')
+    columns, height, _ = features.shape
+    if not plan.shape == tuple(weights.shape) == (columns, plan.shape[1], height):
+        raise ValueError(f'the plan of a splat is for (columns, depth bins, rows) {plan.shape}, got weights '
+                         f'of {tuple(weights.shape)} and features (columns, rows, channels) of '
+                         f'{tuple(features.shape)}; make a plan from the cells of these pixels')
     # Half precision sums of thousands of pairs lose what float32 keeps.
     dtype = torch.promote_types(features.dtype, torch.float32)
-    bev = _Splat.apply(features.to(dtype).contiguous(), weights.to(dtype).contiguous(), plan)
+    bev = _Splat.apply(features.to(dtype).flatten(0, 1).contiguous(), weights.to(dtype).contiguous(), plan)
     return bev.to(features.dtype)
 
 
@@ -58,7 +47,7 @@ class _Splat(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, weights: Tensor, plan: SplatPlan) -> Tensor:
-        """Returns the (n_cells, C) sums."""
+        """Returns the (n_cells, C) sums of (G * H, C) features."""
         ctx.save_for_backward(features, weights)
         ctx.plan = plan
         if runs_triton(features):
@@ -67,44 +56,47 @@ class _Splat(torch.autograd.Function):
         plan = plan.without_outside()
         return F.embedding_bag(
             plan.pixel, features, plan.offsets, mode='sum', include_last_offset=True,
-            per_sample_weights=weights.flatten().index_select(0, plan.pair))
+            per_sample_weights=weights.view(-1).index_select(0, plan.pair))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, bev_gradient: Tensor) -> Tuple[Optional[Tensor], Optional[Tensor], None]:
         """Returns the gradients of features and weights."""
-        (features, weights), cells = ctx.saved_tensors, ctx.plan.cell_of_pair()
-        gradient = bev_gradient.contiguous()
+        (features, weights), gradient = ctx.saved_tensors, bev_gradient.contiguous()
         if runs_triton(features):
             from .splat_triton import splat_backward
-            return (*splat_backward(features, weights, gradient, cells), None)
-        return (*_backward_by_bags(features, weights, gradient, cells, ctx.needs_input_grad), None)
+            return (*splat_backward(features, weights, gradient, ctx.plan.cells()), None)
+        return (*_backward_by_bags(features, weights, gradient, ctx.plan, ctx.needs_input_grad), None)
 
 
-def _backward_by_bags(features: Tensor, weights: Tensor, gradient: Tensor, cells: Tensor,
+def _backward_by_bags(features: Tensor, weights: Tensor, gradient: Tensor, plan: SplatPlan,
                       is_wanted: Tuple[bool, ...]) -> Tuple[Optional[Tensor], Optional[Tensor]]:
-    """Returns the gradients of features and weights, pixel after pixel.
+    """Returns the gradients of features and weights, where they are wanted.
 
     Args:
-        features: (P, C).
-        weights: (P, D).
+        features: (P, C), P = G * H.
+        weights: (G, D, H).
         gradient: (n_cells, C) of the sums.
-        cells: (P * D,) cell of each pair, -1 outside.
-        is_wanted: for features and weights, whether the gradient is.
+        plan: the plan of the forward pass.
+        is_wanted: for features and weights.
     """
+    # Pixel after pixel, the pixels of a column one after the other: they read the same cells' gradients.
+    cells = plan.cells().transpose(1, 2).reshape(len(features), -1)
     is_inside = cells >= 0
-    pair = is_inside.nonzero().squeeze(1)
-    cell = cells.index_select(0, pair)
-    count = is_inside.view(weights.shape).sum(1)
+    pair = is_inside.view(-1).nonzero().squeeze(1)
+    cell = cells.view(-1).index_select(0, pair)
+    count = is_inside.sum(1)
     offsets = (count.cumsum(0) - count).to(cell.dtype)
     feature_gradient = weight_gradient = None
     if is_wanted[0]:
-        feature_gradient = F.embedding_bag(cell, gradient, offsets, mode='sum',
-                                           per_sample_weights=weights.flatten().index_select(0, pair))
+        by_pixel = weights.transpose(1, 2).reshape(-1).index_select(0, pair)
+        feature_gradient = F.embedding_bag(cell, gradient, offsets, mode='sum', per_sample_weights=by_pixel)
     if is_wanted[1]:
-        pixel = (pair // weights.shape[1]).to(cell.dtype)
+        pixel = torch.arange(len(features), device=cell.device, dtype=cell.dtype).repeat_interleave(
+            count, output_size=len(pair))
         # In the transposed bag the features are what the gradients of the sums are in the bag itself.
         products = torch.ops.aten._embedding_bag_per_sample_weights_backward(
             features, gradient, cell, offsets, pixel, 0)
-        weight_gradient = torch.zeros_like(weights).view(-1).index_copy_(0, pair, products).view_as(weights)
+        by_pixel = products.new_zeros(cells.numel()).index_copy_(0, pair, products)
+        weight_gradient = by_pixel.view(-1, weights.shape[2], weights.shape[1]).transpose(1, 2)
     return feature_gradient, weight_gradient

@@ -36,8 +36,9 @@ def _sum_cells(features, weights, pair, pixel, offsets, sums, n_channels,
 
 @triton.jit
 def _differentiate_pixels(features, weights, cells, gradient, feature_gradient, weight_gradient, n_channels,
-                          n_depths, PAIRS: tl.constexpr, CHANNELS: tl.constexpr):
+                          n_depths, height, PAIRS: tl.constexpr, CHANNELS: tl.constexpr):
     pixel = tl.program_id(0).to(tl.int64)
+    first_pair = pixel // height * n_depths * height + pixel % height
     channel = tl.arange(0, CHANNELS)
     is_channel = channel < n_channels
     feature = tl.load(features + pixel * n_channels + channel, is_channel, 0)
@@ -45,14 +46,15 @@ def _differentiate_pixels(features, weights, cells, gradient, feature_gradient, 
     for first in range(0, n_depths, PAIRS):
         depth = first + tl.arange(0, PAIRS)
         is_depth = depth < n_depths
-        cell = tl.load(cells + pixel * n_depths + depth, is_depth, -1).to(tl.int64)
-        weight = tl.load(weights + pixel * n_depths + depth, is_depth, 0)
+        pair = first_pair + depth * height
+        cell = tl.load(cells + pair, is_depth, -1).to(tl.int64)
+        weight = tl.load(weights + pair, is_depth, 0)
         # Zeros stand for what lies outside: it has no gradient.
         upstream = tl.load(gradient + cell[:, None] * n_channels + channel[None, :],
                            (cell >= 0)[:, None] & is_channel[None, :], 0)
         total += tl.where((cell >= 0)[:, None], weight[:, None] * upstream, 0)
-        tl.store(weight_gradient + pixel * n_depths + depth,
-                 tl.where(cell >= 0, tl.sum(upstream * feature[None, :], 1), 0), is_depth)
+        tl.store(weight_gradient + pair, tl.where(cell >= 0, tl.sum(upstream * feature[None, :], 1), 0),
+                 is_depth)
     tl.store(feature_gradient + pixel * n_channels + channel, tl.sum(total, 0), is_channel)
 
 
@@ -60,8 +62,8 @@ def splat_forward(features: Tensor, weights: Tensor, plan: SplatPlan) -> Tensor:
     """Returns the (n_cells, C) sums.
 
     Args:
-        features: (P, C) contiguous.
-        weights: (P, D) contiguous, of the same dtype.
+        features: (G * H, C) contiguous.
+        weights: (G, D, H) contiguous, of the same dtype.
         plan: their plan.
     """
     n_channels = features.shape[1]
@@ -77,17 +79,17 @@ def splat_backward(features: Tensor, weights: Tensor, gradient: Tensor, cells: T
     """Returns the gradients of features and weights.
 
     Args:
-        features: (P, C) contiguous.
-        weights: (P, D) contiguous, of the same dtype.
+        features: (G * H, C) contiguous.
+        weights: (G, D, H) contiguous, of the same dtype.
         gradient: (n_cells, C) contiguous, of the sums.
-        cells: (P * D,) cell of each pair, -1 outside.
+        cells: (G, D, H) cell of each pair, -1 outside.
     """
-    n_channels, n_depths = features.shape[1], weights.shape[1]
+    n_channels, (_, n_depths, height) = features.shape[1], weights.shape
     results = torch.empty_like(features), torch.empty_like(weights)
     with _device_of(features):
-        _differentiate_pixels[(len(features),)](features, weights, cells, gradient, *results, n_channels,
-                                                n_depths, PAIRS=PAIRS,
-                                                CHANNELS=triton.next_power_of_2(n_channels))
+        _differentiate_pixels[(len(features),)](
+            features, weights, cells, gradient, *results, n_channels, n_depths, height, PAIRS=PAIRS,
+            CHANNELS=triton.next_power_of_2(n_channels))
     return results
 
 
