@@ -85,33 +85,52 @@ window.addEventListener("load", () => {
 </script>'''
 
 
+SPOIL = '''<script>
+document.querySelector("img").src = "data:image/png;base64,AAAA";
+for (const row of document.querySelectorAll("#metrics tbody tr")) row.cells[1].dataset.order = row.rowIndex;
+fetch("https://example.org/font");
+console.error("something is wrong");
+undefinedFunction();
+</script>'''
+
+
 @pytest.fixture(scope='module')
-def findings(tiny_root, metrics_dir, other_dir, tmp_path_factory):
-    """What the page's own check found in the browser."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip('no Chromium here: the page is not opened in a browser')
-    folder = tmp_path_factory.mktemp('browser')
+def page(tiny_root, metrics_dir, other_dir, tmp_path_factory):
+    """A report with every section."""
+    folder = tmp_path_factory.mktemp('page')
     (folder / 'robustness.json').write_text(
         json.dumps(RobustnessReport(SCORES, ['fog'], [1]).to_json()))
     write_report(ReportRequest(
         metrics_dir=metrics_dir, dataroot=tiny_root, version='v1.0-mini', split='mini_val',
         num_samples=1, num_worst=1, resamples=2, compare=other_dir,
         robustness=folder / 'robustness.json'), folder / 'report.html')
-    text = (folder / 'report.html').read_text()
-    opened = folder / 'checked.html'
-    opened.write_text(text.replace('<head>', '<head>' + LISTEN).replace('</body>', CHECK + '</body>'))
+    return (folder / 'report.html').read_text()
+
+
+def opened(page, folder, *, size='1280,900'):
+    """Opens a page in a browser that reaches no network, and returns what its own check found."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip('no Chromium here: the page is not opened in a browser')
+    checked = folder / 'checked.html'
+    checked.write_text(page.replace('<head>', '<head>' + LISTEN).replace('</body>', CHECK + '</body>'))
     done = subprocess.run(
         [browser, '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
          '--disable-background-networking', '--disable-component-update', '--disable-sync',
-         '--enable-logging=stderr', '--v=0', '--window-size=1280,900',
+         '--enable-logging=stderr', '--v=0', f'--window-size={size}',
          '--host-resolver-rules=MAP * ~NOTFOUND', '--virtual-time-budget=10000',
-         f'--user-data-dir={folder / "profile"}', '--dump-dom', f'file://{opened}'],
+         f'--user-data-dir={folder / "profile"}', '--dump-dom', f'file://{checked}'],
         capture_output=True, text=True, timeout=240)
     found = re.search(r'<pre id="findings">(.*?)</pre>', done.stdout, re.DOTALL)
     if found is None:
         pytest.fail(f'the check inside the page did not end:\n{done.stderr[-2000:]}')
     return {**json.loads(html.unescape(found.group(1))), 'console': 'CONSOLE' in done.stderr}
+
+
+@pytest.fixture(scope='module')
+def findings(page, tmp_path_factory):
+    """What is found in the page."""
+    return opened(page, tmp_path_factory.mktemp('browser'))
 
 
 def test_the_console_stays_silent_and_nothing_is_fetched(findings):
@@ -156,3 +175,12 @@ def test_the_keyboard_reaches_and_enlarges_pictures(findings):
 
 def test_the_page_fits_the_window(findings):
     assert not findings['tooWide']
+
+
+def test_a_page_with_defects_would_be_noticed_and_a_narrow_one_fits(page, tmp_path):
+    found = opened(page.replace('</body>', SPOIL + '</body>'), tmp_path, size='500,900')
+    assert found['broken'] == 1 and found['console'] and found['unsorted']
+    assert any('something is wrong' in complaint for complaint in found['complaints'])
+    assert any('undefinedFunction' in complaint for complaint in found['complaints'])
+    assert found['fetched'] == ['https://example.org/font']
+    assert not found['tooWide']

@@ -1,5 +1,6 @@
 """Tables: what a cell shows and sorts by, figures that do not exist, text that stays text."""
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -48,7 +49,16 @@ def test_a_table_is_well_formed_and_escapes_heads():
     table = ElementTree.fromstring(sortable_table(
         '"a" & b', [Head('<x>', 'a "meaning"', 'm'), Head('y')],
         [('row', [figure_cell(1.0, (0.5, 1.5))])], ('mean', [Cell('–')])))
-    rows = [[''.join(cell.itertext()) for cell in row] for row in table.iter('tr')]
+    rows = [[''.join(cell.itertext()).strip() for cell in row] for row in table.iter('tr')]
     assert rows == [['<x>m', 'y'], ['row', '1.000 0.500–1.500'], ['mean', '–']]
     assert table.attrib['aria-label'] == '"a" & b'
     assert table.attrib['tabindex'] == '0'
+
+
+def test_a_column_keeps_room_for_its_longest_note_in_every_row():
+    table = sortable_table('t', [Head('a'), Head('b'), Head('c')], [
+        ('x', [Cell('1', note='(12)'), Cell('2')]), ('y', [Cell('3'), Cell('4')])],
+        ('z', [Cell('5'), Cell('6')]))
+    assert re.findall(r'<td>(.*?)</td>', table) == [
+        '1 <small style="min-width:4ch">(12)</small>', '2', '3 <small style="min-width:4ch"></small>', '4',
+        '5 <small style="min-width:4ch"></small>', '6']

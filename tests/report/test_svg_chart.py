@@ -57,3 +57,9 @@ def test_bars_are_as_long_as_their_values():
 
 def test_bars_without_boxes_are_empty():
     assert ' width="0.0"' in bar_chart([('car', (0,))], ('truth',), title='t')
+
+
+def test_a_whole_bar_may_stand_for_more_than_the_largest_value():
+    widths = [float(re.search(r' width="([\d.]+)"', bar_chart(
+        [('fog', (0.5,))], ('severity-1',), title='t', least=least)).group(1)) for least in (0, 1)]
+    assert widths[1] == pytest.approx(widths[0] / 2, abs=0.1)

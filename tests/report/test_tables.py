@@ -55,4 +55,4 @@ def test_intervals_stand_behind_the_means_and_the_classes_that_have_objects(metr
     assert '<span class="spread">0.013–0.487</span>' in head
     table = class_table(metrics, ('car', 'bus'), {'car': 4}, RESAMPLED)
     # Once for cars, once in the means; a class without objects has none.
-    assert table.count('<small>0.025–0.975</small>') == 2
+    assert table.count('>0.025–0.975</small>') == 2

@@ -2,7 +2,7 @@
 import math
 from dataclasses import dataclass
 from html import escape
-from typing import Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 NOTHING = '–'
 MINUS = '−'
@@ -37,12 +37,18 @@ class Cell:
     style: str = ''
     share: Optional[float] = None
 
-    def html(self) -> str:
-        """Returns the cell."""
+    def html(self, note_width: int = 0) -> str:
+        """Returns the cell.
+
+        Args:
+            note_width: room for the note in digits, also where there is none, so that the texts of a
+                column stand below each other.
+        """
         style = f' class="{self.style}"' if self.style else ''
         order = '' if self.order is None else f' data-order="{self.order:.6g}"'
         bar = '' if self.share is None else f' style="--share:{100 * self.share:.1f}%"'
-        note = f' <small>{self.note}</small>' if self.note else ''
+        room = f' style="min-width:{note_width}ch"' if note_width else ''
+        note = f' <small{room}>{self.note}</small>' if self.note or room else ''
         return f'<td{style}{order}{bar}>{self.text}{note}</td>'
 
 
@@ -62,18 +68,31 @@ def sortable_table(label: str, heads: Sequence[Head], rows: Sequence[Row],
     head = ''.join(
         f'<th scope="col" title="{escape(column.meaning)}"><button type="button">'
         f'{escape(column.name)}<small>{escape(column.unit)}</small></button></th>' for column in heads)
-    body = ''.join(table_row(row) for row in rows)
-    below = f'<tfoot>{table_row(foot)}</tfoot>' if foot else ''
+    widths = note_widths([*rows, foot] if foot else rows)
+    body = ''.join(table_row(row, widths) for row in rows)
+    below = f'<tfoot>{table_row(foot, widths)}</tfoot>' if foot else ''
     # A region that scrolls must take the keyboard's focus.
     return (f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">'
             f'<table class="sortable"><thead><tr>{head}</tr></thead>'
             f'<tbody>{body}</tbody>{below}</table></div>')
 
 
-def table_row(row: Row) -> str:
-    """Returns one row."""
+def note_widths(rows: Sequence[Row]) -> List[int]:
+    """Returns the length of the longest note of each column behind that of the names."""
+    columns = zip(*(cells for _, cells in rows))
+    return [max(len(cell.note) for cell in column) for column in columns]
+
+
+def table_row(row: Row, widths: Sequence[int]) -> str:
+    """Returns one row.
+
+    Args:
+        row: name and cells.
+        widths: see note_widths.
+    """
     name, cells = row
-    return f'<tr><th scope="row">{name}</th>{"".join(cell.html() for cell in cells)}</tr>'
+    return (f'<tr><th scope="row">{name}</th>'
+            f'{"".join(cell.html(width) for cell, width in zip(cells, widths))}</tr>')
 
 
 def figure_text(value: Optional[float], digits: int = 3) -> str:

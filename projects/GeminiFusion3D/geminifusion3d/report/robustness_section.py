@@ -104,7 +104,7 @@ def suite_chart(suite: Mapping[str, Any]) -> str:
                                       if clean else 0.0 for severity in suite['severities']])
             for name in suite['corruptions']]
     return bar_chart(rows, [f'severity-{severity}' for severity in suite['severities']],
-                     title='NDS kept under corruption', name_width=190, digits=2)
+                     title='NDS kept under corruption', name_width=190, digits=2, least=1.0)
 
 
 def suite_table(suite: Mapping[str, Any]) -> str:

@@ -49,7 +49,9 @@ details{margin:6px 0 0}summary{cursor:pointer;color:var(--accent);font-size:14px
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 td small,th small{color:var(--soft);font-weight:400;font-size:12px}
-tbody th,tfoot th,thead th:first-child{text-align:left;font-weight:500}
+td small{display:inline-block;text-align:left}
+tbody th,tfoot th,thead th:first-child{text-align:left;font-weight:500;
+position:sticky;left:0;background:var(--paper)}
 thead th{vertical-align:bottom}
 thead button{all:unset;cursor:pointer;font-size:13px;font-weight:600;color:var(--soft)}
 thead button:focus-visible{outline:2px solid var(--accent);border-radius:3px}
@@ -57,7 +59,7 @@ thead button small{display:block;font-size:11px;line-height:1.1;min-height:12px;
 overflow:hidden;text-overflow:ellipsis}
 th[aria-sort] button{color:var(--accent)}
 th[aria-sort=descending] button::after{content:" ↓"}th[aria-sort=ascending] button::after{content:" ↑"}
-tbody tr:hover{background:var(--hover)}
+tbody tr:hover,tbody tr:hover th{background:var(--hover)}
 tfoot th,tfoot td{font-weight:650;border-bottom:0;border-top:2px solid var(--line)}
 td.ap{background:linear-gradient(90deg,var(--bar) var(--share),transparent 0) no-repeat;
 background-size:calc(100% - 8px) 72%;background-position:4px 50%}
@@ -68,7 +70,7 @@ figure{margin:0}
 .wide-charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(520px,100%),1fr));gap:26px}
 .small,.wide{position:relative}
 .small figcaption,.wide figcaption{font-weight:600;display:flex;justify-content:space-between}
-.small figcaption{white-space:nowrap;gap:6px}
+.small figcaption{flex-wrap:wrap;gap:0 6px}
 .small figcaption b{font-size:13px;color:var(--soft);font-weight:500;font-variant-numeric:tabular-nums}
 .none{position:absolute;left:0;right:0;top:48%;text-align:center;color:var(--soft)}
 .chart{display:block;width:100%;height:auto;font-size:10.5px}.chart.bars{font-size:12px}

@@ -9,6 +9,8 @@ VARIANTS_CSS = '''
 @media(max-width:1000px){.cards{grid-template-columns:repeat(auto-fit,minmax(130px,1fr))}
 .views{grid-template-columns:1fr}.rig{grid-template-columns:repeat(3,1fr)}
 header,main,footer{padding-left:14px;padding-right:14px}section{padding:16px 14px}}
+@media(max-width:640px){.rig{grid-template-columns:repeat(2,1fr)}.cards{grid-template-columns:1fr 1fr}
+.about .count{margin-left:0}.about code{margin-left:0;overflow-wrap:anywhere}tbody th{white-space:normal}}
 @media print{nav{display:none}body{background:#fff;font-size:11px;-webkit-print-color-adjust:exact;
 print-color-adjust:exact}.controls{display:none}section{border:0;padding:8px 0;margin:8px 0}
 .sample,.small,.wide,tr,.cards,.question{break-inside:avoid}h2,h3,.note,thead{break-after:avoid}

@@ -124,7 +124,7 @@ def grid(x_axis: Axis, y_axis: Axis, frame: Frame) -> str:
 
 
 def bar_chart(rows: Sequence[Tuple[str, Sequence[float]]], styles: Sequence[str], *, title: str,
-              width: float = 1100, name_width: float = 150, digits: int = 0) -> str:
+              width: float = 1100, name_width: float = 150, digits: int = 0, least: float = 0) -> str:
     """Returns horizontal bars, one group per row and one bar per style, the value at its end.
 
     Args:
@@ -134,10 +134,11 @@ def bar_chart(rows: Sequence[Tuple[str, Sequence[float]]], styles: Sequence[str]
         width: of the whole chart.
         name_width: room for the names.
         digits: behind the point of the values.
+        least: what a bar of the whole width stands for at least; 0 for the largest value.
     """
     bar, gap = 11, 10
     group = bar * len(styles) + gap
-    most = max((value for _, values in rows for value in values), default=0) or 1
+    most = max((least, *(value for _, values in rows for value in values))) or 1
     scale = (width - name_width - 60) / most
     parts = []
     for index, (name, values) in enumerate(rows):
