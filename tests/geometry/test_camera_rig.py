@@ -86,3 +86,24 @@ def test_a_missing_matrix_is_named():
     del meta['img_aug_matrix']
     with pytest.raises(ValueError, match=r"needs metainfo \['img_aug_matrix'\].*meta_keys"):
         CameraRig.from_metas([meta], device=torch.device('cpu'))
+
+
+def test_a_sample_alone_has_the_matrices_that_it_has_in_its_batch():
+    rng = np.random.default_rng(1)
+    metas = [random_meta(rng), {**random_meta(rng), 'camera_present': [False]}]
+    batch = CameraRig.from_metas(metas, device=torch.device('cpu'))
+    for sample, meta in enumerate(metas):
+        alone, cut = CameraRig.from_metas([meta], device=torch.device('cpu')), batch.of_sample(sample)
+        for name in ('lidar_from_ray', 'ray_from_lidar', 'is_present'):
+            assert torch.equal(getattr(alone, name), getattr(cut, name))
+        assert alone.fingerprints == cut.fingerprints
+
+
+def test_fingerprints_differ_as_soon_as_anything_about_the_cameras_does():
+    shifted, turned = np.eye(4), np.eye(4)
+    shifted[0, 3] = 1e-3
+    turned[0, 0] = -1
+    metas = [meta_of(), meta_of(img_aug=shifted), meta_of(lidar_aug=turned),
+             {**meta_of(), 'camera_present': [False]}, {**meta_of(), 'camera_present': [True]}]
+    fingerprints = CameraRig.from_metas(metas, device=torch.device('cpu')).fingerprints
+    assert len(set(fingerprints)) == 4 and fingerprints[0] == fingerprints[4]
