@@ -1,4 +1,7 @@
 """How a tool ends: exit codes and one line on stderr."""
+import subprocess
+import sys
+
 import pytest
 
 from geminifusion3d.cli import run_cli
@@ -39,3 +42,27 @@ def test_ctrl_c_is_exit_code_130(capsys):
 def test_a_defect_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run_cli(lambda: 1 // 0)
+
+
+AT_ONCE = '''
+import atexit, sys
+from geminifusion3d.cli import run_cli, skip_finalisation
+
+class Finalised:
+    def __del__(self):
+        print('finalised')
+
+kept = Finalised()
+atexit.register(print, 'exit handler')
+if 'skip' in sys.argv:
+    skip_finalisation()
+print('done', end=' ')
+run_cli(lambda: 3)
+'''
+
+
+@pytest.mark.parametrize('arguments, expected', [
+    ([], 'done exit handler\nfinalised\n'), (['skip'], 'done exit handler\n')])
+def test_finalisation_is_skipped_on_request_but_no_output_is_lost(arguments, expected):
+    ended = subprocess.run([sys.executable, '-c', AT_ONCE, *arguments], text=True, capture_output=True)
+    assert (ended.returncode, ended.stdout) == (3, expected)

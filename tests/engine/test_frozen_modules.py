@@ -1,4 +1,5 @@
 """Frozen parts stay as they were loaded, statistics included, and the rest trains."""
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,8 @@ def test_a_training_leaves_frozen_parts_alone_on_one_process_and_on_two(tmp_path
     start = plain / 'run/epoch_1.pth'
     option = f'load_from={start}'
     run_train(config, tmp_path / 'one', '--cfg-options', option)
-    assert in_processes(2, lambda: run_train(config, tmp_path / 'two', '--launcher', 'pytorch',
-                                             '--cfg-options', option)) == [0, 0]
+    assert in_processes(2, partial(run_train, config, tmp_path / 'two', '--launcher', 'pytorch',
+                                   '--cfg-options', option)) == [0, 0]
     before = read_checkpoint(start)['state_dict']
     for run in ('one', 'two'):
         after = read_checkpoint(tmp_path / run / 'epoch_4.pth')['state_dict']

@@ -1,6 +1,7 @@
 """The hooks of training: loss curve, finite losses, seeds."""
 import json
 import random
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -116,8 +117,8 @@ def test_the_tokens_of_a_batch_are_those_of_its_samples() -> None:
 def test_a_bad_sample_of_one_process_is_skipped_by_both(tmp_path: Path) -> None:
     extra = SKIPPING + "train_dataloader['dataset']['poison'] = [5]\ntrain_dataloader['batch_size'] = 4\n"
     config = write_config(tmp_path, extra=extra)
-    assert in_processes(2, lambda: run_train(config, tmp_path / 'run', '--launcher', 'pytorch',
-                                             '--cfg-options', 'train_cfg.max_epochs=3')) == [0, 0]
+    assert in_processes(2, partial(run_train, config, tmp_path / 'run', '--launcher', 'pytorch',
+                                   '--cfg-options', 'train_cfg.max_epochs=3')) == [0, 0]
     # Two processes of four samples see all eight in each iteration: every step meets the bad one.
     rows = read_curve(tmp_path / 'run/loss_curve.jsonl')
     assert ['the loss is not finite' in row['skipped'] for row in rows] == [True] * 3

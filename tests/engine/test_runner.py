@@ -1,6 +1,7 @@
 """Training repeats itself, continues exactly after a kill, and uses several CPU processes."""
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict
 
@@ -99,7 +100,7 @@ def test_kill_while_a_checkpoint_is_written_leaves_the_previous_one(
     config = write_config(tmp_path, extra=extra)
     work_dir = tmp_path / 'run'
     keep_option = f'default_hooks.checkpoint.max_keep_ckpts={keep}'
-    assert in_processes(1, lambda: run_train(config, work_dir, '--cfg-options', keep_option)
+    assert in_processes(1, partial(run_train, config, work_dir, '--cfg-options', keep_option)
                         ) == [-signal.SIGKILL]
     assert (work_dir / 'epoch_3.pth.part').exists()
     for path in work_dir.glob('*.pth'):
@@ -147,8 +148,8 @@ def test_one_process_and_two_give_the_same_evaluation(trained: Dict[str, Path],
                                                       tmp_path: Path) -> None:
     checkpoint = trained['run'] / 'epoch_4.pth'
     alone = run_test(trained['config'], checkpoint, tmp_path / 'alone')
-    assert in_processes(2, lambda: run_test(trained['config'], checkpoint, tmp_path / 'both',
-                                            '--launcher', 'pytorch')) == [0, 0]
+    assert in_processes(2, partial(run_test, trained['config'], checkpoint, tmp_path / 'both',
+                                   '--launcher', 'pytorch')) == [0, 0]
     # Seven samples over two processes: one is evaluated twice and must be counted once.
     assert alone['toy/count'] == alone['toy/distinct'] == 7
     assert logged_metrics(tmp_path / 'both') == alone
@@ -158,12 +159,12 @@ def test_two_processes_on_a_cpu_train_and_resume_exactly(tmp_path: Path) -> None
     extra = "custom_hooks.append(dict(type='SyncBuffersHook'))\n"
     config = write_config(tmp_path, extra=extra)
     whole, resumed = tmp_path / 'whole', tmp_path / 'resumed'
-    assert in_processes(2, lambda: run_train(config, whole, '--launcher', 'pytorch',
-                                             '--cfg-options', KEEP_ALL)) == [0, 0]
+    assert in_processes(2, partial(run_train, config, whole, '--launcher', 'pytorch',
+                                   '--cfg-options', KEEP_ALL)) == [0, 0]
     resumed.mkdir()
     shutil.copy(whole / 'epoch_2.pth', resumed / 'epoch_2.pth')
-    assert in_processes(2, lambda: run_train(config, resumed, '--launcher', 'pytorch',
-                                             '--resume', 'auto')) == [0, 0]
+    assert in_processes(2, partial(run_train, config, resumed, '--launcher', 'pytorch',
+                                   '--resume', 'auto')) == [0, 0]
     assert_same_state(whole / 'epoch_4.pth', resumed / 'epoch_4.pth')
     # The evaluation during training saw the buffers that the checkpoint holds.
     assert logged_metrics(whole) == run_test(config, whole / 'epoch_4.pth', tmp_path / 'test')

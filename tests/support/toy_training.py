@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence
 
@@ -199,22 +201,44 @@ def logged_metrics(work_dir: Path) -> Dict[str, float]:
 
 
 def in_processes(count: int, run: Callable[[], Any]) -> List[int]:
-    """Runs a function in forked processes as torchrun would; returns their exit codes."""
+    """Runs a function in processes as torchrun would; prints what those that failed said.
+
+    They are forked from a process that has imported everything and run nothing: a fork of this one could
+    inherit a lock that one of its threads holds.
+
+    Args:
+        count: how many processes.
+        run: what each does; pickled, so a function of a module of tests/support, or a partial of one.
+
+    Returns:
+        Their exit codes; None for one that did not end.
+    """
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-    context = multiprocessing.get_context('fork')
-    processes = [context.Process(target=_in_rank, args=(run, rank, count, port))
-                 for rank in range(count)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(200)
-    return [process.exitcode for process in processes]
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload([__name__, 'geminifusion3d.registered'])
+    with tempfile.TemporaryDirectory() as folder:
+        logs = [Path(folder) / f'rank{rank}.log' for rank in range(count)]
+        processes = [context.Process(target=_in_rank, args=(run, rank, count, port, logs[rank]))
+                     for rank in range(count)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(100)
+        codes = [process.exitcode for process in processes]
+        for process, log in zip(processes, logs):
+            process.kill()
+            if process.exitcode != 0:
+                print(f'--- {log.name}, exit code {process.exitcode}\n{log.read_text()}')
+    return codes
 
 
-def _in_rank(run: Callable[[], Any], rank: int, count: int, port: int) -> None:
-    """Runs a function as one of several processes."""
+def _in_rank(run: Callable[[], Any], rank: int, count: int, port: int, log: Path) -> None:
+    """Runs a function as one of several processes, all it says into a file."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(file, stream.fileno())
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count),
                       MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
     torch.set_num_threads(1)

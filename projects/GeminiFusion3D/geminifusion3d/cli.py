@@ -1,4 +1,6 @@
 """How every command line tool starts: one clear line for a mistake, no traceback, honest exit codes."""
+import atexit
+import os
 import sys
 from typing import Callable, NoReturn, Optional
 
@@ -6,6 +8,18 @@ from .errors import UserError
 
 EXIT_COULD_NOT_RUN = 2
 EXIT_INTERRUPTED = 130
+
+_skips_finalisation = False
+
+
+def skip_finalisation() -> None:
+    """Makes `run_cli` end this process right after its exit handlers.
+
+    For whoever started threads that nothing stops: those of gloo outlive their process group, and now
+    and then abort a process that has done its work ('terminate called without an active exception').
+    """
+    global _skips_finalisation
+    _skips_finalisation = True
 
 
 def run_cli(main: Callable[[], Optional[int]]) -> NoReturn:
@@ -24,4 +38,9 @@ def run_cli(main: Callable[[], Optional[int]]) -> NoReturn:
     except KeyboardInterrupt:
         print('interrupted: finished parts are kept, the same command continues', file=sys.stderr)
         code = EXIT_INTERRUPTED
+    if _skips_finalisation:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)

@@ -11,6 +11,7 @@ from unittest import mock
 import torch
 from mmengine.dist import init_dist
 
+from ..cli import skip_finalisation
 from ..errors import UserError
 
 
@@ -29,6 +30,7 @@ def start_process_group(launcher: str, dist_cfg: Mapping[str, Any]) -> None:
     Raises:
         UserError: if a launcher's variables are absent, or there are fewer GPUs than processes.
     """
+    skip_finalisation()
     try:
         if runs_on_gpu():
             _check_device_count()
