@@ -83,6 +83,18 @@ def test_resumed_run_ends_like_an_uninterrupted_one(trained: Dict[str, Path], tm
     assert (work_dir / 'loss_curve.jsonl').read_bytes() == curve
 
 
+@pytest.mark.parametrize('argument', ['auto', 'epoch_2.pth'])
+def test_a_resumed_training_needs_no_pretrained_file(trained: Dict[str, Path], tmp_path: Path,
+                                                     argument: str) -> None:
+    absent = "model['init_cfg'] = dict(type='Pretrained', checkpoint='absent.pth')\n"
+    config, work_dir = write_config(tmp_path, extra=absent), tmp_path / 'run'
+    with pytest.raises(FileNotFoundError, match='absent.pth'):
+        run_train(config, work_dir, '--resume', 'auto')
+    shutil.copy(trained['run'] / 'epoch_2.pth', work_dir / 'epoch_2.pth')
+    run_train(config, work_dir, '--resume', argument.replace('epoch', str(work_dir / 'epoch')))
+    assert_same_state(trained['run'] / 'epoch_4.pth', work_dir / 'epoch_4.pth')
+
+
 def test_iteration_based_training_resumes_exactly(tmp_path: Path) -> None:
     config = write_config(tmp_path, extra=ITERATIONS)
     run_train(config, tmp_path / 'whole', '--cfg-options', KEEP_ALL)

@@ -10,7 +10,7 @@ import socket
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import torch
 from mmdet3d.registry import DATASETS, HOOKS, METRICS, MODELS
@@ -97,8 +97,8 @@ class ToyDataset(Dataset):
 class ToyModel(BaseModel):
     """A small network with dropout and batch norm, so that random and buffer states matter."""
 
-    def __init__(self, *, width: int, poison_at: int = -1) -> None:
-        super().__init__()
+    def __init__(self, *, width: int, poison_at: int = -1, init_cfg: Optional[Dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
         self.layers = nn.Sequential(nn.Linear(1, width), nn.BatchNorm1d(width), nn.Dropout(0.3),
                                     nn.Linear(width, 1))
         self.poison_at, self.calls = poison_at, 0

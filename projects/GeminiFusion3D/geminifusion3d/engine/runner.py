@@ -3,9 +3,9 @@
 The delta to `mmengine.runner.Runner` 0.10.7, method by method: processes on CPUs (`setup_env`,
 `wrap_model`), parts that are frozen or forget their activations (`wrap_model`, `train`), a learning rate
 and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`),
-checkpoints that are read safely, fit the model and are written whole (`load_or_resume`,
-`load_checkpoint`, `save_checkpoint`), collected results inside the work directory (`build_evaluator`),
-and a console that shows progress only (`build_logger`).
+checkpoints that are read safely, fit the model and are written whole (`_init_model_weights`,
+`load_or_resume`, `load_checkpoint`, `save_checkpoint`), collected results inside the work directory
+(`build_evaluator`), and a console that shows progress only (`build_logger`).
 """
 import logging
 import os
@@ -48,6 +48,9 @@ NOT_FOR_CONSOLE = ('Config:\n', 'Hooks will be executed in the following order',
 @RUNNERS.register_module()
 class GeminiRunner(Runner):
     """mmengine's Runner for CPUs and GPUs alike, with safe checkpoints (see the module)."""
+
+    # What `_find_checkpoint` found, in a list; None before it has looked.
+    _found: Optional[List[Optional[Path]]] = None
 
     def setup_env(self, env_cfg: Dict[str, Any]) -> None:
         """Joins the process group with a backend that the machine has, then does as the host.
@@ -145,6 +148,12 @@ class GeminiRunner(Runner):
                 handler.addFilter(_is_for_console)
         return logger
 
+    def _init_model_weights(self) -> None:
+        """As the host's, unless a checkpoint replaces all weights: then no pretrained file is asked for."""
+        if self._resume and self._find_checkpoint() is not None:
+            return
+        super()._init_model_weights()
+
     def load_or_resume(self) -> None:
         """Resumes from the newest readable checkpoint; loads strictly, but for `load_cfg` in training."""
         if self._has_loaded:
@@ -152,11 +161,8 @@ class GeminiRunner(Runner):
         is_training = isinstance(self._train_loop, BaseLoop)
         if is_training and is_main_process():
             _remove_parts(Path(self.work_dir))
-        source = self._load_from
-        if self._resume and source is None:
-            found = [find_resumable(Path(self.work_dir)) if is_main_process() else None]
-            broadcast_object_list(found)
-            source = found[0]
+        source = self._find_checkpoint()
+        if self._resume and self._load_from is None:
             self.logger.info(f'resuming from {source}' if source else
                              f'no checkpoint in {self.work_dir} yet: starting from the beginning')
         elif self._resume:
@@ -167,6 +173,16 @@ class GeminiRunner(Runner):
             check_same_batches(real, self.message_hub.get_info(BATCHES, real))
         elif source is not None:
             self.load_checkpoint(source, strict=not is_training)
+
+    def _find_checkpoint(self) -> Optional[Union[str, Path]]:
+        """Returns what to load or to resume from; looks for the newest checkpoint once."""
+        if not self._resume or self._load_from is not None:
+            return self._load_from
+        if self._found is None:
+            found = [find_resumable(Path(self.work_dir)) if is_main_process() else None]
+            broadcast_object_list(found)
+            self._found = found
+        return self._found[0]
 
     def load_checkpoint(self, filename: str, map_location: Union[str, Callable] = 'cpu',
                         strict: bool = True, revise_keys: Optional[list] = None) -> Dict[str, Any]:
