@@ -8,7 +8,7 @@ when the cloud has its voxels, or the voxel its points, is dropped.
 import torch
 from torch import Tensor
 
-from .voxel_groups import VoxelGroups
+from .voxel_groups import VoxelGroups, group_equal
 
 
 def keep_first(groups: VoxelGroups, max_points: int, max_voxels: int) -> VoxelGroups:
@@ -20,36 +20,32 @@ def keep_first(groups: VoxelGroups, max_points: int, max_voxels: int) -> VoxelGr
         max_voxels: most voxels of a cloud.
     """
     is_kept_voxel = _arrival_of_voxels(groups) < max_voxels
-    is_kept_point = ((rank_in_group(groups.voxel_of_point) < max_points)
+    is_kept_point = ((_ranks(groups.by_voxel, groups.voxel_of_point, groups.offsets) < max_points)
                      & is_kept_voxel[groups.voxel_of_point])
     new_row = is_kept_voxel.cumsum(0) - 1
-    return VoxelGroups(groups.points[is_kept_point],
-                       new_row[groups.voxel_of_point[is_kept_point]],
-                       groups.coordinates_bzyx[is_kept_voxel], groups.centres_m[is_kept_voxel])
+    by_voxel, voxel_of_point, offsets = group_equal(new_row[groups.voxel_of_point[is_kept_point]])
+    return VoxelGroups(groups.points[is_kept_point], voxel_of_point, groups.coordinates_bzyx[is_kept_voxel],
+                       groups.centres_m[is_kept_voxel], by_voxel, offsets)
 
 
-def rank_in_group(group: Tensor) -> Tensor:
-    """Counts, for each element, the earlier elements of its group.
+def rank_in_group(key: Tensor) -> Tensor:
+    """Counts, for each element, the earlier elements of the same key.
 
     Args:
-        group: (N,) int64, the group of each element, not negative.
+        key: (N,) integers.
     """
-    order = group.argsort(stable=True)
-    sizes = torch.bincount(group)
-    first = (sizes.cumsum(0) - sizes)[group[order]]
-    rank = torch.empty_like(group)
-    rank[order] = torch.arange(len(group), device=group.device) - first
-    return rank
+    return _ranks(*group_equal(key))
+
+
+def _ranks(by_group: Tensor, group: Tensor, offsets: Tensor) -> Tensor:
+    """Counts, for each element, the earlier elements of its group; see group_equal."""
+    place = torch.arange(len(group), device=group.device)
+    return torch.empty_like(place).index_copy_(0, by_group, place) - offsets[group]
 
 
 def _arrival_of_voxels(groups: VoxelGroups) -> Tensor:
     """Numbers the voxels of each cloud in the order in which their first points come."""
-    n_points = len(groups.points)
-    position = torch.arange(n_points, device=groups.points.device)
-    n_voxels = len(groups.coordinates_bzyx)
-    first_point = position.new_full((n_voxels,), n_points).scatter_reduce(
-        0, groups.voxel_of_point, position, reduce='amin')
-    by_arrival = first_point.argsort()
-    arrival = torch.empty_like(first_point)
+    by_arrival = groups.by_voxel[groups.offsets[:-1]].argsort()
+    arrival = torch.empty_like(by_arrival)
     arrival[by_arrival] = rank_in_group(groups.coordinates_bzyx[by_arrival, 0])
     return arrival

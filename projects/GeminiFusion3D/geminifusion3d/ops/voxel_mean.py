@@ -1,21 +1,19 @@
 """The mean of what stands in each voxel."""
-import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .voxel_groups import VoxelGroups
 
 
 def mean_per_voxel(values: Tensor, groups: VoxelGroups) -> Tensor:
-    """Averages the rows of each voxel's points.
+    """Averages the rows of each voxel's points, always summed in the order of the points.
 
     Args:
-        values: (P, C) one row a point of the groups.
+        values: (P, C) floating-point, one row a point of the groups.
         groups: points in voxels.
 
     Returns:
         (M, C) one row a voxel.
     """
-    n_voxels = len(groups.coordinates_bzyx)
-    count = torch.bincount(groups.voxel_of_point, minlength=n_voxels)
-    total = values.new_zeros(n_voxels, values.shape[1]).index_add_(0, groups.voxel_of_point, values)
-    return total / count.unsqueeze(1)
+    total = F.embedding_bag(groups.by_voxel, values, groups.offsets, mode='sum', include_last_offset=True)
+    return total / groups.offsets.diff().unsqueeze(1)
