@@ -23,7 +23,7 @@ from geminifusion3d.geometry.boxes import points_in_boxes
 from geminifusion3d.sensors import GeminiLoadPoints, GeminiNuScenesDataset
 from geminifusion3d.sensors.object_database import FORMAT, POINT_COLUMNS
 
-from .join_objects import Objects, join_objects
+from .join_objects import Objects, join_objects, write_part
 from .parallel import map_with_progress
 
 
@@ -100,7 +100,7 @@ def _cut_scenes(source: _Source, digest: str, workers: int) -> List[Path]:
     scenes: Dict[str, List[int]] = {}
     for index in range(len(source.dataset)):
         scenes.setdefault(source.dataset.get_data_info(index)['scene_token'], []).append(index)
-    parts = [source.parts_dir / f'{digest[:16]}-{token}.npz' for token in scenes]
+    parts = [source.parts_dir / f'{digest[:16]}-{token}.objects' for token in scenes]
     source.parts_dir.mkdir(exist_ok=True)
     for leftover in set(source.parts_dir.iterdir()) - set(parts):
         leftover.unlink()
@@ -124,7 +124,7 @@ def _cut_scene(source: _Source, task: Tuple[Sequence[int], Path]) -> None:
         num_points=np.array([len(clouds[index]) for index in by_class], dtype=np.int64),
         points=np.concatenate([empty, *(clouds[index] for index in by_class)]))
     with atomic_write(part) as unfinished, unfinished.open('wb') as file:
-        np.savez(file, **objects._asdict())
+        write_part(file, objects)
 
 
 def _cut_keyframe(source: _Source, index: int) -> Tuple[np.ndarray, np.ndarray, List[np.ndarray]]:

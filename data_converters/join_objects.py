@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Dict, Iterator, NamedTuple, Sequence
+from typing import BinaryIO, Dict, NamedTuple, Sequence, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -19,16 +19,37 @@ class Objects(NamedTuple):
     """Objects of one scene, sorted by label.
 
     Attributes:
-        boxes: (N, 9) float32, bottom centre, LiDAR frame of their keyframe.
         labels: (N,) int64.
         num_points: (N,) int64.
+        boxes: (N, 9) float32, bottom centre, LiDAR frame of their keyframe.
         points: (P, 5) float32, object after object.
     """
 
-    boxes: np.ndarray
     labels: np.ndarray
     num_points: np.ndarray
+    boxes: np.ndarray
     points: np.ndarray
+
+
+def write_part(file: BinaryIO, objects: Objects) -> None:
+    """Writes one scene's objects: four arrays in numpy's plain format, one behind the other.
+
+    Args:
+        file: where to write.
+        objects: the objects.
+    """
+    for array in objects:
+        np.save(file, array, allow_pickle=False)
+
+
+def read_part(path: Path) -> Objects:
+    """Reads what write_part wrote.
+
+    Args:
+        path: the file.
+    """
+    with path.open('rb') as file:
+        return Objects(*(np.load(file, allow_pickle=False) for _ in Objects._fields))
 
 
 def join_objects(parts: Sequence[Path], folder: Path, metainfo: Dict[str, object]) -> None:
@@ -43,8 +64,8 @@ def join_objects(parts: Sequence[Path], folder: Path, metainfo: Dict[str, object
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     writer = _Writer(unfinished, parts)
-    for objects in _read(tqdm(parts, desc='joining the ground-truth database')):
-        writer.append(objects)
+    for part in tqdm(parts, desc='joining the ground-truth database'):
+        writer.append(read_part(part))
     writer.close()
     counts = {name: int(count) for name, count in zip(CLASS_NAMES, writer.num_objects)}
     with (unfinished / 'database.json').open('w') as file:
@@ -55,19 +76,16 @@ def join_objects(parts: Sequence[Path], folder: Path, metainfo: Dict[str, object
 
 
 class _Writer:
-    """Fills arrays whose sizes are known beforehand, one scene after the other."""
+    """Fills files whose sizes are known beforehand, one scene after the other."""
 
     def __init__(self, folder: Path, parts: Sequence[Path]) -> None:
-        labels, num_points = (np.concatenate(arrays) for arrays in zip(*(
-            (objects.labels, objects.num_points) for objects in _read(parts, 'labels', 'num_points'))))
+        labels, num_points = (np.concatenate(arrays) for arrays in zip(*map(_read_sizes, parts)))
         self.num_objects = np.bincount(labels, minlength=len(CLASS_NAMES))
-        self._first_object = np.zeros(len(CLASS_NAMES), np.int64)
-        self._first_point = np.zeros(len(CLASS_NAMES), np.int64)
-        self._boxes, self._points, self._ends = {}, {}, {}
+        self._boxes, self._points = {}, {}
         for label in np.flatnonzero(self.num_objects).tolist():
             name, sizes = CLASS_NAMES[label], num_points[labels == label]
-            self._ends[label] = _new_array(array_path(folder, name, 'ends'), np.int64, (len(sizes),))
-            self._ends[label][:] = sizes.cumsum()
+            with _new_array(array_path(folder, name, 'ends'), np.int64, sizes.shape) as ends:
+                sizes.cumsum().tofile(ends)
             self._boxes[label] = _new_array(array_path(folder, name, 'boxes'), np.float32,
                                             (len(sizes), BOX_COLUMNS))
             self._points[label] = _new_array(array_path(folder, name, 'points'), np.float32,
@@ -75,31 +93,32 @@ class _Writer:
 
     def append(self, objects: Objects) -> None:
         """Adds one scene."""
-        point_labels = objects.labels.repeat(objects.num_points)
-        for label in np.unique(objects.labels).tolist():
-            boxes, points = objects.boxes[objects.labels == label], objects.points[point_labels == label]
-            first_object, first_point = self._first_object[label], self._first_point[label]
-            self._boxes[label][first_object:first_object + len(boxes)] = boxes
-            self._points[label][first_point:first_point + len(points)] = points
-            self._first_object[label] += len(boxes)
-            self._first_point[label] += len(points)
+        last_point = objects.num_points.cumsum()
+        labels, firsts = np.unique(objects.labels, return_index=True)
+        for label, first, end in zip(labels.tolist(), firsts, [*firsts[1:], len(objects.labels)]):
+            first_point = last_point[first] - objects.num_points[first]
+            objects.boxes[first:end].tofile(self._boxes[label])
+            objects.points[first_point:last_point[end - 1]].tofile(self._points[label])
 
     def close(self) -> None:
         """Hands everything to the file system."""
-        for array in (*self._boxes.values(), *self._points.values(), *self._ends.values()):
-            array.flush()
+        for file in (*self._boxes.values(), *self._points.values()):
+            file.close()
 
 
-def _new_array(path: Path, dtype: type, shape: tuple) -> np.memmap:
-    return np.lib.format.open_memmap(path, mode='w+', dtype=dtype, shape=shape)
+def _read_sizes(path: Path) -> Tuple[np.ndarray, np.ndarray]:
+    """Returns the labels and the numbers of points, which stand before the rest."""
+    with path.open('rb') as file:
+        return np.load(file, allow_pickle=False), np.load(file, allow_pickle=False)
 
 
-def _read(parts: Sequence[Path], *names: str) -> Iterator[Objects]:
-    """Yields each scene's objects; of the named arrays only, where names are given."""
-    for part in parts:
-        with np.load(part, allow_pickle=False) as arrays:
-            yield Objects(**{name: arrays[name] if not names or name in names else None
-                             for name in Objects._fields})
+def _new_array(path: Path, dtype: type, shape: Tuple[int, ...]) -> BinaryIO:
+    """Opens a file in numpy's plain format behind its header; the values are to follow."""
+    file = path.open('wb')
+    np.lib.format.write_array_header_1_0(file, dict(
+        descr=np.lib.format.dtype_to_descr(np.dtype(dtype)), fortran_order=False, shape=shape))
+    file.flush()
+    return file
 
 
 def _sync(path: Path) -> None:

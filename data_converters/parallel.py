@@ -2,6 +2,7 @@
 import gc
 import multiprocessing
 import os
+import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, Callable, Iterator, Sequence
@@ -41,6 +42,9 @@ def _start_worker(shared: Any) -> None:
     _shared = shared
     # What came by fork is not looked through for garbage, which would copy every page of it.
     gc.freeze()
+    # One thread each: more would wait for each other, and those of the parent are not there after a fork.
+    if 'torch' in sys.modules:
+        sys.modules['torch'].set_num_threads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from data_converters.parallel import map_with_progress
 
@@ -63,3 +64,18 @@ def is_running(process: int) -> bool:
         return False
     finally:
         assert process != os.getpid()
+
+
+def threads_of_torch(shared: None, task: int) -> int:
+    return torch.get_num_threads()
+
+
+def test_each_worker_is_one_thread_whatever_the_parent_is():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert list(map_with_progress(threads_of_torch, [1, 2], shared=None, workers=2,
+                                      description='tests')) == [1, 1]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
