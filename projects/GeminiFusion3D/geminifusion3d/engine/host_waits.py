@@ -9,8 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 # A number brought to Python; a result whose size depends on values; a tensor of numbers from Python.
-WAITING = ('_local_scalar_dense', 'lift_fresh', 'nonzero', 'masked_select', '_unique', '_unique2', 'unique_dim',
-           'unique_consecutive', 'unique_dim_consecutive', 'equal', 'is_nonzero')
+WAITING = ('_local_scalar_dense', 'lift_fresh', 'nonzero', 'masked_select', '_unique', '_unique2',
+           'unique_dim', 'unique_consecutive', 'unique_dim_consecutive', 'equal', 'is_nonzero')
 OURS = 'geminifusion3d'
 
 
