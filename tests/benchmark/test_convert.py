@@ -19,7 +19,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope='module')
 def rows(root: Path) -> list:
     """Measured once."""
-    return convert.run(Namespace(root_path=root, version='v1.0-mini', workers=[1, 2], repeats=1,
+    return convert.run(Namespace(root_path=root, version='v1.0-mini', workers=[1, 2], repeats=1, warm_up=0,
                                  work=[INFOS, DATABASE]))
 
 

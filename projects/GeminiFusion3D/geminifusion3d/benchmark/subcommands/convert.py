@@ -18,7 +18,7 @@ from ..own_process import seconds_in_own_process
 from ..rows import Row, markdown_table, ratio, seconds
 
 HELP = "info files and ground-truth database, beside mmdet3d's create_data.py"
-EXAMPLE = 'python tools/benchmark.py convert --root-path data/synthetic --version v1.0-mini --repeats 5'
+EXAMPLE = 'python tools/benchmark.py convert --root-path data/synthetic --warm-up 1 --repeats 3'
 EXCLUDES = 'imports, compilation by numba, the first reading of a file from the disk'
 
 
@@ -81,12 +81,12 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def _contest(conversions: Sequence[Conversion], samples: int, arguments: Namespace) -> List[Row]:
     times: List[List[float]] = [[] for _ in conversions]
-    for turn in range(arguments.repeats + 1):
+    for turn in range(-arguments.warm_up, arguments.repeats):
         for conversion, its_times in zip(conversions, times):
             conversion.prepare()
             taken_s = seconds_in_own_process(conversion.call, conversion.folder)
-            # The first turn fills the page cache.
-            if turn > 0:
+            # Turns to warm up fill the page cache.
+            if turn >= 0:
                 its_times.append(taken_s)
     return [_row(conversion, its_times, samples) for conversion, its_times in zip(conversions, times)]
 
