@@ -30,6 +30,7 @@ def test_what_comes_late_is_dropped():
     assert groups.voxel_of_point.tolist() == [0, 1, 0]
     assert groups.coordinates_bzyx.tolist() == [[0, 2, 4, 6], [0, 2, 4, 10]]
     assert torch.allclose(groups.centres_m[:, 0], torch.tensor([0.25, 2.25]))
+    assert groups.by_voxel.tolist() == [0, 2, 1] and groups.offsets.tolist() == [0, 2, 3]
 
 
 @pytest.mark.parametrize('max_points, max_voxels', [(3, 40), (10, 1000), (1, 7)])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from interpreted_triton import run_interpreted
 
-pytest.importorskip('triton', reason='Triton comes with a GPU build of torch, and with requirements/tests.txt')
+pytest.importorskip('triton', reason='Triton comes with a build of torch for GPUs; see requirements/')
 
 COMPARED = '''
 import torch

@@ -1,8 +1,10 @@
 """Points in voxels: against a dictionary of voxels, empty clouds included."""
 import numpy as np
 import torch
+from mmcv.ops import Voxelization
 
-from geminifusion3d.ops.voxel_groups import group_points
+from geminifusion3d.engine.typical_batch import make_typical_cloud
+from geminifusion3d.ops.voxel_groups import group_equal, group_points
 
 # 4 x 2 x 2 voxels along x, y, z.
 RANGE_M, VOXEL_M, COUNT = (0.0, 0.0, 0.0, 4.0, 2.0, 1.0), (1.0, 1.0, 0.5), (4, 2, 2)
@@ -16,6 +18,7 @@ def test_each_point_knows_its_voxel_and_each_voxel_its_place():
     assert groups.voxel_of_point.tolist() == [1, 0, 1]
     assert torch.equal(groups.points, cloud[[0, 1, 3]])
     assert groups.centres_m.tolist() == [[0.5, 0.5, 0.25], [2.5, 1.5, 0.75]]
+    assert groups.by_voxel.tolist() == [1, 0, 2] and groups.offsets.tolist() == [0, 1, 3]
 
 
 def test_it_equals_a_dictionary_of_voxels():
@@ -48,3 +51,27 @@ def test_empty_clouds_pass_through():
     assert groups.coordinates_bzyx.tolist() == [[1, 1, 0, 0]] and len(groups.points) == 1
     groups = group_points([empty, empty], RANGE_M, VOXEL_M, COUNT)
     assert groups.points.shape == (0, 4) and groups.coordinates_bzyx.shape == (0, 4)
+
+
+def test_equal_keys_are_found_in_the_order_of_keys_and_of_elements():
+    order, group, offsets = group_equal(torch.tensor([7, 3, 7, 9, 3, 7]))
+    assert order.tolist() == [1, 4, 0, 2, 5, 3]
+    assert group.tolist() == [1, 0, 1, 2, 0, 1]
+    assert offsets.tolist() == [0, 2, 5, 6]
+
+
+def test_more_voxels_than_int32_counts_are_told_apart():
+    # 4096 x 2048 x 1024 voxels are 2^33: cut to 32 bits, the first and the last point share a key.
+    cloud = torch.tensor([[0.5, 0.5, 0.5], [4095.5, 2047.5, 1023.5], [0.5, 0.5, 512.5]])
+    groups = group_points([cloud], (0, 0, 0, 4096, 2048, 1024), (1, 1, 1), (4096, 2048, 1024))
+    assert groups.coordinates_bzyx.tolist() == [[0, 0, 0, 0], [0, 512, 0, 0], [0, 1023, 2047, 4095]]
+
+
+def test_ten_sweeps_occupy_the_same_voxels_as_in_mmcv_where_its_limits_do_not_bind():
+    range_m, voxel_m, count = (-54.0, -54.0, -5.0, 54.0, 54.0, 3.0), (0.075, 0.075, 0.2), (1440, 1440, 40)
+    cloud = make_typical_cloud()
+    groups = group_points([cloud], range_m, voxel_m, count)
+    places_zyx = Voxelization(voxel_m, range_m, 10, 300_000)(cloud)[1].long()
+    assert 100_000 < len(places_zyx) < 300_000
+    in_order = (places_zyx @ torch.tensor([1440 * 1440, 1440, 1])).argsort()
+    assert torch.equal(groups.coordinates_bzyx[:, 1:], places_zyx[in_order])

@@ -34,3 +34,13 @@ def test_no_points_give_no_voxels_and_a_gradient_of_the_right_shape():
     assert both.shape == (0, 2)
     both.sum().backward()
     assert values.grad.shape == (0, 2)
+
+
+def test_a_mean_is_summed_in_the_order_of_the_points_to_the_last_bit():
+    cloud = torch.rand(4000, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor(RANGE_M[3:])
+    groups = group_points([cloud], RANGE_M, VOXEL_M, COUNT)
+    for row, mean in enumerate(mean_per_voxel(groups.points, groups)):
+        total, members = torch.zeros(3), groups.points[groups.voxel_of_point == row]
+        for point in members:
+            total += point
+        assert torch.equal(mean, total / len(members))
