@@ -107,3 +107,30 @@ def test_files_that_cannot_be_read_give_no_points_on_request(results, tmp_path):
 def test_a_negative_number_of_sweeps_is_refused():
     with pytest.raises(ValueError, match='sweeps_num=-1'):
         GeminiLoadPoints(sweeps_num=-1)
+
+
+def test_sweeps_are_moved_as_exactly_as_in_double_precision(results):
+    points = GeminiLoadPoints(sweeps_num=2, remove_close_m=0.0).transform(results)['points'].tensor.numpy()
+    sweep = results['lidar_sweeps'][1]['lidar_points']
+    raw = np.fromfile(sweep['lidar_path'], np.float32).reshape(-1, 5)
+    sweep_from_keyframe = np.array(sweep['lidar2sensor'])
+    expected = (raw[:, :3] - sweep_from_keyframe[:3, 3]) @ np.linalg.inv(sweep_from_keyframe[:3, :3]).T
+    moved = points[2 * len(raw):]
+    # Points are up to 100 m away, where float32 counts in steps of 8 micrometres.
+    np.testing.assert_allclose(moved[:, :3], expected, atol=3e-5)
+    np.testing.assert_array_equal(moved[:, 3], raw[:, 3])
+
+
+def test_sweeps_that_a_subclass_reads_in_double_precision_are_left_alone(results):
+    kept = []
+
+    class DoublePoints(GeminiLoadPoints):
+        def read_sweep(self, results, number, path):
+            kept.append(super().read_sweep(results, number, path).astype(np.float64))
+            return kept[-1]
+
+    double = DoublePoints(sweeps_num=1).transform(results)['points'].tensor
+    rings = [cloud[:, 4].copy() for cloud in kept]
+    plain = GeminiLoadPoints(sweeps_num=1).transform(results)['points'].tensor
+    np.testing.assert_allclose(double, plain, atol=1e-6)
+    assert all(len(np.unique(ring)) > 1 for ring in rings)
