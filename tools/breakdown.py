@@ -9,10 +9,13 @@ Example:
 import argparse
 from pathlib import Path
 
+from mmengine.utils import ProgressBar
+
 from geminifusion3d.atomic import write_json
 from geminifusion3d.cli import run_cli
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.breakdown import breakdown
+from geminifusion3d.results.breakdown_bins import questions
 from geminifusion3d.results.breakdown_table import format_breakdown
 from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.results.evaluated_boxes import load_evaluated_boxes
@@ -57,8 +60,9 @@ def main() -> None:
     check_results(args)
     tables = open_tables(data_root=args.dataroot, version=args.version)
     evaluated = load_evaluated_boxes(result_path=args.results, tables=tables, split=args.split)
-    result = breakdown(evaluated, resamples=args.resamples, seed=args.seed)
-    print(format_breakdown(result))
+    progress = ProgressBar(sum(len(question.bins) for question in questions(evaluated)))
+    result = breakdown(evaluated, resamples=args.resamples, seed=args.seed, tick=progress.update)
+    print('\n' + format_breakdown(result))
     if args.json:
         write_json(args.json, result, indent=2)
 

@@ -5,7 +5,8 @@ prediction that took an annotation of another part is left out, as the devkit le
 racks. With one part the numbers are the devkit's own.
 """
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from functools import cached_property
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 from nuscenes.eval.detection.algo import calc_ap, calc_tp
@@ -34,14 +35,34 @@ class Part:
     has_annotation: np.ndarray
     counts: Dict[float, np.ndarray]
 
+    @cached_property
+    def annotation_sample(self) -> np.ndarray:
+        """Index of the sample of each annotation in the bin."""
+        return self.boxes.annotation_sample[self.has_annotation]
 
-def breakdown(evaluated: EvaluatedBoxes, resamples: int = 0, seed: int = 0) -> Dict[str, Any]:
+    @cached_property
+    def counting(self) -> Dict[float, Tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """By threshold: score, whether it has an annotation, and sample of each prediction that counts."""
+        return {threshold_m: (self.boxes.scores[counts], self.matches[threshold_m].is_match[counts],
+                              self.boxes.prediction_sample[counts])
+                for threshold_m, counts in self.counts.items()}
+
+    @cached_property
+    def errors(self) -> Dict[float, Dict[str, np.ndarray]]:
+        """By threshold, the five errors of each prediction that counts."""
+        return {threshold_m: {name: values[self.counts[threshold_m]] for name, values in pairs.errors.items()}
+                for threshold_m, pairs in self.matches.items()}
+
+
+def breakdown(evaluated: EvaluatedBoxes, resamples: int = 0, seed: int = 0,
+              tick: Callable[[], None] = lambda: None) -> Dict[str, Any]:
     """Answers every question.
 
     Args:
         evaluated: the boxes that count.
         resamples: how many bootstrap resamples of the scenes for the intervals; 0 for none.
         seed: of the resampling.
+        tick: called when a bin is done.
 
     Returns:
         `n_scenes`, and in `questions` for each question its bins with counts, AP and errors; see
@@ -51,7 +72,7 @@ def breakdown(evaluated: EvaluatedBoxes, resamples: int = 0, seed: int = 0) -> D
     weights = scene_weights(evaluated, resamples, seed)
     return {'n_scenes': len(evaluated.scene_facts), 'n_samples': len(evaluated.tokens),
             'resamples': resamples,
-            'questions': [_answer(question, evaluated, matched, weights)
+            'questions': [_answer(question, evaluated, matched, weights, tick)
                           for question in questions(evaluated)]}
 
 
@@ -74,7 +95,8 @@ def scene_weights(evaluated: EvaluatedBoxes, resamples: int, seed: int) -> np.nd
 
 
 def _answer(question: Question, evaluated: EvaluatedBoxes,
-            matched: Dict[str, Dict[float, Matches]], weights: np.ndarray) -> Dict[str, Any]:
+            matched: Dict[str, Dict[float, Matches]], weights: np.ndarray, tick: Callable[[], None]
+            ) -> Dict[str, Any]:
     bins = []
     for index, name in enumerate(question.bins):
         parts = [part_of(question, index, boxes, matched[boxes.name]) for boxes in evaluated.classes]
@@ -82,6 +104,7 @@ def _answer(question: Question, evaluated: EvaluatedBoxes,
         if len(weights):
             scores = with_intervals(scores, [score_parts(parts, evaluated, weight) for weight in weights])
         bins.append({'name': name, **scores})
+        tick()
     return {'name': question.name, 'false_positives_by_bin': question.sees_predictions, 'bins': bins}
 
 
@@ -130,24 +153,23 @@ def _score_class(part: Part, evaluated: EvaluatedBoxes, sample_weights: Optional
                  ) -> Optional[Dict[str, Any]]:
     """Returns AP by threshold, their mean and the errors; None without annotations."""
     config, boxes = evaluated.config, part.boxes
-    n_annotations = part.has_annotation.sum() if sample_weights is None else (
-        sample_weights[boxes.annotation_sample[part.has_annotation]].sum())
+    n_annotations = len(part.annotation_sample) if sample_weights is None else (
+        sample_weights[part.annotation_sample].sum())
     if n_annotations == 0:
         return None
     curves = {}
-    for threshold_m, pairs in part.matches.items():
-        counts = part.counts[threshold_m]
+    for threshold_m, (scores, is_match, sample) in part.counting.items():
         curves[threshold_m] = metric_data(
-            scores=boxes.scores[counts], is_match=pairs.is_match[counts],
-            errors={name: values[counts] for name, values in pairs.errors.items()},
-            n_annotations=n_annotations,
-            weights=None if sample_weights is None else sample_weights[boxes.prediction_sample[counts]])
+            scores=scores, is_match=is_match, n_annotations=n_annotations,
+            # The score asks for the errors at one of the thresholds.
+            errors=part.errors[threshold_m] if threshold_m == config.dist_th_tp else {},
+            weights=None if sample_weights is None else sample_weights[sample])
     aps = {str(threshold_m): calc_ap(curve, config.min_recall, config.min_precision)
            for threshold_m, curve in curves.items()}
     undefined = UNDEFINED_ERRORS.get(boxes.name, ())
     errors = {name: None if name in undefined else
               calc_tp(curves[config.dist_th_tp], config.min_recall, name) for name in TP_METRICS}
-    return {'n_annotations': int(part.has_annotation.sum()), 'ap': float(np.mean(list(aps.values()))),
+    return {'n_annotations': len(part.annotation_sample), 'ap': float(np.mean(list(aps.values()))),
             'ap_by_threshold_m': aps, 'errors': errors}
 
 

@@ -7,6 +7,7 @@ from typing import Dict, Optional
 
 import numpy as np
 from jaxtyping import Bool, Float
+from nuscenes.eval.detection.constants import TP_METRICS
 from nuscenes.eval.detection.data_classes import DetectionMetricData
 
 
@@ -18,7 +19,8 @@ def metric_data(*, scores: Float[np.ndarray, ' n'], is_match: Bool[np.ndarray, '
     Args:
         scores: of the predictions, falling.
         is_match: whether each prediction has an annotation.
-        errors: five numbers a prediction, read only where it has one.
+        errors: numbers a prediction by name, read only where it has an annotation; curves of the five errors
+            that are not given are NaN.
         n_annotations: how many there are to find, weighted like the predictions.
         weights: how often each prediction counts; once where None.
     """
@@ -32,8 +34,9 @@ def metric_data(*, scores: Float[np.ndarray, ' n'], is_match: Bool[np.ndarray, '
     recall = true_positives / float(n_annotations)
     recalls = np.linspace(0, 1, DetectionMetricData.nelem)
     confidence = np.interp(recalls, recall, scores, right=0)
-    curves = {name: _error_curve(values[counts][is_match], weights[is_match], scores[is_match],
-                                 confidence) for name, values in errors.items()}
+    curves = {name: np.full(DetectionMetricData.nelem, np.nan) for name in TP_METRICS}
+    curves.update({name: _error_curve(values[counts][is_match], weights[is_match], scores[is_match],
+                                      confidence) for name, values in errors.items()})
     return DetectionMetricData(recall=recalls, precision=np.interp(recalls, recall, precision, right=0),
                                confidence=confidence, **curves)
 

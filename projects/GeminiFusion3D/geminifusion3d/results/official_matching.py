@@ -5,6 +5,7 @@ annotation each prediction took, so that a breakdown can select among them; its 
 from the same pairs, are in matched_curves.
 """
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
@@ -34,7 +35,7 @@ class ClassBoxes:
     predictions: Tuple[DetectionBox, ...]
     prediction_sample: Int[np.ndarray, ' n_pred']
 
-    @property
+    @cached_property
     def scores(self) -> Float[np.ndarray, ' n_pred']:
         """Score of each prediction."""
         return np.array([box.detection_score for box in self.predictions], dtype=float)
