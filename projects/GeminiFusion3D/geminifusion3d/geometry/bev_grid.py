@@ -10,8 +10,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..ops.device_constants import constant_like
-
 # Cell counts are derived by division; further from a whole number than this is a config mistake.
 _WHOLE_TOLERANCE = 1e-4
 
@@ -100,15 +98,15 @@ class BEVGrid:
         Args:
             points_m: x, y, z in the LiDAR frame; z outside the range counts as outside.
         """
-        low, high = (constant_like(part, points_m) for part in (self.range_m[:3], self.range_m[3:]))
-        is_inside = ((points_m >= low) & (points_m < high)).all(-1)
-        # Cleaned before the conversion: a float outside the range of int64 converts to anything.
-        columns_rows = ((points_m[..., :2] - low[:2]) / self.cell_m).where(
-            is_inside.unsqueeze(-1), points_m.new_zeros(())).floor().long()
-        # Division may round a point just below the upper edge up to it.
-        column = columns_rows[..., 0].clamp(max=self.n_x - 1)
-        row = columns_rows[..., 1].clamp(max=self.n_y - 1)
-        return (row * self.n_x + column).masked_fill_(~is_inside, -1)
+        axes = points_m.unbind(-1)
+        is_inside = torch.ones_like(axes[0], dtype=torch.bool)
+        for axis, low_m, high_m in zip(axes, self.range_m[:3], self.range_m[3:]):
+            is_inside &= (axis >= low_m) & (axis < high_m)
+        # Clamped, for division may round a point just below the upper edge up to it, and a float outside the
+        # range of int64 converts to anything.
+        column, row = (((axis - low_m) / self.cell_m).clamp_(0, count - 1).long()
+                       for axis, low_m, count in zip(axes, self.range_m, (self.n_x, self.n_y)))
+        return row.mul_(self.n_x).add_(column).masked_fill_(is_inside.logical_not_(), -1)
 
     def centres_m(self) -> Float[Tensor, 'y x 2']:
         """Returns the (x, y) centre of every cell."""

@@ -70,8 +70,10 @@ class CameraRig:
         """
         rays = torch.cat([pixels, pixels.new_ones(len(pixels), 1)], dim=1)
         directions = torch.einsum('bnij,pj->bnpi', self.lidar_from_ray[..., :3, :3], rays)
-        origins = self.lidar_from_ray[:, :, None, None, :3, 3]
-        return directions.unsqueeze(3) * depth_m[:, None] + origins
+        origins = self.lidar_from_ray[..., :3, 3]
+        # Each axis lies contiguous in memory: who reads the points looks at one after the other.
+        axes = directions.movedim(-1, 0).unsqueeze(-1) * depth_m
+        return axes.add_(origins.movedim(-1, 0)[..., None, None]).movedim(0, -1)
 
     def project(self, sample: int, points_m: Float[Tensor, 'n 3']) -> Float[Tensor, 'n_cam n 3']:
         """Returns (u, v, depth) of each point in each camera of one sample; points_at undoes it.
