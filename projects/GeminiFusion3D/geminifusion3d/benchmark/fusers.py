@@ -11,43 +11,105 @@ HEADS, WINDOW = 8, 8
 INCLUDES = ('both directions and the merge of the two maps, which lie channels-last as both branches return '
             'them')
 PRODUCTS_INCLUDE = ('the products of cells and weights of one layer in both directions, with nothing between '
-                    'them; in a training step also those of the gradients')
-REFERENCE_INCLUDES = ('the same function as the official code computes it: pixels as the batch of '
-                      'nn.MultiheadAttention with two keys, concatenated tokens')
+                    'them, in the same blocks of cells; in a training step over the whole map, also those of '
+                    'the gradients')
+REFERENCE_INCLUDES = ('the same function with the same weights as the official code computes it: cells as '
+                      'the batch of the library\'s multi-head attention with two keys, concatenated tokens')
 
 
-class MatrixProducts(nn.Module):
-    """The matrix products of one layer of GeminiFusion in both directions, and nothing else.
-
-    Per direction and cell: the two halves of W1, W2, Wq, Wk, Wv twice, Wo; 8 C^2 multiply-adds.
+class ReferenceFuser(nn.Module):
+    """GeminiFusion with the same weights, each layer by the formula of the official code.
 
     Args:
-        channels: C.
+        fuser: whose weights are used.
     """
 
-    A_DIRECTION = 8
-
-    def __init__(self, *, channels: int) -> None:
+    def __init__(self, *, fuser: nn.Module) -> None:
         super().__init__()
-        self.weights = nn.ParameterList(
-            nn.Parameter(torch.randn(channels, channels) / channels ** 0.5) for _ in range(self.A_DIRECTION))
+        self.fuser = fuser
 
-    def forward(self, camera_bev: Tensor, lidar_bev: Tensor) -> List[Tensor]:
-        """Returns every product.
+    def forward(self, camera_bev: Tensor, lidar_bev: Tensor) -> Tensor:
+        """Returns the fused map.
 
         Args:
             camera_bev: (B, C, Y, X).
             lidar_bev: (B, C, Y, X).
         """
-        cells = [bev.permute(0, 2, 3, 1).flatten(0, 2) for bev in (camera_bev, lidar_bev)]
-        return [nn.functional.linear(rows, weight) for rows in cells for weight in self.weights]
+        from ..fusion.two_maps import weighted_sum
+        camera, lidar = camera_bev.permute(0, 2, 3, 1), lidar_bev.permute(0, 2, 3, 1)
+        for layer in self.fuser.layers:
+            camera, lidar = layer.forward_by_formula(camera, lidar)
+        return weighted_sum(camera.permute(0, 3, 1, 2), lidar.permute(0, 3, 1, 2), self.fuser.alpha)
 
 
-def build_fusers(channels: int) -> Dict[str, Callable[[], nn.Module]]:
+class MatrixProducts(nn.Module):
+    """The matrix products of one layer of GeminiFusion in both directions, and nothing else.
+
+    As many (N, C) x (C, C) products as the operator makes on that device, without gradients in the blocks of
+    cells that it works on, into memory that is used again. With gradients over the whole map, those of the
+    gradients included and none twice.
+
+    Args:
+        channels: C.
+        products: how many.
+    """
+
+    def __init__(self, *, channels: int, products: int) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList(
+            nn.Parameter(torch.randn(channels, channels) / channels ** 0.5) for _ in range(products))
+
+    def forward(self, camera_bev: Tensor, lidar_bev: Tensor) -> List[Tensor]:
+        """Returns every product, or those of the last block.
+
+        Args:
+            camera_bev: (B, C, Y, X).
+            lidar_bev: (B, C, Y, X).
+        """
+        maps = [bev.permute(0, 2, 3, 1).flatten(0, 2) for bev in (camera_bev, lidar_bev)]
+        if torch.is_grad_enabled():
+            return [nn.functional.linear(maps[index % 2], weight)
+                    for index, weight in enumerate(self.weights)]
+        return self._in_blocks(maps)
+
+    def _in_blocks(self, maps: List[Tensor]) -> List[Tensor]:
+        from ..ops.gemini_layout import plan_blocks
+        from ..ops.gemini_passes import CPU_CELLS, GPU_CELLS
+        on_cpu = maps[0].device.type == 'cpu'
+        parts, cells = (torch.get_num_threads(), CPU_CELLS) if on_cpu else (1, GPU_CELLS)
+        outs: Dict[Any, List[Tensor]] = {}
+        for start, n_parts, n_cells in plan_blocks(len(maps[0]), parts, cells):
+            size = (n_parts, n_cells, maps[0].shape[1])
+            blocks = [rows[start:start + n_parts * n_cells].view(size) for rows in maps]
+            if size not in outs:
+                outs[size] = [torch.empty_like(block) for block in blocks]
+            for index, weight in enumerate(self.weights):
+                torch.bmm(blocks[index % 2], weight.t().expand(n_parts, -1, -1), out=outs[size][index % 2])
+        return outs[size]
+
+
+def products_of(device: torch.device, dtype: torch.dtype) -> int:
+    """Returns how many (N, C) x (C, C) products one layer makes in both directions.
+
+    Per direction the score, query, key, value, own and out; the first layer of the relation network takes two
+    for both directions together where it works on sum and difference of the maps, else two for each.
+
+    Args:
+        device: of the operator.
+        dtype: of its numbers.
+    """
+    works_on_sums = device.type == 'cpu' and dtype in (torch.float32, torch.float64)
+    return 2 * 6 + (2 if works_on_sums else 4)
+
+
+def build_fusers(channels: int, device: torch.device, dtype: torch.dtype
+                 ) -> Dict[str, Callable[[], nn.Module]]:
     """Returns how to build each contestant, by name.
 
     Args:
         channels: C of both maps and of the fused map.
+        device: where it will work.
+        dtype: of its numbers.
     """
     from ..fusion.add_fuser import GeminiAddFuser
     from ..fusion.conv_fuser import GeminiConvFuser
@@ -55,7 +117,8 @@ def build_fusers(channels: int) -> Dict[str, Callable[[], nn.Module]]:
     from ..fusion.gemini_fusion import GeminiFusion
     return {
         OURS: lambda: GeminiFusion(channels=channels, heads=HEADS),
-        PRODUCTS: lambda: MatrixProducts(channels=channels),
+        REFERENCE: lambda: ReferenceFuser(fuser=GeminiFusion(channels=channels, heads=HEADS)),
+        PRODUCTS: lambda: MatrixProducts(channels=channels, products=products_of(device, dtype)),
         CONVOLUTION: lambda: GeminiConvFuser(in_channels=[channels, channels], out_channels=channels),
         ADDITION: lambda: GeminiAddFuser(channels=channels),
         WINDOWS: lambda: GeminiCrossAttention(channels=channels, heads=HEADS, window=WINDOW),

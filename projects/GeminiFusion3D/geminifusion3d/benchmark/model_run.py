@@ -14,8 +14,8 @@ from ..engine.checkpoint_file import read_checkpoint
 from ..engine.compiled_parts import compile_parts
 from ..results.nuscenes_boxes import boxes_to_records
 from ..stats.model_cost import count_costs
-from .model_stages import (BACKWARD, BOXES, COLLATE, LOAD, LOSSES, RECORDS, STEP, multiply_adds_by_stage,
-                           watched_methods)
+from .model_stages import (BACKWARD, BOXES, COLLATE, LOAD, LOSSES, RECORDS, STEP,
+                           multiply_adds_by_stage, watched_methods)
 from .recipe_inputs import make_inputs
 from .stage_clock import Watched
 

@@ -72,9 +72,10 @@ def make_maps(channels: int, cells: int, device: torch.device, dtype: torch.dtyp
 def _entrants(arguments: Namespace, channels: int, cells: int, mode: str, seen: Dict[str, List[Point]],
               told: Set[str]) -> List[Entrant]:
     """Builds the contestants that are not too slow for so many cells."""
-    maps = make_maps(channels, cells, arguments.device, dtype_named(arguments.dtype))
+    dtype = dtype_named(arguments.dtype)
+    maps = make_maps(channels, cells, arguments.device, dtype)
     entrants = []
-    for name, build in build_fusers(channels).items():
+    for name, build in build_fusers(channels, arguments.device, dtype).items():
         if arguments.only and not any(word in name for word in arguments.only):
             continue
         expected_s = predicted(seen.get(name, []), cells)
