@@ -54,6 +54,16 @@ def test_training_and_testing_read_the_same_points_and_the_same_grid(cfg):
             TRANSFORMS.build(step)
 
 
+def test_pictures_are_decoded_at_no_smaller_size_than_they_are_shown(cfg):
+    for loader in ('train_dataloader', 'val_dataloader'):
+        steps = [inner for step in innermost(cfg[loader].dataset).pipeline
+                 for inner in step.get('steps', [step])]
+        reduce = max([step.get('reduce', 1) for step in steps if step.type == 'GeminiLoadImages'], default=1)
+        for step in steps:
+            # A tenth more is what the full-size recipes ask for at most.
+            assert reduce * max(step.get('resize_range', [0])) <= 1.1 + 1e-9
+
+
 def test_dataset_metric_and_model_agree_on_sensors_and_info_file(cfg):
     meta, dataset = cfg.val_evaluator.meta, cfg.val_dataloader.dataset
     model = MODELS.build(small(cfg))

@@ -1,6 +1,4 @@
 """From a JPEG file through decoding and augmentation: a spot is shown where the matrix puts it."""
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest

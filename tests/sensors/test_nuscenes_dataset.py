@@ -165,6 +165,37 @@ def test_keyframes_without_boxes_can_be_kept(root):
     assert len(dataset[0]['data_samples'].gt_instances_3d.labels_3d) == 0
 
 
+def test_a_keyframe_whose_boxes_are_all_out_of_range_is_left_out_of_training_alone(root):
+    pipeline = [*POINTS, *BOXES, dict(RANGE[0], point_cloud_range=[900, 900, -5, 901, 901, 5]), *PACK]
+    assert built(root, pipeline).prepare_data(0) is None
+    # Nor are the steps run where there was no box from the start.
+    no_boxes = dict(metainfo=dict(classes=['construction_vehicle']), filter_empty_gt=True)
+    assert built(root, [explode], **no_boxes).prepare_data(0) is None
+    assert built(root, [*POINTS, PACK[0]], test_mode=True).prepare_data(0) is not None
+
+
+def explode(results: dict) -> dict:
+    raise AssertionError(f'a step got {sorted(results)}')
+
+
+def test_what_a_step_does_to_its_record_is_not_seen_by_the_next_read(root):
+    def spoil(results: dict) -> dict:
+        first = dict(results['lidar_points'], images=len(results['images']))
+        results['lidar_points']['lidar_path'] = 'spoilt'
+        results['images'].clear()
+        results['ann_info']['gt_labels_3d'][:] = -7
+        return {**first, 'data_samples': Labels}
+
+    class Labels:
+        class gt_instances_3d:
+            labels_3d = [0]
+
+    dataset = built(root, [spoil])
+    first, second = dataset[0], dataset[0]
+    assert first['lidar_path'] == second['lidar_path'] != 'spoilt' and second['images'] == 6
+    assert (dataset.get_data_info(0)['ann_info']['gt_labels_3d'] >= 0).all()
+
+
 def test_a_missing_info_file_is_named(root):
     with pytest.raises(UserError, match='nuscenes_infos_none.pkl .*tools/create_data.py'):
         built(root, [], ann_file='nuscenes_infos_none.pkl')
