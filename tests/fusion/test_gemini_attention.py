@@ -1,11 +1,12 @@
-"""One direction of GeminiFusion against nn.MultiheadAttention with two keys, as in the official code."""
+"""The plain formula against nn.MultiheadAttention with two keys a pixel, as in the official code."""
 import pytest
 import torch
+from gemini_cases import lively_layer, maps
 from torch import nn
 
 from geminifusion3d.fusion.gemini_attention import GeminiAttention, RelationScore
 
-CHANNELS, HEADS, CELLS = 12, 3, 5
+CHANNELS, HEADS = 12, 3
 
 
 def library_attention(ours: GeminiAttention) -> nn.MultiheadAttention:
@@ -19,35 +20,27 @@ def library_attention(ours: GeminiAttention) -> nn.MultiheadAttention:
     return library
 
 
-def random_case():
-    """Returns a module with lively biases and its five inputs, in double precision."""
-    torch.manual_seed(0)
-    ours = GeminiAttention(channels=CHANNELS, heads=HEADS).double()
-    for parameter in ours.parameters():
-        nn.init.normal_(parameter)
-    own, other, relation = (torch.randn(CELLS, CHANNELS, dtype=torch.double) for _ in range(3))
-    noise_k, noise_v = (torch.randn(CHANNELS, dtype=torch.double) for _ in range(2))
-    return ours, (own, other, relation.softmax(-1), noise_k, noise_v)
+def enrich_by_library(layer, library, own, other, modality):
+    """Returns the own cells, (N, C), after they have read the other ones."""
+    hidden = nn.functional.gelu(layer.relation.fc1(torch.cat([own, other], dim=-1)))
+    relation = layer.relation.fc2(hidden).softmax(-1)
+    # (2 keys, cells as batch, C)
+    keys = torch.stack([own + layer.k_noise.weight[modality], own * relation])
+    values = torch.stack([own + layer.v_noise.weight[modality], other])
+    return own + library(own[None], keys, values)[0][0]
 
 
-def test_it_equals_the_library_with_pixels_as_batch():
-    ours, (own, other, relation, noise_k, noise_v) = random_case()
-    keys = torch.stack([own + noise_k, own * relation])      # (2 keys, cells as batch, C)
-    values = torch.stack([own + noise_v, other])
-    expected = own + library_attention(ours).double()(own[None], keys, values)[0][0]
-    # Logits are reduced in float32 by design.
-    assert torch.allclose(ours(own, other, relation, noise_k, noise_v), expected, atol=1e-5)
-
-
-def test_gradients_reach_every_parameter_and_equal_the_librarys():
-    ours, (own, other, relation, noise_k, noise_v) = random_case()
-    library = library_attention(ours).double()
-    ours(own, other, relation, noise_k, noise_v).square().sum().backward()
-    keys, values = torch.stack([own + noise_k, own * relation]), torch.stack([own + noise_v, other])
-    (own + library(own[None], keys, values)[0][0]).square().sum().backward()
-    found = torch.cat([p.weight.grad for p in (ours.q_proj, ours.k_proj, ours.v_proj)])
-    assert torch.allclose(found, library.in_proj_weight.grad, rtol=1e-4, atol=1e-3)
-    assert torch.allclose(ours.out_proj.weight.grad, library.out_proj.weight.grad, rtol=1e-4, atol=1e-3)
+@pytest.mark.parametrize('function', ['forward', 'forward_by_formula'])
+def test_it_equals_the_library_with_pixels_as_batch(function):
+    layer, (camera, lidar) = lively_layer(CHANNELS, HEADS).double(), maps((5, CHANNELS), dtype=torch.double)
+    libraries = [library_attention(one).double() for one in (layer.camera_attention, layer.lidar_attention)]
+    found = getattr(layer, function)(camera, lidar)
+    expected = (enrich_by_library(layer, libraries[0], camera, lidar, 0),
+                enrich_by_library(layer, libraries[1], lidar, camera, 1))
+    assert all(torch.allclose(one, other, rtol=0, atol=1e-12) for one, other in zip(found, expected))
+    gradients = [torch.autograd.grad(sum(one.square().sum() for one in maps_), layer.relation.fc1.weight)[0]
+                 for maps_ in (found, expected)]
+    assert torch.allclose(*gradients, rtol=1e-9, atol=1e-12) and gradients[0].any()
 
 
 def test_heads_that_do_not_divide_the_channels_are_refused():
@@ -55,11 +48,9 @@ def test_heads_that_do_not_divide_the_channels_are_refused():
         GeminiAttention(channels=12, heads=5)
 
 
-def test_relation_scores_follow_the_formula_and_sum_to_one():
-    torch.manual_seed(1)
+def test_the_relations_first_layer_comes_in_two_halves_own_feature_first():
     relation = RelationScore(channels=4)
+    weights = relation.weights()
     own, other = torch.randn(3, 4), torch.randn(3, 4)
-    hidden = nn.functional.gelu(relation.fc1(torch.cat([own, other], dim=-1)))
-    scores = relation(own, other)
-    assert torch.allclose(scores, relation.fc2(hidden).softmax(-1), atol=1e-6)
-    assert torch.allclose(scores.sum(-1), torch.ones(3))
+    hidden = own @ weights.first.T + other @ weights.second.T + weights.bias
+    assert torch.allclose(hidden, relation.fc1(torch.cat([own, other], dim=-1)), atol=1e-6)

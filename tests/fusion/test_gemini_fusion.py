@@ -141,7 +141,9 @@ def test_one_direction_leaves_the_map_that_it_reads_unchanged(directions, read):
     assert torch.equal(enriched[read], bevs[read])
     both = build().exchange(*bevs)
     first = build(layers=1).exchange(*bevs)[1 - read]
-    assert torch.equal(build(layers=1, directions=directions).exchange(*bevs)[1 - read], first)
+    # One direction alone takes other products for the hidden layer.
+    alone = build(layers=1, directions=directions).exchange(*bevs)[1 - read]
+    assert torch.allclose(alone, first, atol=1e-5)
     # In a second layer the map that is read has been enriched itself only with both directions.
     assert not torch.allclose(enriched[1 - read], both[1 - read], atol=1e-3)
 

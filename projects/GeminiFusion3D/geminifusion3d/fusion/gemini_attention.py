@@ -3,13 +3,15 @@
 Source: Jia et al., GeminiFusion, ICML 2024, section 3.3; the official segmentation branch
 (models/mix_transformer.py, class Attention, at 1f102f6), which calls nn.MultiheadAttention with two
 keys a pixel. What changes here: the function is the same, the pixels are no batch, the softmax over
-two keys is a sigmoid, and one key projection serves both keys.
+two keys is a sigmoid, and one key projection serves both keys. The modules of this file hold the weights;
+ops/gemini_exchange.py computes a layer.
 """
 from typing import Optional
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from ..ops.gemini_weights import AttentionWeights, RelationWeights
 
 
 class RelationScore(nn.Module):
@@ -26,15 +28,10 @@ class RelationScore(nn.Module):
         self.fc1 = nn.Linear(2 * channels, channels)
         self.fc2 = nn.Linear(channels, channels)
 
-    def forward(self, own: Float[Tensor, '*cells c'], other: Float[Tensor, '*cells c']
-                ) -> Float[Tensor, '*cells c']:
-        """Returns positive scores that sum to 1 over the channels."""
+    def weights(self) -> RelationWeights:
+        """Returns the weights; W1 [own ; other] without the concatenation takes W1 in two halves."""
         own_weight, other_weight = self.fc1.weight.chunk(2, dim=1)
-        # W1 [own ; other] without the concatenation.
-        hidden = nn.functional.linear(own, own_weight, self.fc1.bias)
-        hidden = hidden + nn.functional.linear(other, other_weight)
-        # Softmax over channels in float32: half precision rounds scores near 1/C away.
-        return self.fc2(nn.functional.gelu(hidden)).float().softmax(dim=-1).to(own.dtype)
+        return RelationWeights(own_weight, other_weight, self.fc1.bias, self.fc2.weight, self.fc2.bias)
 
 
 class GeminiAttention(nn.Module):
@@ -73,28 +70,14 @@ class GeminiAttention(nn.Module):
         for projection in (self.q_proj, self.v_proj, self.out_proj):
             nn.init.zeros_(projection.bias)
 
-    def forward(self, own: Float[Tensor, '*cells c'], other: Float[Tensor, '*cells c'],
-                relation: Optional[Float[Tensor, '*cells c']], noise_k: Optional[Float[Tensor, ' c']],
-                noise_v: Optional[Float[Tensor, ' c']]) -> Float[Tensor, '*cells c']:
-        """Returns the own feature enriched by its twin; see the class for the formula.
+    def weights(self, noise_k: Optional[Float[Tensor, ' c']], noise_v: Optional[Float[Tensor, ' c']]
+                ) -> AttentionWeights:
+        """Returns the weights of the direction.
 
         Args:
-            own: x.
-            other: y.
-            relation: r, or None.
             noise_k: noise of the self key, or None.
             noise_v: noise of the self value, or None.
         """
-        # 1. Two-key softmax = sigmoid of the logit difference, and k_self - k_cross is one projection.
-        gap = own * (1 - relation) if relation is not None else own - other
-        key_difference = self.k_proj(gap if noise_k is None else gap + noise_k)
-        head_size = own.shape[-1] // self.heads
-        logits = (self.q_proj(own) * key_difference).unflatten(-1, (self.heads, head_size))
-        # 2. Attention logits in float32 whatever the autocast dtype.
-        self_share = torch.sigmoid(logits.float().sum(-1, keepdim=True) / head_size ** 0.5)
-        # 3. Mix the two values, each head by its own share.
-        value_self = self.v_proj(own if noise_v is None else own + noise_v)
-        value_cross = self.v_proj(other)
-        # Under autocast the values may be of another precision than the map that came in.
-        self_share = self_share.to(value_self.dtype).expand_as(logits).flatten(-2)
-        return own + self.out_proj(torch.lerp(value_cross, value_self, self_share))
+        return AttentionWeights(
+            self.q_proj.weight, self.q_proj.bias, self.k_proj.weight, self.v_proj.weight, self.v_proj.bias,
+            self.out_proj.weight, self.out_proj.bias, noise_k, noise_v)

@@ -4,7 +4,7 @@ Source: Jia et al., GeminiFusion, ICML 2024, section 3.3; the two outputs are su
 as in the official KITTI branch (point_fusion.py, at 8456609). What changes here: batched BEV maps, and
 parts that can be left out, for ablations.
 """
-from typing import Optional, Tuple
+from typing import Dict, List, Tuple
 
 import torch
 from jaxtyping import Float
@@ -12,12 +12,14 @@ from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..ops.gemini_exchange import exchange
+from ..ops.gemini_reference import reference_exchange
+from ..ops.gemini_weights import CAMERA, LIDAR, AttentionWeights, fold_reader
 from .conv_fuser import GeminiConvFuser
 from .gemini_attention import GeminiAttention, RelationScore
 from .same_cells import check_same_shape
 from .two_maps import weighted_sum
 
-CAMERA, LIDAR = 0, 1
 # Which modalities read the other one.
 DIRECTIONS = {'both': (CAMERA, LIDAR), 'camera_from_lidar': (CAMERA, ), 'lidar_from_camera': (LIDAR, )}
 MERGES = ('alpha', 'concat')
@@ -43,6 +45,7 @@ class GeminiFusionLayer(nn.Module):
         if directions not in DIRECTIONS:
             raise ValueError(f'directions must be one of {", ".join(DIRECTIONS)}, got {directions!r}')
         readers = DIRECTIONS[directions]
+        self.heads = heads
         self.relation = RelationScore(channels=channels) if relation else None
         self.camera_attention = GeminiAttention(channels=channels, heads=heads) if CAMERA in readers else None
         self.lidar_attention = GeminiAttention(channels=channels, heads=heads) if LIDAR in readers else None
@@ -53,18 +56,31 @@ class GeminiFusionLayer(nn.Module):
     def forward(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c']
                 ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
         """Returns the enriched camera and LiDAR features; each reads the other's input."""
-        new_camera = self._read(self.camera_attention, camera, lidar, CAMERA)
-        new_lidar = self._read(self.lidar_attention, lidar, camera, LIDAR)
-        return new_camera, new_lidar
+        readers = {modality: fold_reader(weights, modality=modality, heads=self.heads,
+                                         relation=self.relation is not None)
+                   for modality, weights in self._readers().items()}
+        relation = self.relation.weights() if self.relation is not None else None
+        dtype = next(self.parameters()).dtype
+        return self._both(camera, lidar, exchange(
+            camera, lidar, relation, readers, heads=self.heads, dtype=dtype))
 
-    def _read(self, attention: Optional[GeminiAttention], own: Tensor, other: Tensor, modality: int
-              ) -> Tensor:
-        if attention is None:
-            return own
-        return attention(
-            own, other, self.relation(own, other) if self.relation is not None else None,
-            self.k_noise.weight[modality] if self.k_noise is not None else None,
-            self.v_noise.weight[modality] if self.v_noise is not None else None)
+    def forward_by_formula(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c']
+                           ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
+        """Returns the same by the official code's formula: slower, for comparisons."""
+        relation = self.relation.weights() if self.relation is not None else None
+        return self._both(camera, lidar, reference_exchange(
+            camera, lidar, relation, self._readers(), heads=self.heads))
+
+    def _readers(self) -> Dict[int, AttentionWeights]:
+        attentions = {CAMERA: self.camera_attention, LIDAR: self.lidar_attention}
+        return {modality: attention.weights(
+                    self.k_noise.weight[modality] if self.k_noise is not None else None,
+                    self.v_noise.weight[modality] if self.v_noise is not None else None)
+                for modality, attention in attentions.items() if attention is not None}
+
+    def _both(self, camera: Tensor, lidar: Tensor, enriched: List[Tensor]) -> Tuple[Tensor, Tensor]:
+        found = dict(zip(self._readers(), enriched))
+        return found.get(CAMERA, camera), found.get(LIDAR, lidar)
 
 
 @MODELS.register_module()

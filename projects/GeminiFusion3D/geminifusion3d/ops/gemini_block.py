@@ -1,0 +1,119 @@
+"""GeminiFusion on one block of cells, up to the weighed values: what forward and backward both compute."""
+from typing import Dict, Mapping, NamedTuple, Optional
+
+import torch
+from torch import Tensor
+
+from .gemini_layout import BlockShape, Heads, Projection
+from .gemini_pointwise import pointwise_steps
+from .gemini_weights import CAMERA, LIDAR, ReaderWeights, RelationWeights
+
+
+class Reading(NamedTuple):
+    """Blocks of one direction; relation, activated and hidden are None without a relation network."""
+
+    own: Tensor
+    hidden: Optional[Tensor]
+    activated: Optional[Tensor]
+    relation: Optional[Tensor]
+    gap: Tensor
+    query: Tensor
+    key: Tensor
+
+
+# Which memory a block's results use. Forward, a result may replace what nobody reads any more, so that a
+# block stays in the cache; backward, everything is read once more.
+FORWARD = dict(relation='first', gap='second', key='first', query='second', value='second', total='second')
+BACKWARD = {name: name for name in FORWARD}
+
+
+class ExchangeBlock:
+    """Memory and projections for all blocks of one shape.
+
+    Args:
+        shape: of the blocks.
+        relation: None for a layer without relation network.
+        readers: weights of each direction that there is.
+        heads: H.
+        split: whether the relation's weights are those of difference and sum of the maps.
+        memory: FORWARD or BACKWARD.
+    """
+
+    def __init__(self, shape: BlockShape, relation: Optional[RelationWeights],
+                 readers: Mapping[int, ReaderWeights], *, heads: int, split: bool, memory: Mapping[str, str]
+                 ) -> None:
+        any_weight = next(iter(readers.values())).query
+        self.dtype, self.device = any_weight.dtype, any_weight.device
+        self.shape, self.split, self.memory = shape, split, memory
+        self.steps = pointwise_steps(any_weight)
+        self.heads = Heads(heads, shape, torch.promote_types(self.dtype, torch.float32), self.device)
+        self.first = self.second = self.score = None
+        if relation is not None:
+            self.first = Projection(relation.first, None if split else relation.bias, shape)
+            self.second = Projection(relation.second, relation.bias if split else None, shape)
+            self.score = Projection(relation.score, relation.score_bias, shape)
+        self.query, self.key, self.value, self.own, self.out = (
+            {modality: Projection(getattr(weights, name), getattr(weights, f'{name}_bias', None), shape)
+             for modality, weights in readers.items()} for name in ('query', 'key', 'value', 'own', 'out'))
+        # The result's constant comes with its first term, the second is added to it.
+        for modality, weights in readers.items():
+            self.own[modality] = Projection(weights.own, weights.out_bias, shape)
+        # score_backward asks for minus the gradient of the gap.
+        self.minus_key = {modality: Projection(-weights.key, None, shape)
+                          for modality, weights in readers.items() if memory is BACKWARD}
+        self._buffers: Dict[str, Tensor] = {}
+
+    def buffer(self, name: str) -> Tensor:
+        """Returns memory of a block; the same for the same name."""
+        if name not in self._buffers:
+            self._buffers[name] = torch.empty(self.shape.size, dtype=self.dtype, device=self.device)
+        return self._buffers[name]
+
+    def load(self, cells: Tensor, name: str) -> Tensor:
+        """Returns cells of a map in the dtype of the weights, contiguous; a copy only where needed."""
+        if cells.dtype == self.dtype and cells.is_contiguous():
+            return cells
+        return self.buffer(name).copy_(cells)
+
+    def begin(self, camera: Tensor, lidar: Tensor) -> None:
+        """Takes the cells of both maps."""
+        self.cells = self.load(camera, 'camera'), self.load(lidar, 'lidar')
+        self.difference = torch.sub(self.cells[LIDAR], self.cells[CAMERA], out=self.buffer('difference'))
+        if self.score is not None and self.split:
+            self._hidden_of_both()
+
+    def read(self, modality: int) -> Reading:
+        """Computes one direction up to its query and the difference of its two keys."""
+        own, hidden, activated, relation = self.cells[modality], None, None, None
+        gap = self.difference
+        if self.score is not None:
+            hidden = self._hidden(modality)
+            activated = hidden if self.memory is FORWARD else self.buffer('activated')
+            self.steps.activate(hidden, activated)
+            relation = self.score.write(activated, self._memory('relation'))
+            gap = self._memory('gap')
+            self.steps.score(own, relation, gap, self.shape.channel_dim)
+        key = self.key[modality].write(gap, self._memory('key'))
+        query = self.query[modality].write(own, self._memory('query'))
+        return Reading(own, hidden, activated, relation, gap, query, key)
+
+    def read_value(self, modality: int) -> Tensor:
+        """Computes the difference of one direction's two values, when query and key are used up."""
+        return self.value[modality].write(self.difference, self._memory('value'))
+
+    def _hidden_of_both(self) -> None:
+        self.total = torch.add(*self.cells, out=self._memory('total'))
+        of_total = self.second.write(self.total, self.buffer('first'))
+        camera = self.first.write(self.difference, self.buffer('hidden 0'))
+        torch.sub(of_total, camera, out=self.buffer('hidden 1'))
+        camera.add_(of_total)
+
+    def _hidden(self, modality: int) -> Tensor:
+        hidden = self.buffer(f'hidden {modality}')
+        if not self.split:
+            self.first.write(self.cells[modality], hidden)
+            self.second.add(self.cells[1 - modality], hidden)
+        return hidden
+
+    def _memory(self, name: str) -> Tensor:
+        return self.buffer(self.memory[name])

@@ -1,0 +1,118 @@
+"""Gradients of GeminiFusion on one block of cells."""
+from typing import List, Mapping, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from .gemini_block import ExchangeBlock, Reading
+from .gemini_layout import ProjectionGradient
+from .gemini_weights import CAMERA, LIDAR, ReaderWeights, RelationWeights
+
+
+class BlockGradients:
+    """Sums the gradients of all weights over blocks, and returns those of the maps block by block.
+
+    Args:
+        relation: weights, None for a layer without relation network.
+        readers: weights of each direction that there is.
+        parts: the most parts that a block has.
+    """
+
+    def __init__(self, relation: Optional[RelationWeights], readers: Mapping[int, ReaderWeights], parts: int
+                 ) -> None:
+        def total(weight: Tensor) -> ProjectionGradient:
+            return ProjectionGradient(weight, parts)
+        self.relation_weights, self.reader_weights = relation, readers
+        if relation is not None:
+            self.first, self.second = total(relation.first), total(relation.second)
+            self.score = total(relation.score)
+        self.query, self.key, self.value, self.own, self.out = (
+            {modality: total(getattr(weights, name)) for modality, weights in readers.items()}
+            for name in ('query', 'key', 'value', 'own', 'out'))
+
+    def add(self, block: ExchangeBlock, of_outs: Mapping[int, Tensor]) -> Tuple[Tensor, Tensor]:
+        """Adds a block's share, and returns the gradients of its camera and LiDAR cells without the residual.
+
+        Args:
+            block: after `begin`.
+            of_outs: gradient of each direction's result.
+        """
+        of_cells = [block.buffer(f'own gradient {modality}') for modality in (CAMERA, LIDAR)]
+        of_difference = block.buffer('difference gradient').zero_()
+        for modality in (CAMERA, LIDAR):
+            if modality not in of_outs:
+                of_cells[modality].zero_()
+        for modality, of_out in of_outs.items():
+            self._add_direction(block, modality, block.load(of_out, 'out gradient'), of_cells[modality],
+                                of_difference)
+        if self.relation_weights is not None:
+            self._add_hidden(block, of_outs, of_cells, of_difference)
+        of_cells[CAMERA].sub_(of_difference)
+        of_cells[LIDAR].add_(of_difference)
+        return tuple(of_cells)
+
+    def in_order(self) -> List[Tensor]:
+        """Returns the summed gradients in the order of the weights: relation, then each direction."""
+        gradients: List[Tensor] = []
+        if self.relation_weights is not None:
+            hidden_bias = self.first.bias + self.second.bias  # only one of them has received any
+            gradients += [self.first.weight.sum(0), self.second.weight.sum(0), hidden_bias,
+                          self.score.weight.sum(0), self.score.bias]
+        for modality in self.reader_weights:
+            for total in (self.query, self.key, self.value):
+                gradients += [total[modality].weight.sum(0), total[modality].bias]
+            gradients += [self.own[modality].weight.sum(0), self.out[modality].weight.sum(0),
+                          self.out[modality].bias]
+        return [gradient.to(weight.dtype) for gradient, weight in zip(gradients, self._weights())]
+
+    def _weights(self) -> List[Tensor]:
+        return [*(self.relation_weights or ()),
+                *(weight for reader in self.reader_weights.values() for weight in reader)]
+
+    def _add_direction(self, block: ExchangeBlock, modality: int, of_out: Tensor, of_own: Tensor,
+                       of_difference: Tensor) -> None:
+        shape, reading, value = block.shape, block.read(modality), block.read_value(modality)
+        of_value = block.out[modality].write_back(of_out, block.buffer('value gradient'))
+        block.steps.attend_backward(reading.query, reading.key, value, of_value,
+                                    block.buffer('spare'), block.heads)
+        # The step has left three results in the memory of its inputs.
+        of_key, of_query, weighed = reading.query, reading.key, value
+        self.out[modality].add(of_out, weighed, shape)
+        self.own[modality].add(of_out, reading.own, shape, bias=False)
+        self.query[modality].add(of_query, reading.own, shape)
+        self.key[modality].add(of_key, reading.gap, shape)
+        self.value[modality].add(of_value, block.difference, shape)
+        block.own[modality].write_back(of_out, of_own)
+        block.query[modality].add_back(of_query, of_own)
+        block.value[modality].add_back(of_value, of_difference)
+        if reading.relation is None:
+            block.key[modality].add_back(of_key, of_difference)
+        else:
+            self._add_relation(block, modality, reading, of_key, of_own)
+
+    def _add_relation(self, block: ExchangeBlock, modality: int, reading: Reading, of_key: Tensor,
+                      of_own: Tensor) -> None:
+        of_scores = block.minus_key[modality].write_back(of_key, block.buffer('spare'))
+        block.steps.score_backward(reading.own, reading.relation, of_scores, of_own, block.shape.channel_dim)
+        self.score.add(of_scores, reading.activated, block.shape)
+        of_hidden = block.score.write_back(of_scores, block.buffer(f'hidden gradient {modality}'))
+        block.steps.activate_backward(of_hidden, reading.hidden)
+
+    def _add_hidden(self, block: ExchangeBlock, of_outs: Mapping[int, Tensor], of_cells: List[Tensor],
+                    of_difference: Tensor) -> None:
+        of_hidden = {modality: block.buffer(f'hidden gradient {modality}') for modality in of_outs}
+        if block.split:
+            of_total = torch.add(of_hidden[CAMERA], of_hidden[LIDAR], out=block.buffer('spare'))
+            half = of_hidden[CAMERA].sub_(of_hidden[LIDAR])
+            self.first.add(half, block.difference, block.shape, bias=False)
+            self.second.add(of_total, block.total, block.shape)
+            block.first.add_back(half, of_difference)
+            of_sum = block.second.write_back(of_total, block.buffer('value gradient'))
+            for of_own in of_cells:
+                of_own.add_(of_sum)
+            return
+        for modality, gradient in of_hidden.items():
+            self.first.add(gradient, block.cells[modality], block.shape)
+            self.second.add(gradient, block.cells[1 - modality], block.shape, bias=False)
+            block.first.add_back(gradient, of_cells[modality])
+            block.second.add_back(gradient, of_cells[1 - modality])

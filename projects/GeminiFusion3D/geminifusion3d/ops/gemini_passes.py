@@ -1,0 +1,110 @@
+"""GeminiFusion over whole maps, block by block: forward and backward.
+
+Nothing is kept for the backward pass but the maps themselves: it computes each block once more, which costs
+less time on a CPU than fresh memory for intermediate results does, and no memory.
+"""
+import math
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor
+
+from .gemini_block import BACKWARD, FORWARD, ExchangeBlock
+from .gemini_block_backward import BlockGradients
+from .gemini_layout import BlockShape, plan_blocks
+from .gemini_weights import ReaderWeights, RelationWeights
+
+# Cells that a thread of a CPU takes at a time: few enough for the handful of blocks which are alive to stay
+# in the cache of its core, many enough for the calls not to matter. A GPU takes many at a time.
+CPU_CELLS, GPU_CELLS = 768, 65536
+
+
+class Weights(NamedTuple):
+    """Of a layer: see gemini_weights; `split` tells whether the relation's are of difference and sum."""
+
+    relation: Optional[RelationWeights]
+    readers: Mapping[int, ReaderWeights]
+    heads: int
+    split: bool
+
+
+def run_forward(maps: Sequence[Tensor], weights: Weights) -> List[Tensor]:
+    """Returns the enriched maps of the modalities that read.
+
+    Args:
+        maps: camera and LiDAR, (..., C) of one shape.
+        weights: of the layer.
+    """
+    results = [empty_map(maps[modality]) for modality in weights.readers]
+    for block, cells, outs in _blocks(maps, results, weights, FORWARD):
+        block.begin(*cells)
+        for modality, out in zip(weights.readers, outs):
+            reading = block.read(modality)
+            shares = block.steps.share(reading.query, reading.key, reading.key, block.heads)
+            value = block.read_value(modality)
+            block.steps.weigh(value, shares, block.heads)
+            enrichment = block.own[modality].write(reading.own, block.buffer('first'))
+            block.out[modality].add(value, enrichment)
+            torch.add(cells[modality], enrichment, out=out)
+    return results
+
+
+def run_backward(maps: Sequence[Tensor], gradients: Sequence[Tensor], weights: Weights
+                 ) -> Tuple[List[Tensor], List[Tensor]]:
+    """Returns the gradients of both maps, and of all weights in their order.
+
+    Args:
+        maps: as forward.
+        gradients: of the enriched maps.
+        weights: as forward.
+    """
+    results = [empty_map(one) for one in maps]
+    totals = BlockGradients(weights.relation, weights.readers, _parts(maps[0]))
+    for block, (camera, lidar, *of_outs), outs in _blocks(
+            [*maps, *gradients], results, weights, BACKWARD):
+        block.begin(camera, lidar)
+        of_maps = totals.add(block, dict(zip(weights.readers, of_outs)))
+        # The residual is added in the dtype of the map.
+        residuals = dict(zip(weights.readers, of_outs))
+        for modality, (of_map, out) in enumerate(zip(of_maps, outs)):
+            torch.add(of_map, residuals.get(modality, 0), out=out)
+    return results, totals.in_order()
+
+
+def empty_map(like: Tensor) -> Tensor:
+    """Returns memory for a map that lies as another one does, channels-last or channels-first."""
+    if _is_channels_first(like):
+        return torch.empty_like(like.movedim(-1, 1), memory_format=torch.contiguous_format).movedim(1, -1)
+    return torch.empty_like(like, memory_format=torch.contiguous_format)
+
+
+def _is_channels_first(one: Tensor) -> bool:
+    return one.dim() > 2 and not one.is_contiguous() and one.movedim(-1, 1).is_contiguous()
+
+
+def _parts(one: Tensor) -> int:
+    return torch.get_num_threads() if one.device.type == 'cpu' else 1
+
+
+def _samples(maps: Sequence[Tensor], merge: bool) -> List[Tensor]:
+    samples = 1 if merge else len(maps[0])
+    return [one.reshape(samples, math.prod(one.shape[:-1]) // max(samples, 1), one.shape[-1]) for one in maps]
+
+
+def _blocks(maps: Sequence[Tensor], results: Sequence[Tensor], weights: Weights, memory: Mapping[str, str]
+            ) -> Iterator[Tuple[ExchangeBlock, List[Tensor], List[Tensor]]]:
+    """Yields a block's memory, its cells of the maps, and where its results go."""
+    merge = all(one.is_contiguous() for one in [*maps, *results])
+    cell_dim = 2 if all(map(_is_channels_first, maps[:2])) else 1
+    merge = merge or maps[0].dim() == 2
+    inputs, outputs = _samples(maps, merge), _samples(results, merge)
+    blocks: Dict[BlockShape, ExchangeBlock] = {}
+    cells_per_part = CPU_CELLS if maps[0].device.type == 'cpu' else GPU_CELLS
+    for sample in range(len(inputs[0])):
+        for start, parts, n_cells in plan_blocks(inputs[0].shape[1], _parts(maps[0]), cells_per_part):
+            shape = BlockShape(cell_dim, parts, n_cells, maps[0].shape[-1])
+            if shape not in blocks:
+                blocks[shape] = ExchangeBlock(shape, weights.relation, weights.readers, heads=weights.heads,
+                                              split=weights.split, memory=memory)
+            yield (blocks[shape], [shape.cells(one[sample], start) for one in inputs],
+                   [shape.cells(one[sample], start) for one in outputs])

@@ -1,0 +1,164 @@
+"""The fusion operator against its plain formula: results, gradients, precisions, layouts, compilation."""
+import pytest
+import torch
+from gemini_cases import (SWITCHES, lively_layer, maps, name_of, relative_error,
+                          results_and_gradients)
+
+from geminifusion3d.ops import gemini_passes
+from geminifusion3d.ops.gemini_exchange import exchange
+from geminifusion3d.ops.gemini_weights import CAMERA, fold_reader
+
+ORDERS = ('channels last', 'channels first', 'mixed', 'spread')
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    """Makes several blocks of small maps, and an incomplete one at the end."""
+    monkeypatch.setattr(gemini_passes, 'CPU_CELLS', 4)
+    monkeypatch.setattr(gemini_passes, '_parts', lambda one: 2)
+
+
+@pytest.mark.parametrize('order', ORDERS)
+@pytest.mark.parametrize('switches', SWITCHES, ids=name_of)
+def test_results_and_gradients_equal_the_formulas(switches, order):
+    layer, inputs = lively_layer(**switches), maps((2, 3, 7, 12), order)
+    found = results_and_gradients(layer, inputs, layer)
+    expected = results_and_gradients(layer.forward_by_formula, inputs, layer)
+    assert max(map(relative_error, found[:2], expected[:2])) <= 1e-5
+    assert max(map(relative_error, found[2:], expected[2:])) <= 1e-5
+
+
+@pytest.mark.parametrize('order', ORDERS[:2])
+@pytest.mark.parametrize('switches', SWITCHES, ids=name_of)
+def test_gradients_are_those_of_finite_differences(switches, order):
+    layer = lively_layer(channels=4, heads=2, **switches).double()
+    inputs = [one.requires_grad_() for one in maps((1, 3, 4, 4), order, torch.float64)]
+    assert torch.autograd.gradcheck(lambda *leaves: layer(*leaves[:2]), (*inputs, *layer.parameters()),
+                                    atol=1e-7, fast_mode=True)
+
+
+SHAPES = [(0, 12), (1, 12), (2, 12), (23, 12), (1, 1, 1, 12), (2, 0, 3, 12)]
+
+
+@pytest.mark.parametrize('shape', SHAPES, ids=str)
+def test_any_number_of_cells_will_do(shape):
+    layer, inputs = lively_layer(), maps(shape)
+    found = results_and_gradients(layer, inputs, layer)
+    assert [one.shape for one in found[:2]] == [shape, shape]
+    if inputs[0].numel():
+        expected = results_and_gradients(layer.forward_by_formula, inputs, layer)
+        assert max(map(relative_error, found, expected)) <= 1e-5
+    else:
+        assert all(not one.any() for one in found)
+
+
+@pytest.mark.parametrize('dtype, tolerance', [(torch.bfloat16, 0.03), (torch.float16, 0.005)], ids=str)
+@pytest.mark.parametrize('autocast', [True, False])
+def test_half_precision_stays_within_its_steps(dtype, tolerance, autocast):
+    exact = lively_layer(channels=16, heads=2)
+    inputs = maps((2, 3, 5, 16), 'channels first')
+    expected = results_and_gradients(exact, inputs, exact)
+    if autocast:
+        with torch.autocast('cpu', dtype):
+            found = results_and_gradients(exact, inputs, exact)
+        assert found[0].dtype == torch.float32, 'the residual loses nothing'
+    else:
+        layer = lively_layer(channels=16, heads=2).to(dtype)
+        found = results_and_gradients(layer, [one.to(dtype) for one in inputs], layer)
+        assert found[0].dtype == dtype
+    assert all(one.isfinite().all() for one in found)
+    assert max(map(relative_error, found, expected)) <= tolerance
+
+
+def test_results_keep_the_layout_and_the_dtype_of_their_map():
+    layer = lively_layer()
+    camera, lidar = maps((2, 3, 7, 12), 'mixed')
+    new_camera, new_lidar = layer(camera, lidar.double())
+    assert new_camera.stride() == camera.stride() and new_lidar.stride() == lidar.stride()
+    assert new_camera.dtype == torch.float32 and new_lidar.dtype == torch.float64
+
+
+def test_nothing_but_the_two_maps_is_kept_for_the_backward_pass():
+    layer, inputs = lively_layer(), [one.requires_grad_() for one in maps((2, 9, 7, 12))]
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one) or one, lambda one: one):
+        layer(*inputs)
+    large = {one.data_ptr() for one in kept if one.shape[:-1].numel() > 2 * 12}
+    assert large == {one.data_ptr() for one in inputs}
+
+
+def test_the_same_input_gives_the_same_bits():
+    layer, inputs = lively_layer(), maps((3, 7, 12))
+    first, second = (results_and_gradients(layer, inputs, layer) for _ in range(2))
+    assert all(map(torch.equal, first, second))
+
+
+@pytest.mark.parametrize('switches', [dict(), dict(relation=False, directions='camera_from_lidar')],
+                         ids=name_of)
+def test_it_compiles_in_one_piece(switches):
+    layer, inputs = lively_layer(**switches), maps((2, 3, 7, 12), 'channels first')
+    relation = layer.relation and layer.relation.weights()
+    attentions = layer._readers()
+
+    def enrich(camera, lidar):
+        # Not the layer's own forward: the shape checks that tests put around it do not compile.
+        readers = {modality: fold_reader(weights, modality=modality, heads=3, relation=relation is not None)
+                   for modality, weights in attentions.items()}
+        return exchange(camera, lidar, relation, readers, heads=3, dtype=torch.float32)
+    compiled = torch.compile(enrich, backend='aot_eager', fullgraph=True)
+    found, expected = (results_and_gradients(one, inputs, layer) for one in (compiled, enrich))
+    assert max(map(relative_error, found, expected)) <= 1e-6
+    assert found[0].stride() == inputs[0].stride()
+
+
+def test_the_operator_keeps_the_promises_of_its_registration():
+    layer = lively_layer(channels=4, heads=2)
+    readers = [
+        [weight.detach().requires_grad_()
+         for weight in fold_reader(weights, modality=modality, heads=2, relation=True)]
+        for modality, weights in layer._readers().items()]
+    relation = [weight.detach().clone().requires_grad_() for weight in layer.relation.weights()]
+    inputs = [one.requires_grad_() for one in maps((1, 2, 3, 4), 'channels first')]
+    torch.library.opcheck(torch.ops.geminifusion3d.exchange.default,
+                          (*inputs, relation, *readers, 2, True))
+
+
+def test_a_second_derivative_is_refused():
+    layer, inputs = lively_layer(), [one.requires_grad_() for one in maps((5, 12))]
+    gradient, = torch.autograd.grad(layer(*inputs)[0].sum(), inputs[:1], create_graph=True)
+    with pytest.raises(RuntimeError, match='no autograd formula'):
+        gradient.sum().backward()
+
+
+def test_sum_and_difference_of_maps_of_unlike_size_lose_little():
+    # The relation of both directions goes over the maps' sum, in which the smaller map is rounded away.
+    layer, (camera, lidar) = lively_layer(), maps((40, 12))
+    found = layer(1e3 * camera, lidar)
+    expected = layer.double().forward_by_formula(1e3 * camera.double(), lidar.double())
+    assert max(map(relative_error, found, expected)) <= 1e-5
+
+
+def test_one_reader_needs_no_weights_of_the_other():
+    layer, inputs = lively_layer(relation=False), maps((5, 12))
+    weights = layer._readers()[CAMERA]
+    reader = {CAMERA: fold_reader(weights, modality=CAMERA, heads=3, relation=False)}
+    alone, = exchange(*inputs, None, reader, heads=3, dtype=torch.float32)
+    assert torch.allclose(alone, layer(*inputs)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize('switches, products', [
+    # Both directions: 2 for the hidden layer, then W2, key, query, value, Wo Wv, Wo of each.
+    (dict(), 2 + 2 * 6), (dict(relation=False), 2 * 5),
+    (dict(directions='lidar_from_camera'), 2 + 6)], ids=str)
+def test_its_multiply_adds_are_counted(switches, products):
+    from torch.utils.flop_counter import FlopCounterMode
+    layer, inputs = lively_layer(**switches), [one.requires_grad_() for one in maps((50, 12))]
+    with FlopCounterMode(display=False) as counter:
+        enriched = layer(*inputs)
+        forward = counter.get_flop_counts()['Global'][torch.ops.geminifusion3d.exchange]
+        sum(one.sum() for one in enriched).backward()
+    assert forward == 2 * 50 * 12 * 12 * products
+    # Gradients of cells and of weights, and all but Wo and Wo Wv once more.
+    backward = counter.get_flop_counts()['Global'][torch.ops.geminifusion3d.exchange_backward]
+    n_readers = 1 if 'directions' in switches else 2
+    assert backward == 2 * 50 * 12 * 12 * (3 * products - 2 * n_readers)
