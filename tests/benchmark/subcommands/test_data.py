@@ -54,15 +54,15 @@ def test_what_reduced_decoding_costs_is_told(rows):
     assert 'psnr_db' not in find_row(rows, HOST, mode='test').facts
 
 
-def test_a_dataset_whose_keyframes_have_too_few_sweeps_is_refused(command, tmp_path):
-    many = tmp_path / 'many_sweeps.py'
-    many.write_text(f"_base_ = ['{REPO / data.CONFIG}']\n"
-                    "many = dict(type='GeminiLoadPoints', sweeps_num=40)\n"
-                    'train_dataloader = dict(dataset=dict(dataset=dict(pipeline=[\n'
-                    '    _base_.load_images, many, _base_.augment_images, _base_.augment_scene,\n'
-                    '    *_base_.in_range, _base_.pack_training])))\n')
-    with pytest.raises(UserError, match='no keyframe with 40 sweeps before it; name another --ann-file'):
-        data.run(parse_arguments([str(many) if word == CONFIG else word for word in command]))
+def test_a_dataset_whose_keyframes_have_too_few_sweeps_is_refused(command):
+    with pytest.raises(UserError, match='no keyframe with 40 sweeps before it; .* fewer --sweeps'):
+        data.run(parse_arguments([*command, '--sweeps', '40']))
+
+
+def test_the_number_of_sweeps_is_that_of_all_pipelines():
+    steps = [dict(type='GeminiLoadImages'), dict(type='LoadPointsFromMultiSweeps', sweeps_num=9)]
+    assert data.with_sweeps(steps, 0) == [steps[0], dict(type='LoadPointsFromMultiSweeps', sweeps_num=0)]
+    assert data.with_sweeps(steps, None) == steps and steps[1]['sweeps_num'] == 9
 
 
 def test_a_recipe_of_one_sensor_is_refused(command):

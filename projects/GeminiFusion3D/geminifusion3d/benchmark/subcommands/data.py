@@ -10,7 +10,7 @@ import copy
 from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import torch
 
@@ -36,6 +36,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('--ann-file', metavar='FILE', help="info file; default: the recipe's of training")
     parser.add_argument('--samples', type=int, default=7, metavar='N',
                         help='keyframes in turn, those with all sweeps; default: 7')
+    parser.add_argument('--sweeps', type=int, metavar='N',
+                        help="read so many sweeps before a keyframe, in all pipelines; default: the recipe's")
     parser.add_argument('--bevfusion-root', type=Path, metavar='DIR',
                         help='a checkout of mmdetection3d, whose transforms are run')
 
@@ -64,8 +66,20 @@ def run(arguments: Namespace) -> List[Row]:
         contestants = {OURS: pipelines[mode], WHOLE: with_whole_pictures(pipelines[mode]), peer: others[mode]}
         if contestants[OURS] == contestants[WHOLE]:
             del contestants[WHOLE]
+        contestants = {name: with_sweeps(steps, arguments.sweeps) for name, steps in contestants.items()}
         rows += _compare(mode, dataset, contestants, arguments)
     return rows
+
+
+def with_sweeps(steps: List[Dict[str, Any]], sweeps_num: Optional[int]) -> List[Dict[str, Any]]:
+    """Returns a pipeline that reads so many sweeps before a keyframe.
+
+    Args:
+        steps: the transforms, as configs.
+        sweeps_num: None for the pipeline's own.
+    """
+    return [{**step, 'sweeps_num': sweeps_num} if sweeps_num is not None and 'sweeps_num' in step
+            else dict(step) for step in steps]
 
 
 def recipe_datasets(cfg: Mapping[str, Any], arguments: Namespace) -> Dict[str, Dict[str, Any]]:
@@ -126,13 +140,13 @@ def _keyframes(dataset: Mapping[str, Any], steps: List[Dict[str, Any]], argument
     chosen = {index: infos[index] for index in complete[:arguments.samples]}
     if not chosen:
         raise UserError(f'{dataset["ann_file"]} has no keyframe with {sweeps_num} sweeps before it; name '
-                        'another --ann-file, or a --config that reads fewer sweeps')
+                        'another --ann-file, or fewer --sweeps')
     images = next(iter(chosen.values()))['images']
     first = next(iter(images.values()))
     for info in chosen.values():
         _read_once(info)
     return chosen, (f'{len(images)} x {first["width"]} x {first["height"]} to {final_hw[1]} x {final_hw[0]}, '
-                    f'{sweeps_num + 1} sweeps')
+                    f'{sweeps_num + 1} sweep{"s" if sweeps_num else ""}')
 
 
 def _read_once(info: Mapping[str, Any]) -> None:
