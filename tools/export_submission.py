@@ -19,7 +19,7 @@ from mmengine.config import DictAction
 
 from geminifusion3d.atomic import atomic_write, write_json
 from geminifusion3d.cli import run_cli
-from geminifusion3d.engine.compile_hook import add_compile_argument, compile_in_tests
+from geminifusion3d.engine.inference_hook import add_inference_arguments, speed_up_tests
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.export import (ExportPlan, file_names, plan_export, predict,
                                            read_predictions, write_submission)
@@ -52,7 +52,7 @@ def parse_args() -> argparse.Namespace:
                         help='other data with boxes or masks that the model learned from, such as "image '
                              'backbone pretrained on nuImages"; declares use_external')
     add_test_time_argument(parser)
-    add_compile_argument(parser)
+    add_inference_arguments(parser)
     parser.add_argument('--work-dir', help='folder for the log; default: <out>/log')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='settings of the config to replace')
@@ -95,7 +95,7 @@ def main() -> int:
     check_arguments(args)
     plan = plan_export(config=args.config, split=args.split, cfg_options=args.cfg_options,
                        external_data=args.external_data)
-    compile_in_tests(plan.cfg, args.compile)
+    speed_up_tests(plan.cfg, args)
     submission, made = submission_of(args, plan)
     paths = write_submission(submission, args.out, json_name=args.json_name, zip_name=args.zip_name)
     verdict = validate_file(paths['zip'], plan.samples)

@@ -3,13 +3,10 @@ import logging
 
 import pytest
 import torch
-from mmengine.config import Config
 from tiny_detector import build_detector
 from torch import nn
 
 from geminifusion3d.engine import compiled_parts
-from geminifusion3d.engine.commands import parse_test_arguments
-from geminifusion3d.engine.compile_hook import compile_in_tests
 from geminifusion3d.engine.compiled_parts import DENSE_PARTS, CompiledForward, compile_parts
 
 
@@ -72,12 +69,3 @@ def test_every_dense_part_of_a_detector_is_compiled_once():
     assert isinstance(model.fuser.forward, CompiledForward)
     lidar_only = build_detector(camera_branch=None, camera_align=None, fuser=None)
     assert compile_parts(lidar_only) == ['bev_backbone', 'bev_neck', 'bbox_head']
-
-
-def test_the_flag_adds_a_hook_and_keeps_the_others():
-    arguments = parse_test_arguments(['config.py', 'weights.pth', '--compile'])
-    cfg = Config(dict(custom_hooks=[dict(type='GeminiSeedHook')]))
-    compile_in_tests(cfg, arguments.compile)
-    assert [hook['type'] for hook in cfg.custom_hooks] == ['GeminiSeedHook', 'GeminiCompileHook']
-    compile_in_tests(cfg, False)
-    assert len(cfg.custom_hooks) == 2

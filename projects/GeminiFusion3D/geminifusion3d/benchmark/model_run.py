@@ -12,6 +12,7 @@ from torch import nn
 from ..classes import CLASS_NAMES
 from ..engine.checkpoint_file import read_checkpoint
 from ..engine.compiled_parts import compile_parts
+from ..engine.folded_norms import fold_norms
 from ..results.nuscenes_boxes import boxes_to_records
 from ..stats.model_cost import count_costs
 from .model_stages import (BACKWARD, BOXES, COLLATE, LOAD, LOSSES, RECORDS, STEP,
@@ -41,6 +42,7 @@ class ModelRun:
         self.model.to(arguments.device).train(arguments.train)
         if not arguments.train and arguments.calibrations and cfg.model.get('camera_branch'):
             self.model.camera_branch.plan_cache.capacity = arguments.calibrations
+        self.folded = fold_norms(self.model) if arguments.fold_norms else 0
         self.compiled = compile_parts(self.model) if arguments.compile else []
         self.optim_wrapper = build_optim_wrapper(self.model, cfg.optim_wrapper) if arguments.train else None
 
@@ -123,4 +125,5 @@ def describe(run: ModelRun, checkpoint: Optional[str]) -> str:
     """
     weights = f'weights of {checkpoint}' if checkpoint else 'random weights'
     compiled = f'; compiled: {", ".join(run.compiled)}' if run.compiled else ''
-    return f'{run.inputs.words}; {weights}{compiled}'
+    folded = f'; {run.folded} norms multiplied into convolutions' if run.folded else ''
+    return f'{run.inputs.words}; {weights}{folded}{compiled}'

@@ -1,9 +1,9 @@
 """Training and testing over mmengine's Runner: checkpoints, determinism, clear mistakes."""
 from .checkpoint_file import read_checkpoint, register_safe_globals
 from .checkpoint_hook import GeminiCheckpointHook
-from .compile_hook import GeminiCompileHook
 from .ema_hook import GeminiEMAHook
 from .finite_loss_hook import GeminiFiniteLossHook
+from .inference_hook import GeminiInferenceHook
 from .loss_curve_hook import GeminiLossCurveHook
 from .optim_wrapper import GeminiOptimWrapper
 from .runner import GeminiRunner
@@ -11,6 +11,6 @@ from .seed_hook import GeminiSeedHook
 
 register_safe_globals()
 
-__all__ = ['GeminiCheckpointHook', 'GeminiCompileHook', 'GeminiEMAHook', 'GeminiFiniteLossHook',
+__all__ = ['GeminiCheckpointHook', 'GeminiEMAHook', 'GeminiFiniteLossHook', 'GeminiInferenceHook',
            'GeminiLossCurveHook', 'GeminiOptimWrapper', 'GeminiRunner', 'GeminiSeedHook', 'read_checkpoint',
            'register_safe_globals']

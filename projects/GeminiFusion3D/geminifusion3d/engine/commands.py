@@ -20,8 +20,8 @@ from ..results.test_time_augmentation_flags import (add_test_time_argument, augm
 from ..robustness.modalities import measure_modalities
 from ..robustness.variants_gain import add_gain_argument, measure_gain
 from .checkpoint_file import check_exists
-from .compile_hook import add_compile_argument, compile_in_tests
 from .config_file import apply_seed, check_data_files, check_sections, load_config
+from .inference_hook import add_inference_arguments, speed_up_tests
 from .mistakes import config_mistakes
 from .runner import GeminiRunner
 from .silenced_sensors import add_silence_arguments, silence_sensors
@@ -79,7 +79,7 @@ def parse_test_arguments(arguments: Optional[List[str]] = None) -> argparse.Name
     add_split_argument(parser)
     add_silence_arguments(parser)
     add_test_time_argument(parser)
-    add_compile_argument(parser)
+    add_inference_arguments(parser)
     add_gain_argument(parser)
     parser.add_argument('--modality-deltas', action='store_true',
                         help='evaluate with all sensors, black cameras, shuffled cameras and an empty LiDAR, '
@@ -208,7 +208,7 @@ def evaluation_config(arguments: argparse.Namespace) -> Config:
     check_same_info_file(cfg, 'test')
     check_exists(arguments.checkpoint)
     cfg.load_from, cfg.resume = arguments.checkpoint, False
-    compile_in_tests(cfg, getattr(arguments, 'compile', False))
+    speed_up_tests(cfg, arguments)
     return cfg
 
 

@@ -55,6 +55,7 @@ def compile_parts(model: nn.Module) -> List[str]:
     """
     # The host's models take seconds to import, which commands that compile nothing need not wait for.
     from ..detector import GeminiFusion3D
+
     # Pieces that the compiler cannot take run as they are: no reason for pages of its traceback.
     torch._logging.set_logs(dynamo=logging.ERROR)
     names = []

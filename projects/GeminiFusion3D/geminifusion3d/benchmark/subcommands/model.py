@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Sequence
 
 from mmengine.config import DictAction
 
+from ...errors import UserError
 from ..contest import quartile_spread, synchronise
 from ..memory import peak_extra_bytes
 from ..rows import Row, markdown_table, mebibytes, seconds
@@ -35,6 +36,8 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help='how many of the dataset\'s samples take turns; default: 8')
     parser.add_argument('--calibrations', type=int, default=0, metavar='N',
                         help='keep where pixels fall for N calibrations, as for cameras that stay put')
+    parser.add_argument('--fold-norms', action='store_true',
+                        help='multiply batch norms into the convolutions before them')
     parser.add_argument('--compile', action='store_true',
                         help='torch.compile the parts of fixed shape, on a GPU as CUDA graphs')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
@@ -46,6 +49,8 @@ def run(arguments: Namespace) -> List[Row]:
     from ...engine.config_file import check_sections, load_config
     from ...engine.mistakes import config_mistakes
     from ..model_run import ModelRun, describe
+    if arguments.train and (arguments.fold_norms or arguments.compile):
+        raise UserError('got --train and --fold-norms or --compile, which are for predicting; leave them out')
     cfg = load_config(arguments.config, arguments.cfg_options)
     check_sections(cfg, ['model', 'test_dataloader', 'train_dataloader', 'optim_wrapper'])
     with config_mistakes(arguments.config):
