@@ -29,7 +29,7 @@ for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-13), (torch.b
         a, b, c, d, e = (torch.randn(shape.size).to(dtype) for _ in range(5))
         relation = torch.randn(shape.size).softmax(shape.channel_dim).to(dtype)
         compare('activate', (a, b), (), (1, ), tolerance)
-        compare('activate_backward', (a, b), (), (0, ), tolerance)
+        compare('activate_backward', (a, b), (), (1, ), tolerance)
         compare('score', (a, b, c), (shape.channel_dim, ), (1, 2), tolerance)
         compare('score_backward', (a, relation, c, d), (shape.channel_dim, ), (2, 3), tolerance)
         compare('share', (a, b, c), (heads, ), (), tolerance)

@@ -72,19 +72,20 @@ class BlockGradients:
     def _add_direction(self, block: ExchangeBlock, modality: int, of_out: Tensor, of_own: Tensor,
                        of_difference: Tensor) -> None:
         shape, reading, value = block.shape, block.read(modality), block.read_value(modality)
+        # In the order in which the fewest blocks are alive at a time.
+        block.own[modality].write_back(of_out, of_own)
+        self.own[modality].add(of_out, reading.own, shape, bias=False)
         of_value = block.out[modality].write_back(of_out, block.buffer('value gradient'))
         block.steps.attend_backward(reading.query, reading.key, value, of_value,
                                     block.buffer('spare'), block.heads)
         # The step has left three results in the memory of its inputs.
         of_key, of_query, weighed = reading.query, reading.key, value
         self.out[modality].add(of_out, weighed, shape)
-        self.own[modality].add(of_out, reading.own, shape, bias=False)
-        self.query[modality].add(of_query, reading.own, shape)
-        self.key[modality].add(of_key, reading.gap, shape)
         self.value[modality].add(of_value, block.difference, shape)
-        block.own[modality].write_back(of_out, of_own)
-        block.query[modality].add_back(of_query, of_own)
         block.value[modality].add_back(of_value, of_difference)
+        self.query[modality].add(of_query, reading.own, shape)
+        block.query[modality].add_back(of_query, of_own)
+        self.key[modality].add(of_key, reading.gap, shape)
         if reading.relation is None:
             block.key[modality].add_back(of_key, of_difference)
         else:
@@ -95,12 +96,13 @@ class BlockGradients:
         of_scores = block.minus_key[modality].write_back(of_key, block.buffer('spare'))
         block.steps.score_backward(reading.own, reading.relation, of_scores, of_own, block.shape.channel_dim)
         self.score.add(of_scores, reading.activated, block.shape)
-        of_hidden = block.score.write_back(of_scores, block.buffer(f'hidden gradient {modality}'))
-        block.steps.activate_backward(of_hidden, reading.hidden)
+        of_activated = block.score.write_back(of_scores, reading.gap)
+        block.steps.activate_backward(of_activated, reading.hidden)
 
     def _add_hidden(self, block: ExchangeBlock, of_outs: Mapping[int, Tensor], of_cells: List[Tensor],
                     of_difference: Tensor) -> None:
-        of_hidden = {modality: block.buffer(f'hidden gradient {modality}') for modality in of_outs}
+        # Where the hidden layer was, `_add_relation` has left its gradient.
+        of_hidden = {modality: block.buffer(f'hidden {modality}') for modality in of_outs}
         if block.split:
             of_total = torch.add(of_hidden[CAMERA], of_hidden[LIDAR], out=block.buffer('spare'))
             half = of_hidden[CAMERA].sub_(of_hidden[LIDAR])

@@ -5,6 +5,7 @@ A block holds the features of `parts` x `n` cells, as (parts, n, C) where maps l
 Each part is the work of one thread of a CPU: batched products and pointwise operations both give a thread
 the same part, so that it stays in the cache of that thread's core.
 """
+from functools import cached_property
 from typing import List, NamedTuple, Optional, Tuple
 
 import torch
@@ -141,16 +142,20 @@ class Heads:
 
     def __init__(self, count: int, shape: BlockShape, dtype: torch.dtype, device: torch.device) -> None:
         self.count, self.shape = count, shape
-        ones = torch.eye(count, dtype=dtype, device=device)
-        # Where channels lie last, a product with ones is faster than short sums.
-        self.members = ones.repeat_interleave(shape.channels // count, 0).expand(
-            shape.parts, shape.channels, count)
+        self._dtype, self._device = dtype, device
 
     def sums(self, block: Tensor) -> Tensor:
         """Returns (parts, n, H) or (parts, H, n) sums over the channels of each head."""
         if self.shape.cell_dim == 1:
-            return torch.bmm(block, self.members)
+            return torch.bmm(block, self._members)
         return self.split(block).sum(2)
+
+    @cached_property
+    def _members(self) -> Tensor:
+        # Where channels lie last, a product with ones is faster than short sums.
+        ones = torch.eye(self.count, dtype=self._dtype, device=self._device)
+        return ones.repeat_interleave(self.shape.channels // self.count, 0).expand(
+            self.shape.parts, self.shape.channels, self.count)
 
     def split(self, block: Tensor) -> Tensor:
         """Returns the block as (parts, n, H, d) or (parts, H, d, n)."""

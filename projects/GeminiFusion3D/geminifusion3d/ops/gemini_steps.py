@@ -17,8 +17,8 @@ def activate(hidden: Tensor, out: Tensor) -> None:
 
 
 def activate_backward(gradient: Tensor, hidden: Tensor) -> None:
-    """Turns the gradient of gelu(hidden) into that of hidden."""
-    torch.ops.aten.gelu_backward.grad_input(gradient, hidden, grad_input=gradient)
+    """Puts the gradient of hidden in its place, given that of gelu(hidden)."""
+    torch.ops.aten.gelu_backward.grad_input(gradient, hidden, grad_input=hidden)
 
 
 def score(own: Tensor, scores: Tensor, gap: Tensor, channel_dim: int) -> None:

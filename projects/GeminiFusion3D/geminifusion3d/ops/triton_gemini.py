@@ -24,7 +24,7 @@ def activate(hidden: Tensor, out: Tensor) -> None:
 
 
 def activate_backward(gradient: Tensor, hidden: Tensor) -> None:
-    """Turns the gradient of gelu(hidden) into that of hidden."""
+    """Puts the gradient of hidden in its place, given that of gelu(hidden)."""
     size = hidden.numel()
     kernels.activate_backward[(triton.cdiv(size, TILE), )](
         gradient, hidden, size, WIDE=_wide(hidden), TILE=TILE)

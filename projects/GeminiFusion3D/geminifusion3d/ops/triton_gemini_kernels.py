@@ -46,13 +46,13 @@ def activate(hidden, out, size, WIDE: tl.constexpr, TILE: tl.constexpr):
 
 @triton.jit
 def activate_backward(gradient, hidden, size, WIDE: tl.constexpr, TILE: tl.constexpr):
-    """gradient *= derivative of gelu: Phi(x) + x phi(x)."""
+    """hidden = gradient times the derivative of gelu, Phi(x) + x phi(x)."""
     offsets = tl.program_id(0).to(tl.int64) * TILE + tl.arange(0, TILE)
     exists = offsets < size
     x = _wide(tl.load(hidden + offsets, exists, other=0.0), WIDE)
     slope = 0.5 * (1.0 + tl.erf(x * SQRT_HALF)) + x * INVERSE_SQRT_2PI * tl.exp(-0.5 * x * x)
     of_out = _wide(tl.load(gradient + offsets, exists, other=0.0), WIDE)
-    tl.store(gradient + offsets, of_out * slope, exists)
+    tl.store(hidden + offsets, of_out * slope, exists)
 
 
 @triton.jit
