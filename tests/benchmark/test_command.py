@@ -50,6 +50,22 @@ def test_rows_are_printed_written_and_put_into_the_readme(toy, tmp_path, capsys)
     assert 'one, other: includes the sum' in printed and '12.3 k' in printed
 
 
+def test_rows_of_an_earlier_run_join_unless_they_are_of_another_machine(toy, tmp_path, capsys):
+    first, both = tmp_path / 'first.json', tmp_path / 'both.json'
+    benchmark(['toy', '--count', '3', '--repeats', '1', '--json', str(first), '--device', 'cpu'])
+    benchmark(['toy', '--repeats', '1', '--json', str(both), '--join', str(first), '--device', 'cpu'])
+    rows = json.loads(both.read_text())
+    assert [row['shape'] for row in rows] == ['3', '3', '10', '10']
+    elsewhere = json.loads(first.read_text())
+    elsewhere[1]['environment']['cpu'] = '96 x Other'
+    first.write_text(json.dumps(elsewhere))
+    with pytest.raises(UserError, match='measured on .*96 x Other'):
+        benchmark(['toy', '--join', str(first), '--device', 'cpu'])
+    first.write_text('{}{')
+    with pytest.raises(UserError, match='cannot read'):
+        benchmark(['toy', '--join', str(first)])
+
+
 def test_a_readme_without_the_block_is_refused_before_anything_is_measured(toy, tmp_path):
     readme = tmp_path / 'README.md'
     readme.write_text('nothing here')

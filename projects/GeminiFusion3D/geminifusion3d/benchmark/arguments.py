@@ -71,6 +71,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--warm-up', type=int, default=2, metavar='N',
                         help='calls of each before the first timing; default: 2')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write every row to FILE')
+    parser.add_argument('--join', type=Path, nargs='+', default=[], metavar='FILE',
+                        help='rows that earlier runs wrote with --json join those of this run')
     parser.add_argument('--readme', type=Path, metavar='FILE',
                         help='write tables into the block benchmark-<sub-command> of FILE, and charts into '
                              'the folder docs beside it')

@@ -1,4 +1,5 @@
 """What `tools/benchmark.py` does: measure, print, write."""
+import json
 from argparse import Namespace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -8,7 +9,7 @@ from ..errors import UserError
 from ..markdown_block import replace_block, write_block
 from .arguments import parse_arguments
 from .environment import describe_environment, machine_line
-from .rows import HEADER, Row, cells, markdown_table, rows_as_json, text_table
+from .rows import HEADER, Row, cells, markdown_table, rows_as_json, rows_from_json, text_table
 
 DOCS = 'docs'
 
@@ -27,7 +28,8 @@ def benchmark(arguments: Optional[List[str]] = None) -> int:
         _check_block(parsed)
     environment = describe_environment(parsed.device)
     print(f'{parsed.what}: {machine_line(environment)}', flush=True)
-    rows = parsed.module.run(parsed)
+    earlier = [row for path in parsed.join for row in _read(path, environment)]
+    rows = earlier + parsed.module.run(parsed)
     print(text_table(rows))
     print('\n'.join(words(rows)))
     if parsed.json:
@@ -35,6 +37,13 @@ def benchmark(arguments: Optional[List[str]] = None) -> int:
     if parsed.readme:
         _write_readme(parsed, rows, environment)
     return 0
+
+
+def _read(path: Path, environment: Dict[str, Any]) -> List[Row]:
+    try:
+        return rows_from_json(json.loads(path.read_text()), environment)
+    except (OSError, ValueError) as error:
+        raise UserError(f'--join cannot read {path}: {error}') from error
 
 
 def words(rows: Sequence[Row]) -> List[str]:

@@ -3,7 +3,11 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from ..errors import UserError
 from ..stats.stats_table import three_digits
+
+# What must be the same for times to be comparable, of environment.py.
+MACHINE = ('device', 'cpu', 'cpu_threads', 'gpu')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,28 @@ def rows_as_json(rows: Sequence[Row], environment: Mapping[str, Any]) -> List[Di
     """
     return [{**asdict(row), 'facts': dict(row.facts or {}), 'environment': dict(environment)}
             for row in rows]
+
+
+def rows_from_json(content: Any, environment: Mapping[str, Any]) -> List[Row]:
+    """Returns the rows of a `--json` file.
+
+    Args:
+        content: of the file.
+        environment: of this run; device, processor, threads and GPU must be the same.
+
+    Raises:
+        UserError: if the content is none of such a file, or was measured elsewhere.
+    """
+    try:
+        rows = [Row(**{key: value for key, value in row.items() if key != 'environment'}) for row in content]
+        measured_on = [{key: row['environment'][key] for key in MACHINE} for row in content]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise UserError(f'--join got something else than a file that --json wrote ({error})') from error
+    here = {key: environment[key] for key in MACHINE}
+    others = [machine for machine in measured_on if machine != here]
+    if others:
+        raise UserError(f'--join got rows measured on {others[0]}, this is {here}; compare on one machine')
+    return rows
 
 
 def find_row(rows: Sequence[Row], name: str, **facts: Any) -> Row:

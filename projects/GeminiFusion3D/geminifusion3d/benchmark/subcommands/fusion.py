@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..arguments import DTYPES, dtype_named
 from ..contest import Entrant, run_contest
-from ..fusers import build_fusers, includes, inference_call, training_call
+from ..fusers import BLOCK_PRODUCTS, build_fusers, includes, inference_call, training_call
 from ..fusion_tables import chart_files, fusion_markdown
 from ..growth import Point, predicted
 from ..multiply_adds import multiply_adds
@@ -77,6 +77,8 @@ def _entrants(arguments: Namespace, channels: int, cells: int, mode: str, seen: 
     entrants = []
     for name, build in build_fusers(channels, arguments.device, dtype).items():
         if arguments.only and not any(word in name for word in arguments.only):
+            continue
+        if name == BLOCK_PRODUCTS and mode != 'inference':
             continue
         expected_s = predicted(seen.get(name, []), cells)
         if name in told or expected_s is not None and expected_s > arguments.longest:
