@@ -1,7 +1,8 @@
 """GeminiFusion over whole maps, block by block: forward and backward.
 
-Nothing is kept for the backward pass but the maps themselves: it computes each block once more, which costs
-less time on a CPU than fresh memory for intermediate results does, and no memory.
+Nothing is kept for the backward pass but the maps themselves: it computes each block once more. On two CPU
+cores a training step took 9 % less time so than with all intermediate results kept at 128 channels, and 5 %
+more at 256.
 """
 import math
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
