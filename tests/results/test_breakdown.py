@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from nuscenes.eval.detection.constants import TP_METRICS
 
+from geminifusion3d.results import breakdown as module
 from geminifusion3d.results.breakdown import breakdown, match_all, part_of, score_parts
 from geminifusion3d.results.breakdown_bins import Question, questions, says, whole
 from geminifusion3d.results.devkit_eval import evaluate_file, open_tables
@@ -137,6 +138,16 @@ def test_finds_and_false_positives_of_the_bins_add_up_to_those_of_the_whole(case
                 for part in parts:
                     found = pairs.annotation_of[part.counts[threshold_m] & pairs.is_match]
                     assert part.has_annotation[found].all()
+
+
+def test_equal_resamples_are_scored_once_and_stand_where_they_were_drawn(case, monkeypatch):
+    _, _, evaluated = case
+    scored = []
+    monkeypatch.setattr(module, 'score_parts',
+                        lambda parts, boxes, row: scored.append(row) or {'sum': row.sum()})
+    ones = np.ones(len(evaluated.tokens))
+    found = module.score_resamples([], evaluated, np.stack([ones, 2 * ones, ones]))
+    assert [entry['sum'] / len(ones) for entry in found] == [1, 2, 1] and len(scored) == 2
 
 
 def test_a_scene_drawn_twice_counts_like_two_copies_of_it(case):

@@ -10,7 +10,7 @@ from typing import Container, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..results.breakdown import part_of, scene_weights, score_parts
+from ..results.breakdown import part_of, scene_weights, score_resamples
 from ..results.breakdown_bins import whole
 from ..results.evaluated_boxes import EvaluatedBoxes
 from ..results.official_matching import Matches
@@ -56,8 +56,8 @@ def resample(evaluated: EvaluatedBoxes, matched: Mapping[str, Mapping[float, Mat
     """
     parts = [part_of(whole(), 0, boxes, matched[boxes.name]) for boxes in evaluated.classes]
     absent = {boxes.name for boxes in evaluated.classes if not boxes.annotations}
-    drawn = [_class_figures(score_parts(parts, evaluated, weights)['classes'], absent, metrics)
-             for weights in scene_weights(evaluated, resamples, seed)]
+    drawn = [_class_figures(scores['classes'], absent, metrics) for scores in score_resamples(
+        parts, evaluated, scene_weights(evaluated, resamples, seed))]
     class_ap = {boxes.name: np.array([figures[boxes.name]['ap'] for figures in drawn])
                 for boxes in evaluated.classes}
     mean_ap = _means(drawn, 'ap')
