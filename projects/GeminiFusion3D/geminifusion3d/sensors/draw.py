@@ -110,4 +110,7 @@ def _visible_pieces(px: np.ndarray, depth_m: np.ndarray, image_hw: Tuple[int, in
 
 def _depth_colours(depth_m: np.ndarray) -> np.ndarray:
     nearness = 255 * (1 - np.clip(depth_m / FARTHEST_COLOUR_M, 0, 1))
+    # OpenCV returns nothing for nothing: no LiDAR point is in sight.
+    if len(depth_m) == 0:
+        return np.zeros((0, 3), np.uint8)
     return cv2.applyColorMap(nearness.astype(np.uint8)[:, None], cv2.COLORMAP_TURBO)[:, 0]
