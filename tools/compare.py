@@ -15,7 +15,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import sys
 from pathlib import Path
 from typing import Any, Dict, List, Optional
@@ -26,7 +25,7 @@ from geminifusion3d.compare.plot import svg_plot
 from geminifusion3d.compare.queue import Queue
 from geminifusion3d.compare.run import LOG_FILE, Run, adopt, make_run
 from geminifusion3d.compare.summary import summarise
-from geminifusion3d.compare.table import markdown_table
+from geminifusion3d.compare.table import markdown_table, processor_marks
 from geminifusion3d.compare.variants import VARIANTS, choose
 from geminifusion3d.errors import UserError
 from geminifusion3d.folder_lock import locked_folder
@@ -101,20 +100,13 @@ def launcher(jobs: int) -> Any:
     return launch
 
 
-def describe_machine() -> Dict[str, Any]:
-    """Returns what the times depend on."""
-    model = next((line.split(':', 1)[1].strip() for line in Path('/proc/cpuinfo').read_text().splitlines()
-                  if line.startswith('model name')), platform.processor())
-    return dict(processor=model, cores=os.cpu_count())
-
-
 def render(results: List[Dict[str, Any]], args: argparse.Namespace, facts: Dict[str, Any]) -> None:
     """Writes the list of runs, the plot and the README's block.
 
     Args:
         results: of all runs.
         args: the command line.
-        facts: machine and budget.
+        facts: the budget.
     """
     rows = summarise(results, VARIANTS)
     labels = {variant.name: variant.label for variant in VARIANTS}
@@ -124,24 +116,31 @@ def render(results: List[Dict[str, Any]], args: argparse.Namespace, facts: Dict[
     with atomic_write(args.docs / PLOT_FILE) as part:
         part.write_text(svg_plot(rows, runs))
     write_block(args.readme, BLOCK, '\n\n'.join([
-        markdown_table(rows), f'![mAP of each model](docs/{PLOT_FILE})', caption(facts)]))
+        markdown_table(rows), f'![mAP of each model](docs/{PLOT_FILE})',
+        caption(facts, processor_marks(rows))]))
     print(markdown_table(rows))
 
 
-def caption(facts: Dict[str, Any]) -> str:
-    """Returns what the numbers are."""
+def caption(facts: Dict[str, Any], processors: Dict[str, str]) -> str:
+    """Returns what the numbers are.
+
+    Args:
+        facts: the budget.
+        processors: what steps were timed on, and their marks in the table.
+    """
+    timed_on = ', '.join(name + mark for name, mark in processors.items())
     return (f'mAP and NDS by nuscenes-devkit on {facts["val_keyframes"]} keyframes of '
             f'{facts["val_scenes"]} scenes that training never saw; every model learned from the same '
             f'{facts["train_keyframes"]} keyframes in {facts["steps"]} steps; mean ± standard deviation '
             f'over the seeds. A black camera is not announced to the model; an empty cloud is. '
-            f'Multiply-adds of one prediction; seconds of one thread of {facts["processor"]}. Every '
-            f'single run: [docs/{RUNS_FILE}](docs/{RUNS_FILE}).')
+            f'Multiply-adds of one prediction; seconds of one thread of {timed_on}. Every single run: '
+            f' [docs/{RUNS_FILE}](docs/{RUNS_FILE}).')
 
 
 def collect_facts() -> Dict[str, Any]:
-    """Returns machine and budget as they are here and now."""
+    """Returns the budget as it is here and now."""
     from geminifusion3d.compare.budget import read_budget  # imports the host, which takes seconds
-    return {**describe_machine(), **read_budget(choose(['gemini'])[0].config)}
+    return read_budget(choose(['gemini'])[0].config)
 
 
 def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:

@@ -6,7 +6,7 @@ import pytest
 
 from geminifusion3d.compare.plot import NAME_WIDTH, PLOT_WIDTH, svg_plot
 from geminifusion3d.compare.summary import Figure, summarise
-from geminifusion3d.compare.table import markdown_table
+from geminifusion3d.compare.table import markdown_table, processor_marks
 from geminifusion3d.compare.variants import VARIANTS, choose
 from geminifusion3d.errors import UserError
 
@@ -15,8 +15,9 @@ def result(variant, seed, mAP, **silent):
     """Returns what a run keeps."""
     scores = {name: dict(mAP=value, NDS=value / 2) for name, value in dict(all=mAP, **silent).items()}
     costs = [dict(stage='fuser', parameters=1000, multiply_adds=2_000_000)] if silent else []
-    return dict(variant=variant, seed=seed, scores=scores, step_s=0.1 + seed / 100, costs=[
-        dict(stage='bbox_head', parameters=500_000, multiply_adds=1_230_000_000), *costs])
+    head = dict(stage='bbox_head', parameters=500_000, multiply_adds=1_230_000_000)
+    return dict(variant=variant, seed=seed, scores=scores, step_s=0.1 + seed / 100, costs=[head, *costs],
+                processor='A' if variant == 'lidar' else 'B')
 
 
 RESULTS = [result('gemini', 1, 0.30, black=0.20, empty=0.00),
@@ -57,9 +58,15 @@ def test_costs_are_those_of_the_whole_model_and_of_the_fuser(rows):
 def test_the_table_shows_them(rows):
     lines = markdown_table(rows).splitlines()
     assert len(lines) == 4 and len({line.count('|') for line in lines}) == 1
-    assert lines[2] == '| LiDAR only | 1 | 0.100 | 0.050 | – | – | 500 k | 1.23 G | – | 100 ms |'
+    assert lines[2] == '| LiDAR only | 1 | 0.100 | 0.050 | – | – | 500 k | 1.23 G | – | 100 ms (a) |'
     assert lines[3] == ('| GeminiFusion | 2 | 0.250 ± 0.071 | 0.125 ± 0.035 | -0.070 ± 0.042 | '
-                        '-0.240 ± 0.085 | 501 k | 1.23 G | 2 M | 105 ms |')
+                        '-0.240 ± 0.085 | 501 k | 1.23 G | 2 M | 105 ms (b) |')
+
+
+def test_times_of_different_processors_are_told_apart(rows):
+    assert processor_marks(rows) == {'A': ' (a)', 'B': ' (b)'}
+    assert processor_marks(rows[:1]) == {'A': ''}
+    assert markdown_table(rows[:1]).endswith('| 100 ms |')
 
 
 def test_figure_of_one_seed_has_no_spread_to_show():

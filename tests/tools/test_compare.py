@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-FACTS = dict(processor='a processor', cores=2, train_keyframes=200, train_scenes=40, val_keyframes=40,
-             val_scenes=8, steps=1200)
+FACTS = dict(train_keyframes=200, train_scenes=40, val_keyframes=40, val_scenes=8, steps=1200)
 
 
 def run_tool(*arguments):
@@ -24,6 +23,7 @@ def places(tmp_path):
     readme.write_text('# Title\n<!-- compare:start -->\n<!-- compare:end -->\nend\n')
     docs.mkdir()
     runs = [dict(variant='lidar', seed=seed, scores=dict(all=dict(mAP=mAP, NDS=0.2)), step_s=0.1,
+                 processor='a processor',
                  costs=[dict(stage='bbox_head', parameters=1000, multiply_adds=2000)])
             for seed, mAP in enumerate((0.1, 0.3))]
     (docs / 'compare.json').write_text(json.dumps(dict(facts=FACTS, runs=runs)))
@@ -41,6 +41,7 @@ def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(places):
     text = readme.read_text()
     # (0.1 + 0.3) / 2, and sqrt(0.02).
     assert '| LiDAR only | 2 | 0.200 ± 0.141 |' in text and '1200 steps' in text
+    assert 'one thread of a processor. Every single run' in text
     assert text.startswith('# Title\n') and text.endswith('<!-- compare:end -->\nend\n')
 
 

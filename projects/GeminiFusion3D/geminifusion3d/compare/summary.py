@@ -2,7 +2,7 @@
 import math
 import statistics
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .variants import Variant
 
@@ -48,6 +48,7 @@ class Row:
         multiply_adds: of the whole model.
         fuser_multiply_adds: of the fuser; None for one sensor.
         step_s: of a training step.
+        processors: what the steps were timed on.
     """
 
     label: str
@@ -60,6 +61,7 @@ class Row:
     multiply_adds: int
     fuser_multiply_adds: Optional[int]
     step_s: Figure
+    processors: Tuple[str, ...]
 
 
 def summarise(results: Sequence[Mapping[str, Any]], variants: Sequence[Variant]) -> List[Row]:
@@ -86,7 +88,8 @@ def _row(variant: Variant, results: Sequence[Mapping[str, Any]]) -> Row:
         parameters=sum(cost['parameters'] for cost in costs),
         multiply_adds=sum(cost['multiply_adds'] for cost in costs),
         fuser_multiply_adds=fuser[0] if fuser else None,
-        step_s=Figure.of([result['step_s'] for result in results]))
+        step_s=Figure.of([result['step_s'] for result in results]),
+        processors=tuple(sorted({result['processor'] for result in results})))
 
 
 def _delta(results: Sequence[Mapping[str, Any]], silence: str) -> Optional[Figure]:

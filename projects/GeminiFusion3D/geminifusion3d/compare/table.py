@@ -1,5 +1,5 @@
 """The comparison as a Markdown table."""
-from typing import List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from ..stats.stats_table import three_digits
 from .summary import Figure, Row
@@ -14,15 +14,23 @@ def markdown_table(rows: Sequence[Row]) -> str:
     Args:
         rows: one a model.
     """
-    lines = [HEADER, ('---',) + ('--:',) * (len(HEADER) - 1), *[_cells(row) for row in rows]]
+    marks = processor_marks(rows)
+    lines = [HEADER, ('---',) + ('--:',) * (len(HEADER) - 1), *[_cells(row, marks) for row in rows]]
     return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in lines)
 
 
-def _cells(row: Row) -> List[str]:
+def processor_marks(rows: Sequence[Row]) -> Dict[str, str]:
+    """Returns a letter for each processor that steps were timed on; no letter where there is only one."""
+    processors = list(dict.fromkeys(name for row in rows for name in row.processors))
+    return {name: f' ({chr(ord("a") + place)})' if len(processors) > 1 else ''
+            for place, name in enumerate(processors)}
+
+
+def _cells(row: Row, marks: Dict[str, str]) -> List[str]:
     return [row.label, str(row.seeds), f'{row.mAP:.3f}', f'{row.NDS:.3f}', _signed(row.black_delta),
             _signed(row.empty_delta), three_digits(row.parameters), three_digits(row.multiply_adds),
             '–' if row.fuser_multiply_adds is None else three_digits(row.fuser_multiply_adds),
-            f'{row.step_s.mean * 1000:.0f} ms']
+            f'{row.step_s.mean * 1000:.0f} ms' + ''.join(marks[name] for name in row.processors)]
 
 
 def _signed(figure: Optional[Figure]) -> str:

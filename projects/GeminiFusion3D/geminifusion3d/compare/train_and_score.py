@@ -21,6 +21,7 @@ from ..atomic import write_json
 from ..channels import CAMERA_NAMES
 from ..engine.config_file import apply_seed, load_config
 from ..engine.runner import GeminiRunner
+from ..results.provenance import hardware
 from ..stats.model_cost import count_costs
 from .run import LOG_FILE, TRAINING_FOLDER, Run
 from .step_clock import StepClock
@@ -70,7 +71,7 @@ def train_and_score(run: Run) -> Dict[str, Any]:
     checkpoint = run.folder / TRAINING_FOLDER / f'epoch_{cfg.train_cfg.max_epochs}.pth'
     silences = [name for name in SILENCES if name == 'all' or run.variant.sensors == 'both']
     return dict(scores={name: _score(cfg, run, name, checkpoint) for name in silences},
-                costs=_costs(cfg), **times)
+                costs=_costs(cfg), processor=hardware()['cpu'], **times)
 
 
 def _train(cfg: Config, run: Run) -> Dict[str, float]:
