@@ -1,11 +1,17 @@
 """Turns to the left are turns to the left, and drawings keep left and right, front and rear apart."""
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 
 from geminifusion3d.channels import CAMERA_NAMES
+from geminifusion3d.sensors import GeminiSampleObjects
 from geminifusion3d.sensors.augment_scene import GeminiAugmentScene
 from geminifusion3d.sensors.draw import BOX_BGR, FRONT_BGR, draw_bev, draw_camera, draw_sample
+from geminifusion3d.sensors.object_database import FORMAT, array_path
+from geminifusion3d.sensors.project import project_points
 
 CAM_FROM_LIDAR = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 IMG_FROM_CAM = np.array([[100.0, 0, 80, 0], [0, 100, 45, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
@@ -78,3 +84,29 @@ def test_the_shift_along_each_axis_has_its_own_spread(axis):
     std_m[axis] = 5.0
     shift_m = moved(translate_std_m=tuple(std_m))[0] - [1, 0, 0]
     assert (shift_m != 0).tolist() == [index == axis for index in range(3)]
+
+
+def test_augmented_pixels_are_turned_and_shifted_as_the_matrix_says():
+    # (80 + 100 * 2 / 10, 45 - 100 * 1 / 10) = (100, 35); a quarter turn to (-35, 100), then 30 and 5 on.
+    augmented = np.array([[0.0, -1, 0, 30], [1, 0, 0, 5], [0, 0, 1, 0], [0, 0, 0, 1]])
+    px, _ = project_points(np.array([[2.0, 10, 1]]), cam2img=IMG_FROM_CAM, lidar2cam=CAM_FROM_LIDAR,
+                           lidar_aug_matrix=np.eye(4), img_aug_matrix=augmented)
+    np.testing.assert_allclose(px, [[-5, 105]])
+
+
+@pytest.mark.parametrize('y_m, is_free', [(2.5, False), (-2.5, True)])
+def test_an_object_that_stands_askew_is_not_pasted_where_it_stands_in_the_way(tmp_path: Path, y_m, is_free):
+    # 8 m long and 1 m wide along the diagonal x = y, over (2.5, 2.5) and far from (2.5, -2.5).
+    box = np.array([[0, 0, -1, 8, 1, 1, np.pi / 4, 0, 0]], np.float32)
+    np.save(array_path(tmp_path, 'car', 'boxes'), box)
+    np.save(array_path(tmp_path, 'car', 'ends'), np.array([1]))
+    np.save(array_path(tmp_path, 'car', 'points'), np.zeros((1, 5), np.float32))
+    (tmp_path / 'database.json').write_text(json.dumps(dict(
+        format=FORMAT, dataset='nuscenes', version='v', split='s', sweeps_num=0, remove_close_m=1.0,
+        num_objects={'car': 1})))
+    other = np.array([[2.5, y_m, -1, 1, 1, 1, 0, 0, 0]], np.float32)
+    step = GeminiSampleObjects(database=str(tmp_path), sweeps_num=0, numbers=dict(car=1), min_points=1)
+    pasted = step.transform(dict(
+        points=LiDARPoints(np.ones((1, 5), np.float32), points_dim=5), epoch=0, gt_labels_3d=np.array([8]),
+        gt_bboxes_3d=LiDARInstance3DBoxes(other, box_dim=9), lidar_aug_matrix=np.eye(4)))
+    assert len(pasted['gt_bboxes_3d']) == 1 + is_free
