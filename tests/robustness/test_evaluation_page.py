@@ -70,3 +70,10 @@ def test_mistakes_are_named(folder, tmp_path_factory):
     with pytest.raises(UserError, match='tta_gain.json is not what the tool for tta writes'):
         write_page(folder, folder / 'page.md', 'ours')
     assert (folder / 'page.md').read_text() == PAGE
+
+
+def test_the_projects_page_has_every_block_filled():
+    page = Path(__file__).resolve().parents[2] / 'docs' / 'evaluation.md'
+    for name in BLOCKS:
+        content = page.read_text().split(f'<!-- {name}:start -->')[1].split(f'<!-- {name}:end -->')[0]
+        assert content.startswith('\n| '), name
