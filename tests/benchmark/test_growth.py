@@ -19,4 +19,5 @@ def test_growth_goes_on_as_it_was_at_the_end_and_is_never_taken_for_less_than_li
     assert predicted([(100, 1.0), (400, 16.0)], 800) == pytest.approx(64.0)
     assert predicted([(100, 1.0), (400, 1.0)], 800) == pytest.approx(2.0)
     assert predicted([(100, 1.0)], 300) == pytest.approx(3.0)
+    assert predicted([(100, 1.0)], 300, power=2.0) == pytest.approx(9.0)
     assert predicted([], 300) is None

@@ -14,8 +14,8 @@ INCLUDES = ('both directions and the merge of the two maps, which lie channels-l
 PRODUCTS_INCLUDE = ('the products of cells and weights of one layer in both directions over the whole map, '
                     'nothing between them, into memory that is used again; in a training step also those '
                     'of the gradients')
-BLOCK_PRODUCTS_INCLUDE = ('the same products in the blocks of cells that the operator works on: no result leaves '
-                          'the cache')
+BLOCK_PRODUCTS_INCLUDE = ('the same products in the blocks of cells that the operator works on: no result '
+                          'leaves the cache')
 REFERENCE_INCLUDES = ('the same function with the same weights as the official code computes it: cells as '
                       'the batch of the library\'s multi-head attention with two keys, concatenated tokens')
 

@@ -19,15 +19,16 @@ def log_log_slope(points: Sequence[Point]) -> Optional[float]:
             / sum((x - mean_x) ** 2 for x, _ in logs))
 
 
-def predicted(points: Sequence[Point], x: float) -> Optional[float]:
+def predicted(points: Sequence[Point], x: float, *, power: float = 1.0) -> Optional[float]:
     """Returns what the next larger x will cost if the growth of the last two points goes on.
 
     Args:
-        points: (x, y) in growing x; with a single one, linear growth is taken.
+        points: (x, y) in growing x.
         x: the next size.
+        power: the slope for a single point, and the least for more.
     """
     if not points:
         return None
     (last_x, last_y) = points[-1]
     slope = log_log_slope(points[-2:])
-    return last_y * (x / last_x) ** (1.0 if slope is None else max(slope, 1.0))
+    return last_y * (x / last_x) ** (power if slope is None else max(slope, power))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..arguments import DTYPES, dtype_named
 from ..contest import Entrant, run_contest
-from ..fusers import BLOCK_PRODUCTS, build_fusers, includes, inference_call, training_call
+from ..fusers import BLOCK_PRODUCTS, WHOLE, build_fusers, includes, inference_call, training_call
 from ..fusion_tables import chart_files, fusion_markdown
 from ..growth import Point, predicted
 from ..multiply_adds import multiply_adds
@@ -80,7 +80,7 @@ def _entrants(arguments: Namespace, channels: int, cells: int, mode: str, seen: 
             continue
         if name == BLOCK_PRODUCTS and mode != 'inference':
             continue
-        expected_s = predicted(seen.get(name, []), cells)
+        expected_s = predicted(seen.get(name, []), cells, power=2.0 if name == WHOLE else 1.0)
         if name in told or expected_s is not None and expected_s > arguments.longest:
             if name not in told:
                 print(f'{name}, {mode}, C = {channels}: left out from {cells} cells on, where a call would '
