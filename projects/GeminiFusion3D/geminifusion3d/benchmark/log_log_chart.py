@@ -3,7 +3,7 @@ import math
 from html import escape
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 420, 64, 220, 34, 46
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 750, 420, 64, 250, 34, 46
 # Told apart by eyes that see few colours, and on light and dark pages alike.
 COLOURS = ('#0969da', '#d1242f', '#8250df', '#1a7f37', '#bf8700', '#8c959f', '#c2478f', '#1b7c83')
 STYLE = ('text{font:12px sans-serif;fill:#6e7781}.title{font-size:14px}'
