@@ -43,6 +43,10 @@ def test_the_table_compares_each_with_ours(rows):
     assert ours.endswith('| 1 |')
 
 
+def test_large_ratios_are_whole_numbers():
+    assert [convert._times(value) for value in (101.4, 12.0, 4.67, 0.645)] == ['101', '12', '4.7', '0.65']
+
+
 def test_the_dataset_is_left_as_it_was(root, rows):
     assert sorted(path.name for path in root.iterdir()) == ['maps', 'samples', 'sweeps', 'v1.0-mini']
 

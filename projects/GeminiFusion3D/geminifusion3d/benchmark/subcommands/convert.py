@@ -74,9 +74,13 @@ def markdown(rows: Sequence[Row]) -> str:
         rows: as `run` returns them.
     """
     lines = [[row.mode, row.name, f'{row.facts["seconds_per_1000"]:.2f} s', seconds(row.median_s),
-              seconds(row.spread), f'{ratio(rows, OURS, row.name, mode=row.mode):.2g}'] for row in rows]
+              seconds(row.spread), _times(ratio(rows, OURS, row.name, mode=row.mode))] for row in rows]
     header = ('work', 'converter', 'per 1000 keyframes', 'median', 'spread', 'times the time of ours')
     return markdown_table(header, lines, words=2)
+
+
+def _times(value: float) -> str:
+    return f'{value:.0f}' if value >= 10 else f'{value:.2g}'
 
 
 def _contest(conversions: Sequence[Conversion], samples: int, arguments: Namespace) -> List[Row]:
