@@ -35,6 +35,7 @@ def test_a_prediction_has_all_stages_and_says_that_its_input_is_made_up(argument
     # 64 x 64 cells, 32 channels, 16 products a cell as it is counted: see docs of the operator.
     fuse = next(row for row in rows if row.name == FUSE)
     assert 14 * 64 * 64 * 32 ** 2 <= fuse.macs <= 16.5 * 64 * 64 * 32 ** 2
+    assert total.includes.startswith('collating, transfer')
     assert 'made-up sample' in total.facts['words'] and 'the dataset is absent' in total.excludes
     text = model.markdown(rows)
     assert '| fuse |' in text and 'random weights' in text and 'Peak memory' in text

@@ -114,7 +114,7 @@ def _rows(model_run: Any, arguments: Namespace, by_stage: Dict[str, List[float]]
     return rows + [Row(
         name=TOTAL, median_s=statistics.median(totals), spread=quartile_spread(totals), peak_bytes=peak,
         macs=sum(macs.values()) * batch if macs else None,
-        includes=includes.partition(', collating')[2] if made_up else includes,
+        includes=includes.partition('augmenting, ')[2] if made_up else includes,
         excludes=EXCLUDES if not made_up else f'reading files (the dataset is absent), {EXCLUDES}',
         facts=dict(recipe=arguments.config, words=describe(model_run, arguments.checkpoint), batch_size=batch,
                    weight_bytes=device_bytes(model_run.model)), **common)]
