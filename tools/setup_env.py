@@ -34,10 +34,8 @@ REPO = Path(__file__).resolve().parent.parent
 REQUIREMENTS = REPO / 'requirements'
 STAMP_NAME = 'geminifusion3d-setup.json'
 MIN_FREE_GB = 8.0
-# What decides that an environment has to be brought up to date.
-STAMPED_FILES = ('requirements/build.txt', 'requirements/torch.txt', 'requirements/mmcv.txt',
-                 'requirements/runtime.txt', 'requirements/tests.txt',
-                 'requirements/constraints.lock', 'setup.py', 'pyproject.toml')
+# What decides, with requirements/, that an environment has to be brought up to date.
+STAMPED_FILES = ('setup.py', 'pyproject.toml')
 
 
 class SetupError(Exception):
@@ -57,7 +55,8 @@ def read_pin(file_name: str) -> str:
 
 def wanted_stamp() -> Dict[str, str]:
     """Everything the environment depends on, by content."""
-    content = b'\0'.join((REPO / name).read_bytes() for name in STAMPED_FILES)
+    files = [*sorted(REQUIREMENTS.iterdir()), *(REPO / name for name in STAMPED_FILES)]
+    content = b'\0'.join(file.read_bytes() for file in files)
     return {'files': hashlib.sha256(content).hexdigest(), 'repo': str(REPO),
             'torch_spec': os.environ.get('TORCH_SPEC') or read_pin('torch.txt')}
 
@@ -80,8 +79,8 @@ def check_machine(venv_dir: Path) -> None:
     parent.mkdir(parents=True, exist_ok=True)
     free_gb = shutil.disk_usage(parent).free / 1e9
     if free_gb < MIN_FREE_GB:
-        raise SetupError(f'{free_gb:.1f} GB free in {parent}, expected {MIN_FREE_GB:.0f}; free '
-                         'some or choose another place: `make setup VENV=/other/disk/venv`')
+        raise SetupError(f'{free_gb:.1f} GB free in {parent}, expected {MIN_FREE_GB:.0f}; free some or '
+                         'choose another place: `make setup VENV=/other/disk/venv`')
 
 
 def create_venv(venv_dir: Path) -> Path:
@@ -114,11 +113,16 @@ def pip_install(python: Path, *arguments: str) -> None:
                          'cause, `make setup` goes on where it stopped')
 
 
+def has_package(python: Path, name: str) -> bool:
+    """Whether an environment holds a package, such as the triton that comes with torch for GPUs."""
+    question = f'import importlib.metadata as installed; installed.version({name!r})'
+    return subprocess.run([python, '-c', question], capture_output=True).returncode == 0
+
+
 def describe_build(python: Path, mmcv_pin: str) -> str:
     """Names what a compiled mmcv depends on: Python, torch's build, platform and C library."""
-    torch_version = subprocess.run(
-        [python, '-c', 'import torch; print(torch.__version__)'], check=True, text=True,
-        capture_output=True).stdout.strip().replace('+', '_')
+    question = [python, '-c', 'import torch; print(torch.__version__)']
+    torch_version = subprocess.check_output(question, text=True).strip().replace('+', '_')
     system = sysconfig.get_platform() + ''.join(platform.libc_ver())
     return f'{mmcv_pin.replace("==", "-")}-cp311-torch{torch_version}-{system}'
 
@@ -153,14 +157,12 @@ def build_wheel(python: Path, mmcv_pin: str, folder: Path) -> Path:
     return folder / wheel.name
 
 
-def follow_build(command: List[str], environment: Dict[str, str], log_path: Path,
-                 jobs: int) -> None:
+def follow_build(command: List[str], environment: Dict[str, str], log_path: Path, jobs: int) -> None:
     """Runs the compilation, logs everything, prints how far it is and how long it may take."""
     say(f'    compiling mmcv operators with {jobs} jobs (about 13 CPU-minutes); log: {log_path}')
     start, last_said = time.monotonic(), 0.0
-    with log_path.open('w') as log, subprocess.Popen(
-            command, env=environment, text=True, errors='replace', stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT) as process:
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace')
+    with log_path.open('w') as log, subprocess.Popen(command, env=environment, **pipes) as process:
         for line in process.stdout:
             log.write(line)
             step = re.match(r'\s*\[(\d+)/(\d+)\]', line)
@@ -209,6 +211,8 @@ def install_everything(venv_dir: Path) -> None:
     say('[4/5] pinned packages')
     pip_install(python, '-c', lock, stamp['torch_spec'], str(wheel),
                 '-r', str(REQUIREMENTS / 'runtime.txt'), '-r', str(REQUIREMENTS / 'tests.txt'))
+    if not has_package(python, 'triton'):
+        pip_install(python, '--no-deps', '-r', str(REQUIREMENTS / 'triton.txt'))
     say('[5/5] this project, in editable mode')
     pip_install(python, '--no-deps', '--no-build-isolation', '-e', str(REPO))
     part = venv_dir / (STAMP_NAME + '.part')
@@ -218,13 +222,12 @@ def install_everything(venv_dir: Path) -> None:
 
 def main() -> int:
     """Returns check_env's code, or 2 where the set-up could not run."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--venv', type=Path, default=REPO / '.venv', help='where it shall stand')
     parser.add_argument('--no-check', action='store_true', help='leave out the check at the end')
     args = parser.parse_args()
-    start = time.monotonic()
-    venv_dir = args.venv.absolute()
+    start, venv_dir = time.monotonic(), args.venv.absolute()
     check = [venv_dir / 'bin' / 'python', REPO / 'tools' / 'check_env.py']
     try:
         if is_up_to_date(venv_dir):
@@ -238,9 +241,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print('interrupted: `make setup` goes on where it stopped', file=sys.stderr)
         return 130
-    code = 0
-    if not args.no_check:
-        code = subprocess.run(check, check=False).returncode
+    code = 0 if args.no_check else subprocess.run(check, check=False).returncode
     say(f'set-up: {time.monotonic() - start:.0f} s')
     return code
 

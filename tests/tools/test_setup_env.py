@@ -47,6 +47,17 @@ def test_an_unchanged_environment_is_up_to_date(setup_env, tmp_path):
     assert not setup_env.is_up_to_date(tmp_path)
 
 
+def test_a_package_of_the_environment_is_seen(setup_env):
+    assert setup_env.has_package(Path(sys.executable), 'torch')
+    assert not setup_env.has_package(Path(sys.executable), 'no-such-package')
+
+
+def test_triton_is_left_to_the_build_of_torch(setup_env):
+    # A version in the lock file would contradict the one that a build of torch for GPUs asks for.
+    assert 'triton==' not in (REPO / 'requirements' / 'constraints.lock').read_text()
+    assert setup_env.read_pin('triton.txt').startswith('triton==')
+
+
 def test_another_torch_makes_the_environment_outdated(setup_env, tmp_path, monkeypatch):
     stamp = tmp_path / setup_env.STAMP_NAME
     stamp.write_text(json.dumps(setup_env.wanted_stamp()))
