@@ -134,7 +134,7 @@ def caption(facts: Dict[str, Any], processors: Dict[str, str]) -> str:
             f'{facts["train_keyframes"]} keyframes in {facts["steps"]} steps; mean ± standard deviation '
             f'over the seeds. A black camera is not announced to the model; an empty cloud is. '
             f'Multiply-adds of one prediction; seconds of one thread of {timed_on}. Every single run: '
-            f' [docs/{RUNS_FILE}](docs/{RUNS_FILE}).')
+            f'[docs/{RUNS_FILE}](docs/{RUNS_FILE}).')
 
 
 def collect_facts() -> Dict[str, Any]:
