@@ -101,6 +101,8 @@ def test_clipping_bounds_the_step() -> None:
 
 def test_an_overflow_of_fp16_lowers_the_scale_and_is_no_failure_until_the_scale_is_spent() -> None:
     model = nn.Linear(3, 1)
+    # The loss, 3e37, is finite in float32; its gradient is not.
+    nn.init.constant_(model.weight, 0.01)
     wrapper = make_wrapper(model, precision='fp16')
     before = state_of(model, wrapper)
     assert wrapper.loss_scaler.get_scale() == 2 ** 16

@@ -85,10 +85,10 @@ window.addEventListener("load", () => {
 </script>'''
 
 
-SPOIL = '''<script>
+# The window is loaded when this failed, other than a fetch.
+SPOIL = '''<link rel="stylesheet" href="https://example.org/font"><script>
 document.querySelector("img").src = "data:image/png;base64,AAAA";
 for (const row of document.querySelectorAll("#metrics tbody tr")) row.cells[1].dataset.order = row.rowIndex;
-fetch("https://example.org/font");
 console.error("something is wrong");
 undefinedFunction();
 </script>'''

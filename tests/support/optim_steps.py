@@ -9,6 +9,8 @@ from torch import nn
 from geminifusion3d.engine.optim_wrapper import GeminiOptimWrapper
 
 NAN = float('nan')
+# What is freed waits for gloo's thread, which may wait for the interpreter that frees: nothing is.
+KEPT = []
 
 
 def make_model() -> nn.Module:
@@ -55,6 +57,7 @@ def train_with_one_bad_rank() -> None:
     torch.distributed.init_process_group('gloo')
     rank = torch.distributed.get_rank()
     model = nn.parallel.DistributedDataParallel(make_model(), broadcast_buffers=False)
+    KEPT.append(model)
     wrapper = make_wrapper(model, accumulative_counts=2)
     for step, batch in enumerate(batches(8)):
         before = state_of(model, wrapper)

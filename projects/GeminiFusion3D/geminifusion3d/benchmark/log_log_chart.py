@@ -45,9 +45,11 @@ class _Place:
         self.x_range, self.y_range = x_range, y_range
 
     def x(self, value: float) -> float:
+        """Returns where a number stands from left to right."""
         return LEFT + _share(value, self.x_range) * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
+        """Returns where a number stands from top to bottom."""
         return HEIGHT - BOTTOM - _share(value, self.y_range) * (HEIGHT - TOP - BOTTOM)
 
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List, Optional
 
-import torch
 from mmengine.config import Config, DictAction
 
 from ..cli import EXIT_INTERRUPTED
@@ -21,6 +20,7 @@ from ..robustness.modalities import measure_modalities
 from ..robustness.variants_gain import add_gain_argument, measure_gain
 from .checkpoint_file import check_exists
 from .config_file import apply_seed, check_data_files, check_sections, load_config
+from .distributed import leave_process_group
 from .inference_hook import add_inference_arguments, speed_up_tests
 from .mistakes import config_mistakes
 from .runner import GeminiRunner
@@ -223,8 +223,7 @@ def one_voice(arguments: argparse.Namespace) -> Iterator[None]:
     try:
         with config_mistakes(arguments.config):
             yield
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+        leave_process_group()
     except UserError:
         if process_rank() > 0:
             time.sleep(OTHER_RANKS_WAIT_S)

@@ -4,6 +4,7 @@ mmengine 0.10.7 (mmengine/dist/utils.py `init_dist`) selects a CUDA device for e
 the same function runs with that one call switched off where there is no CUDA device; everything
 else (the variables of torchrun, SLURM and MPI) stays the host's.
 """
+import gc
 import os
 from typing import Any, Mapping
 from unittest import mock
@@ -42,6 +43,17 @@ def start_process_group(launcher: str, dist_cfg: Mapping[str, Any]) -> None:
         raise UserError(f'--launcher {launcher} needs the variable {error} of its launcher: start '
                         f'with tools/dist_train.sh or slurm_train.sh, or leave --launcher out'
                         ) from error
+
+
+def leave_process_group() -> None:
+    """Ends the process group, if there is one.
+
+    The model stays in memory: to free it would join gloo's thread while holding the interpreter's lock,
+    for which that thread may be waiting to free the last gradient.
+    """
+    if torch.distributed.is_initialized():
+        gc.freeze()
+        torch.distributed.destroy_process_group()
 
 
 def _check_device_count() -> None:
