@@ -136,7 +136,7 @@ def bar_chart(rows: Sequence[Tuple[str, Sequence[float]]], styles: Sequence[str]
         digits: behind the point of the values.
         least: what a bar of the whole width stands for at least; 0 for the largest value.
     """
-    bar, gap = 11, 10
+    bar, gap = 13, 10
     group = bar * len(styles) + gap
     most = max((least, *(value for _, values in rows for value in values))) or 1
     scale = (width - name_width - 60) / most
@@ -149,7 +149,7 @@ def bar_chart(rows: Sequence[Tuple[str, Sequence[float]]], styles: Sequence[str]
             y, length = top + row * bar, value * scale
             parts.append(f'<rect class="bar {style}" x="{name_width:g}" y="{y:.1f}" '
                          f'width="{length:.1f}" height="{bar - 2}"/>'
-                         f'<text class="value" x="{name_width + length + 5:.1f}" y="{y + 8:.1f}">'
+                         f'<text class="value" x="{name_width + length + 5:.1f}" y="{y + 10:.1f}">'
                          f'{value:,.{digits}f}</text>')
     return (f'<svg class="chart bars" viewBox="0 0 {width:g} {len(rows) * group:g}" role="img">'
             f'<title>{escape(title)}</title>{"".join(parts)}</svg>')
