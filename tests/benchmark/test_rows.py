@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from geminifusion3d.benchmark.rows import (Row, find_row, markdown_table, mebibytes, ratio,
-                                           rows_as_json, seconds, text_table)
+from geminifusion3d.benchmark.rows import (Row, find_row, mebibytes, ratio, rows_as_json, seconds,
+                                           text_table)
 
 ROWS = [Row(name='ours', device='cpu', dtype='float32', shape='10 x 8', median_s=0.02, spread=0.001,
             peak_bytes=100, macs=1_500_000, facts=dict(cells=10)),
@@ -34,10 +34,6 @@ def test_the_text_has_aligned_columns():
     assert lines[1].split() == ['ours', 'inference', '10', 'x', '8', 'float32', '20.0', 'ms', '1.00', 'ms',
                                 '100', 'B', '1.5', 'M']
     assert lines[1].index('inference') == lines[2].index('inference')
-
-
-def test_a_markdown_table_sets_numbers_to_the_right():
-    assert markdown_table(['what', 'time'], [['a', '1 s']]) == '| what | time |\n| --- | --: |\n| a | 1 s |'
 
 
 @pytest.mark.parametrize('value, text', [

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from host_waits import HostWaits
 from mmdet3d.registry import MODELS
 from mmengine.config import Config
 from tiny_detector import SMALL_GRID, build_detector, make_batch
 
-from geminifusion3d.engine.host_waits import HostWaits
 from geminifusion3d.geometry.bev_grid import BEVGrid
 
 REPO = Path(__file__).resolve().parents[2]

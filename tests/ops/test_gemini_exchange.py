@@ -15,7 +15,7 @@ ORDERS = ('channels last', 'channels first', 'mixed', 'spread')
 def small_blocks(monkeypatch):
     """Makes several blocks of small maps, and an incomplete one at the end."""
     monkeypatch.setattr(gemini_passes, 'CPU_CELLS', 4)
-    monkeypatch.setattr(gemini_passes, '_parts', lambda one: 2)
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 2)
 
 
 @pytest.mark.parametrize('order', ORDERS)

@@ -7,9 +7,10 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from ..atomic import atomic_write, write_json
 from ..errors import UserError
 from ..markdown_block import replace_block, write_block
+from ..text_table import markdown_table
 from .arguments import parse_arguments
 from .environment import describe_environment, machine_line
-from .rows import HEADER, Row, cells, markdown_table, rows_as_json, rows_from_json, text_table
+from .rows import HEADER, Row, cells, rows_as_json, rows_from_json, text_table
 
 DOCS = 'docs'
 

@@ -1,7 +1,8 @@
 """The README's tables of `tools/benchmark.py data`: pipelines, then their steps."""
 from typing import List, Sequence
 
-from .rows import Row, markdown_table, ratio, seconds
+from ..text_table import markdown_table
+from .rows import Row, ratio, seconds
 
 OURS, WHOLE = 'this project', 'this project, pictures decoded whole'
 STEP = 'step of '

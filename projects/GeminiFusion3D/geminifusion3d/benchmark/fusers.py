@@ -4,6 +4,10 @@ from typing import Any, Callable, Dict, List
 import torch
 from torch import Tensor, nn
 
+from ..ops.gemini_exchange import n_products, works_on_sums
+from ..ops.gemini_layout import plan_blocks
+from ..ops.gemini_passes import block_limits
+
 OURS, REFERENCE = 'GeminiFusion', 'reference formula'
 PRODUCTS, BLOCK_PRODUCTS = 'its matrix products alone', 'its matrix products alone, in cache'
 CONVOLUTION, ADDITION = 'convolution (BEVFusion)', 'addition'
@@ -82,12 +86,8 @@ class MatrixProducts(nn.Module):
         return outs
 
     def _block_by_block(self, maps: List[Tensor]) -> List[Tensor]:
-        from ..ops.gemini_layout import plan_blocks
-        from ..ops.gemini_passes import CPU_CELLS, GPU_CELLS
-        on_cpu = maps[0].device.type == 'cpu'
-        parts, cells = (torch.get_num_threads(), CPU_CELLS) if on_cpu else (1, GPU_CELLS)
         outs: Dict[Any, List[Tensor]] = {}
-        for start, n_parts, n_cells in plan_blocks(len(maps[0]), parts, cells):
+        for start, n_parts, n_cells in plan_blocks(len(maps[0]), *block_limits(maps[0].device.type)):
             size = (n_parts, n_cells, maps[0].shape[1])
             blocks = [rows[start:start + n_parts * n_cells].view(size) for rows in maps]
             if size not in outs:
@@ -95,20 +95,6 @@ class MatrixProducts(nn.Module):
             for index, weight in enumerate(self.weights):
                 torch.bmm(blocks[index % 2], weight.t().expand(n_parts, -1, -1), out=outs[size][index % 2])
         return outs[size]
-
-
-def products_of(device: torch.device, dtype: torch.dtype) -> int:
-    """Returns how many (N, C) x (C, C) products one layer makes in both directions.
-
-    Per direction the score, query, key, value, own and out; the first layer of the relation network takes two
-    for both directions together where it works on sum and difference of the maps, else two for each.
-
-    Args:
-        device: of the operator.
-        dtype: of its numbers.
-    """
-    works_on_sums = device.type == 'cpu' and dtype in (torch.float32, torch.float64)
-    return 2 * 6 + (2 if works_on_sums else 4)
 
 
 def build_fusers(channels: int, device: torch.device, dtype: torch.dtype
@@ -124,7 +110,7 @@ def build_fusers(channels: int, device: torch.device, dtype: torch.dtype
     from ..fusion.conv_fuser import GeminiConvFuser
     from ..fusion.cross_attention_fuser import GeminiCrossAttention
     from ..fusion.gemini_fusion import GeminiFusion
-    products = products_of(device, dtype)
+    products = n_products(relation=True, n_readers=2, split=works_on_sums(device.type, dtype))
     return {
         OURS: lambda: GeminiFusion(channels=channels, heads=HEADS),
         REFERENCE: lambda: ReferenceFuser(fuser=GeminiFusion(channels=channels, heads=HEADS)),

@@ -2,10 +2,11 @@
 from typing import Dict, List, Optional, Sequence
 
 from ..stats.stats_table import three_digits
+from ..text_table import markdown_table
 from .fusers import BLOCK_PRODUCTS, OURS, PRODUCTS, REFERENCE
 from .growth import log_log_slope
 from .log_log_chart import log_log_chart
-from .rows import Row, markdown_table, mebibytes, ratio, seconds
+from .rows import Row, mebibytes, ratio, seconds
 
 # The map of the full-size recipes' published kind: 180 x 180.
 DETAIL_CELLS = 32400

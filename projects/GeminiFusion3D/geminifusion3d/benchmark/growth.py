@@ -1,5 +1,6 @@
 """How cost grows with the size of the input: the slope on a log-log plot, and what would take too long."""
 import math
+import statistics
 from typing import Optional, Sequence, Tuple
 
 Point = Tuple[float, float]
@@ -11,12 +12,10 @@ def log_log_slope(points: Sequence[Point]) -> Optional[float]:
     Args:
         points: (x, y), all positive.
     """
-    logs = [(math.log(x), math.log(y)) for x, y in points]
-    if len({x for x, _ in logs}) < 2:
+    if len({x for x, _ in points}) < 2:
         return None
-    mean_x, mean_y = (sum(column) / len(logs) for column in zip(*logs))
-    return (sum((x - mean_x) * (y - mean_y) for x, y in logs)
-            / sum((x - mean_x) ** 2 for x, _ in logs))
+    log_x, log_y = zip(*((math.log(x), math.log(y)) for x, y in points))
+    return statistics.linear_regression(log_x, log_y).slope
 
 
 def predicted(points: Sequence[Point], x: float, *, power: float = 1.0) -> Optional[float]:

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..errors import UserError
 from ..stats.stats_table import three_digits
+from ..text_table import terminal_table
 
 # What must be the same for times to be comparable, of environment.py.
 MACHINE = ('device', 'cpu', 'cpu_threads', 'gpu')
@@ -121,25 +122,8 @@ def cells(row: Row) -> List[str]:
 
 
 def text_table(rows: Sequence[Row]) -> str:
-    """Returns the rows for a terminal, in columns; a heading and one line a row."""
-    lines = [list(HEADER), *map(cells, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
-    words = 4
-    return '\n'.join('  '.join(
-        cell.ljust(width) if column < words else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(line, widths))).rstrip() for line in lines)
-
-
-def markdown_table(header: Sequence[str], lines: Sequence[Sequence[str]], *, words: int = 1) -> str:
-    """Returns a Markdown table.
-
-    Args:
-        header: titles of the columns.
-        lines: cells of each line.
-        words: how many columns from the left hold words; the others are set to the right.
-    """
-    rule = ['---' if column < words else '--:' for column in range(len(header))]
-    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in (header, rule, *lines))
+    """Returns the rows for a terminal; a heading and one line a row."""
+    return terminal_table(HEADER, list(map(cells, rows)), words=4)
 
 
 def seconds(value: float) -> str:

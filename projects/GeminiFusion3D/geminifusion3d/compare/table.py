@@ -2,6 +2,7 @@
 from typing import Dict, List, Optional, Sequence
 
 from ..stats.stats_table import three_digits
+from ..text_table import markdown_table as any_table
 from .summary import Figure, Row
 
 HEADER = ('model', 'seeds', 'mAP', 'NDS', 'cameras black: Δ mAP', 'LiDAR empty: Δ mAP', 'parameters',
@@ -15,8 +16,7 @@ def markdown_table(rows: Sequence[Row]) -> str:
         rows: one a model.
     """
     marks = processor_marks(rows)
-    lines = [HEADER, ('---',) + ('--:',) * (len(HEADER) - 1), *[_cells(row, marks) for row in rows]]
-    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in lines)
+    return any_table(HEADER, [_cells(row, marks) for row in rows])
 
 
 def processor_marks(rows: Sequence[Row]) -> Dict[str, str]:

@@ -5,12 +5,10 @@ What makes or inverts a pose does so for one, or for many at once: batch dimensi
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
+from scipy.spatial.transform import Rotation
 
 Pose = Float[np.ndarray, '4 4']
 Poses = Float[np.ndarray, '*n 4 4']
-
-# A quaternion whose squared length is this close to one is taken as it stands.
-_UNIT_TOLERANCE = 1e-14
 
 
 def pose(rotation_wxyz: ArrayLike, translation_m: ArrayLike) -> Poses:
@@ -29,21 +27,14 @@ def pose(rotation_wxyz: ArrayLike, translation_m: ArrayLike) -> Poses:
 
 
 def rotation_matrix(rotation_wxyz: ArrayLike) -> Float[np.ndarray, '*n 3 3']:
-    """Turns q into the matrix of v -> q v q*, as a product of two 4x4 matrices.
-
-    pyquaternion 0.9.9 does the same one by one, and gives the same to the last bit.
+    """Returns the matrices of unit quaternions.
 
     Args:
         rotation_wxyz: (*n, 4), scalar first; made unit if not quite.
     """
     quat = np.asarray(rotation_wxyz, dtype=np.float64)
-    squared = (quat[..., None, :] @ quat[..., :, None])[..., 0]
-    length = np.where(np.abs(1 - squared) < _UNIT_TOLERANCE, 1, np.sqrt(squared))
-    w, x, y, z = np.moveaxis(quat / length, -1, 0)
-    q_times = np.stack([w, -x, -y, -z, x, w, -z, y, y, z, w, -x, z, -y, x, w], axis=-1)
-    times_q = np.stack([w, -x, -y, -z, x, w, z, -y, y, -z, w, x, z, y, -x, w], axis=-1)
-    shape = (*quat.shape[:-1], 4, 4)
-    return (q_times.reshape(shape) @ np.swapaxes(times_q.reshape(shape), -1, -2))[..., 1:, 1:]
+    matrices = Rotation.from_quat(quat.reshape(-1, 4), scalar_first=True).as_matrix()
+    return matrices.reshape(*quat.shape[:-1], 3, 3)
 
 
 def invert_pose(dst_from_src: Poses) -> Poses:

@@ -32,14 +32,24 @@ def exchange(camera: Tensor, lidar: Tensor, relation: Optional[RelationWeights],
     device = camera.device.type
     if torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
-    # Half precision and TF32 round a sum of two maps of unlike size more than they round either of them.
-    split = (relation is not None and len(readers) == 2 and device == 'cpu'
-             and dtype in (torch.float32, torch.float64))
+    split = relation is not None and len(readers) == 2 and works_on_sums(device, dtype)
     if split:
         relation = relation._replace(**dict(zip(('first', 'second'), split_relation(*relation[:2]))))
     cast = [[weight.to(dtype) for weight in group] for group in (
         relation or (), readers.get(CAMERA, ()), readers.get(LIDAR, ()))]
     return torch.ops.geminifusion3d.exchange(camera, lidar, *cast, heads, split)
+
+
+def works_on_sums(device: str, dtype: torch.dtype) -> bool:
+    """Whether a relation network for both directions works on sum and difference of the maps.
+
+    Half precision and TF32 round a sum of two maps of unlike size more than they round either of them.
+
+    Args:
+        device: its type.
+        dtype: of the products.
+    """
+    return device == 'cpu' and dtype in (torch.float32, torch.float64)
 
 
 def _weights(relation: Sequence[Tensor], camera: Sequence[Tensor], lidar: Sequence[Tensor], heads: int,

@@ -60,7 +60,7 @@ def run_backward(maps: Sequence[Tensor], gradients: Sequence[Tensor], weights: W
         weights: as forward.
     """
     results = [empty_map(one) for one in maps]
-    totals = BlockGradients(weights.relation, weights.readers, _parts(maps[0]))
+    totals = BlockGradients(weights.relation, weights.readers, block_limits(maps[0].device.type)[0])
     for block, (camera, lidar, *of_outs), outs in _blocks(
             [*maps, *gradients], results, weights, BACKWARD):
         block.begin(camera, lidar)
@@ -83,8 +83,9 @@ def _is_channels_first(one: Tensor) -> bool:
     return one.dim() > 2 and not one.is_contiguous() and one.movedim(-1, 1).is_contiguous()
 
 
-def _parts(one: Tensor) -> int:
-    return torch.get_num_threads() if one.device.type == 'cpu' else 1
+def block_limits(device: str) -> Tuple[int, int]:
+    """Returns the most parts that a block has on a type of device, and the most cells of a part."""
+    return (torch.get_num_threads(), CPU_CELLS) if device == 'cpu' else (1, GPU_CELLS)
 
 
 def _samples(maps: Sequence[Tensor], merge: bool) -> List[Tensor]:
@@ -100,9 +101,9 @@ def _blocks(maps: Sequence[Tensor], results: Sequence[Tensor], weights: Weights,
     merge = merge or maps[0].dim() == 2
     inputs, outputs = _samples(maps, merge), _samples(results, merge)
     blocks: Dict[BlockShape, ExchangeBlock] = {}
-    cells_per_part = CPU_CELLS if maps[0].device.type == 'cpu' else GPU_CELLS
+    limits = block_limits(maps[0].device.type)
     for sample in range(len(inputs[0])):
-        for start, parts, n_cells in plan_blocks(inputs[0].shape[1], _parts(maps[0]), cells_per_part):
+        for start, parts, n_cells in plan_blocks(inputs[0].shape[1], *limits):
             shape = BlockShape(cell_dim, parts, n_cells, maps[0].shape[-1])
             if shape not in blocks:
                 blocks[shape] = ExchangeBlock(shape, weights.relation, weights.readers, heads=weights.heads,

@@ -110,15 +110,6 @@ def check_agreement(parts: Mapping[str, Any], metrics: Metrics, path: str) -> No
             f'{metrics.class_ap[name]:.4f}: they are of different evaluations; evaluate again')
 
 
-def truth_by_sample(evaluated: EvaluatedBoxes) -> Dict[str, List[DetectionBox]]:
-    """Returns the objects that count, by sample."""
-    truth: Dict[str, List[DetectionBox]] = {token: [] for token in evaluated.tokens}
-    for boxes in evaluated.classes:
-        for box in boxes.annotations:
-            truth[box.sample_token].append(box)
-    return truth
-
-
 def predictions_by_sample(evaluated: EvaluatedBoxes) -> Dict[str, List[DetectionBox]]:
     """Returns the predictions that count, by sample, best first."""
     found: Dict[str, List[DetectionBox]] = {token: [] for token in evaluated.tokens}

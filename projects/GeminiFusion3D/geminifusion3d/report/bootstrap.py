@@ -10,15 +10,13 @@ from typing import Container, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ..results.breakdown import part_of, scene_weights, score_resamples
+from ..results.breakdown import INTERVAL_PERCENTILES, part_of, scene_weights, score_resamples
 from ..results.breakdown_bins import whole
 from ..results.evaluated_boxes import EvaluatedBoxes
 from ..results.official_matching import Matches
 from .metric_files import TP_ERRORS, Metrics
 
 Interval = Optional[Tuple[float, float]]
-# The middle 95 %.
-PERCENTILES = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ def interval(values: np.ndarray) -> Interval:
     known = values[np.isfinite(values)]
     if not len(known):
         return None
-    low, high = np.percentile(known, PERCENTILES)
+    low, high = np.percentile(known, INTERVAL_PERCENTILES)
     return float(low), float(high)
 
 

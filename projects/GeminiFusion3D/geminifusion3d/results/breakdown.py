@@ -18,6 +18,9 @@ from .evaluated_boxes import EvaluatedBoxes
 from .matched_curves import metric_data
 from .official_matching import ClassBoxes, Matches, match
 
+# Of the resamples, the middle 95 %.
+INTERVAL_PERCENTILES = (2.5, 97.5)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -207,4 +210,4 @@ def _mean(values: List[Optional[float]]) -> Optional[float]:
 def _interval(values: List[Optional[float]]) -> Optional[Tuple[float, float]]:
     """Returns the middle 95 % of the resamples."""
     known = [value for value in values if value is not None]
-    return tuple(float(bound) for bound in np.percentile(known, (2.5, 97.5))) if known else None
+    return tuple(float(bound) for bound in np.percentile(known, INTERVAL_PERCENTILES)) if known else None

@@ -9,9 +9,9 @@ from ..errors import UserError
 from ..markdown_block import write_block
 from ..results.devkit_eval import ERROR_NAMES
 from ..results.prediction_file_gain import FUSED, METRICS
+from ..text_table import markdown_table, number
 from .modalities import MODALITY_HEADER, modality_cells
 from .robustness_report import RobustnessReport
-from .text_table import markdown_table, number
 from .variants_gain import GAIN_HEADER, gain_cells
 
 

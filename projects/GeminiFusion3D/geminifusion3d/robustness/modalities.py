@@ -7,12 +7,12 @@ from mmengine.config import Config
 
 from ..atomic import write_json
 from ..errors import UserError
+from ..text_table import number, terminal_table
 from .changed_recipe import (read_sensors, with_black_cameras, with_empty_lidar,
                              with_shuffled_cameras)
 from .conditions import CLEAN, METRICS, Condition, Evaluate, ScoreBook, Scores, run_conditions
 from .evaluate import evaluate
 from .identity import identity_of
-from .text_table import number, terminal_table
 
 SCORES_FILE, JSON_FILE = 'scores.json', 'modalities.json'
 DEFAULT_FOLDER = 'modalities'

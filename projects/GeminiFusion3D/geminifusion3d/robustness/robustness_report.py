@@ -4,10 +4,10 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from ..sensors.corruptions.catalogue import CORRUPTIONS
 from ..sensors.corruptions.strength import SEVERITIES
+from ..text_table import Row, markdown_table, number, terminal_table
 from .conditions import CLEAN, METRICS, Scores
 from .published import PUBLISHED
 from .resistance import Resistance, condition_name, resistance
-from .text_table import Row, markdown_table, number, terminal_table
 
 WARNING = ('The other rows are published by MultiCorrupt, measured on its files of nuScenes val (6019 '
            'keyframes). Numbers of another dataset, of synthetic scenes above all, cannot be compared with '

@@ -9,11 +9,11 @@ from mmengine.config import Config
 from ..atomic import write_json
 from ..errors import UserError
 from ..results.test_time_augmentation_flags import augment_test_time
+from ..text_table import number, terminal_table
 from .changed_recipe import read_sensors
 from .conditions import CLEAN, METRICS, Condition, Evaluate, ScoreBook, Scores, run_conditions
 from .evaluate import evaluate
 from .identity import identity_of
-from .text_table import number, terminal_table
 from .variants_cost import seconds_per_sample
 
 SCORES_FILE, JSON_FILE = 'scores.json', 'tta_gain.json'

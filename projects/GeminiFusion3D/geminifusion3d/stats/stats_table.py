@@ -1,6 +1,7 @@
 """Costs of several recipes as one Markdown table."""
 from typing import Dict, List, Mapping, Sequence, Tuple
 
+from ..text_table import markdown_table
 from .model_cost import StageCost
 
 # Columns of the table: a title, and the stages that it sums up.
@@ -18,13 +19,12 @@ def stats_table(costs: Mapping[str, Sequence[StageCost]]) -> str:
     Args:
         costs: by recipe.
     """
-    header = ['recipe', *GROUPS, 'all']
-    lines = [header, ['---'] + ['--:'] * (len(header) - 1)]
+    lines = []
     for recipe, stages in costs.items():
         cells = [_cell([cost for cost in stages if cost.stage.split('.')[0] in group])
                  for group in GROUPS.values()]
         lines.append([f'`{recipe}`', *cells, _cell(stages)])
-    return '\n'.join('| ' + ' | '.join(cells) + ' |' for cells in lines)
+    return markdown_table(['recipe', *GROUPS, 'all'], lines)
 
 
 def _cell(costs: Sequence[StageCost]) -> str:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Dict, List, Sequence
 
 from ...errors import UserError
+from ...text_table import markdown_table
 from ..contest import quartile_spread
 from ..converters import (DATABASE, INFOS, OURS, SPLITS, Conversion, our_conversions,
                           their_conversions)
 from ..own_process import seconds_in_own_process
-from ..rows import Row, markdown_table, ratio, seconds
+from ..rows import Row, ratio, seconds
 
 HELP = "info files and ground-truth database, beside mmdet3d's create_data.py"
 EXAMPLE = 'python tools/benchmark.py convert --root-path data/synthetic --warm-up 1 --repeats 3'

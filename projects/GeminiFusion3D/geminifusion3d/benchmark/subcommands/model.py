@@ -12,9 +12,10 @@ from typing import Any, Dict, List, Sequence
 from mmengine.config import DictAction
 
 from ...errors import UserError
+from ...text_table import markdown_table
 from ..contest import quartile_spread, synchronise
 from ..memory import peak_extra_bytes
-from ..rows import Row, markdown_table, mebibytes, seconds
+from ..rows import Row, mebibytes, seconds
 
 HELP = 'a recipe stage by stage, from files to boxes, or a training step'
 EXAMPLE = 'python tools/benchmark.py model configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'

@@ -10,8 +10,9 @@ from typing import Any, Callable, List, Sequence
 import torch
 from torch import Tensor
 
+from ...text_table import markdown_table
 from ..contest import Entrant, run_contest
-from ..rows import Row, cells, markdown_table, ratio
+from ..rows import Row, cells, ratio
 
 HELP = 'pooling of lifted pixels into cells, beside materialising them and index_add'
 EXAMPLE = 'python tools/benchmark.py splat --repeats 9'

@@ -8,8 +8,9 @@ from typing import Any, Callable, List, Sequence, Tuple
 
 from torch import Tensor
 
+from ...text_table import markdown_table
 from ..contest import Entrant, run_contest
-from ..rows import Row, cells, markdown_table, ratio
+from ..rows import Row, cells, ratio
 
 HELP = "mean of every voxel, beside mmcv's hard voxelisation"
 EXAMPLE = 'python tools/benchmark.py voxelize --repeats 9'

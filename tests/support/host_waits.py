@@ -21,7 +21,7 @@ class HostWaits(TorchDispatchMode):
     other libraries that wait inside are not seen.
 
     Attributes:
-        places: how often each place of this package (file:function) waited.
+        places: how often each place of the package (file:function) waited.
     """
 
     def __init__(self) -> None:
@@ -52,9 +52,9 @@ def _leaves_device(args: Any, result: Any) -> bool:
 
 
 def _place() -> str:
-    """Returns the innermost function of this package, and what it belongs to."""
+    """Returns the innermost function of the package, and what it belongs to."""
     for frame in reversed(traceback.extract_stack()):
         _, is_ours, file = frame.filename.rpartition(f'/{OURS}/')
-        if is_ours and not file.endswith('host_waits.py'):
+        if is_ours:
             return f'{file.removesuffix(".py")}:{frame.name}'
     return 'elsewhere'
