@@ -81,13 +81,28 @@ def test_a_readme_without_the_block_is_refused_before_anything_is_measured(toy, 
 
 
 @pytest.mark.parametrize('given, message', [
-    (['--repeats', '0'], '--repeats must be at least 1, got 0'),
-    (['--warm-up', '-1'], '--warm-up must be at least 0'),
     (['--threads', '9999'], 'the cores here, got 9999'),
     (['--device', 'abacus'], "--device got 'abacus', expected cpu")])
 def test_wrong_options_are_named(toy, given, message):
     with pytest.raises(UserError, match=message):
         parse_arguments(['toy', *given])
+
+
+@pytest.mark.parametrize('given, message', [
+    (['voxelize', '--repeats', '0'], '--repeats: must be at least 1, got 0'),
+    (['splat', '--warm-up', '-1'], '--warm-up: must be at least 0, got -1'),
+    (['fusion', '--cells', '16', '0'], '--cells: must be at least 1, got 0'),
+    (['splat', '--stride', '-8'], '--stride: must be at least 1, got -8'),
+    (['convert', '--workers', '0'], '--workers: must be at least 1, got 0')])
+def test_numbers_that_are_too_small_are_named(given, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments(given)
+    assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_channels_that_the_heads_do_not_divide_are_named():
+    with pytest.raises(UserError, match='--channels got 12; expected multiples of 8'):
+        benchmark(['fusion', '--channels', '16', '12', '--cells', '4', '--device', 'cpu'])
 
 
 def test_equal_words_are_said_once():

@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Dict, List, Optional
+from typing import Callable, Dict, List, Optional
 
 import torch
 
@@ -51,6 +51,16 @@ def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace
     return parsed
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """Returns a type for argparse: whole numbers from `least` on."""
+    def number(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f'must be at least {least}, got {value}')
+        return value
+    return number
+
+
 def dtype_named(name: str) -> torch.dtype:
     """Returns the dtype of a command line.
 
@@ -65,10 +75,11 @@ def dtype_named(name: str) -> torch.dtype:
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
                         help='cpu, cuda or cuda:1; default: a GPU where there is one')
-    parser.add_argument('--threads', type=int, metavar='N',
+    parser.add_argument('--threads', type=at_least(1), metavar='N',
                         help='threads of a CPU; default: all cores that this process may use')
-    parser.add_argument('--repeats', type=int, default=7, metavar='N', help='timings of each; default: 7')
-    parser.add_argument('--warm-up', type=int, default=2, metavar='N',
+    parser.add_argument('--repeats', type=at_least(1), default=7, metavar='N',
+                        help='timings of each; default: 7')
+    parser.add_argument('--warm-up', type=at_least(0), default=2, metavar='N',
                         help='calls of each before the first timing; default: 2')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write every row to FILE')
     parser.add_argument('--join', type=Path, nargs='+', default=[], metavar='FILE',
@@ -80,13 +91,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(parsed: argparse.Namespace) -> None:
-    for name, least in (('repeats', 1), ('warm_up', 0)):
-        if getattr(parsed, name) < least:
-            raise UserError(f'--{name.replace("_", "-")} must be at least {least}, got '
-                            f'{getattr(parsed, name)}')
-    if parsed.threads is not None and not 1 <= parsed.threads <= (os.cpu_count() or 1):
-        raise UserError(f'--threads must lie between 1 and {os.cpu_count()}, the cores here, got '
-                        f'{parsed.threads}')
+    if parsed.threads and parsed.threads > (os.cpu_count() or 1):
+        raise UserError(f'--threads must be at most {os.cpu_count()}, the cores here, got {parsed.threads}')
     try:
         parsed.device = torch.device(parsed.device)
     except RuntimeError as error:

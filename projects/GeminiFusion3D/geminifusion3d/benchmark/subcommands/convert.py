@@ -12,6 +12,7 @@ from typing import Dict, List, Sequence
 
 from ...errors import UserError
 from ...text_table import markdown_table
+from ..arguments import at_least
 from ..contest import quartile_spread
 from ..converters import (DATABASE, INFOS, OURS, SPLITS, Conversion, our_conversions,
                           their_conversions)
@@ -28,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('--root-path', type=Path, default=Path('data/synthetic'), metavar='DIR',
                         help='a dataset, as tools/create_synthetic.py writes it; default: data/synthetic')
     parser.add_argument('--version', default='v1.0-mini', choices=list(SPLITS), help='default: v1.0-mini')
-    parser.add_argument('--workers', type=int, nargs='+', default=[1, 2], metavar='N',
+    parser.add_argument('--workers', type=at_least(1), nargs='+', default=[1, 2], metavar='N',
                         help='numbers of processes of this project; default: 1 2')
     parser.add_argument('--work', nargs='+', choices=[INFOS, DATABASE], default=[INFOS, DATABASE],
                         metavar='WORK', help=f'default: {INFOS!r} and {DATABASE!r}')

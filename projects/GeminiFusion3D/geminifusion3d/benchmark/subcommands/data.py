@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import torch
 
 from ...errors import UserError
+from ..arguments import at_least
 from ..contest import Entrant, run_contest
 from ..data_tables import OURS, STEP, WHOLE, data_markdown
 from ..rows import Row
@@ -34,9 +35,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help='the recipe, of camera and LiDAR; default: the full-size one')
     parser.add_argument('--data-root', metavar='DIR', help="a converted dataset; default: the recipe's")
     parser.add_argument('--ann-file', metavar='FILE', help="info file; default: the recipe's of training")
-    parser.add_argument('--samples', type=int, default=7, metavar='N',
+    parser.add_argument('--samples', type=at_least(1), default=7, metavar='N',
                         help='keyframes in turn, those with all sweeps; default: 7')
-    parser.add_argument('--sweeps', type=int, metavar='N',
+    parser.add_argument('--sweeps', type=at_least(0), metavar='N',
                         help="read so many sweeps before a keyframe, in all pipelines; default: the recipe's")
     parser.add_argument('--bevfusion-root', type=Path, metavar='DIR',
                         help='a checkout of mmdetection3d, whose transforms are run')

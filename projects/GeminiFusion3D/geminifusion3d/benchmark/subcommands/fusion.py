@@ -9,9 +9,11 @@ from typing import Dict, List, Set, Tuple
 import torch
 from torch import Tensor
 
-from ..arguments import DTYPES, dtype_named
+from ...errors import UserError
+from ..arguments import DTYPES, at_least, dtype_named
 from ..contest import Entrant, run_contest
-from ..fusers import BLOCK_PRODUCTS, WHOLE, build_fusers, includes, inference_call, training_call
+from ..fusers import (BLOCK_PRODUCTS, HEADS, WHOLE, build_fusers, includes, inference_call,
+                      training_call)
 from ..fusion_tables import chart_files, fusion_markdown
 from ..growth import Point, predicted
 from ..multiply_adds import multiply_adds
@@ -28,9 +30,9 @@ markdown, charts = fusion_markdown, chart_files
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the options of this sub-command."""
-    parser.add_argument('--channels', type=int, nargs='+', default=[128, 256], metavar='C',
+    parser.add_argument('--channels', type=at_least(1), nargs='+', default=[128, 256], metavar='C',
                         help='channels of the maps; default: 128 256')
-    parser.add_argument('--cells', type=int, nargs='+', default=DEFAULT_CELLS, metavar='N',
+    parser.add_argument('--cells', type=at_least(1), nargs='+', default=DEFAULT_CELLS, metavar='N',
                         help=f'cells of the maps; default: {" ".join(map(str, DEFAULT_CELLS))}')
     parser.add_argument('--dtype', choices=list(DTYPES), default='float32', help='default: float32')
     parser.add_argument('--modes', nargs='+', choices=list(MODES), default=list(MODES), metavar='MODE',
@@ -41,7 +43,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> List[Row]:
-    """Measures every contestant for each number of channels and cells."""
+    """Measures every contestant for each number of channels and cells.
+
+    Raises:
+        UserError: if the attention heads do not divide the channels.
+    """
+    odd = [channels for channels in arguments.channels if channels % HEADS]
+    if odd:
+        raise UserError(f'--channels got {odd[0]}; expected multiples of {HEADS}, the attention heads')
     rows: List[Row] = []
     for channels in arguments.channels:
         for mode in arguments.modes:

@@ -13,6 +13,7 @@ from mmengine.config import DictAction
 
 from ...errors import UserError
 from ...text_table import markdown_table
+from ..arguments import at_least
 from ..contest import quartile_spread, synchronise
 from ..memory import peak_extra_bytes
 from ..rows import Row, mebibytes, seconds
@@ -32,10 +33,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument('config', help='recipe, such as those under configs/')
     parser.add_argument('--checkpoint', help='weights; default: random ones')
     parser.add_argument('--train', action='store_true', help='a training step in place of a prediction')
-    parser.add_argument('--batch-size', type=int, default=1, metavar='B', help='samples a call; default: 1')
-    parser.add_argument('--frames', type=int, default=8, metavar='N',
+    parser.add_argument('--batch-size', type=at_least(1), default=1, metavar='B',
+                        help='samples a call; default: 1')
+    parser.add_argument('--frames', type=at_least(1), default=8, metavar='N',
                         help='how many of the dataset\'s samples take turns; default: 8')
-    parser.add_argument('--calibrations', type=int, default=0, metavar='N',
+    parser.add_argument('--calibrations', type=at_least(0), default=0, metavar='N',
                         help='keep where pixels fall for N calibrations, as for cameras that stay put')
     parser.add_argument('--fold-norms', action='store_true',
                         help='multiply batch norms into the convolutions before them')

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...text_table import markdown_table
+from ..arguments import at_least
 from ..contest import Entrant, run_contest
 from ..rows import Row, cells, ratio
 
@@ -24,11 +25,11 @@ OURS = ('ours, plan kept', 'ours')
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the options of this sub-command."""
-    parser.add_argument('--depth-bins', type=int, default=118, metavar='D', help='default: 118')
-    parser.add_argument('--stride', type=int, default=8, metavar='PX',
+    parser.add_argument('--depth-bins', type=at_least(1), default=118, metavar='D', help='default: 118')
+    parser.add_argument('--stride', type=at_least(1), default=8, metavar='PX',
                         help='pixels of a picture of 704 x 256 per pixel of its feature; default: 8')
-    parser.add_argument('--channels', type=int, default=80, metavar='C', help='default: 80')
-    parser.add_argument('--cells', type=int, default=360, metavar='N',
+    parser.add_argument('--channels', type=at_least(1), default=80, metavar='C', help='default: 80')
+    parser.add_argument('--cells', type=at_least(1), default=360, metavar='N',
                         help='cells along x and along y; default: 360')
     parser.add_argument('--modes', nargs='+', choices=MODES, default=list(MODES), metavar='MODE',
                         help=f'default: {" and ".join(map(repr, MODES))}')

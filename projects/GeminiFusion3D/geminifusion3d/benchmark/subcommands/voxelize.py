@@ -9,6 +9,7 @@ from typing import Any, Callable, List, Sequence, Tuple
 from torch import Tensor
 
 from ...text_table import markdown_table
+from ..arguments import at_least
 from ..contest import Entrant, run_contest
 from ..rows import Row, cells, ratio
 
@@ -22,7 +23,7 @@ OURS, OURS_HARD, MMCV = 'ours: mean of all points', 'ours: first points of first
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the options of this sub-command."""
-    parser.add_argument('--sweeps', type=int, default=10, metavar='N', help='default: 10')
+    parser.add_argument('--sweeps', type=at_least(1), default=10, metavar='N', help='default: 10')
 
 
 def run(arguments: Namespace) -> List[Row]:
