@@ -7,6 +7,7 @@ from gemini_cases import (SWITCHES, lively_layer, maps, name_of, relative_error,
 from geminifusion3d.ops import gemini_passes
 from geminifusion3d.ops.gemini_exchange import exchange
 from geminifusion3d.ops.gemini_weights import CAMERA, fold_reader
+from geminifusion3d.ops.weighted_sum import weighted_sum
 
 ORDERS = ('channels last', 'channels first', 'mixed', 'spread')
 
@@ -35,6 +36,37 @@ def test_gradients_are_those_of_finite_differences(switches, order):
     inputs = [one.requires_grad_() for one in maps((1, 3, 4, 4), order, torch.float64)]
     assert torch.autograd.gradcheck(lambda *leaves: layer(*leaves[:2]), (*inputs, *layer.parameters()),
                                     atol=1e-7, fast_mode=True)
+
+
+@pytest.mark.parametrize('order', ORDERS)
+@pytest.mark.parametrize('switches', SWITCHES, ids=name_of)
+def test_the_merged_map_and_its_gradients_equal_the_weighed_sum_of_the_formulas_maps(switches, order):
+    layer, inputs = lively_layer(**switches), maps((2, 3, 7, 12), order)
+    layer.alpha = torch.nn.Parameter(torch.tensor([3.0, 1.0]).log())  # shares 3/4 and 1/4
+
+    def by_formula(camera, lidar):
+        shares = layer.alpha.softmax(dim=0)
+        return [sum(share * one for share, one in zip(shares, layer.forward_by_formula(camera, lidar)))]
+    found, expected = (results_and_gradients(one, inputs, layer) for one in (
+        lambda *leaves: [layer.merged(*leaves, layer.alpha.softmax(dim=0))], by_formula))
+    assert max(map(relative_error, found, expected)) <= 1e-5
+
+
+def test_gradients_of_the_merged_map_are_those_of_finite_differences():
+    layer = lively_layer(channels=4, heads=2).double()
+    leaves = [*maps((1, 3, 4, 4), 'channels last', torch.float64), torch.tensor([0.7, 0.3]).double()]
+    assert torch.autograd.gradcheck(lambda camera, lidar, shares, *_: layer.merged(camera, lidar, shares), (
+        *(leaf.requires_grad_() for leaf in leaves), *layer.parameters()), atol=1e-7, fast_mode=True)
+
+
+@pytest.mark.parametrize('dtype, tolerance', [(torch.bfloat16, 0.03), (torch.float16, 0.005)], ids=str)
+def test_in_half_precision_the_merged_map_is_summed_from_two(dtype, tolerance):
+    layer, inputs = lively_layer(channels=16, heads=2), maps((2, 3, 5, 16))
+    shares = torch.tensor([0.75, 0.25])
+    expected = weighted_sum(*layer(*inputs), shares)
+    with torch.autocast('cpu', dtype):
+        found = layer.merged(*inputs, shares)
+    assert found.dtype == torch.float32 and relative_error(found, expected) <= tolerance
 
 
 SHAPES = [(0, 12), (1, 12), (2, 12), (23, 12), (1, 1, 1, 12), (2, 0, 3, 12)]
@@ -111,7 +143,8 @@ def test_it_compiles_in_one_piece(switches):
     assert found[0].stride() == inputs[0].stride()
 
 
-def test_the_operator_keeps_the_promises_of_its_registration():
+@pytest.mark.parametrize('merged', [False, True])
+def test_the_operator_keeps_the_promises_of_its_registration(merged):
     layer = lively_layer(channels=4, heads=2)
     readers = [
         [weight.detach().requires_grad_()
@@ -120,7 +153,7 @@ def test_the_operator_keeps_the_promises_of_its_registration():
     relation = [weight.detach().clone().requires_grad_() for weight in layer.relation.weights()]
     inputs = [one.requires_grad_() for one in maps((1, 2, 3, 4), 'channels first')]
     torch.library.opcheck(torch.ops.geminifusion3d.exchange.default,
-                          (*inputs, relation, *readers, 2, True))
+                          (*inputs, relation, *readers, 2, True, merged))
 
 
 def test_a_second_derivative_is_refused():

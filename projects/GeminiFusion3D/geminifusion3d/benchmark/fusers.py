@@ -4,9 +4,10 @@ from typing import Any, Callable, Dict, List
 import torch
 from torch import Tensor, nn
 
-from ..ops.gemini_exchange import n_products, works_on_sums
+from ..ops.gemini_exchange import in_full_precision, n_products
 from ..ops.gemini_layout import plan_blocks
 from ..ops.gemini_passes import block_limits
+from ..ops.weighted_sum import weighted_sum
 
 OURS, REFERENCE = 'GeminiFusion', 'reference formula'
 PRODUCTS, BLOCK_PRODUCTS = 'its matrix products alone', 'its matrix products alone, in cache'
@@ -42,11 +43,10 @@ class ReferenceFuser(nn.Module):
             camera_bev: (B, C, Y, X).
             lidar_bev: (B, C, Y, X).
         """
-        from ..fusion.two_maps import weighted_sum
         camera, lidar = camera_bev.permute(0, 2, 3, 1), lidar_bev.permute(0, 2, 3, 1)
         for layer in self.fuser.layers:
             camera, lidar = layer.forward_by_formula(camera, lidar)
-        return weighted_sum(camera.permute(0, 3, 1, 2), lidar.permute(0, 3, 1, 2), self.fuser.alpha)
+        return weighted_sum(camera, lidar, self.fuser.alpha.softmax(dim=0)).permute(0, 3, 1, 2)
 
 
 class MatrixProducts(nn.Module):
@@ -110,7 +110,7 @@ def build_fusers(channels: int, device: torch.device, dtype: torch.dtype
     from ..fusion.conv_fuser import GeminiConvFuser
     from ..fusion.cross_attention_fuser import GeminiCrossAttention
     from ..fusion.gemini_fusion import GeminiFusion
-    products = n_products(relation=True, n_readers=2, split=works_on_sums(device.type, dtype))
+    products = n_products(relation=True, n_readers=2, full=in_full_precision(device.type, dtype))
     return {
         OURS: lambda: GeminiFusion(channels=channels, heads=HEADS),
         REFERENCE: lambda: ReferenceFuser(fuser=GeminiFusion(channels=channels, heads=HEADS)),

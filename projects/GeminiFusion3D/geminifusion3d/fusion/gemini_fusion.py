@@ -4,7 +4,7 @@ Source: Jia et al., GeminiFusion, ICML 2024, section 3.3; the two outputs are su
 as in the official KITTI branch (point_fusion.py, at 8456609). What changes here: batched BEV maps, and
 parts that can be left out, for ablations.
 """
-from typing import Dict, List, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 import torch
 from jaxtyping import Float
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from ..ops.gemini_exchange import exchange
 from ..ops.gemini_reference import reference_exchange
 from ..ops.gemini_weights import CAMERA, LIDAR, AttentionWeights, fold_reader
+from ..ops.weighted_sum import weighted_sum
 from .conv_fuser import GeminiConvFuser
 from .gemini_attention import GeminiAttention, RelationScore
 from .same_cells import check_same_shape
-from .two_maps import weighted_sum
 
 # Which modalities read the other one.
 DIRECTIONS = {'both': (CAMERA, LIDAR), 'camera_from_lidar': (CAMERA, ), 'lidar_from_camera': (LIDAR, )}
@@ -56,13 +56,20 @@ class GeminiFusionLayer(nn.Module):
     def forward(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c']
                 ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
         """Returns the enriched camera and LiDAR features; each reads the other's input."""
-        readers = {modality: fold_reader(weights, modality=modality, heads=self.heads,
-                                         relation=self.relation is not None)
-                   for modality, weights in self._readers().items()}
-        relation = self.relation.weights() if self.relation is not None else None
-        dtype = next(self.parameters()).dtype
-        return self._both(camera, lidar, exchange(
-            camera, lidar, relation, readers, heads=self.heads, dtype=dtype))
+        return self._both(camera, lidar, self._exchange(camera, lidar, shares=None))
+
+    def merged(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c'],
+               shares: Float[Tensor, ' 2']) -> Float[Tensor, '*cells c']:
+        """Returns the weighed sum of the enriched features, without a map of each where that is exact.
+
+        Args:
+            camera: features.
+            lidar: features.
+            shares: of camera and LiDAR; must sum to 1.
+        """
+        if len(self._readers()) < 2:
+            return weighted_sum(*self(camera, lidar), shares)
+        return self._exchange(camera, lidar, shares)[0]
 
     def forward_by_formula(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c']
                            ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
@@ -70,6 +77,14 @@ class GeminiFusionLayer(nn.Module):
         relation = self.relation.weights() if self.relation is not None else None
         return self._both(camera, lidar, reference_exchange(
             camera, lidar, relation, self._readers(), heads=self.heads))
+
+    def _exchange(self, camera: Tensor, lidar: Tensor, shares: Optional[Tensor]) -> List[Tensor]:
+        readers = {modality: fold_reader(weights, modality=modality, heads=self.heads,
+                                         relation=self.relation is not None)
+                   for modality, weights in self._readers().items()}
+        relation = self.relation.weights() if self.relation is not None else None
+        dtype = next(self.parameters()).dtype
+        return exchange(camera, lidar, relation, readers, heads=self.heads, dtype=dtype, shares=shares)
 
     def _readers(self) -> Dict[int, AttentionWeights]:
         attentions = {CAMERA: self.camera_attention, LIDAR: self.lidar_attention}
@@ -124,8 +139,10 @@ class GeminiFusion(BaseModule):
         Raises:
             ValueError: if the two maps are not of one shape.
         """
-        camera, lidar = self.exchange(camera_bev, lidar_bev)
-        return weighted_sum(camera, lidar, self.alpha) if self.merge is None else self.merge(camera, lidar)
+        if self.merge is not None:
+            return self.merge(*self.exchange(camera_bev, lidar_bev))
+        camera, lidar = self._exchange(camera_bev, lidar_bev, self.layers[:-1])
+        return self.layers[-1].merged(camera, lidar, self.alpha.softmax(dim=0)).permute(0, 3, 1, 2)
 
     def exchange(self, camera_bev: Float[Tensor, 'b c y x'],
                  lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
@@ -135,9 +152,15 @@ class GeminiFusion(BaseModule):
         Raises:
             ValueError: if the two maps are not of one shape.
         """
+        camera, lidar = self._exchange(camera_bev, lidar_bev, self.layers)
+        return camera.permute(0, 3, 1, 2), lidar.permute(0, 3, 1, 2)
+
+    def _exchange(self, camera_bev: Tensor, lidar_bev: Tensor, layers: Iterable[GeminiFusionLayer]
+                  ) -> Tuple[Tensor, Tensor]:
+        """Returns both maps (B, Y, X, C) after some layers."""
         check_same_shape(camera_bev, lidar_bev)
         # Copies nothing where the maps already lie channels-last in memory.
         camera, lidar = camera_bev.permute(0, 2, 3, 1), lidar_bev.permute(0, 2, 3, 1)
-        for layer in self.layers:
+        for layer in layers:
             camera, lidar = layer(camera, lidar)
-        return camera.permute(0, 3, 1, 2), lidar.permute(0, 3, 1, 2)
+        return camera, lidar

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .gemini_layout import BlockShape, Heads, Projection
 from .gemini_pointwise import pointwise_steps
-from .gemini_weights import CAMERA, LIDAR, ReaderWeights, RelationWeights
+from .gemini_weights import CAMERA, LIDAR, LayerWeights
 
 
 class Reading(NamedTuple):
@@ -32,32 +32,30 @@ class ExchangeBlock:
 
     Args:
         shape: of the blocks.
-        relation: None for a layer without relation network.
-        readers: weights of each direction that there is.
-        heads: H.
-        split: whether the relation's weights are those of difference and sum of the maps.
+        weights: of the layer.
         memory: FORWARD or BACKWARD.
     """
 
-    def __init__(self, shape: BlockShape, relation: Optional[RelationWeights],
-                 readers: Mapping[int, ReaderWeights], *, heads: int, split: bool, memory: Mapping[str, str]
-                 ) -> None:
+    def __init__(self, shape: BlockShape, weights: LayerWeights, *, memory: Mapping[str, str]) -> None:
+        relation, readers, heads, self.full, self.merged = weights
         any_weight = next(iter(readers.values())).query
         self.dtype, self.device = any_weight.dtype, any_weight.device
-        self.shape, self.split, self.memory = shape, split, memory
+        self.shape, self.split, self.memory = shape, weights.split, memory
         self.steps = pointwise_steps(any_weight)
         self.heads = Heads(heads, shape, torch.promote_types(self.dtype, torch.float32), self.device)
         self.first = self.second = self.score = None
         if relation is not None:
-            self.first = Projection(relation.first, None if split else relation.bias, shape)
-            self.second = Projection(relation.second, relation.bias if split else None, shape)
+            self.first = Projection(relation.first, None if self.split else relation.bias, shape)
+            self.second = Projection(relation.second, relation.bias if self.split else None, shape)
             self.score = Projection(relation.score, relation.score_bias, shape)
         self.query, self.key, self.value, self.own, self.out = (
             {modality: Projection(getattr(weights, name), getattr(weights, f'{name}_bias', None), shape)
              for modality, weights in readers.items()} for name in ('query', 'key', 'value', 'own', 'out'))
-        # The result's constant comes with its first term, the second is added to it.
-        for modality, weights in readers.items():
-            self.own[modality] = Projection(weights.own, weights.out_bias, shape)
+        # The result's constant comes with its first term, the others are added to it.
+        self._begun_by = {next(iter(readers))} if self.merged else set(readers)
+        for modality in self._begun_by:
+            biases = [reader.out_bias for key, reader in readers.items() if self.merged or key == modality]
+            self.own[modality] = Projection(readers[modality].own, sum(biases), shape)
         # score_backward asks for minus the gradient of the gap.
         self.minus_key = {modality: Projection(-weights.key, None, shape)
                           for modality, weights in readers.items() if memory is BACKWARD}
@@ -100,6 +98,20 @@ class ExchangeBlock:
     def read_value(self, modality: int) -> Tensor:
         """Computes the difference of one direction's two values, when query and key are used up."""
         return self.value[modality].write(self.difference, self._memory('value'))
+
+    def enrich(self, modality: int, out: Tensor) -> Tensor:
+        """Writes the result of one direction into out, or adds it to that of the other; returns out."""
+        reading = self.read(modality)
+        shares = self.steps.share(reading.query, reading.key, reading.key, self.heads)
+        value = self.read_value(modality)
+        self.steps.weigh(value, shares, self.heads)
+        own = self.own[modality]
+        (own.write if modality in self._begun_by else own.add)(reading.own, out)
+        return self.out[modality].add(value, out)
+
+    def in_place(self, cells: Tensor, name: str) -> Tensor:
+        """Returns the cells of a result if they can be written as they lie, else memory of a block."""
+        return cells if self.full and cells.is_contiguous() else self.buffer(name)
 
     def _hidden_of_both(self) -> None:
         self.total = torch.add(*self.cells, out=self._memory('total'))

@@ -1,28 +1,28 @@
 """Gradients of GeminiFusion on one block of cells."""
-from typing import List, Mapping, Optional, Tuple
+from typing import List, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from .gemini_block import ExchangeBlock, Reading
 from .gemini_layout import ProjectionGradient
-from .gemini_weights import CAMERA, LIDAR, ReaderWeights, RelationWeights
+from .gemini_weights import CAMERA, LIDAR, LayerWeights
 
 
 class BlockGradients:
     """Sums the gradients of all weights over blocks, and returns those of the maps block by block.
 
     Args:
-        relation: weights, None for a layer without relation network.
-        readers: weights of each direction that there is.
+        weights: of the layer.
         parts: the most parts that a block has.
     """
 
-    def __init__(self, relation: Optional[RelationWeights], readers: Mapping[int, ReaderWeights], parts: int
-                 ) -> None:
+    def __init__(self, weights: LayerWeights, parts: int) -> None:
         def total(weight: Tensor) -> ProjectionGradient:
             return ProjectionGradient(weight, parts)
-        self.relation_weights, self.reader_weights = relation, readers
+        relation, readers = self.relation_weights, self.reader_weights = weights[:2]
+        # In a sum the constants of all directions have one gradient.
+        self._bias_of = {modality: min(readers) if weights.merged else modality for modality in readers}
         if relation is not None:
             self.first, self.second = total(relation.first), total(relation.second)
             self.score = total(relation.score)
@@ -30,14 +30,14 @@ class BlockGradients:
             {modality: total(getattr(weights, name)) for modality, weights in readers.items()}
             for name in ('query', 'key', 'value', 'own', 'out'))
 
-    def add(self, block: ExchangeBlock, of_outs: Mapping[int, Tensor]) -> Tuple[Tensor, Tensor]:
-        """Adds a block's share, and returns the gradients of its camera and LiDAR cells without the residual.
+    def add(self, block: ExchangeBlock, of_outs: Mapping[int, Tensor], of_cells: Sequence[Tensor]) -> None:
+        """Adds a block's share, and writes the gradients of its cells without residuals outside `own`.
 
         Args:
             block: after `begin`.
             of_outs: gradient of each direction's result.
+            of_cells: of camera and LiDAR, written.
         """
-        of_cells = [block.buffer(f'own gradient {modality}') for modality in (CAMERA, LIDAR)]
         of_difference = block.buffer('difference gradient').zero_()
         for modality in (CAMERA, LIDAR):
             if modality not in of_outs:
@@ -49,7 +49,6 @@ class BlockGradients:
             self._add_hidden(block, of_outs, of_cells, of_difference)
         of_cells[CAMERA].sub_(of_difference)
         of_cells[LIDAR].add_(of_difference)
-        return tuple(of_cells)
 
     def in_order(self) -> List[Tensor]:
         """Returns the summed gradients in the order of the weights: relation, then each direction."""
@@ -62,7 +61,7 @@ class BlockGradients:
             for total in (self.query, self.key, self.value):
                 gradients += [total[modality].weight.sum(0), total[modality].bias]
             gradients += [self.own[modality].weight.sum(0), self.out[modality].weight.sum(0),
-                          self.out[modality].bias]
+                          self.out[self._bias_of[modality]].bias.clone()]
         return [gradient.to(weight.dtype) for gradient, weight in zip(gradients, self._weights())]
 
     def _weights(self) -> List[Tensor]:
@@ -80,7 +79,7 @@ class BlockGradients:
                                     block.buffer('spare'), block.heads)
         # The step has left three results in the memory of its inputs.
         of_key, of_query, weighed = reading.query, reading.key, value
-        self.out[modality].add(of_out, weighed, shape)
+        self.out[modality].add(of_out, weighed, shape, bias=self._bias_of[modality] == modality)
         self.value[modality].add(of_value, block.difference, shape)
         block.value[modality].add_back(of_value, of_difference)
         self.query[modality].add(of_query, reading.own, shape)
@@ -99,7 +98,7 @@ class BlockGradients:
         of_activated = block.score.write_back(of_scores, reading.gap)
         block.steps.activate_backward(of_activated, reading.hidden)
 
-    def _add_hidden(self, block: ExchangeBlock, of_outs: Mapping[int, Tensor], of_cells: List[Tensor],
+    def _add_hidden(self, block: ExchangeBlock, of_outs: Mapping[int, Tensor], of_cells: Sequence[Tensor],
                     of_difference: Tensor) -> None:
         # Where the hidden layer was, `_add_relation` has left its gradient.
         of_hidden = {modality: block.buffer(f'hidden {modality}') for modality in of_outs}

@@ -6,7 +6,7 @@ Each part is the work of one thread of a CPU: batched products and pointwise ope
 the same part, so that it stays in the cache of that thread's core.
 """
 from functools import cached_property
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -115,7 +115,13 @@ class ProjectionGradient:
     def __init__(self, weight: Tensor, parts: int) -> None:
         dtype = torch.promote_types(weight.dtype, torch.float32)
         self.weight = weight.new_zeros((parts, *weight.shape), dtype=dtype)
-        self.bias = weight.new_zeros(weight.shape[0], dtype=dtype)
+        self.biases = weight.new_zeros((parts, 1, weight.shape[0]), dtype=dtype)
+        self._ones: Dict[BlockShape, Tensor] = {}
+
+    @property
+    def bias(self) -> Tensor:
+        """Gradient of the bias."""
+        return self.biases.sum((0, 1))
 
     def add(self, gradient: Tensor, cells: Tensor, shape: BlockShape, bias: bool = True) -> None:
         """Adds a block's share: gradient of the projection, and the cells that were projected."""
@@ -127,7 +133,14 @@ class ProjectionGradient:
         else:
             total.add_(torch.bmm(*factors))
         if bias:
-            self.bias.add_(gradient.sum((0, shape.cell_dim), dtype=self.bias.dtype))
+            # Each part by itself, as everywhere: a sum over all parts would fetch them from other caches.
+            total = self.biases[:shape.parts]
+            if shape.cell_dim == 1 and total.dtype == gradient.dtype:
+                if shape not in self._ones:
+                    self._ones[shape] = total.new_ones((shape.parts, 1, shape.n_cells))
+                total.baddbmm_(self._ones[shape], gradient)
+            else:
+                total.add_(gradient.sum(shape.cell_dim, dtype=total.dtype).unsqueeze(1))
 
 
 class Heads:

@@ -11,7 +11,7 @@ size d (see fusion/gemini_attention.py for the formula in full):
 so that constants become biases, y is needed for nothing but the difference y - x and the relation, and the
 scale and the sign of the logits go into the query.
 """
-from typing import NamedTuple, Optional, Tuple
+from typing import Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -47,7 +47,7 @@ class ReaderWeights(NamedTuple):
         key_bias: Wk nk.
         value: of lidar - camera.
         value_bias: -Wv nv.
-        own: Wo Wv, of the own feature.
+        own: Wo Wv, of the own feature; 1 + Wo Wv where `with_residual` was used.
         out: Wo, of the weighed values.
         out_bias: all constants of the result.
     """
@@ -61,6 +61,34 @@ class ReaderWeights(NamedTuple):
     own: Tensor
     out: Tensor
     out_bias: Tensor
+
+
+class LayerWeights(NamedTuple):
+    """All weights of a layer.
+
+    Args:
+        relation: None without relation network.
+        readers: of each direction that there is.
+        heads: H.
+        full: in the form for full precision: residuals are in `own`, and where both directions share a
+            relation its weights are those of difference and sum of the maps.
+        merged: the directions' results are summed.
+    """
+
+    relation: Optional[RelationWeights]
+    readers: Mapping[int, ReaderWeights]
+    heads: int
+    full: bool
+    merged: bool
+
+    @property
+    def split(self) -> bool:
+        """Whether the relation's weights are those of difference and sum."""
+        return self.full and self.relation is not None and len(self.readers) == 2
+
+    def of_readers(self, per_result: Sequence[Tensor]) -> Dict[int, Tensor]:
+        """Returns which of the results, or of their gradients, is each direction's."""
+        return dict(zip(self.readers, [*per_result] * len(self.readers) if self.merged else per_result))
 
 
 class AttentionWeights(NamedTuple):
@@ -116,3 +144,26 @@ def split_relation(first: Tensor, second: Tensor) -> Tuple[Tensor, Tensor]:
     D = (Wb - Wa) / 2: two products serve both directions instead of four.
     """
     return (second - first) / 2, (first + second) / 2
+
+
+def with_residual(reader: ReaderWeights) -> ReaderWeights:
+    """Returns weights whose product with the own feature is the residual too; differentiable.
+
+    x + Wo Wv x = (1 + Wo Wv) x: the product brings the residual at no cost. For full precision alone: a
+    product in half precision would round the map.
+    """
+    identity = torch.eye(len(reader.own), dtype=reader.own.dtype, device=reader.own.device)
+    return reader._replace(own=identity + reader.own)
+
+
+def weigh_results(readers: Mapping[int, ReaderWeights], shares: Tensor) -> Dict[int, ReaderWeights]:
+    """Returns weights whose results sum to the weighed sum of the directions' results; differentiable.
+
+    Args:
+        readers: of both directions, with their residuals.
+        shares: (2,), of camera and LiDAR.
+    """
+    return {modality: reader._replace(
+                own=shares[modality] * reader.own, out=shares[modality] * reader.out,
+                out_bias=shares[modality] * reader.out_bias)
+            for modality, reader in readers.items()}
