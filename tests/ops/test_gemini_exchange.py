@@ -110,13 +110,63 @@ def test_results_keep_the_layout_and_the_dtype_of_their_map():
     assert new_camera.dtype == torch.float32 and new_lidar.dtype == torch.float64
 
 
-def test_nothing_but_the_two_maps_is_kept_for_the_backward_pass():
-    layer, inputs = lively_layer(), [one.requires_grad_() for one in maps((2, 9, 7, 12))]
+@pytest.mark.parametrize('order, switches, n_kept', [
+    # Of each direction: hidden and relation of the relation network, query, key, value.
+    ('channels last', dict(), 10), ('channels last', dict(relation=False), 6),
+    ('channels last', dict(directions='lidar_from_camera'), 5), ('channels first', dict(), 0)], ids=str)
+def test_the_maps_and_what_products_have_brought_are_kept_for_the_backward_pass(order, switches, n_kept):
+    layer, inputs = lively_layer(**switches), [one.requires_grad_() for one in maps((2, 9, 7, 12), order)]
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one) or one, lambda one: one):
         layer(*inputs)
+    large = {one.data_ptr(): one.numel() for one in kept if one.shape[:-1].numel() > 2 * 12}
+    for one in inputs:
+        assert large.pop(one.data_ptr()) == one.numel()
+    assert sum(large.values()) == n_kept * inputs[0].numel()
+
+
+def test_half_precision_keeps_nothing_but_the_two_maps():
+    layer, inputs = lively_layer(), [one.requires_grad_() for one in maps((2, 9, 7, 12))]
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one) or one, lambda one: one):
+        with torch.autocast('cpu', torch.bfloat16):
+            layer(*inputs)
     large = {one.data_ptr() for one in kept if one.shape[:-1].numel() > 2 * 12}
     assert large == {one.data_ptr() for one in inputs}
+
+
+def test_a_backward_pass_can_be_repeated_and_others_may_come_between():
+    layer, pairs = lively_layer(), [maps((9, 12)), [2 * one for one in maps((9, 12))]]
+    expected = [results_and_gradients(layer, pair, layer)[2:4] for pair in pairs]
+    leaves = [[one.clone().requires_grad_() for one in pair] for pair in pairs]
+    totals = []
+    for pair in leaves:
+        torch.manual_seed(2)
+        totals.append(sum((one * torch.randn(one.shape, dtype=torch.float64).to(one.dtype)).sum()
+                          for one in layer(*pair)))
+    for number in (0, 1, 0):
+        found = torch.autograd.grad(totals[number], leaves[number], retain_graph=True)
+        assert all(map(torch.equal, found, expected[number]))
+
+
+def test_the_number_of_threads_may_change_between_forward_and_backward(monkeypatch):
+    layer, inputs = lively_layer(), maps((2, 3, 7, 12))
+    expected = results_and_gradients(layer, inputs, layer)
+    leaves = [one.clone().requires_grad_() for one in inputs]
+    torch.manual_seed(2)
+    total = sum((one * torch.randn(one.shape, dtype=torch.float64).to(one.dtype)).sum()
+                for one in layer(*leaves))
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 3)
+    found = torch.autograd.grad(total, [*leaves, *layer.parameters()])
+    assert max(map(relative_error, found, expected[2:])) <= 1e-5
+
+
+def test_one_of_two_results_is_enough_for_a_backward_pass():
+    layer, inputs = lively_layer(), maps((9, 12))
+    for function, number in ((layer, 0), (layer, 1)):
+        found, expected = ([*results_and_gradients(lambda *leaves: [one(*leaves)[number]], inputs, layer)]
+                           for one in (function, layer.forward_by_formula))
+        assert max(map(relative_error, found[:3], expected[:3])) <= 1e-5
 
 
 def test_the_same_input_gives_the_same_bits():
@@ -144,16 +194,17 @@ def test_it_compiles_in_one_piece(switches):
 
 
 @pytest.mark.parametrize('merged', [False, True])
-def test_the_operator_keeps_the_promises_of_its_registration(merged):
+@pytest.mark.parametrize('order, keep', [('channels first', False), ('channels last', True)])
+def test_the_operator_keeps_the_promises_of_its_registration(merged, order, keep):
     layer = lively_layer(channels=4, heads=2)
     readers = [
         [weight.detach().requires_grad_()
          for weight in fold_reader(weights, modality=modality, heads=2, relation=True)]
         for modality, weights in layer._readers().items()]
     relation = [weight.detach().clone().requires_grad_() for weight in layer.relation.weights()]
-    inputs = [one.requires_grad_() for one in maps((1, 2, 3, 4), 'channels first')]
+    inputs = [one.requires_grad_() for one in maps((1, 2, 3, 4), order)]
     torch.library.opcheck(torch.ops.geminifusion3d.exchange.default,
-                          (*inputs, relation, *readers, 2, True, merged))
+                          (*inputs, relation, *readers, 2, True, merged, keep))
 
 
 def test_a_second_derivative_is_refused():
@@ -191,7 +242,13 @@ def test_its_multiply_adds_are_counted(switches, products):
         forward = counter.get_flop_counts()['Global'][torch.ops.geminifusion3d.exchange]
         sum(one.sum() for one in enriched).backward()
     assert forward == 2 * 50 * 12 * 12 * products
-    # Gradients of cells and of weights, and all but Wo and Wo Wv once more.
+    # Gradients of cells and of weights; where nothing is kept all but Wo and Wo Wv once more.
+    backward = counter.get_flop_counts()['Global'][torch.ops.geminifusion3d.exchange_backward]
+    assert backward == 2 * 50 * 12 * 12 * 2 * products
+    with FlopCounterMode(display=False) as counter, torch.autocast('cpu', torch.bfloat16):
+        sum(one.sum() for one in layer(*inputs)).backward()
     backward = counter.get_flop_counts()['Global'][torch.ops.geminifusion3d.exchange_backward]
     n_readers = 1 if 'directions' in switches else 2
+    # In half precision the hidden layer takes four products where it takes two else.
+    products = products + 2 if not switches else products
     assert backward == 2 * 50 * 12 * 12 * (3 * products - 2 * n_readers)

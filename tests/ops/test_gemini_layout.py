@@ -15,8 +15,9 @@ def rows(block, shape):
 
 
 def test_blocks_are_cut_by_hand():
-    # Two parts of at most 4 cells; 3 cells remain, of which one is no multiple of the parts.
-    assert plan_blocks(11, 2, 4) == [(0, 2, 4), (8, 2, 1), (10, 1, 1)]
+    # Two blocks of two parts of at most 4 cells, 11 / 4 cells a part; one cell is no multiple of the parts.
+    assert plan_blocks(11, 2, 4) == [(0, 2, 3), (6, 2, 2), (10, 1, 1)]
+    assert plan_blocks(24, 2, 5) == [(0, 2, 4), (8, 2, 4), (16, 2, 4)]
     assert plan_blocks(0, 2, 4) == []
     assert plan_blocks(1, 4, 4) == [(0, 1, 1)]
 

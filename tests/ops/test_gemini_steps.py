@@ -22,7 +22,7 @@ def test_activation_and_its_gradient(shape):
     steps.activate(hidden, out)
     assert torch.allclose(out, F.gelu(leaf))
     expected, = torch.autograd.grad(F.gelu(leaf), leaf, gradient)
-    steps.activate_backward(gradient, hidden)
+    steps.activate_backward(gradient, hidden, hidden)
     assert torch.allclose(hidden, expected)
 
 
@@ -41,8 +41,9 @@ def test_score_and_its_gradient(shape):
     assert torch.allclose(total, of_own + expected_own)
 
 
+@pytest.mark.parametrize('weighed', [False, True])
 @pytest.mark.parametrize('shape', SHAPES, ids=str)
-def test_attention_and_its_gradient(shape):
+def test_attention_and_its_gradient(shape, weighed):
     query, key, value, gradient, spare = blocks(shape, 5)
     heads = Heads(3, shape, torch.double, torch.device('cpu'))
     leaves = [one.clone().requires_grad_() for one in (query, key, value)]
@@ -50,8 +51,12 @@ def test_attention_and_its_gradient(shape):
     expected = (heads.split(leaves[2]) * heads.spread(shares)).reshape(shape.size)
     of_query, of_key, of_value = torch.autograd.grad(expected, leaves, gradient)
     assert torch.allclose(steps.share(query, key, spare, heads), shares)
-    steps.attend_backward(query, key, value, gradient, spare, heads)
-    assert torch.allclose(key, of_query) and torch.allclose(query, of_key)
+    if weighed:
+        value.copy_(expected.detach())
+    # The gradients of query and key go into new memory, or each into that of the other one.
+    outs = blocks(shape, 2) if weighed else (key, query)
+    steps.attend_backward(query, key, value, gradient, *outs, spare, heads, weighed)
+    assert torch.allclose(outs[0], of_query) and torch.allclose(outs[1], of_key)
     assert torch.allclose(value, expected) and torch.allclose(gradient, of_value)
 
 

@@ -26,15 +26,17 @@ for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-13), (torch.b
             (1, 2, 300, 20, 4), (2, 2, 300, 20, 4), (1, 1, 7, 48, 1)):
         shape = BlockShape(cell_dim, parts, n_cells, channels)
         heads = Heads(count, shape, torch.promote_types(dtype, torch.float32), torch.device('cpu'))
-        a, b, c, d, e = (torch.randn(shape.size).to(dtype) for _ in range(5))
+        a, b, c, d, e, own = (torch.randn(shape.size).to(dtype) for _ in range(6))
         relation = torch.randn(shape.size).softmax(shape.channel_dim).to(dtype)
         compare('activate', (a, b), (), (1, ), tolerance)
-        compare('activate_backward', (a, b), (), (1, ), tolerance)
+        compare('activate_backward', (a, b, c), (), (2, ), tolerance)
         compare('score', (a, b, c), (shape.channel_dim, ), (1, 2), tolerance)
         compare('score_backward', (a, relation, c, d), (shape.channel_dim, ), (2, 3), tolerance)
         compare('share', (a, b, c), (heads, ), (), tolerance)
         compare('weigh', (a, gemini_steps.share(a, b, c, heads)), (heads, ), (0, ), tolerance)
-        compare('attend_backward', (a, b, c, d, e), (heads, ), (0, 1, 2, 3), tolerance)
+        for weighed in (False, True):
+            compare('attend_backward', (a, b, c, d, e, relation, own), (heads, weighed), (2, 3, 4, 5),
+                    tolerance)
 
 assert gemini_pointwise.pointwise_steps(torch.zeros(1)) is triton_gemini, 'the interpreter is off'
 gemini_passes.CPU_CELLS = 4

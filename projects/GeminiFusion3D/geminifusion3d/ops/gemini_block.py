@@ -1,5 +1,5 @@
 """GeminiFusion on one block of cells, up to the weighed values: what forward and backward both compute."""
-from typing import Dict, Mapping, NamedTuple, Optional
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -23,7 +23,8 @@ class Reading(NamedTuple):
 
 # Which memory a block's results use. Forward, a result may replace what nobody reads any more, so that a
 # block stays in the cache; backward, everything is read once more.
-FORWARD = dict(relation='first', gap='second', key='first', query='second', value='second', total='second')
+FORWARD = dict(activated='second', relation='first', gap='second', key='first', query='second',
+               value='second', total='second')
 BACKWARD = {name: name for name in FORWARD}
 
 
@@ -73,37 +74,57 @@ class ExchangeBlock:
             return cells
         return self.buffer(name).copy_(cells)
 
-    def begin(self, camera: Tensor, lidar: Tensor) -> None:
-        """Takes the cells of both maps."""
+    def begin(self, camera: Tensor, lidar: Tensor, kept: Mapping[str, Tensor]) -> None:
+        """Takes the cells of both maps.
+
+        Args:
+            camera: cells.
+            lidar: cells.
+            kept: forward, memory of results which the backward pass will need; backward, these results. See
+                gemini_kept; empty if nothing is kept.
+        """
+        self.kept = kept
         self.cells = self.load(camera, 'camera'), self.load(lidar, 'lidar')
         self.difference = torch.sub(self.cells[LIDAR], self.cells[CAMERA], out=self.buffer('difference'))
         if self.score is not None and self.split:
-            self._hidden_of_both()
+            self.total = torch.add(*self.cells, out=self._memory('total'))
+            if not self._known:
+                self._hidden_of_both()
+
+    @property
+    def _known(self) -> bool:
+        return bool(self.kept) and self.memory is BACKWARD
 
     def read(self, modality: int) -> Reading:
         """Computes one direction up to its query and the difference of its two keys."""
+        if self._known:
+            return self._look_up(modality)
         own, hidden, activated, relation = self.cells[modality], None, None, None
         gap = self.difference
         if self.score is not None:
-            hidden = self._hidden(modality)
-            activated = hidden if self.memory is FORWARD else self.buffer('activated')
+            hidden, activated = self._hidden(modality), self._memory('activated')
             self.steps.activate(hidden, activated)
-            relation = self.score.write(activated, self._memory('relation'))
+            relation = self.score.write(activated, self._memory('relation', modality))
             gap = self._memory('gap')
             self.steps.score(own, relation, gap, self.shape.channel_dim)
-        key = self.key[modality].write(gap, self._memory('key'))
-        query = self.query[modality].write(own, self._memory('query'))
+        key = self.key[modality].write(gap, self._memory('key', modality))
+        query = self.query[modality].write(own, self._memory('query', modality))
         return Reading(own, hidden, activated, relation, gap, query, key)
 
-    def read_value(self, modality: int) -> Tensor:
-        """Computes the difference of one direction's two values, when query and key are used up."""
-        return self.value[modality].write(self.difference, self._memory('value'))
+    def read_value(self, modality: int) -> Tuple[Tensor, bool]:
+        """Returns the difference of one direction's two values, and whether it is weighed already.
+
+        To be called when query and key are used up.
+        """
+        if self._known:
+            return self.kept[f'value {modality}'], True
+        return self.value[modality].write(self.difference, self._memory('value', modality)), False
 
     def enrich(self, modality: int, out: Tensor) -> Tensor:
         """Writes the result of one direction into out, or adds it to that of the other; returns out."""
         reading = self.read(modality)
-        shares = self.steps.share(reading.query, reading.key, reading.key, self.heads)
-        value = self.read_value(modality)
+        shares = self.steps.share(reading.query, reading.key, self.buffer('first'), self.heads)
+        value, _ = self.read_value(modality)
         self.steps.weigh(value, shares, self.heads)
         own = self.own[modality]
         (own.write if modality in self._begun_by else own.add)(reading.own, out)
@@ -114,18 +135,32 @@ class ExchangeBlock:
         return cells if self.full and cells.is_contiguous() else self.buffer(name)
 
     def _hidden_of_both(self) -> None:
-        self.total = torch.add(*self.cells, out=self._memory('total'))
         of_total = self.second.write(self.total, self.buffer('first'))
-        camera = self.first.write(self.difference, self.buffer('hidden 0'))
-        torch.sub(of_total, camera, out=self.buffer('hidden 1'))
+        camera = self.first.write(self.difference, self._memory('hidden', CAMERA))
+        torch.sub(of_total, camera, out=self._memory('hidden', LIDAR))
         camera.add_(of_total)
 
     def _hidden(self, modality: int) -> Tensor:
-        hidden = self.buffer(f'hidden {modality}')
+        hidden = self._memory('hidden', modality)
         if not self.split:
             self.first.write(self.cells[modality], hidden)
             self.second.add(self.cells[1 - modality], hidden)
         return hidden
 
-    def _memory(self, name: str) -> Tensor:
-        return self.buffer(self.memory[name])
+    def _look_up(self, modality: int) -> Reading:
+        own, hidden, activated, relation = self.cells[modality], None, None, None
+        gap = self.difference
+        if self.score is not None:
+            hidden, relation = (self.kept[f'{name} {modality}'] for name in ('hidden', 'relation'))
+            activated = self._memory('activated')
+            self.steps.activate(hidden, activated)
+            gap = torch.addcmul(own, own, relation, value=-1, out=self._memory('gap'))
+        query, key = (self.kept[f'{name} {modality}'] for name in ('query', 'key'))
+        return Reading(own, hidden, activated, relation, gap, query, key)
+
+    def _memory(self, name: str, modality: Optional[int] = None) -> Tensor:
+        """Returns where a result goes: into what is kept, or into memory of a block."""
+        full_name = f'{name} {modality}'
+        if full_name in self.kept:
+            return self.kept[full_name]
+        return self.buffer(self.memory.get(name, full_name))

@@ -70,16 +70,16 @@ class BlockGradients:
 
     def _add_direction(self, block: ExchangeBlock, modality: int, of_out: Tensor, of_own: Tensor,
                        of_difference: Tensor) -> None:
-        shape, reading, value = block.shape, block.read(modality), block.read_value(modality)
+        shape, reading, (value, weighed) = block.shape, block.read(modality), block.read_value(modality)
         # In the order in which the fewest blocks are alive at a time.
         block.own[modality].write_back(of_out, of_own)
         self.own[modality].add(of_out, reading.own, shape, bias=False)
         of_value = block.out[modality].write_back(of_out, block.buffer('value gradient'))
-        block.steps.attend_backward(reading.query, reading.key, value, of_value,
-                                    block.buffer('spare'), block.heads)
-        # The step has left three results in the memory of its inputs.
-        of_key, of_query, weighed = reading.query, reading.key, value
-        self.out[modality].add(of_out, weighed, shape, bias=self._bias_of[modality] == modality)
+        # Where query and key are not kept, the gradient of each takes the place of the other.
+        of_query, of_key = block.buffer('key'), block.buffer('query')
+        block.steps.attend_backward(reading.query, reading.key, value, of_value, of_query, of_key,
+                                    block.buffer('spare'), block.heads, weighed)
+        self.out[modality].add(of_out, value, shape, bias=self._bias_of[modality] == modality)
         self.value[modality].add(of_value, block.difference, shape)
         block.value[modality].add_back(of_value, of_difference)
         self.query[modality].add(of_query, reading.own, shape)
@@ -96,7 +96,7 @@ class BlockGradients:
         block.steps.score_backward(reading.own, reading.relation, of_scores, of_own, block.shape.channel_dim)
         self.score.add(of_scores, reading.activated, block.shape)
         of_activated = block.score.write_back(of_scores, reading.gap)
-        block.steps.activate_backward(of_activated, reading.hidden)
+        block.steps.activate_backward(of_activated, reading.hidden, block.buffer(f'hidden {modality}'))
 
     def _add_hidden(self, block: ExchangeBlock, of_outs: Mapping[int, Tensor], of_cells: Sequence[Tensor],
                     of_difference: Tensor) -> None:

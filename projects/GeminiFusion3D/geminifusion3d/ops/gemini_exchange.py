@@ -3,6 +3,7 @@
 The operator is opaque to torch.compile, which neither breaks on it nor unrolls its blocks. What surrounds
 it, folding constants into weights, is left to autograd.
 """
+import itertools
 import math
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from .gemini_passes import empty_map, run_backward, run_forward
+from .gemini_kept import empty_kept, kept_names, kept_size
+from .gemini_passes import empty_map, is_channels_first, run_backward, run_forward
 from .gemini_weights import (CAMERA, LIDAR, LayerWeights, ReaderWeights, RelationWeights,
                              split_relation, weigh_results, with_residual)
 from .weighted_sum import weighted_sum
@@ -46,7 +48,10 @@ def exchange(camera: Tensor, lidar: Tensor, relation: Optional[RelationWeights],
         relation = relation._replace(**dict(zip(('first', 'second'), split_relation(*relation[:2]))))
     cast = [[weight.to(dtype) for weight in group] for group in (
         relation or (), readers.get(CAMERA, ()), readers.get(LIDAR, ()))]
-    results = torch.ops.geminifusion3d.exchange(camera, lidar, *cast, heads, full, merged)
+    keep = full and torch.is_grad_enabled() and any(
+        one.requires_grad for one in (camera, lidar, *itertools.chain(*cast)))
+    results = torch.ops.geminifusion3d.exchange(camera, lidar, *cast, heads, full, merged, keep)
+    results = results[:1 if merged else len(readers)]
     return results if merged or shares is None else [weighted_sum(*results, shares)]
 
 
@@ -71,47 +76,60 @@ def _weights(relation: Sequence[Tensor], camera: Sequence[Tensor], lidar: Sequen
 
 @torch.library.custom_op('geminifusion3d::exchange', mutates_args=())
 def _exchange(camera: Tensor, lidar: Tensor, relation: List[Tensor], camera_reader: List[Tensor],
-              lidar_reader: List[Tensor], heads: int, full: bool, merged: bool) -> List[Tensor]:
+              lidar_reader: List[Tensor], heads: int, full: bool, merged: bool, keep: bool) -> List[Tensor]:
+    weights = _weights(relation, camera_reader, lidar_reader, heads, full, merged)
+    kept = [empty_kept((camera, lidar), weights)] if keep and _can_keep(camera, lidar) else []
     with torch.autocast(camera.device.type, enabled=False):
-        return run_forward(
-            (camera, lidar), _weights(relation, camera_reader, lidar_reader, heads, full, merged))
+        return run_forward((camera, lidar), weights, kept) + kept
 
 
 @torch.library.custom_op('geminifusion3d::exchange_backward', mutates_args=())
 def _exchange_backward(camera: Tensor, lidar: Tensor, gradients: List[Tensor], relation: List[Tensor],
                        camera_reader: List[Tensor], lidar_reader: List[Tensor], heads: int, full: bool,
-                       merged: bool) -> List[Tensor]:
+                       merged: bool, kept: List[Tensor]) -> List[Tensor]:
+    weights = _weights(relation, camera_reader, lidar_reader, heads, full, merged)
     with torch.autocast(camera.device.type, enabled=False):
-        of_maps, of_weights = run_backward(
-            (camera, lidar), gradients,
-            _weights(relation, camera_reader, lidar_reader, heads, full, merged))
+        of_maps, of_weights = run_backward((camera, lidar), gradients, weights, kept)
     return of_maps + of_weights
 
 
+def _can_keep(camera: Tensor, lidar: Tensor) -> bool:
+    return not (is_channels_first(camera) and is_channels_first(lidar))
+
+
 @_exchange.register_fake
-def _(camera, lidar, relation, camera_reader, lidar_reader, heads, full, merged):
-    results = [empty_map(one) for one, group in ((camera, camera_reader), (lidar, lidar_reader)) if group]
-    return results[:1] if merged else results
+def _(camera, lidar, relation, camera_reader, lidar_reader, heads, full, merged, keep):
+    weights = _weights(relation, camera_reader, lidar_reader, heads, full, merged)
+    results = [empty_map((camera, lidar)[modality]) for modality in weights.readers]
+    kept = [camera.new_empty(kept_size(camera, len(kept_names(weights))))]
+    return results[:1 if merged else 2] + (kept if keep and _can_keep(camera, lidar) else [])
 
 
 @_exchange_backward.register_fake
-def _(camera, lidar, gradients, relation, camera_reader, lidar_reader, heads, full, merged):
+def _(camera, lidar, gradients, relation, camera_reader, lidar_reader, heads, full, merged,
+      kept):
     return [empty_map(camera), empty_map(lidar),
             *(torch.empty_like(weight) for weight in [*relation, *camera_reader, *lidar_reader])]
 
 
 def _keep(ctx, inputs: Tuple, output: List[Tensor]) -> None:
-    camera, lidar, *groups, ctx.heads, ctx.full, ctx.merged = inputs
-    ctx.sizes = [len(group) for group in groups]
-    ctx.save_for_backward(camera, lidar, *(weight for group in groups for weight in group))
+    camera, lidar, *groups, ctx.heads, ctx.full, ctx.merged, _ = inputs
+    ctx.n_results = 1 if ctx.merged else sum(map(bool, groups[1:]))
+    kept = output[ctx.n_results:]
+    ctx.mark_non_differentiable(*kept)
+    # Else zeros would be made as a gradient of what is kept.
+    ctx.set_materialize_grads(False)
+    ctx.sizes = [len(group) for group in (*groups, kept)]
+    ctx.save_for_backward(camera, lidar, *(one for group in (*groups, kept) for one in group))
 
 
-def _backward(ctx, of_outs: List[Tensor]) -> Tuple:
+def _backward(ctx, of_outs: List[Optional[Tensor]]) -> Tuple:
     camera, lidar, *flat = ctx.saved_tensors
-    groups = _cut(flat, ctx.sizes)
+    *groups, kept = _cut(flat, ctx.sizes)
+    gradients = [torch.zeros_like(camera) if one is None else one for one in of_outs[:ctx.n_results]]
     of_camera, of_lidar, *of_weights = torch.ops.geminifusion3d.exchange_backward(
-        camera, lidar, of_outs, *groups, ctx.heads, ctx.full, ctx.merged)
-    return of_camera, of_lidar, *_cut(of_weights, ctx.sizes), None, None, None
+        camera, lidar, gradients, *groups, ctx.heads, ctx.full, ctx.merged, kept)
+    return of_camera, of_lidar, *_cut(of_weights, ctx.sizes[:-1]), None, None, None, None
 
 
 def _cut(flat: List[Tensor], sizes: List[int]) -> List[List[Tensor]]:
@@ -134,19 +152,20 @@ def n_products(*, relation: bool, n_readers: int, full: bool) -> int:
     return n_readers * of_reader + (0 if not relation else 2 if full else 2 * n_readers)
 
 
-def _flops(camera: Sequence[int], relation: Sequence, n_readers: int, full: bool, repeats: int) -> int:
-    products = n_products(relation=bool(relation), n_readers=n_readers, full=full)
-    # Backward takes two products for each, and computes all but the last two of a direction once more.
-    products = products if repeats == 1 else repeats * products - 2 * n_readers
+def _flops(camera: Sequence[int], products: int) -> int:
     return 2 * math.prod(camera) * camera[-1] * products
 
 
 @register_flop_formula(torch.ops.geminifusion3d.exchange)
 def _flops_forward(camera, lidar, relation, camera_reader, lidar_reader, heads, full, *_, **__) -> int:
-    return _flops(camera, relation, bool(camera_reader) + bool(lidar_reader), full, 1)
+    n_readers = bool(camera_reader) + bool(lidar_reader)
+    return _flops(camera, n_products(relation=bool(relation), n_readers=n_readers, full=full))
 
 
 @register_flop_formula(torch.ops.geminifusion3d.exchange_backward)
-def _flops_backward(camera, lidar, gradients, relation, camera_reader, lidar_reader, heads, full, *_, **__
-                    ) -> int:
-    return _flops(camera, relation, bool(camera_reader) + bool(lidar_reader), full, 3)
+def _flops_backward(camera, lidar, gradients, relation, camera_reader, lidar_reader, heads, full, merged,
+                    kept, *_, **__) -> int:
+    n_readers = bool(camera_reader) + bool(lidar_reader)
+    products = n_products(relation=bool(relation), n_readers=n_readers, full=full)
+    # Two products for each, and if nothing is kept all but the last two of a direction once more.
+    return _flops(camera, 2 * products if kept else 3 * products - 2 * n_readers)

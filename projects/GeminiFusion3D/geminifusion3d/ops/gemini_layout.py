@@ -5,13 +5,14 @@ A block holds the features of `parts` x `n` cells, as (parts, n, C) where maps l
 Each part is the work of one thread of a CPU: batched products and pointwise operations both give a thread
 the same part, so that it stays in the cache of that thread's core.
 """
+import math
 from functools import cached_property
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
 
-# Bias vectors are repeated in memory: copying short rows costs more than the bytes do.
+# Bias vectors are repeated in memory, up to so often: copying short rows costs more than the bytes do.
 BIAS_ROWS = 8
 
 
@@ -48,10 +49,21 @@ class BlockShape(NamedTuple):
 
 
 def plan_blocks(n_cells: int, parts: int, cells_per_part: int) -> List[Tuple[int, int, int]]:
-    """Cuts cells into blocks; returns (first cell, parts, cells of a part) of each."""
+    """Cuts cells into as few blocks as possible, as even as possible: each shape has its own memory.
+
+    Args:
+        n_cells: of a map.
+        parts: of a block.
+        cells_per_part: at most.
+
+    Returns:
+        (first cell, parts, cells of a part) of each block; the last ones may be smaller, or of one part.
+    """
     blocks, start = [], 0
+    n_blocks = math.ceil(n_cells / (parts * cells_per_part))
+    even_size = math.ceil(n_cells / (parts * max(n_blocks, 1)))
     while start < n_cells:
-        size = min(cells_per_part, (n_cells - start) // parts)
+        size = min(even_size, (n_cells - start) // parts)
         block = (start, parts, size) if size else (start, 1, n_cells - start)
         blocks.append(block)
         start += block[1] * block[2]
@@ -73,7 +85,8 @@ class Projection:
         self.transposed = self.matrix.transpose(1, 2)
         self.bias = None
         if bias is not None:
-            rows = BIAS_ROWS if self.cells_first and shape.n_cells % BIAS_ROWS == 0 else 1
+            rows = max(rows for rows in range(1, BIAS_ROWS + 1) if shape.n_cells % rows == 0)
+            rows = rows if self.cells_first else 1
             self.bias_view = (shape.parts, shape.n_cells // rows, rows * shape.channels)
             self.bias = (bias.repeat(rows).expand(self.bias_view) if self.cells_first
                          else bias[:, None].expand(shape.size))

@@ -16,9 +16,9 @@ def activate(hidden: Tensor, out: Tensor) -> None:
     torch.ops.aten.gelu.out(hidden, out=out)
 
 
-def activate_backward(gradient: Tensor, hidden: Tensor) -> None:
-    """Puts the gradient of hidden in its place, given that of gelu(hidden)."""
-    torch.ops.aten.gelu_backward.grad_input(gradient, hidden, grad_input=hidden)
+def activate_backward(gradient: Tensor, hidden: Tensor, out: Tensor) -> None:
+    """Writes the gradient of hidden, given that of gelu(hidden), into out, which may be hidden."""
+    torch.ops.aten.gelu_backward.grad_input(gradient, hidden, grad_input=out)
 
 
 def score(own: Tensor, scores: Tensor, gap: Tensor, channel_dim: int) -> None:
@@ -60,22 +60,31 @@ def weigh(value: Tensor, shares: Tensor, heads: Heads) -> None:
     heads.split(value).mul_(heads.spread(shares.to(value.dtype)))
 
 
-def attend_backward(query: Tensor, key: Tensor, value: Tensor, gradient: Tensor, spare: Tensor, heads: Heads
-                    ) -> None:
-    """Turns query and key into the gradients of each other, value into the weighed value.
+def attend_backward(query: Tensor, key: Tensor, value: Tensor, gradient: Tensor, of_query: Tensor,
+                    of_key: Tensor, spare: Tensor, heads: Heads, weighed: bool) -> None:
+    """Writes the gradients of query and key, turns the value into the weighed value.
 
     Args:
-        query: becomes the gradient of key.
-        key: becomes the gradient of query.
-        value: becomes share * value.
+        query: of the own feature.
+        key: cross minus self key.
+        value: becomes share * value, unless it is that already.
         gradient: of share * value; becomes that of value.
+        of_query: written; may be the key.
+        of_key: written; may be the query.
         spare: memory of a block.
         heads: of the attention.
+        weighed: whether value is share * value already.
     """
     shares = share(query, key, spare, heads)
-    of_logit = torch.ops.aten.sigmoid_backward(heads.sums(_product(gradient, value, spare)), shares)
-    for block, factor in ((query, of_logit), (key, of_logit), (value, shares), (gradient, shares)):
-        weigh(block, factor, heads)
+    if not weighed:
+        weigh(value, shares, heads)
+    # The slope of the sigmoid is share * (1 - share); the weighed value brings the first factor.
+    of_logit = heads.sums(_product(gradient, value, spare)).mul_(1 - shares)
+    factor = heads.spread(of_logit.to(query.dtype))
+    # In both orders at once where each takes the other's place: each reads and writes its own memory.
+    torch.mul(heads.split(query), factor, out=heads.split(of_key))
+    torch.mul(heads.split(key), factor, out=heads.split(of_query))
+    weigh(gradient, shares, heads)
 
 
 def _product(left: Tensor, right: Tensor, spare: Tensor) -> Tensor:

@@ -23,11 +23,11 @@ def activate(hidden: Tensor, out: Tensor) -> None:
     kernels.activate[(triton.cdiv(size, TILE), )](hidden, out, size, WIDE=_wide(hidden), TILE=TILE)
 
 
-def activate_backward(gradient: Tensor, hidden: Tensor) -> None:
-    """Puts the gradient of hidden in its place, given that of gelu(hidden)."""
+def activate_backward(gradient: Tensor, hidden: Tensor, out: Tensor) -> None:
+    """Writes the gradient of hidden, given that of gelu(hidden), into out, which may be hidden."""
     size = hidden.numel()
     kernels.activate_backward[(triton.cdiv(size, TILE), )](
-        gradient, hidden, size, WIDE=_wide(hidden), TILE=TILE)
+        gradient, hidden, out, size, WIDE=_wide(hidden), TILE=TILE)
 
 
 def score(own: Tensor, scores: Tensor, gap: Tensor, channel_dim: int) -> None:
@@ -61,22 +61,26 @@ def weigh(value: Tensor, shares: Tensor, heads: Heads) -> None:
     kernels.weigh[grid](value, shares, *sizes, *of_heads, WIDE=_wide(value), **tile)
 
 
-def attend_backward(query: Tensor, key: Tensor, value: Tensor, gradient: Tensor, spare: Tensor, heads: Heads
-                    ) -> None:
-    """Turns query and key into the gradients of each other, value into the weighed value.
+def attend_backward(query: Tensor, key: Tensor, value: Tensor, gradient: Tensor, of_query: Tensor,
+                    of_key: Tensor, spare: Tensor, heads: Heads, weighed: bool) -> None:
+    """Writes the gradients of query and key, turns the value into the weighed value.
 
     Args:
-        query: becomes the gradient of key.
-        key: becomes the gradient of query.
-        value: becomes share * value.
+        query: of the own feature.
+        key: cross minus self key.
+        value: becomes share * value, unless it is that already.
         gradient: of share * value; becomes that of value.
+        of_query: written; may be the key.
+        of_key: written; may be the query.
         spare: not needed.
         heads: of the attention.
+        weighed: whether value is share * value already.
     """
     del spare
     channels = heads.shape.channels // heads.count
     grid, sizes, tile = _cells_by_channels(query, heads.shape.channel_dim, channels, heads.count)
-    kernels.attend_backward[grid](query, key, value, gradient, *sizes, channels, WIDE=_wide(query), **tile)
+    kernels.attend_backward[grid](query, key, value, gradient, of_query, of_key, *sizes, channels,
+                                  WEIGHED=weighed, WIDE=_wide(query), **tile)
 
 
 def _heads(block: Tensor, shares: Tensor, heads: Heads) -> Tuple:

@@ -45,14 +45,14 @@ def activate(hidden, out, size, WIDE: tl.constexpr, TILE: tl.constexpr):
 
 
 @triton.jit
-def activate_backward(gradient, hidden, size, WIDE: tl.constexpr, TILE: tl.constexpr):
-    """hidden = gradient times the derivative of gelu, Phi(x) + x phi(x)."""
+def activate_backward(gradient, hidden, out, size, WIDE: tl.constexpr, TILE: tl.constexpr):
+    """out = gradient times the derivative of gelu, Phi(x) + x phi(x)."""
     offsets = tl.program_id(0).to(tl.int64) * TILE + tl.arange(0, TILE)
     exists = offsets < size
     x = _wide(tl.load(hidden + offsets, exists, other=0.0), WIDE)
     slope = 0.5 * (1.0 + tl.erf(x * SQRT_HALF)) + x * INVERSE_SQRT_2PI * tl.exp(-0.5 * x * x)
     of_out = _wide(tl.load(gradient + offsets, exists, other=0.0), WIDE)
-    tl.store(hidden + offsets, of_out * slope, exists)
+    tl.store(out + offsets, of_out * slope, exists)
 
 
 @triton.jit
@@ -110,8 +110,9 @@ def weigh(value, shares, n_cells, part_stride, cell_stride, channel_stride, chan
 
 
 @triton.jit
-def attend_backward(query, key, value, gradient, n_cells, part_stride, cell_stride, channel_stride, channels,
-                    WIDE: tl.constexpr, CELLS: tl.constexpr, CHANNELS: tl.constexpr):
+def attend_backward(query, key, value, gradient, of_query, of_key, n_cells, part_stride, cell_stride,
+                    channel_stride, channels, WEIGHED: tl.constexpr, WIDE: tl.constexpr, CELLS: tl.constexpr,
+                    CHANNELS: tl.constexpr):
     """Gradients of sigmoid(query . key) * value, each in the place that triton_gemini tells."""
     offsets, exists = _places(n_cells, part_stride, cell_stride, channel_stride, channels, CELLS, CHANNELS)
     q = _wide(tl.load(query + offsets, exists, other=0.0), WIDE)
@@ -119,8 +120,10 @@ def attend_backward(query, key, value, gradient, n_cells, part_stride, cell_stri
     v = _wide(tl.load(value + offsets, exists, other=0.0), WIDE)
     of_out = _wide(tl.load(gradient + offsets, exists, other=0.0), WIDE)
     factor = 1.0 / (1.0 + tl.exp(-tl.sum(q * k, axis=1)))[:, None]
-    of_logit = tl.sum(of_out * v, axis=1)[:, None] * factor * (1.0 - factor)
-    tl.store(query + offsets, q * of_logit, exists)
-    tl.store(key + offsets, k * of_logit, exists)
-    tl.store(value + offsets, v * factor, exists)
+    if not WEIGHED:
+        v = v * factor
+        tl.store(value + offsets, v, exists)
+    of_logit = tl.sum(of_out * v, axis=1)[:, None] * (1.0 - factor)
+    tl.store(of_key + offsets, q * of_logit, exists)
+    tl.store(of_query + offsets, k * of_logit, exists)
     tl.store(gradient + offsets, of_out * factor, exists)
