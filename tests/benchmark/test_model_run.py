@@ -39,6 +39,8 @@ def test_a_prediction_has_all_stages_and_says_that_its_input_is_made_up(argument
     assert 'made-up sample' in total.facts['words'] and 'the dataset is absent' in total.excludes
     text = model.markdown(rows)
     assert '| fuse |' in text and 'random weights' in text and 'Peak memory' in text
+    # Runs that are joined get a table each, with shares of their own.
+    assert model.markdown([*rows, *rows]) == f'{text}\n\n{text}'
 
 
 def test_a_training_step_has_losses_gradients_and_the_update(arguments):

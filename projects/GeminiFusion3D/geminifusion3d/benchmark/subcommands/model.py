@@ -67,7 +67,12 @@ def run(arguments: Namespace) -> List[Row]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Returns the table of stages with their shares, and what it is about."""
+    """Returns a table of stages with their shares for each run, and what it is about."""
+    ends = [index + 1 for index, row in enumerate(rows) if row.name == TOTAL]
+    return '\n\n'.join(_of_run(rows[start:end]) for start, end in zip([0, *ends], ends))
+
+
+def _of_run(rows: Sequence[Row]) -> str:
     total = rows[-1]
     sum_s = sum(row.median_s for row in rows[:-1])
     lines = [[row.name, seconds(row.median_s), f'{row.median_s / sum_s:.0%}',
