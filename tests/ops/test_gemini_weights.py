@@ -3,7 +3,8 @@ import pytest
 import torch
 from gemini_cases import lively_layer
 
-from geminifusion3d.ops.gemini_weights import CAMERA, LIDAR, fold_reader, split_relation
+from geminifusion3d.ops.gemini_weights import (CAMERA, LIDAR, fold_reader, split_relation,
+                                               weigh_results, with_residual)
 
 
 def test_sum_and_difference_serve_both_directions():
@@ -42,3 +43,19 @@ def test_weights_are_folded_in_float32_at_least():
         folded = fold_reader(weights, modality=CAMERA, heads=2, relation=True)
     assert {weight.dtype for weight in folded} == {torch.float32}
     assert torch.allclose(folded.own, weights.out.float() @ weights.value.float(), atol=1e-6)
+
+
+def test_the_residual_comes_with_the_own_product_and_shares_weigh_what_each_direction_adds():
+    readers = {modality: with_residual(fold_reader(weights, modality=modality, heads=2, relation=True))
+               for modality, weights in lively_layer(channels=6, heads=2).double()._readers().items()}
+    torch.manual_seed(1)
+    own, weighed = torch.rand(2, 6, dtype=torch.double)
+    plain = lively_layer(channels=6, heads=2).double()._readers()[LIDAR]
+    assert torch.allclose(readers[LIDAR].own @ own, own + plain.out @ (plain.value @ own))
+    shares = torch.tensor([0.75, 0.25], dtype=torch.double)
+    for modality, share in ((CAMERA, 0.75), (LIDAR, 0.25)):
+        before, after = readers[modality], weigh_results(readers, shares)[modality]
+        results = [one.own @ own + one.out @ weighed + one.out_bias for one in (before, after)]
+        assert torch.allclose(results[1], share * results[0])
+        # What comes before the result stays as it is.
+        assert all(map(torch.equal, before[:6], after[:6]))

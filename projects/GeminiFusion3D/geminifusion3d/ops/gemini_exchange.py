@@ -39,13 +39,9 @@ def exchange(camera: Tensor, lidar: Tensor, relation: Optional[RelationWeights],
     if torch.is_autocast_enabled(device):
         dtype = torch.get_autocast_dtype(device)
     full = in_full_precision(device, dtype) and camera.dtype == lidar.dtype == dtype
-    merged = shares is not None and full
+    merged = full and shares is not None
     if full:
-        readers = {modality: with_residual(reader) for modality, reader in readers.items()}
-    if merged:
-        readers = weigh_results(readers, shares)
-    if full and relation is not None and len(readers) == 2:
-        relation = relation._replace(**dict(zip(('first', 'second'), split_relation(*relation[:2]))))
+        relation, readers = _in_full_form(relation, readers, shares)
     cast = [[weight.to(dtype) for weight in group] for group in (
         relation or (), readers.get(CAMERA, ()), readers.get(LIDAR, ()))]
     keep = full and torch.is_grad_enabled() and any(
@@ -65,6 +61,16 @@ def in_full_precision(device: str, dtype: torch.dtype) -> bool:
         dtype: of the products.
     """
     return device == 'cpu' and dtype in (torch.float32, torch.float64)
+
+
+def _in_full_form(relation: Optional[RelationWeights], readers: Dict[int, ReaderWeights],
+                  shares: Optional[Tensor]) -> Tuple[Optional[RelationWeights], Dict[int, ReaderWeights]]:
+    """Returns the weights in the form that full precision allows: see LayerWeights."""
+    if relation is not None and len(readers) == 2:
+        first, second = split_relation(relation.first, relation.second)
+        relation = relation._replace(first=first, second=second)
+    readers = {modality: with_residual(reader) for modality, reader in readers.items()}
+    return relation, readers if shares is None else weigh_results(readers, shares)
 
 
 def _weights(relation: Sequence[Tensor], camera: Sequence[Tensor], lidar: Sequence[Tensor], heads: int,
@@ -126,7 +132,8 @@ def _keep(ctx, inputs: Tuple, output: List[Tensor]) -> None:
 def _backward(ctx, of_outs: List[Optional[Tensor]]) -> Tuple:
     camera, lidar, *flat = ctx.saved_tensors
     *groups, kept = _cut(flat, ctx.sizes)
-    gradients = [torch.zeros_like(camera) if one is None else one for one in of_outs[:ctx.n_results]]
+    gradients = [torch.zeros_like(like) if one is None else one
+                 for one, like in zip(of_outs[:ctx.n_results], (camera, lidar))]
     of_camera, of_lidar, *of_weights = torch.ops.geminifusion3d.exchange_backward(
         camera, lidar, gradients, *groups, ctx.heads, ctx.full, ctx.merged, kept)
     return of_camera, of_lidar, *_cut(of_weights, ctx.sizes[:-1]), None, None, None, None
