@@ -93,10 +93,11 @@ class Projection:
 
     def write(self, cells: Tensor, out: Tensor) -> Tensor:
         """Writes the projection of the cells into out, which must be contiguous."""
-        if self.bias is None:
-            return torch.bmm(*self._factors(cells), out=out)
-        out.view(self.bias_view if self.cells_first else out.shape).copy_(self.bias)
-        return self.add(cells, out)
+        torch.bmm(*self._factors(cells), out=out)
+        if self.bias is not None:
+            # Afterwards: a product hides that its result's memory is not in the cache yet, a copy does not.
+            out.view(self.bias_view if self.cells_first else out.shape).add_(self.bias)
+        return out
 
     def add(self, cells: Tensor, out: Tensor) -> Tensor:
         """Adds the projection of the cells, without the bias, to out."""
