@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from geminifusion3d.cli import run_cli
+from geminifusion3d.cli import PACKAGE, run_cli, warn_of_other_checkout
 from geminifusion3d.errors import UserError
 
 
@@ -66,3 +66,18 @@ run_cli(lambda: 3)
 def test_finalisation_is_skipped_on_request_but_no_output_is_lost(arguments, expected):
     ended = subprocess.run([sys.executable, '-c', AT_ONCE, *arguments], text=True, capture_output=True)
     assert (ended.returncode, ended.stdout) == (3, expected)
+
+
+@pytest.mark.parametrize('tool', ['tools/test.py', 'tools/model_converters/convert.py'])
+def test_a_tool_of_another_checkout_says_whose_code_runs(tool, tmp_path, capsys):
+    beside = tmp_path / 'projects' / 'GeminiFusion3D' / 'geminifusion3d'
+    beside.mkdir(parents=True)
+    warn_of_other_checkout(tmp_path / tool)
+    told = capsys.readouterr().err
+    assert str(PACKAGE) in told and str(beside) in told and f'`make setup` in {tmp_path}' in told
+
+
+def test_a_tool_beside_its_package_and_one_without_a_checkout_say_nothing(tmp_path, capsys):
+    warn_of_other_checkout(PACKAGE.parents[2] / 'tools' / 'test.py')
+    warn_of_other_checkout(tmp_path / 'tools' / 'test.py')
+    assert capsys.readouterr().err == ''

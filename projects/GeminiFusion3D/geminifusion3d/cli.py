@@ -2,12 +2,14 @@
 import atexit
 import os
 import sys
+from pathlib import Path
 from typing import Callable, NoReturn, Optional
 
 from .errors import UserError
 
 EXIT_COULD_NOT_RUN = 2
 EXIT_INTERRUPTED = 130
+PACKAGE = Path(__file__).resolve().parent
 
 _skips_finalisation = False
 
@@ -22,6 +24,24 @@ def skip_finalisation() -> None:
     _skips_finalisation = True
 
 
+def warn_of_other_checkout(tool: Path) -> None:
+    """Says on stderr when a tool of one checkout runs the package of another one.
+
+    An environment belongs to the checkout that set it up last. Numbers of a tool would silently be those of
+    code that nobody is looking at.
+
+    Args:
+        tool: file of the tool.
+    """
+    for folder in tool.resolve().parents:
+        beside = folder / 'projects' / 'GeminiFusion3D' / PACKAGE.name
+        if beside.is_dir():
+            if beside != PACKAGE:
+                print(f'warning: {tool} runs the package in {PACKAGE}, not {beside}; to change that, run '
+                      f'`make setup` in {folder}', file=sys.stderr)
+            return
+
+
 def run_cli(main: Callable[[], Optional[int]]) -> NoReturn:
     """Runs a tool's main function and exits with its code.
 
@@ -30,6 +50,7 @@ def run_cli(main: Callable[[], Optional[int]]) -> NoReturn:
 
     Exits with 2 after `error: ...` on stderr for a UserError, with 130 after Ctrl-C.
     """
+    warn_of_other_checkout(Path(sys.argv[0]))
     try:
         code = main() or 0
     except UserError as error:

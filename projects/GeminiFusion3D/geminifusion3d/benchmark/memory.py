@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterable, List, Optional, Tuple
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from ..ops.gemini_kept import MEMORY as KEPT
+from ..ops.gemini_kept import MEMORY
 
 MEMORY_EVENT = '[memory]'
 
@@ -25,7 +25,7 @@ def peak_extra_bytes(call: Callable[[], Any], device: torch.device) -> int:
     """
     gc.collect()
     # What the operator keeps for its next step counts as memory of this one.
-    KEPT.clear()
+    MEMORY.clear()
     if device.type == 'cuda':
         return _on_cuda(call, device)
     # Below this level the profiler tells the terminal about each of its starts and ends.
