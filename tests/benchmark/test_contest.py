@@ -39,6 +39,18 @@ def test_the_median_and_the_quartiles_of_known_timings(monkeypatch):
     assert row.median_s == 7 and row.spread == 3
 
 
+def test_a_timing_begins_in_the_wake_of_a_call_of_its_own(monkeypatch):
+    seen = []
+    entrants = [Entrant(name=name, call=lambda name=name: seen.append(name), shape='1', measure_memory=False)
+                for name in 'ab']
+    monkeypatch.setattr(contest, 'SHORTEST_TIMING_S', 0.0)
+    monkeypatch.setattr(contest.time, 'perf_counter', lambda: seen.append('clock') or float(len(seen)))
+    run_contest(entrants, ARGUMENTS)
+    # Each of (warm-up, calls of a timing) * 2 + 4 turns * 2: a call, then a call between two looks.
+    spans = [seen[first:first + 4] for first in range(0, len(seen), 4)]
+    assert spans == [[span[0], 'clock', span[0], 'clock'] for span in spans] and len(spans) == 12
+
+
 def test_a_short_call_is_repeated_within_a_timing():
     calls = []
     row, = run_contest([Entrant(name='a', call=lambda: calls.append(1), shape='1', measure_memory=False)],

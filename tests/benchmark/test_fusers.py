@@ -6,6 +6,7 @@ from geminifusion3d.benchmark.fusers import (ADDITION, BLOCK_PRODUCTS, OURS, PRO
                                              WHOLE, build_fusers, inference_call, training_call)
 from geminifusion3d.benchmark.multiply_adds import multiply_adds
 from geminifusion3d.benchmark.subcommands.fusion import make_maps, shape_yx
+from geminifusion3d.ops import gemini_convolutions
 
 CHANNELS, CELLS = 16, 35
 CPU = torch.device('cpu')
@@ -39,6 +40,16 @@ def test_multiply_adds_are_those_of_the_formulas(fusers):
     # Four projections and two products with all N cells, in both directions.
     assert counts[WHOLE] == 2 * (4 * CELLS * CHANNELS ** 2 + 2 * CELLS ** 2 * CHANNELS)
     assert len(build_fusers(CHANNELS, CPU, torch.bfloat16)[PRODUCTS]().weights) == 16
+
+
+@pytest.mark.skipif(not gemini_convolutions.HAS_CONVOLUTIONS, reason='this build of PyTorch has no oneDNN')
+def test_products_by_convolution_are_counted_too(fusers, monkeypatch):
+    monkeypatch.setattr(gemini_convolutions, 'LEAST_CHANNELS', 1)
+    monkeypatch.setattr(gemini_convolutions, 'blas_is_slow', lambda: True)
+    maps = make_maps(CHANNELS, CELLS, CPU, torch.float32)
+    assert multiply_adds(inference_call(fusers[BLOCK_PRODUCTS], maps)) == 14 * CELLS * CHANNELS ** 2
+    assert 0 <= multiply_adds(inference_call(fusers[OURS], maps)) - 14 * CELLS * CHANNELS ** 2 <= (
+        6 * CHANNELS ** 3 + 12 * CHANNELS ** 2)
 
 
 def test_a_training_step_gives_gradients_of_both_maps_and_every_weight(fusers):

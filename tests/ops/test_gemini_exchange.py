@@ -4,7 +4,7 @@ import torch
 from gemini_cases import (SWITCHES, lively_layer, maps, name_of, relative_error,
                           results_and_gradients)
 
-from geminifusion3d.ops import gemini_passes
+from geminifusion3d.ops import gemini_convolutions, gemini_passes
 from geminifusion3d.ops.gemini_exchange import exchange
 from geminifusion3d.ops.gemini_weights import CAMERA, fold_reader
 from geminifusion3d.ops.weighted_sum import weighted_sum
@@ -50,6 +50,41 @@ def test_the_merged_map_and_its_gradients_equal_the_weighed_sum_of_the_formulas_
     found, expected = (results_and_gradients(one, inputs, layer) for one in (
         lambda *leaves: [layer.merged(*leaves, layer.alpha.softmax(dim=0))], by_formula))
     assert max(map(relative_error, found, expected)) <= 1e-5
+
+
+@pytest.fixture
+def convolved(monkeypatch):
+    """Makes products convolutions, whatever the CPU and however few the channels."""
+    if not gemini_convolutions.HAS_CONVOLUTIONS:
+        pytest.skip('this build of PyTorch has no oneDNN')
+    calls = []
+    product = gemini_convolutions.ConvolutionWeight.product
+    monkeypatch.setattr(gemini_convolutions.ConvolutionWeight, 'product',
+                        lambda *arguments: calls.append(1) or product(*arguments))
+    monkeypatch.setattr(gemini_convolutions, 'LEAST_CHANNELS', 1)
+    monkeypatch.setattr(gemini_convolutions, 'blas_is_slow', lambda: True)
+    yield
+    assert calls, 'nothing was convolved'
+
+
+@pytest.mark.parametrize('order', ['channels last', 'spread'])
+@pytest.mark.parametrize('switches', SWITCHES, ids=name_of)
+def test_products_by_convolution_equal_the_formulas_too(switches, order, convolved):
+    layer, inputs = lively_layer(**switches), maps((2, 3, 7, 12), order)
+    shares = torch.tensor([0.75, 0.25])
+    for ours, formula in ((layer, layer.forward_by_formula), (
+            lambda *leaves: [layer.merged(*leaves, shares)],
+            lambda *leaves: [weighted_sum(*layer.forward_by_formula(*leaves), shares)])):
+        found, expected = (results_and_gradients(one, inputs, layer) for one in (ours, formula))
+        assert max(map(relative_error, found, expected)) <= 1e-5
+    with torch.inference_mode():
+        assert max(map(relative_error, layer(*inputs), layer.forward_by_formula(*inputs))) <= 1e-5
+
+
+def test_products_by_convolution_give_the_same_bits_twice(convolved):
+    layer, inputs = lively_layer(), maps((3, 7, 12))
+    first, second = (results_and_gradients(layer, inputs, layer) for _ in range(2))
+    assert all(map(torch.equal, first, second))
 
 
 def test_gradients_of_the_merged_map_are_those_of_finite_differences():

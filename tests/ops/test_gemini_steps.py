@@ -4,7 +4,8 @@ import torch
 from torch.nn import functional as F
 
 from geminifusion3d.ops import gemini_steps as steps
-from geminifusion3d.ops.gemini_layout import BlockShape, Heads
+from geminifusion3d.ops.gemini_heads import Heads
+from geminifusion3d.ops.gemini_layout import BlockShape
 
 SHAPES = [BlockShape(1, 2, 5, 6), BlockShape(2, 2, 5, 6)]
 

@@ -5,7 +5,8 @@ COMPARED = '''
 import torch
 from geminifusion3d.ops import gemini_passes, gemini_pointwise, gemini_steps, triton_gemini
 from geminifusion3d.ops.gemini_exchange import exchange
-from geminifusion3d.ops.gemini_layout import BlockShape, Heads
+from geminifusion3d.ops.gemini_heads import Heads
+from geminifusion3d.ops.gemini_layout import BlockShape
 from geminifusion3d.ops.gemini_reference import reference_exchange
 from geminifusion3d.ops.gemini_weights import AttentionWeights, RelationWeights, fold_reader
 

@@ -29,7 +29,8 @@ class Entrant:
         mode: what a call does.
         includes: what a call includes, in words.
         excludes: what it leaves out, in words.
-        prepare: called before every timing, outside the clock; a timing then is one call.
+        prepare: called before every timing, outside the clock, in place of a call; a timing then is one
+            call.
         measure_memory: False where the memory is not torch's.
         facts: further numbers for the row.
     """
@@ -92,9 +93,12 @@ def synchronise(device: torch.device) -> None:
 
 
 def _time(entrant: Entrant, device: torch.device, calls: int) -> float:
-    """Returns the seconds of one call, the mean over so many in a row."""
-    if entrant.prepare is not None:
-        entrant.prepare()
+    """Returns the seconds of one call, the mean over so many in a row, in the wake of a call of its own.
+
+    Else it would pay for what another one has left: the C library gives memory back to the system not when
+    it is freed but when somebody frees something later.
+    """
+    (entrant.prepare or entrant.call)()
     was_collecting = gc.isenabled()
     gc.disable()
     try:

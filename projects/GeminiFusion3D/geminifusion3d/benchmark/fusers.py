@@ -1,12 +1,13 @@
 """The contestants of `benchmark fusion`: what makes one BEV map of a camera map and a LiDAR map."""
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from ..ops.gemini_exchange import in_full_precision, n_products
-from ..ops.gemini_layout import plan_blocks
+from ..ops.gemini_layout import BlockShape, plan_blocks
 from ..ops.gemini_passes import block_limits
+from ..ops.gemini_products import Projection, projection
 from ..ops.weighted_sum import weighted_sum
 
 OURS, REFERENCE = 'GeminiFusion', 'reference formula'
@@ -17,10 +18,10 @@ HEADS, WINDOW = 8, 8
 INCLUDES = ('both directions and the merge of the two maps, which lie channels-last as both branches return '
             'them')
 PRODUCTS_INCLUDE = ('the products of cells and weights of one layer in both directions over the whole map, '
-                    'nothing between them, into memory that is used again; in a training step also those '
-                    'of the gradients')
-BLOCK_PRODUCTS_INCLUDE = ('the same products in the blocks of cells that the operator works on: no result '
-                          'leaves the cache')
+                    'as PyTorch multiplies matrices, nothing between them, into memory that is used again; '
+                    'in a training step also those of the gradients')
+BLOCK_PRODUCTS_INCLUDE = ('the same products as the operator makes them, by the library that it uses on this '
+                          'machine and in the blocks of cells that it works on: no result leaves the cache')
 REFERENCE_INCLUDES = ('the same function with the same weights as the official code computes it: cells as '
                       'the batch of the library\'s multi-head attention with two keys, concatenated tokens')
 
@@ -58,7 +59,7 @@ class MatrixProducts(nn.Module):
     Args:
         channels: C.
         products: how many.
-        in_blocks: without gradients, in the blocks of cells that the operator works on.
+        in_blocks: without gradients, in the blocks of cells that the operator works on and by its library.
     """
 
     def __init__(self, *, channels: int, products: int, in_blocks: bool = False) -> None:
@@ -86,15 +87,18 @@ class MatrixProducts(nn.Module):
         return outs
 
     def _block_by_block(self, maps: List[Tensor]) -> List[Tensor]:
-        outs: Dict[Any, List[Tensor]] = {}
+        outs: List[Tensor] = []
+        by_shape: Dict[BlockShape, Tuple[List[Projection], List[Tensor]]] = {}
         for start, n_parts, n_cells in plan_blocks(len(maps[0]), *block_limits(maps[0].device.type)):
-            size = (n_parts, n_cells, maps[0].shape[1])
-            blocks = [rows[start:start + n_parts * n_cells].view(size) for rows in maps]
-            if size not in outs:
-                outs[size] = [torch.empty_like(block) for block in blocks]
-            for index, weight in enumerate(self.weights):
-                torch.bmm(blocks[index % 2], weight.t().expand(n_parts, -1, -1), out=outs[size][index % 2])
-        return outs[size]
+            shape = BlockShape(1, n_parts, n_cells, maps[0].shape[1])
+            if shape not in by_shape:
+                by_shape[shape] = ([projection(weight, None, shape) for weight in self.weights],
+                                   [rows.new_empty(shape.size) for rows in maps])
+            projections, memory = by_shape[shape]
+            blocks = [shape.cells(rows, start) for rows in maps]
+            for index, one in enumerate(projections):
+                outs = [one.make(blocks[index % 2], lambda: memory[index % 2])]
+        return outs
 
 
 def build_fusers(channels: int, device: torch.device, dtype: torch.dtype

@@ -4,8 +4,10 @@ from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 import torch
 from torch import Tensor
 
-from .gemini_layout import BlockShape, Heads, Projection
+from .gemini_heads import Heads
+from .gemini_layout import BlockShape
 from .gemini_pointwise import pointwise_steps
+from .gemini_products import Projection, projection
 from .gemini_weights import CAMERA, LIDAR, LayerWeights
 
 
@@ -46,19 +48,19 @@ class ExchangeBlock:
         self.heads = Heads(heads, shape, torch.promote_types(self.dtype, torch.float32), self.device)
         self.first = self.second = self.score = None
         if relation is not None:
-            self.first = Projection(relation.first, None if self.split else relation.bias, shape)
-            self.second = Projection(relation.second, relation.bias if self.split else None, shape)
-            self.score = Projection(relation.score, relation.score_bias, shape)
+            self.first = projection(relation.first, None if self.split else relation.bias, shape)
+            self.second = projection(relation.second, relation.bias if self.split else None, shape)
+            self.score = projection(relation.score, relation.score_bias, shape)
         self.query, self.key, self.value, self.own, self.out = (
-            {modality: Projection(getattr(weights, name), getattr(weights, f'{name}_bias', None), shape)
+            {modality: projection(getattr(weights, name), getattr(weights, f'{name}_bias', None), shape)
              for modality, weights in readers.items()} for name in ('query', 'key', 'value', 'own', 'out'))
         # The result's constant comes with its first term, the others are added to it.
         self._begun_by = {next(iter(readers))} if self.merged else set(readers)
         for modality in self._begun_by:
             biases = [reader.out_bias for key, reader in readers.items() if self.merged or key == modality]
-            self.own[modality] = Projection(readers[modality].own, sum(biases), shape)
+            self.own[modality] = projection(readers[modality].own, sum(biases), shape)
         # score_backward asks for minus the gradient of the gap.
-        self.minus_key = {modality: Projection(-weights.key, None, shape)
+        self.minus_key = {modality: projection(-weights.key, None, shape)
                           for modality, weights in readers.items() if memory is BACKWARD}
         self._buffers: Dict[str, Tensor] = {}
 
@@ -104,11 +106,11 @@ class ExchangeBlock:
         if self.score is not None:
             hidden, activated = self._hidden(modality), self._memory('activated')
             self.steps.activate(hidden, activated)
-            relation = self.score.write(activated, self._memory('relation', modality))
+            relation = self._project(self.score, activated, 'relation', modality)
             gap = self._memory('gap')
             self.steps.score(own, relation, gap, self.shape.channel_dim)
-        key = self.key[modality].write(gap, self._memory('key', modality))
-        query = self.query[modality].write(own, self._memory('query', modality))
+        key = self._project(self.key[modality], gap, 'key', modality)
+        query = self._project(self.query[modality], own, 'query', modality)
         return Reading(own, hidden, activated, relation, gap, query, key)
 
     def read_value(self, modality: int) -> Tuple[Tensor, bool]:
@@ -118,7 +120,7 @@ class ExchangeBlock:
         """
         if self._known:
             return self.kept[f'value {modality}'], True
-        return self.value[modality].write(self.difference, self._memory('value', modality)), False
+        return self._project(self.value[modality], self.difference, 'value', modality), False
 
     def enrich(self, modality: int, out: Tensor) -> Tensor:
         """Writes the result of one direction into out, or adds it to that of the other; returns out."""
@@ -135,10 +137,10 @@ class ExchangeBlock:
         return cells if self.full and cells.is_contiguous() else self.buffer(name)
 
     def _hidden_of_both(self) -> None:
-        of_total = self.second.write(self.total, self.buffer('first'))
-        camera = self.first.write(self.difference, self._memory('hidden', CAMERA))
-        torch.sub(of_total, camera, out=self._memory('hidden', LIDAR))
-        camera.add_(of_total)
+        of_total = self.second.make(self.total, lambda: self.buffer('first'))
+        of_difference = self.first.make(self.difference, lambda: self._memory('hidden', CAMERA))
+        torch.sub(of_total, of_difference, out=self._memory('hidden', LIDAR))
+        torch.add(of_total, of_difference, out=self._memory('hidden', CAMERA))
 
     def _hidden(self, modality: int) -> Tensor:
         hidden = self._memory('hidden', modality)
@@ -157,6 +159,12 @@ class ExchangeBlock:
             gap = torch.addcmul(own, own, relation, value=-1, out=self._memory('gap'))
         query, key = (self.kept[f'{name} {modality}'] for name in ('query', 'key'))
         return Reading(own, hidden, activated, relation, gap, query, key)
+
+    def _project(self, by: Projection, cells: Tensor, name: str, modality: int) -> Tensor:
+        full_name = f'{name} {modality}'
+        if full_name in self.kept:
+            return by.write(cells, self.kept[full_name])
+        return by.make(cells, lambda: self.buffer(self.memory.get(name, full_name)))
 
     def _memory(self, name: str, modality: Optional[int] = None) -> Tensor:
         """Returns where a result goes: into what is kept, or into memory of a block."""

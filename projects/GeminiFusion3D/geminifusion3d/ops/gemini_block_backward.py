@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from .gemini_block import ExchangeBlock, Reading
-from .gemini_layout import ProjectionGradient
+from .gemini_products import ProjectionGradient
 from .gemini_weights import CAMERA, LIDAR, LayerWeights
 
 
@@ -74,7 +74,7 @@ class BlockGradients:
         # In the order in which the fewest blocks are alive at a time.
         block.own[modality].write_back(of_out, of_own)
         self.own[modality].add(of_out, reading.own, shape, bias=False)
-        of_value = block.out[modality].write_back(of_out, block.buffer('value gradient'))
+        of_value = block.out[modality].make_back(of_out, lambda: block.buffer('value gradient'))
         # Where query and key are not kept, the gradient of each takes the place of the other.
         of_query, of_key = block.buffer('key'), block.buffer('query')
         block.steps.attend_backward(reading.query, reading.key, value, of_value, of_query, of_key,
@@ -92,10 +92,10 @@ class BlockGradients:
 
     def _add_relation(self, block: ExchangeBlock, modality: int, reading: Reading, of_key: Tensor,
                       of_own: Tensor) -> None:
-        of_scores = block.minus_key[modality].write_back(of_key, block.buffer('spare'))
+        of_scores = block.minus_key[modality].make_back(of_key, lambda: block.buffer('spare'))
         block.steps.score_backward(reading.own, reading.relation, of_scores, of_own, block.shape.channel_dim)
         self.score.add(of_scores, reading.activated, block.shape)
-        of_activated = block.score.write_back(of_scores, reading.gap)
+        of_activated = block.score.make_back(of_scores, lambda: reading.gap)
         block.steps.activate_backward(of_activated, reading.hidden, block.buffer(f'hidden {modality}'))
 
     def _add_hidden(self, block: ExchangeBlock, of_outs: Mapping[int, Tensor], of_cells: Sequence[Tensor],
@@ -108,7 +108,7 @@ class BlockGradients:
             self.first.add(half, block.difference, block.shape, bias=False)
             self.second.add(of_total, block.total, block.shape)
             block.first.add_back(half, of_difference)
-            of_sum = block.second.write_back(of_total, block.buffer('value gradient'))
+            of_sum = block.second.make_back(of_total, lambda: block.buffer('value gradient'))
             for of_own in of_cells:
                 of_own.add_(of_sum)
             return

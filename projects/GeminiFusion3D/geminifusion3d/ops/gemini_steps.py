@@ -6,7 +6,7 @@ attention logits are computed in float32 (in double for doubles) whatever the dt
 import torch
 from torch import Tensor
 
-from .gemini_layout import Heads
+from .gemini_heads import Heads
 
 HALVES = (torch.float16, torch.bfloat16)
 

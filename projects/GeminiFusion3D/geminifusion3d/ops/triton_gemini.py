@@ -11,7 +11,7 @@ import triton
 from torch import Tensor
 
 from . import triton_gemini_kernels as kernels
-from .gemini_layout import Heads
+from .gemini_heads import Heads
 
 # Elements that one program holds at a time.
 TILE = 4096
