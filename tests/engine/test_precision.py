@@ -7,7 +7,7 @@ from tiny_detector import build_detector, make_batch
 from torch import Tensor
 
 from geminifusion3d.camera_bev import camera_branch
-from geminifusion3d.ops import gemini_layout, splat
+from geminifusion3d.ops import gemini_heads, splat
 
 FP32 = torch.float32
 DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -35,7 +35,7 @@ def run_step(monkeypatch: pytest.MonkeyPatch, dtype: 'torch.dtype | None') -> Di
     model, seen = build_detector().train(), dict(cells=[], attention=[], bag=[])
     with monkeypatch.context() as patch:
         patch.setattr(camera_branch, 'frustum_cells', recorder(camera_branch.frustum_cells, seen['cells']))
-        patch.setattr(gemini_layout.Heads, 'sums', recorder(gemini_layout.Heads.sums, seen['attention']))
+        patch.setattr(gemini_heads.Heads, 'sums', recorder(gemini_heads.Heads.sums, seen['attention']))
         patch.setattr(splat.F, 'embedding_bag', recorder(splat.F.embedding_bag, seen['bag']))
         for name, module in (('camera', model.camera_branch), ('sparse', model.lidar_branch.encoder),
                              ('backbone', model.bev_backbone), ('head', model.bbox_head),
