@@ -15,7 +15,7 @@ from torch.utils.flop_counter import conv_flop_count, register_flop_formula
 
 from .gemini_layout import BlockShape
 
-# Those into which torch.compile fuses what follows a convolution.
+# The convolutions into which torch.compile fuses what follows them.
 HAS_CONVOLUTIONS = torch.backends.mkldnn.is_available() and hasattr(
     torch.ops.mkldnn, '_convolution_pointwise')
 # Of fewer channels a product is as fast as its call.
