@@ -32,7 +32,7 @@ class Heads:
 
     @cached_property
     def _members(self) -> Tensor:
-        # Where channels lie last, a product with ones is faster than short sums.
+        # Where channels lie last and the BLAS is fast, a product with ones is faster than short sums.
         ones = torch.eye(self.count, dtype=self._dtype, device=self._device)
         return ones.repeat_interleave(self.shape.channels // self.count, 0).expand(
             self.shape.parts, self.shape.channels, self.count)
