@@ -16,6 +16,7 @@ ORDERS = ('channels last', 'channels first', 'mixed', 'spread')
 def small_blocks(monkeypatch):
     """Makes several blocks of small maps, and an incomplete one at the end."""
     monkeypatch.setattr(gemini_passes, 'CPU_CELLS', 4)
+    monkeypatch.setattr(gemini_passes, 'CONVOLVED_CELLS', 3)
     monkeypatch.setattr(torch, 'get_num_threads', lambda: 2)
 
 

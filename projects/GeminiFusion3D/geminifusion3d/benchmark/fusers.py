@@ -89,7 +89,7 @@ class MatrixProducts(nn.Module):
     def _block_by_block(self, maps: List[Tensor]) -> List[Tensor]:
         outs: List[Tensor] = []
         by_shape: Dict[BlockShape, Tuple[List[Projection], List[Tensor]]] = {}
-        for start, n_parts, n_cells in plan_blocks(len(maps[0]), *block_limits(maps[0].device.type)):
+        for start, n_parts, n_cells in plan_blocks(len(maps[0]), *block_limits(maps[0])):
             shape = BlockShape(1, n_parts, n_cells, maps[0].shape[1])
             if shape not in by_shape:
                 by_shape[shape] = ([projection(weight, None, shape) for weight in self.weights],

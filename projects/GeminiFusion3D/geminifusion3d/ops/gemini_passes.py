@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .gemini_block import BACKWARD, FORWARD, ExchangeBlock
 from .gemini_block_backward import BlockGradients
+from .gemini_convolutions import convolves
 from .gemini_kept import kept_names, kept_of_block
 from .gemini_layout import BlockShape, plan_blocks
 from .gemini_weights import LayerWeights
@@ -17,6 +18,8 @@ from .gemini_weights import LayerWeights
 # Cells that a thread of a CPU takes at a time: few enough for the handful of blocks which are alive to stay
 # in the cache of its core, many enough for the calls not to matter. A GPU takes many at a time.
 CPU_CELLS, GPU_CELLS = 1440, 65536
+# The call of a convolution costs more than that of a product.
+CONVOLVED_CELLS = 1800
 
 
 class Share(NamedTuple):
@@ -60,7 +63,7 @@ def run_backward(maps: Sequence[Tensor], gradients: Sequence[Tensor], weights: L
         kept: by forward, or nothing.
     """
     results = [empty_map(one) for one in maps]
-    totals = BlockGradients(weights, block_limits(maps[0].device.type)[0])
+    totals = BlockGradients(weights, block_limits(maps[0])[0])
     for block, (camera, lidar, *gradients_here), outs, kept_here in _blocks(
             [*maps, *gradients], results, weights, BACKWARD, kept):
         block.begin(camera, lidar, kept_here)
@@ -87,9 +90,17 @@ def is_channels_first(one: Tensor) -> bool:
     return one.dim() > 2 and not one.is_contiguous() and one.movedim(-1, 1).is_contiguous()
 
 
-def block_limits(device: str) -> Tuple[int, int]:
-    """Returns the most parts that a block has on a type of device, and the most cells of a part."""
-    return (torch.get_num_threads(), CPU_CELLS) if device == 'cpu' else (1, GPU_CELLS)
+def block_limits(like: Tensor, cell_dim: int = 1) -> Tuple[int, int]:
+    """Returns the most parts that a block has, and the most cells of a part.
+
+    Args:
+        like: (..., C), on the device and of the dtype of the products.
+        cell_dim: of the blocks, see BlockShape.
+    """
+    if like.device.type != 'cpu':
+        return 1, GPU_CELLS
+    shape = BlockShape(cell_dim, torch.get_num_threads(), 1, like.shape[-1])
+    return shape.parts, CONVOLVED_CELLS if convolves(like, shape) else CPU_CELLS
 
 
 def _samples(maps: Sequence[Tensor], merge: bool) -> List[Tensor]:
@@ -104,7 +115,7 @@ def _blocks(maps: Sequence[Tensor], results: Sequence[Tensor], weights: LayerWei
     merge = merge or maps[0].dim() == 2
     inputs, outputs = _samples(maps, merge), _samples(results, merge)
     blocks: Dict[BlockShape, ExchangeBlock] = {}
-    limits = block_limits(maps[0].device.type)
+    limits = block_limits(next(iter(weights.readers.values())).query, cell_dim)
     n_samples, n_cells_of_sample = inputs[0].shape[:2]
     names = kept_names(weights)
     for sample in range(n_samples):
