@@ -35,8 +35,8 @@ def test_the_median_and_the_quartiles_of_known_timings(monkeypatch):
     monkeypatch.setattr(contest.time, 'perf_counter', clock)
     row, = run_contest([Entrant(name='a', call=lambda: None, shape='1', prepare=lambda: None,
                                 measure_memory=False)], ARGUMENTS)
-    # Looks 1, 2 warm up; the four timings are the steps 4, 6, 8, 10: median 7, quartiles 5.5 and 8.5.
-    assert row.median_s == 7 and row.spread == 3
+    # The four timings are the steps 2, 4, 6, 8: median 5, quartiles 3.5 and 6.5.
+    assert row.median_s == 5 and row.spread == 3
 
 
 def test_a_timing_begins_in_the_wake_of_a_call_of_its_own(monkeypatch):
@@ -46,9 +46,10 @@ def test_a_timing_begins_in_the_wake_of_a_call_of_its_own(monkeypatch):
     monkeypatch.setattr(contest, 'SHORTEST_TIMING_S', 0.0)
     monkeypatch.setattr(contest.time, 'perf_counter', lambda: seen.append('clock') or float(len(seen)))
     run_contest(entrants, ARGUMENTS)
-    # Each of (warm-up, calls of a timing) * 2 + 4 turns * 2: a call, then a call between two looks.
-    spans = [seen[first:first + 4] for first in range(0, len(seen), 4)]
-    assert spans == [[span[0], 'clock', span[0], 'clock'] for span in spans] and len(spans) == 12
+    # Two to warm up and to find the number of calls, then four turns of two: a call, and one between looks.
+    found = [seen[1:5], seen[6:10], *(seen[first:first + 4] for first in range(10, len(seen), 4))]
+    assert seen[0] == 'a' and seen[5] == 'b' and len(found) == 10
+    assert found == [[name, 'clock', name, 'clock'] for name, *_ in found]
 
 
 def test_a_short_call_is_repeated_within_a_timing():

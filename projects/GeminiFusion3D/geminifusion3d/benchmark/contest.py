@@ -64,7 +64,7 @@ def run_contest(entrants: Sequence[Entrant], arguments: Namespace) -> List[Row]:
     for entrant in entrants:
         _say(f'{entrant.name}, {entrant.mode}, {entrant.shape}', arguments)
         for _ in range(max(1, arguments.warm_up)):
-            _time(entrant, device, 1)
+            _run_untimed(entrant)
         calls.append(_calls_a_timing(entrant, device))
         peaks.append(_peak(entrant, device))
     times: Dict[int, List[float]] = {index: [] for index in range(len(entrants))}
@@ -90,6 +90,12 @@ def synchronise(device: torch.device) -> None:
     """Waits until a device has done what it was told; a CPU has."""
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
+
+
+def _run_untimed(entrant: Entrant) -> None:
+    if entrant.prepare is not None:
+        entrant.prepare()
+    entrant.call()
 
 
 def _time(entrant: Entrant, device: torch.device, calls: int) -> float:

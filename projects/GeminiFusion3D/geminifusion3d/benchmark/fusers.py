@@ -69,7 +69,7 @@ class MatrixProducts(nn.Module):
             nn.Parameter(torch.randn(channels, channels) / channels ** 0.5) for _ in range(products))
 
     def forward(self, camera_bev: Tensor, lidar_bev: Tensor) -> List[Tensor]:
-        """Returns every product, or those of the last block.
+        """Returns every product, or one of the last: nobody reads it.
 
         Args:
             camera_bev: (B, C, Y, X).
@@ -87,7 +87,7 @@ class MatrixProducts(nn.Module):
         return outs
 
     def _block_by_block(self, maps: List[Tensor]) -> List[Tensor]:
-        outs: List[Tensor] = []
+        last: List[Tensor] = []
         by_shape: Dict[BlockShape, Tuple[List[Projection], List[Tensor]]] = {}
         for start, n_parts, n_cells in plan_blocks(len(maps[0]), *block_limits(maps[0])):
             shape = BlockShape(1, n_parts, n_cells, maps[0].shape[1])
@@ -97,8 +97,8 @@ class MatrixProducts(nn.Module):
             projections, memory = by_shape[shape]
             blocks = [shape.cells(rows, start) for rows in maps]
             for index, one in enumerate(projections):
-                outs = [one.make(blocks[index % 2], lambda: memory[index % 2])]
-        return outs
+                last = [one.make(blocks[index % 2], lambda: memory[index % 2])]
+        return last
 
 
 def build_fusers(channels: int, device: torch.device, dtype: torch.dtype

@@ -1,12 +1,12 @@
 """Matrix products of blocks as convolutions of 1 x 1 cells by oneDNN, where PyTorch's BLAS is slow.
 
-MKL, the BLAS of PyTorch's builds for x86, gives CPUs of other makers than Intel no kernels for AVX-512;
-oneDNN, which PyTorch uses for convolutions, has them for all. It adds biases, and what is in the memory of
-the result, as it goes. The same numbers but for the order of sums. Twice as fast on the one such CPU that was
-measured, a Zen 5; one that takes two steps for such a vector will gain less.
+MKL, the BLAS of PyTorch's builds for x86, multiplies on an AMD CPU with a kernel for an earlier one
+(mkl_blas_def_sgemm_kernel_0_zen), which leaves AVX-512 unused; oneDNN, PyTorch's library for convolutions,
+uses it. It adds biases, and what is in the memory of the result, as it goes. The same numbers but for the
+order of sums. Twice as fast on the one such CPU that was measured, a Zen 5; one that takes two steps for
+such a vector will gain less.
 """
 from functools import lru_cache
-from pathlib import Path
 from typing import Optional, Sequence
 
 import torch
@@ -20,7 +20,6 @@ HAS_CONVOLUTIONS = torch.backends.mkldnn.is_available() and hasattr(
     torch.ops.mkldnn, '_convolution_pointwise')
 # Of fewer channels a product is as fast as its call.
 LEAST_CHANNELS = 64
-CPU_FACTS = Path('/proc/cpuinfo')
 # Padding, strides, dilation, groups of a convolution that is a product.
 _GEOMETRY = ([0, 0], [1, 1], [1, 1], 1)
 
@@ -33,32 +32,18 @@ def convolves(like: Tensor, shape: BlockShape) -> bool:
         shape: of the blocks.
     """
     return (like.dtype == torch.float32 and like.device.type == 'cpu' and shape.cell_dim == 1
-            and shape.channels >= LEAST_CHANNELS and blas_is_slow())
+            and shape.channels >= LEAST_CHANNELS and HAS_CONVOLUTIONS and blas_is_slow())
 
 
 @lru_cache(maxsize=None)
 def blas_is_slow() -> bool:
-    """Whether PyTorch's BLAS leaves half of this CPU's vectors unused and oneDNN does not.
+    """Whether this is an AMD CPU with AVX-512 and PyTorch's BLAS is MKL.
 
     It depends on the CPU and on PyTorch alone, so that the same machine always gives the same numbers.
     """
-    return (torch.backends.mkl.is_available() and HAS_CONVOLUTIONS
-            and torch.backends.cpu.get_cpu_capability() == 'AVX512'
-            and cpu_maker(CPU_FACTS) not in (None, 'GenuineIntel'))
-
-
-def cpu_maker(facts: Path) -> Optional[str]:
-    """Returns the maker that a CPU gives, 'AuthenticAMD' for one; None where it is not known.
-
-    Args:
-        facts: file in which Linux describes CPUs.
-    """
-    try:
-        lines = facts.read_text().splitlines()
-    except OSError:
-        return None
-    makers = [line.split(':', 1)[1].strip() for line in lines if line.startswith('vendor_id')]
-    return makers[0] if makers else None
+    cpu = torch.cpu.get_capabilities()
+    has_wide_vectors = bool(cpu.get('avx512_f'))
+    return torch.backends.mkl.is_available() and has_wide_vectors and 'AMD' in cpu.get('cpu_name', '')
 
 
 def _count_flops(images: Sequence[int], weight: Sequence[int], *_, out_shape: Sequence[int], **__) -> int:
