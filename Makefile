@@ -6,7 +6,7 @@ COMPARE_ARGS ?=
 TEST_ARGS ?=
 TEST_JOBS ?= 2
 BIN = $(VENV)/bin/python
-SOURCES = projects data_converters tools tests configs setup.py
+SOURCES = projects tools tests setup.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check demo keyframe compare test lint clean clean-venv clean-wheels
@@ -23,16 +23,16 @@ setup: ## create or bring up to date the environment in .venv, then check it
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
 
 check: ## check the environment and say what to do about each problem
-	@$(BIN) tools/check_env.py
+	@$(BIN) -m geminifusion3d.commands.check
 
 demo: setup ## synthetic nuScenes -> training -> mAP / NDS -> submission -> report
-	@$(BIN) tools/demo.py $(DEMO_ARGS)
+	@$(BIN) -m gemini_lab.demo $(DEMO_ARGS)
 
 keyframe: setup ## overfit one real keyframe (KEYFRAME=folder) to prove calibration and boxes
-	@$(BIN) tools/overfit_keyframe.py $(if $(KEYFRAME),--keyframe $(KEYFRAME))
+	@$(BIN) -m gemini_lab.keyframe $(if $(KEYFRAME),--keyframe $(KEYFRAME))
 
 compare: setup ## train all fusers and ablations on a synthetic world -> table in README.md
-	@$(BIN) tools/compare.py $(COMPARE_ARGS)
+	@$(BIN) -m gemini_lab.compare.command $(COMPARE_ARGS)
 
 test: setup lint ## environment, linters, all tests
 	OMP_NUM_THREADS=1 $(BIN) -m pytest -q -n $(TEST_JOBS) --dist worksteal --durations=15 $(TEST_ARGS)

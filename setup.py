@@ -3,8 +3,5 @@ from setuptools import find_packages, setup
 
 PLUGIN_FOLDER = 'projects/GeminiFusion3D'
 
-setup(
-    packages=(find_packages(PLUGIN_FOLDER, include=['geminifusion3d', 'geminifusion3d.*'])
-              + find_packages(include=['data_converters', 'data_converters.*'])),
-    package_dir={'geminifusion3d': f'{PLUGIN_FOLDER}/geminifusion3d',
-                 'data_converters': 'data_converters'})
+setup(packages=find_packages(PLUGIN_FOLDER, include=['geminifusion3d*', 'gemini_lab*']),
+      package_dir={'': PLUGIN_FOLDER})

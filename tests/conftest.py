@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data_converters.synthetic.generate import Request, generate
+from gemini_lab.synthetic.generate import Request, generate
 
 REPO = Path(__file__).resolve().parents[1]
 KEYFRAME_VARIABLE = 'GEMINIFUSION3D_KEYFRAME'

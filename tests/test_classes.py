@@ -1,7 +1,7 @@
 """The class list against the devkit's own."""
 from nuscenes.eval.detection.constants import DETECTION_NAMES
 
-from geminifusion3d.classes import CLASS_NAMES
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 
 
 def test_the_classes_are_the_devkits_ten():

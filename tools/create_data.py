@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Dict
 
-from data_converters.convert_nuscenes import convert_nuscenes
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.cli import run_cli
 from geminifusion3d.errors import UserError
 
@@ -62,7 +62,7 @@ def main() -> None:
 def build_database(args: argparse.Namespace, paths: Dict[str, Path]) -> None:
     """Builds the ground-truth database and prints where it is and what it holds."""
     # mmdet3d's structures take seconds to import, which the conversion alone does not need.
-    from data_converters.gt_database import build_gt_database, count_objects, training_split
+    from geminifusion3d.data_converters.gt_database import (build_gt_database, count_objects, training_split)
     split = args.with_gt_database or training_split(paths)
     if split not in paths:
         raise UserError(f'--with-gt-database {split}: only {", ".join(paths)} have been converted; name '

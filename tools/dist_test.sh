@@ -19,7 +19,7 @@ GPUS=$3
 TOOLS=$(cd "$(dirname "$0")" && pwd)
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
-exec "${PYTHON:-python}" -m geminifusion3d.engine.launch \
+exec "${PYTHON:-python}" -m geminifusion3d.commands.launch \
     --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$GPUS" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
     "$TOOLS/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "${@:4}"

@@ -4,7 +4,7 @@ from pathlib import Path
 from nuscenes.nuscenes import NuScenes
 from tiny_nuscenes import token, write_tiny_nuscenes
 
-from data_converters.nuscenes_infos import scene_infos
+from geminifusion3d.data_converters.nuscenes_infos import scene_infos
 
 
 def test_a_cameras_matrix_and_size_are_those_of_the_tables(tmp_path: Path):

@@ -12,8 +12,8 @@ from typing import IO
 import pytest
 from tiny_nuscenes import token, write_tiny_nuscenes
 
-from data_converters import convert_nuscenes as module
-from data_converters.convert_nuscenes import convert_nuscenes
+from geminifusion3d.data_converters import convert_nuscenes as module
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.errors import UserError
 from geminifusion3d.safe_pickle import load_plain_pickle
 

@@ -10,10 +10,10 @@ from box_points import points_in_box
 from mmengine.registry import init_default_scope
 from tiny_nuscenes import write_tiny_nuscenes
 
-from data_converters import gt_database
-from data_converters.convert_nuscenes import convert_nuscenes
-from data_converters.gt_database import build_gt_database, training_split
-from geminifusion3d.classes import CLASS_NAMES
+from geminifusion3d.data_converters import gt_database
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
+from geminifusion3d.data_converters.gt_database import build_gt_database, training_split
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.errors import UserError
 from geminifusion3d.safe_pickle import load_plain_pickle
 from geminifusion3d.sensors import GeminiNuScenesDataset

@@ -6,7 +6,7 @@ import pytest
 from nuscenes.nuscenes import NuScenes
 from tiny_nuscenes import token, write_tiny_nuscenes
 
-from data_converters.instance_infos import instance_infos, velocities_global_mps
+from geminifusion3d.data_converters.instance_infos import instance_infos, velocities_global_mps
 from geminifusion3d.errors import UserError
 
 

@@ -4,8 +4,8 @@ import pytest
 from nuscenes.nuscenes import NuScenes
 from tiny_nuscenes import MOVING_CAR_MPS, token, write_tiny_nuscenes
 
-from data_converters.nuscenes_infos import scene_infos
-from geminifusion3d.channels import CAMERA_NAMES
+from geminifusion3d.data_converters.nuscenes_infos import scene_infos
+from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 
 
 @pytest.fixture(scope='module')

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from tiny_nuscenes import write_tiny_nuscenes
 
-from data_converters.nuscenes_tables import checked_relative_path, open_tables
+from geminifusion3d.data_converters.nuscenes_tables import checked_relative_path, open_tables
 from geminifusion3d.errors import UserError
 
 VERSION = 'v1.0-mini'

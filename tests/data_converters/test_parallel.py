@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from data_converters.parallel import map_with_progress
+from geminifusion3d.data_converters.parallel import map_with_progress
 
 SLEEPERS = r"""
 import os, time

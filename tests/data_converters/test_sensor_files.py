@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from data_converters.sensor_files import describe_problems, sensor_file_problem
+from geminifusion3d.data_converters.sensor_files import describe_problems, sensor_file_problem
 
 JPEG = cv2.imencode('.jpg', np.random.default_rng(0).integers(0, 255, (90, 160, 3)))[1].tobytes()
 

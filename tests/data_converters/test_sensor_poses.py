@@ -5,7 +5,7 @@ from nuscenes.nuscenes import NuScenes
 from pyquaternion import Quaternion
 from tiny_nuscenes import token, write_tiny_nuscenes
 
-from data_converters.sensor_poses import SensorPoses
+from geminifusion3d.data_converters.sensor_poses import SensorPoses
 
 
 @pytest.fixture(scope='module')

@@ -5,8 +5,7 @@ import pytest
 from mmengine.config import Config
 from toy_training import write_config
 
-from geminifusion3d.engine.config_file import (apply_seed, check_data_files, check_sections,
-                                               load_config)
+from geminifusion3d.engine.config_file import (apply_seed, check_data_files, check_sections, load_config)
 from geminifusion3d.errors import UserError
 
 

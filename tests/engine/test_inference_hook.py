@@ -10,7 +10,7 @@ from mmengine.config import Config
 from tiny_detector import build_detector, make_batch
 from torch import nn
 
-from geminifusion3d.engine.commands import parse_test_arguments
+from geminifusion3d.commands.train_and_test import parse_test_arguments
 from geminifusion3d.engine.folded_norms import fold_norms
 from geminifusion3d.engine.inference_hook import GeminiInferenceHook, speed_up_tests
 

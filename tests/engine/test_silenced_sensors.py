@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from geminifusion3d.channels import CAMERA_NAMES
-from geminifusion3d.engine.commands import parse_test_arguments
+from geminifusion3d.nuscenes_facts import CAMERA_NAMES
+from geminifusion3d.commands.train_and_test import parse_test_arguments
 from geminifusion3d.engine.config_file import check_data_files
 from geminifusion3d.engine.silenced_sensors import silence_sensors
 from geminifusion3d.errors import UserError

@@ -5,8 +5,7 @@ from torch.nn import functional as F
 
 from geminifusion3d.ops import gemini_convolutions
 from geminifusion3d.ops.gemini_layout import BlockShape
-from geminifusion3d.ops.gemini_products import (BatchedProjection, ConvolvedProjection,
-                                                ProjectionGradient, projection)
+from geminifusion3d.ops.gemini_products import (BatchedProjection, ConvolvedProjection, ProjectionGradient, projection)
 
 SHAPES = [BlockShape(1, 2, 8, 6), BlockShape(1, 2, 5, 6), BlockShape(2, 3, 5, 6)]
 # One cell, one part, as many channels as a vector has, and more.

@@ -3,8 +3,7 @@ import pytest
 import torch
 from gemini_cases import lively_layer
 
-from geminifusion3d.ops.gemini_weights import (CAMERA, LIDAR, fold_reader, split_relation,
-                                               weigh_results, with_residual)
+from geminifusion3d.ops.gemini_weights import (CAMERA, LIDAR, fold_reader, split_relation, weigh_results, with_residual)
 
 
 def test_sum_and_difference_serve_both_directions():

@@ -3,7 +3,7 @@ import numpy as np
 import torch
 from mmcv.ops import Voxelization
 
-from geminifusion3d.engine.typical_batch import make_typical_cloud
+from gemini_lab.cost.typical_batch import make_typical_cloud
 from geminifusion3d.ops.voxel_groups import group_equal, group_points
 
 # 4 x 2 x 2 voxels along x, y, z.

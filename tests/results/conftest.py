@@ -6,8 +6,8 @@ from typing import Any, Callable, Dict
 import pytest
 from ten_objects import VERSION, perfect_submission, write_ten_objects
 
-from geminifusion3d.results.split_samples import SplitSamples, read_split_samples
-from geminifusion3d.results.validation import Verdict, validate_file
+from geminifusion3d.submission.split_samples import SplitSamples, read_split_samples
+from geminifusion3d.submission.validation import Verdict, validate_file
 
 
 @pytest.fixture(scope='session')

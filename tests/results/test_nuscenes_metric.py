@@ -10,7 +10,7 @@ from mmdet3d.registry import METRICS
 from mmdet3d.structures import LiDARInstance3DBoxes
 from ten_objects import META, TRAIN_TOKEN, VAL_TOKENS, lidar_boxes, object_center_m, write_infos
 
-from geminifusion3d.classes import CLASS_NAMES
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.nuscenes_metric import GeminiNuScenesMetric
 

@@ -5,10 +5,9 @@ from typing import Any, List, Sequence
 import numpy as np
 import pytest
 
-from geminifusion3d.classes import CLASS_NAMES
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.errors import UserError
-from geminifusion3d.results.weighted_box_fusion import (RADIUS_M, Fused, Opinions, check_weights,
-                                                        fuse, vote, with_radii)
+from geminifusion3d.results.weighted_box_fusion import (RADIUS_M, Fused, Opinions, check_weights, fuse, vote, with_radii)
 
 CAR, PERSON = CLASS_NAMES.index('car'), CLASS_NAMES.index('pedestrian')
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 
-from geminifusion3d.channels import CAMERA_NAMES
+from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors import GeminiSampleObjects
 from geminifusion3d.sensors.augment_scene import GeminiAugmentScene
 from geminifusion3d.sensors.draw import BOX_BGR, FRONT_BGR, draw_bev, draw_camera, draw_sample

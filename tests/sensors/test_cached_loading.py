@@ -7,7 +7,7 @@ import torch
 from mmdet3d.registry import TRANSFORMS
 from mmengine.registry import init_default_scope
 
-from data_converters.convert_nuscenes import convert_nuscenes
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.sensors.cached_loading import GeminiCachedLoading
 from geminifusion3d.sensors.load_images import GeminiLoadImages
 from geminifusion3d.sensors.load_points import GeminiLoadPoints

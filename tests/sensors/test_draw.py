@@ -2,7 +2,7 @@
 import numpy as np
 from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 
-from geminifusion3d.channels import CAMERA_NAMES
+from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors.draw import draw_bev, draw_sample
 from geminifusion3d.sensors.project import project_points
 

@@ -9,7 +9,7 @@ from mmdet3d.structures import LiDARPoints
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from geminifusion3d.channels import CAMERA_NAMES
+from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from geminifusion3d.sensors.seeding import seeded_generators
 

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from geminifusion3d.channels import CAMERA_NAMES
+from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors import GeminiLoadImages
 
 HEIGHT, WIDTH = 90, 160

@@ -8,7 +8,7 @@ from mmdet3d.structures import LiDARPoints
 from nuscenes.nuscenes import NuScenes
 from tiny_nuscenes import NUM_CLOSE, NUM_LANDMARKS, token, write_tiny_nuscenes
 
-from data_converters.nuscenes_infos import scene_infos
+from geminifusion3d.data_converters.nuscenes_infos import scene_infos
 from geminifusion3d.sensors import GeminiLoadPoints
 
 

@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from tiny_nuscenes import write_tiny_nuscenes
 from torch.utils.data import DataLoader
 
-from data_converters.convert_nuscenes import convert_nuscenes
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.errors import UserError
 from geminifusion3d.sensors import GeminiNuScenesDataset
 

@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from nuscenes.nuscenes import NuScenes
 from scipy.spatial import Delaunay
 
-from data_converters.convert_nuscenes import convert_nuscenes
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.sensors import GeminiNuScenesDataset
 from geminifusion3d.sensors.project import project_points
 

@@ -6,7 +6,7 @@ import pytest
 from box_points import points_in_box
 from mmengine.registry import init_default_scope
 
-from data_converters.convert_nuscenes import convert_nuscenes
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.sensors import GeminiNuScenesDataset
 
 LOAD = [dict(type='GeminiLoadImages'), dict(type='GeminiLoadPoints', sweeps_num=0),

@@ -17,7 +17,7 @@ from mmdet3d.structures import LiDARInstance3DBoxes
 from nuscenes.utils.data_classes import Box
 from pyquaternion import Quaternion
 
-from geminifusion3d.classes import CLASS_NAMES
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 
 VERSION = 'v1.0-mini'
 META = {'use_camera': True, 'use_lidar': True, 'use_radar': False, 'use_map': False,

@@ -26,7 +26,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from geminifusion3d.cli import run_cli
-from geminifusion3d.engine.commands import parse_test_arguments, parse_train_arguments, test, train
+from geminifusion3d.commands.train_and_test import (parse_test_arguments, parse_train_arguments, test, train)
 
 CONFIG = '''
 custom_imports = dict(imports=['geminifusion3d.engine', 'toy_training'])

@@ -22,14 +22,14 @@ def run(*command: str, **variables: str) -> 'subprocess.CompletedProcess[str]':
 def test_dist_train_passes_nodes_and_arguments_on() -> None:
     told = run('dist_train.sh', 'a.py', '4', '--resume', 'auto', PYTHON='echo', NNODES='2',
                NODE_RANK='1', MASTER_ADDR='node0', PORT='1234').stdout.split()
-    assert told == ['-m', 'geminifusion3d.engine.launch', '--nnodes=2', '--node_rank=1',
+    assert told == ['-m', 'geminifusion3d.commands.launch', '--nnodes=2', '--node_rank=1',
                     '--nproc_per_node=4', '--master_addr=node0', '--master_port=1234',
                     f'{ROOT}/tools/train.py', 'a.py', '--launcher', 'pytorch', '--resume', 'auto']
 
 
 def test_dist_test_defaults_to_one_machine() -> None:
     told = run('dist_test.sh', 'a.py', 'b.pth', '2', PYTHON='echo').stdout.split()
-    assert told == ['-m', 'geminifusion3d.engine.launch', '--nnodes=1', '--node_rank=0',
+    assert told == ['-m', 'geminifusion3d.commands.launch', '--nnodes=1', '--node_rank=0',
                     '--nproc_per_node=2', '--master_addr=127.0.0.1', '--master_port=29500',
                     f'{ROOT}/tools/test.py', 'a.py', 'b.pth', '--launcher', 'pytorch']
 

@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..engine.checkpoint_file import read_checkpoint
+from ..checkpoints.checkpoint_file import read_checkpoint
 from ..errors import UserError
 
 # Where a backbone stands in a model that was saved whole, after DistributedDataParallel's `module.`.

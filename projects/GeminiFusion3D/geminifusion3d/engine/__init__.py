@@ -1,5 +1,5 @@
 """Training and testing over mmengine's Runner: checkpoints, determinism, clear mistakes."""
-from .checkpoint_file import read_checkpoint, register_safe_globals
+from ..checkpoints.checkpoint_file import read_checkpoint, register_safe_globals
 from .checkpoint_hook import GeminiCheckpointHook
 from .ema_hook import GeminiEMAHook
 from .finite_loss_hook import GeminiFiniteLossHook

@@ -8,7 +8,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from ..errors import UserError
-from .checkpoint_file import write_whole
+from ..checkpoints.checkpoint_file import write_whole
 from .resume import LAST_CHECKPOINT, check_resumable
 
 

@@ -10,7 +10,7 @@ from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from .checkpoint_file import write_whole
+from ..checkpoints.checkpoint_file import write_whole
 from .optim_wrapper import GeminiOptimWrapper
 from .skipped_step import find_culprits
 

@@ -6,7 +6,7 @@ from typing import List, Optional
 from mmengine.logging import print_log
 
 from ..errors import UserError
-from .checkpoint_file import read_checkpoint
+from ..checkpoints.checkpoint_file import read_checkpoint
 
 TRAINING_STATE = ('meta', 'state_dict', 'message_hub', 'optimizer')
 LAST_CHECKPOINT = 'last_checkpoint'

@@ -26,8 +26,8 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
 from .activation_checkpointing import checkpoint_activations
-from .checkpoint_file import read_checkpoint
-from .checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
+from ..checkpoints.checkpoint_file import read_checkpoint
+from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from .distributed import runs_on_gpu, start_process_group
 from .frozen_modules import freeze_modules
 from .learning_rate import batch_size_ratio, check_same_batches, last_epoch, scaled_schedules

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Sequence
 
 from mmengine.config import Config
 
-from ..channels import CAMERA_NAMES
+from ..nuscenes_facts import CAMERA_NAMES
 from ..errors import UserError
 
 PACK = 'Pack3DDetInputs'

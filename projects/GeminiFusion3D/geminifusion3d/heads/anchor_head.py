@@ -15,7 +15,7 @@ from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from ..classes import CLASS_NAMES
+from ..nuscenes_facts import CLASS_NAMES
 from ..geometry.bev_grid import BEVGrid
 from .feature_map import check_on_grid
 from .one_hot_loss import OneHotLoss

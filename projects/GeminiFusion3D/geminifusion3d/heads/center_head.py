@@ -10,7 +10,7 @@ from mmdet3d.registry import MODELS
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from ..classes import CLASS_NAMES
+from ..nuscenes_facts import CLASS_NAMES
 from ..geometry.bev_grid import BEVGrid
 from .center_decode import BOX_NUMBERS, decode_tasks, suppress
 from .feature_map import check_on_grid

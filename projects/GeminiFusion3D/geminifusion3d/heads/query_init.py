@@ -13,7 +13,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..classes import CLASS_NAMES
+from ..nuscenes_facts import CLASS_NAMES
 from ..geometry.bev_grid import BEVGrid
 
 

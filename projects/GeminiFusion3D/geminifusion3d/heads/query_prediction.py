@@ -10,7 +10,7 @@ from jaxtyping import Float
 from mmdet3d.models.dense_heads.centerpoint_head import SeparateHead
 from torch import Tensor
 
-from ..classes import CLASS_NAMES
+from ..nuscenes_facts import CLASS_NAMES
 
 # Width of each regression branch, in the order of the box code.
 _BRANCH_WIDTHS = dict(center=2, height=1, dim=3, rot=2, vel=2)

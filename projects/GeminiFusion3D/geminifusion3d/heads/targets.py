@@ -13,7 +13,7 @@ from mmdet3d.models.utils import draw_heatmap_gaussian, gaussian_radius
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..classes import CLASS_NAMES
+from ..nuscenes_facts import CLASS_NAMES
 from ..geometry.bev_grid import BEVGrid
 from .assigner import HungarianAssigner
 from .box_coder import CODE_SIZE, BoxCoder

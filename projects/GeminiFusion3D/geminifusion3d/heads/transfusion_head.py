@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
 from ..ops.device_constants import constant_like
-from ..results.content_rules import MAX_BOXES_PER_SAMPLE
+from ..submission.content_rules import MAX_BOXES_PER_SAMPLE
 from .assigner import HungarianAssigner
 from .box_coder import CODE_SIZE, BoxCoder
 from .decoder_layer import DecoderLayer, float32_region

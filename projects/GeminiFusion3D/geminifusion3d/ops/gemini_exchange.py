@@ -13,8 +13,7 @@ from torch.utils.flop_counter import register_flop_formula
 
 from .gemini_kept import empty_kept, kept_names, kept_size
 from .gemini_passes import empty_map, is_channels_first, run_backward, run_forward
-from .gemini_weights import (CAMERA, LIDAR, LayerWeights, ReaderWeights, RelationWeights,
-                             split_relation, weigh_results, with_residual)
+from .gemini_weights import (CAMERA, LIDAR, LayerWeights, ReaderWeights, RelationWeights, split_relation, weigh_results, with_residual)
 from .weighted_sum import weighted_sum
 
 

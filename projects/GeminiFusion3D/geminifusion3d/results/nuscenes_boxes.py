@@ -13,8 +13,8 @@ import torch
 from mmdet3d.structures import LiDARInstance3DBoxes
 from nuscenes.eval.common.config import config_factory
 
-from .attributes import attribute_by_speed
-from .content_rules import MAX_BOXES_PER_SAMPLE
+from ..nuscenes_facts import attribute_by_speed
+from ..submission.content_rules import MAX_BOXES_PER_SAMPLE
 from .info_file import KeyFrame
 
 Record = Dict[str, Any]

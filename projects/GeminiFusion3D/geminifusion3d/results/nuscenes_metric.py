@@ -14,14 +14,14 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from ..atomic import write_json
-from ..classes import CLASS_NAMES
+from ..nuscenes_facts import CLASS_NAMES
 from ..errors import UserError
-from .content_rules import check_meta
+from ..submission.content_rules import check_meta
 from .devkit_eval import ERROR_NAMES, evaluate_file, format_table, open_tables
-from .findings import errors_among
+from ..submission.findings import errors_among
 from .info_file import InfoFile, KeyFrame, read_info_file
 from .nuscenes_boxes import Record, boxes_to_records
-from .submission import Submission
+from ..submission.submission import Submission
 
 RESULTS_NAME = 'results_nusc.json'
 

@@ -13,7 +13,7 @@ from ..atomic import write_json
 from ..errors import UserError
 from .inference_clock import InferenceClock
 from .nuscenes_metric import RESULTS_NAME
-from .provenance import file_facts, hardware
+from ..submission.provenance import file_facts, hardware
 
 RECORD_NAME = 'test_run.json'
 

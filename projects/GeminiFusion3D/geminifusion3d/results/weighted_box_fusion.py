@@ -12,7 +12,7 @@ from typing import Dict, Mapping, Sequence, Tuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..classes import CLASS_NAMES
+from ..nuscenes_facts import CLASS_NAMES
 from ..errors import UserError
 from .weighted_box_fusion_clusters import group_boxes
 

@@ -3,8 +3,6 @@ from .augment_images import GeminiAugmentImages
 from .augment_scene import GeminiAugmentScene
 from .cached_loading import GeminiCachedLoading
 from .cbgs_dataset import GeminiCBGSDataset
-from .corruptions import (GeminiCorruptedLoading, GeminiLoadCorruptedImages,
-                          GeminiLoadCorruptedPoints)
 from .drop_sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from .epoch_hook import GeminiEpochHook
 from .flip_images import GeminiFlipImages
@@ -12,12 +10,6 @@ from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints
 from .nuscenes_dataset import GeminiNuScenesDataset
 from .points_in_range import GeminiPointsRangeFilter
-from .previous_frame_dataset import GeminiPreviousFrameDataset
 from .sample_objects import GeminiSampleObjects
-from .shuffled_cameras_dataset import GeminiShuffledCamerasDataset
 
-__all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiCBGSDataset', 'GeminiCachedLoading',
-           'GeminiCorruptedLoading', 'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook',
-           'GeminiFlipImages', 'GeminiLoadCorruptedImages', 'GeminiLoadCorruptedPoints', 'GeminiLoadImages',
-           'GeminiLoadPoints', 'GeminiNuScenesDataset', 'GeminiPointsRangeFilter',
-           'GeminiPreviousFrameDataset', 'GeminiSampleObjects', 'GeminiShuffledCamerasDataset']
+__all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiCBGSDataset', 'GeminiCachedLoading', 'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook', 'GeminiFlipImages', 'GeminiLoadImages', 'GeminiLoadPoints', 'GeminiNuScenesDataset', 'GeminiPointsRangeFilter', 'GeminiSampleObjects']

@@ -11,7 +11,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
-from ..channels import CAMERA_NAMES
+from ..nuscenes_facts import CAMERA_NAMES
 
 
 @TRANSFORMS.register_module()

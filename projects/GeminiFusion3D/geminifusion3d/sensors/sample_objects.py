@@ -14,7 +14,7 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
-from ..classes import CLASS_NAMES
+from ..nuscenes_facts import CLASS_NAMES
 from ..errors import UserError
 from ..geometry.boxes import boxes_overlap, points_in_boxes
 from .object_database import ObjectDatabase

@@ -1,0 +1,1 @@
+"""The instruments around GeminiFusion3D: synthetic world, benchmarks, comparisons, robustness, reports."""

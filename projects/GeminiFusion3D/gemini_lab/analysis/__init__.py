@@ -1,0 +1,1 @@
+"""What predictions get right and wrong: breakdowns, comparisons, ensembles."""

@@ -1,0 +1,213 @@
+"""AP and the five errors of parts of a split: near and far, day and night, moving and standing.
+
+Every number rests on the devkit's matching of the whole split. A part asks for its annotations; a
+prediction that took an annotation of another part is left out, as the devkit leaves out bicycles in
+racks. With one part the numbers are the devkit's own.
+"""
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy as np
+from nuscenes.eval.detection.algo import calc_ap, calc_tp
+from nuscenes.eval.detection.constants import TP_METRICS
+
+from .breakdown_bins import ANY_BIN, Question, questions
+from geminifusion3d.results.devkit_eval import UNDEFINED_ERRORS
+from .evaluated_boxes import EvaluatedBoxes
+from .matched_curves import metric_data
+from .official_matching import ClassBoxes, Matches, match
+
+# Of the resamples, the middle 95 %.
+INTERVAL_PERCENTILES = (2.5, 97.5)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one class has in one bin, ready for the curves.
+
+    Attributes:
+        boxes: the class.
+        matches: its matches by threshold in metres.
+        has_annotation: which annotations lie in the bin.
+        counts: by threshold, which predictions count in it.
+    """
+
+    boxes: ClassBoxes
+    matches: Dict[float, Matches]
+    has_annotation: np.ndarray
+    counts: Dict[float, np.ndarray]
+
+    @cached_property
+    def annotation_sample(self) -> np.ndarray:
+        """Index of the sample of each annotation in the bin."""
+        return self.boxes.annotation_sample[self.has_annotation]
+
+    @cached_property
+    def counting(self) -> Dict[float, Tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """By threshold: score, whether it has an annotation, and sample of each prediction that counts."""
+        return {threshold_m: (self.boxes.scores[counts], self.matches[threshold_m].is_match[counts],
+                              self.boxes.prediction_sample[counts])
+                for threshold_m, counts in self.counts.items()}
+
+    @cached_property
+    def errors(self) -> Dict[float, Dict[str, np.ndarray]]:
+        """By threshold, the five errors of each prediction that counts."""
+        return {threshold_m: {name: values[self.counts[threshold_m]] for name, values in pairs.errors.items()}
+                for threshold_m, pairs in self.matches.items()}
+
+
+def breakdown(evaluated: EvaluatedBoxes, resamples: int = 0, seed: int = 0,
+              tick: Callable[[], None] = lambda: None) -> Dict[str, Any]:
+    """Answers every question.
+
+    Args:
+        evaluated: the boxes that count.
+        resamples: how many bootstrap resamples of the scenes for the intervals; 0 for none.
+        seed: of the resampling.
+        tick: called when a bin is done.
+
+    Returns:
+        `n_scenes`, and in `questions` for each question its bins with counts, AP and errors; see
+        the keys in _bin_scores.
+    """
+    matched = match_all(evaluated)
+    weights = scene_weights(evaluated, resamples, seed)
+    return {'n_scenes': len(evaluated.scene_facts), 'n_samples': len(evaluated.tokens),
+            'resamples': resamples,
+            'questions': [_answer(question, evaluated, matched, weights, tick)
+                          for question in questions(evaluated)]}
+
+
+def match_all(evaluated: EvaluatedBoxes) -> Dict[str, Dict[float, Matches]]:
+    """Returns the matches of every class at every threshold."""
+    return {boxes.name: {threshold_m: match(boxes, threshold_m)
+                         for threshold_m in evaluated.config.dist_ths}
+            for boxes in evaluated.classes}
+
+
+def scene_weights(evaluated: EvaluatedBoxes, resamples: int, seed: int) -> np.ndarray:
+    """Returns how often each sample counts in each resample, (resamples, samples).
+
+    Scenes are drawn with replacement, all samples of a scene together: they are not independent.
+    """
+    names, scene_of_sample = np.unique(evaluated.scene_of_sample, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    return drawn.reshape(resamples, len(names))[:, scene_of_sample].astype(float)
+
+
+def _answer(question: Question, evaluated: EvaluatedBoxes,
+            matched: Dict[str, Dict[float, Matches]], weights: np.ndarray, tick: Callable[[], None]
+            ) -> Dict[str, Any]:
+    bins = []
+    for index, name in enumerate(question.bins):
+        parts = [part_of(question, index, boxes, matched[boxes.name]) for boxes in evaluated.classes]
+        scores = score_parts(parts, evaluated)
+        if len(weights):
+            scores = with_intervals(scores, score_resamples(parts, evaluated, weights))
+        bins.append({'name': name, **scores})
+        tick()
+    return {'name': question.name, 'false_positives_by_bin': question.sees_predictions, 'bins': bins}
+
+
+def score_resamples(parts: List[Part], evaluated: EvaluatedBoxes, weights: np.ndarray
+                    ) -> List[Dict[str, Any]]:
+    """Returns the scores of one bin in each resample; equal ones, frequent where scenes are few, once.
+
+    Args:
+        parts: the bin, class by class.
+        evaluated: the boxes that count.
+        weights: see `scene_weights`.
+    """
+    known: Dict[bytes, Dict[str, Any]] = {}
+    for row in weights:
+        if row.tobytes() not in known:
+            known[row.tobytes()] = score_parts(parts, evaluated, row)
+    return [known[row.tobytes()] for row in weights]
+
+
+def with_intervals(scores: Dict[str, Any], resampled: List[Dict[str, Any]]) -> Dict[str, Any]:
+    """Returns the scores of a bin with the interval of every mean and of every class's AP.
+
+    Args:
+        scores: what `score_parts` found in the scenes as they are.
+        resampled: what it found in each resample.
+    """
+    means = {**{key: _interval([entry[key] for entry in resampled]) for key in ('mean_ap', 'nd_score')},
+             **{error: _interval([entry['errors'][error] for entry in resampled]) for error in TP_METRICS}}
+    classes = {name: {**row, 'ap_interval': _interval([
+        entry['classes'][name]['ap'] for entry in resampled if name in entry['classes']])}
+        for name, row in scores['classes'].items()}
+    return {**scores, 'classes': classes, 'intervals': means}
+
+
+def part_of(question: Question, index: int, boxes: ClassBoxes, matches: Dict[float, Matches]) -> Part:
+    """Selects the annotations and predictions of one class that belong to one bin."""
+    bin_of_annotation = question.of_annotations(boxes)
+    bin_of_prediction = question.of_predictions(boxes)
+    belongs = (bin_of_prediction == index) | (bin_of_prediction == ANY_BIN)
+    has_annotation = bin_of_annotation == index
+    counts = {}
+    for threshold_m, pairs in matches.items():
+        of_match = np.zeros(len(belongs), dtype=bool)
+        of_match[pairs.is_match] = has_annotation[pairs.annotation_of[pairs.is_match]]
+        counts[threshold_m] = np.where(pairs.is_match, of_match, belongs)
+    return Part(boxes=boxes, matches=matches, has_annotation=has_annotation, counts=counts)
+
+
+def score_parts(parts: List[Part], evaluated: EvaluatedBoxes,
+                sample_weights: Optional[np.ndarray] = None) -> Dict[str, Any]:
+    """Returns the scores of one bin: a row a class, and means over the classes that it has."""
+    rows = {part.boxes.name: row for part in parts
+            if (row := _score_class(part, evaluated, sample_weights)) is not None}
+    errors = {name: _mean([row['errors'][name] for row in rows.values()]) for name in TP_METRICS}
+    mean_ap = _mean([row['ap'] for row in rows.values()])
+    return {'n_annotations': sum(int(part.has_annotation.sum()) for part in parts),
+            'mean_ap': mean_ap, 'nd_score': _nd_score(mean_ap, errors, evaluated),
+            'errors': errors, 'classes': rows}
+
+
+def _score_class(part: Part, evaluated: EvaluatedBoxes, sample_weights: Optional[np.ndarray]
+                 ) -> Optional[Dict[str, Any]]:
+    """Returns AP by threshold, their mean and the errors; None without annotations."""
+    config, boxes = evaluated.config, part.boxes
+    n_annotations = len(part.annotation_sample) if sample_weights is None else (
+        sample_weights[part.annotation_sample].sum())
+    if n_annotations == 0:
+        return None
+    curves = {}
+    for threshold_m, (scores, is_match, sample) in part.counting.items():
+        curves[threshold_m] = metric_data(
+            scores=scores, is_match=is_match, n_annotations=n_annotations,
+            # The score asks for the errors at one of the thresholds.
+            errors=part.errors[threshold_m] if threshold_m == config.dist_th_tp else {},
+            weights=None if sample_weights is None else sample_weights[sample])
+    aps = {str(threshold_m): calc_ap(curve, config.min_recall, config.min_precision)
+           for threshold_m, curve in curves.items()}
+    undefined = UNDEFINED_ERRORS.get(boxes.name, ())
+    errors = {name: None if name in undefined else
+              calc_tp(curves[config.dist_th_tp], config.min_recall, name) for name in TP_METRICS}
+    return {'n_annotations': len(part.annotation_sample), 'ap': float(np.mean(list(aps.values()))),
+            'ap_by_threshold_m': aps, 'errors': errors}
+
+
+def _nd_score(mean_ap: Optional[float], errors: Dict[str, Optional[float]],
+              evaluated: EvaluatedBoxes) -> Optional[float]:
+    """Returns the nuScenes detection score of the classes that are there."""
+    if mean_ap is None:
+        return None
+    weight = evaluated.config.mean_ap_weight
+    scores = [max(0.0, 1.0 - error) for error in errors.values() if error is not None]
+    return float(weight * mean_ap + sum(scores)) / float(weight + len(scores))
+
+
+def _mean(values: List[Optional[float]]) -> Optional[float]:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _interval(values: List[Optional[float]]) -> Optional[Tuple[float, float]]:
+    """Returns the middle 95 % of the resamples."""
+    known = [value for value in values if value is not None]
+    return tuple(float(bound) for bound in np.percentile(known, INTERVAL_PERCENTILES)) if known else None

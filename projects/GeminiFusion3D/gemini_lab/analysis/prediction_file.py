@@ -1,0 +1,193 @@
+"""A results file as columns: what ensembling and inspection compute with, a tenth of the JSON's size.
+
+The delta to Submission, which holds records and is valid as a whole: numbers in arrays, sample after
+sample; a file is written sample by sample too.
+"""
+import json
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from geminifusion3d.atomic import atomic_write
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
+from geminifusion3d.errors import UserError
+from geminifusion3d.nuscenes_facts import VALID_ATTRIBUTES
+from geminifusion3d.submission.content_rules import check_meta, check_results
+from geminifusion3d.submission.findings import FindingLog, errors_among
+from geminifusion3d.submission.json_stream import NotJson
+from geminifusion3d.results.nuscenes_boxes import Record
+from geminifusion3d.submission.record_rules import check_record
+from geminifusion3d.submission.strict_json import ZIP_ERRORS, duplicate_key, open_submission
+from geminifusion3d.submission.submission_parts import MEMBER, SAMPLE, Part, read_parts
+
+ATTRIBUTES: Tuple[str, ...] = tuple(dict.fromkeys(
+    name for names in VALID_ATTRIBUTES.values() for name in names))
+LABEL_OF = {name: label for label, name in enumerate(CLASS_NAMES)}
+ATTRIBUTE_OF = {name: index for index, name in enumerate(ATTRIBUTES)}
+# Per box: centre 3, size 3, quaternion 4, velocity 2, score, label, attribute.
+COLUMNS = 15
+
+
+@dataclass(frozen=True)
+class PredictionFile:
+    """The boxes of a results file in its order; those of sample i are first[i] to first[i + 1].
+
+    Attributes:
+        path: where it was read from.
+        meta: the five flags.
+        tokens: the samples.
+        first: index of each sample's first box, and the number of boxes.
+        boxes: global frame: centre x, y, z; width, length, height; yaw; velocity x, y.
+        scores: confidences.
+        labels: index into CLASS_NAMES.
+        attributes: index into ATTRIBUTES.
+    """
+
+    path: Path
+    meta: Dict[str, bool]
+    tokens: Tuple[str, ...]
+    first: Int[np.ndarray, ' samples_and_1']
+    boxes: Float[np.ndarray, 'n 9']
+    scores: Float[np.ndarray, ' n']
+    labels: Int[np.ndarray, ' n']
+    attributes: Int[np.ndarray, ' n']
+
+    @property
+    def sample_of(self) -> Int[np.ndarray, ' n']:
+        """Index of each box's sample."""
+        return np.repeat(np.arange(len(self.tokens)), np.diff(self.first))
+
+
+class BoxColumns:
+    """Collects records, sample after sample, in 120 bytes each."""
+
+    def __init__(self) -> None:
+        self.tokens: List[str] = []
+        self.first = [0]
+        self._numbers = array('d')
+
+    def add(self, token: str, records: Sequence[Mapping[str, Any]]) -> None:
+        """Adds a sample.
+
+        Args:
+            token: the sample.
+            records: valid ones.
+        """
+        for record in records:
+            self._numbers.extend((
+                *record['translation'], *record['size'], *record['rotation'], *record['velocity'],
+                record['detection_score'], LABEL_OF[record['detection_name']],
+                ATTRIBUTE_OF[record['attribute_name']]))
+        self.tokens.append(token)
+        self.first.append(self.first[-1] + len(records))
+
+    def to_file(self, path: Path, meta: Dict[str, bool]) -> PredictionFile:
+        """Returns what was collected."""
+        table = np.frombuffer(self._numbers, dtype=float).reshape(-1, COLUMNS)
+        w, x, y, z = table[:, 6:10].T
+        # Where the quaternion takes the x axis, seen from above: the devkit's yaw.
+        yaw_rad = np.arctan2(2 * (x * y + w * z), 1 - 2 * (y * y + z * z))
+        return PredictionFile(
+            path=path, meta=meta, tokens=tuple(self.tokens), first=np.array(self.first),
+            boxes=np.column_stack([table[:, :6], yaw_rad, table[:, 10:12]]), scores=table[:, 12].copy(),
+            labels=table[:, 13].astype(int), attributes=table[:, 14].astype(int))
+
+
+def read_predictions(path: Path) -> PredictionFile:
+    """Reads a results file, JSON or zip, of this project or anybody else's.
+
+    Raises:
+        UserError: if it is not one, or a record breaks a rule.
+    """
+    file, log = read_with_findings(path)
+    errors = errors_among(log.listed)
+    if errors:
+        raise UserError(f'{path}: {errors[0]}; tools/validate_submission.py lists everything')
+    return file
+
+
+def read_with_findings(path: Path) -> Tuple[PredictionFile, FindingLog]:
+    """Reads a results file as far as it is sound.
+
+    Args:
+        path: results JSON, or a zip with one at its root.
+
+    Returns:
+        The boxes that break no rule, and everything that is worth a look.
+
+    Raises:
+        UserError: if it is no results file at all.
+    """
+    log, columns, keys, meta = FindingLog(), BoxColumns(), [], {}
+    for part in _parts(path):
+        if part.kind == SAMPLE:
+            findings = list(check_results({part.key: part.value}))
+            log.extend(findings)
+            columns.add(part.key, part.value if not findings else _sound(part.key, part.value))
+        else:
+            keys.append(part.key)
+        if part.kind == MEMBER and part.key == 'meta':
+            log.extend(check_meta(part.value))
+            meta = part.value
+    if sorted(keys) != ['meta', 'results']:
+        raise UserError(f'{path} has the keys {", ".join(keys) or "(none)"}; expected meta and results, as '
+                        'tools/export_submission.py writes them')
+    log.extend(duplicate_key(token, times, token) for token, times in Counter(columns.tokens).items()
+               if times > 1)
+    return columns.to_file(path, meta), log
+
+
+def _parts(path: Path) -> Iterator[Part]:
+    """Yields the parts of a file; what is no JSON is the user's mistake."""
+    try:
+        with open_submission(path) as (stream, findings):
+            if stream is None:
+                raise UserError(f'{path}: {findings[0]}')
+            yield from read_parts(stream)
+    except (NotJson, *ZIP_ERRORS) as error:
+        raise UserError(f'{path} cannot be read: {error}') from error
+
+
+def _sound(token: str, records: Any) -> List[Record]:
+    """Returns the records of a sample that break no rule."""
+    listed = records if isinstance(records, list) else []
+    return [record for record in listed if not errors_among(check_record(record, token, 0))]
+
+
+def write_predictions(path: Path, *, meta: Mapping[str, bool],
+                      samples: Iterable[Tuple[str, List[Record]]]) -> int:
+    """Writes a results file sample by sample, whole or not at all; returns the number of boxes.
+
+    Args:
+        path: where to.
+        meta: the five flags.
+        samples: token and records, best first; the same bytes as Submission writes if sorted by token.
+
+    Raises:
+        ValueError: if what is to be written breaks a rule.
+    """
+    _raise_first(check_meta(dict(meta)))
+    count = 0
+    with atomic_write(path) as part, open(part, 'w', encoding='utf-8') as stream:
+        stream.write(f'{{"meta":{_compact(dict(meta))},"results":{{')
+        for index, (token, records) in enumerate(samples):
+            _raise_first(check_results({token: records}))
+            stream.write(f'{"," if index else ""}{_compact(token)}:{_compact(records)}')
+            count += len(records)
+        stream.write('}}\n')
+    return count
+
+
+def _raise_first(findings: Any) -> None:
+    errors = errors_among(findings)
+    if errors:
+        raise ValueError(f'results that were to be written break a rule: {errors[0]}')
+
+
+def _compact(content: Any) -> str:
+    return json.dumps(content, allow_nan=False, separators=(',', ':'))

@@ -1,0 +1,79 @@
+"""Several results files become one by weighted box fusion, sample by sample.
+
+The files may be anybody's; they must be of the same samples. Velocity is averaged with the box, the
+attribute is voted on, and the flags of all files are joined: what one of them used was used.
+"""
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+
+import numpy as np
+
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
+from geminifusion3d.errors import UserError
+from geminifusion3d.submission.content_rules import MAX_BOXES_PER_SAMPLE, META_FLAGS
+from geminifusion3d.results.nuscenes_boxes import Record
+from .prediction_file import ATTRIBUTES, PredictionFile
+from geminifusion3d.results.weighted_box_fusion import RADIUS_M, Fused, Opinions, fuse, vote
+
+
+def joint_meta(files: Sequence[PredictionFile]) -> Dict[str, bool]:
+    """Returns the five flags of an ensemble."""
+    return {flag: any(file.meta[flag] for file in files) for flag in META_FLAGS}
+
+
+def fuse_files(files: Sequence[PredictionFile], *, weights: Sequence[float],
+               radius_m: Mapping[str, float] = RADIUS_M) -> Iterator[Tuple[str, List[Record]]]:
+    """Yields each sample's fused records, samples sorted by token.
+
+    Args:
+        files: of the same samples.
+        weights: trust in each file.
+        radius_m: see weighted_box_fusion.
+
+    Raises:
+        UserError: if the files are of different samples.
+    """
+    index_of = [{token: index for index, token in enumerate(file.tokens)} for file in files]
+    for file, known in zip(files, index_of):
+        if known.keys() != index_of[0].keys():
+            differing = sorted(known.keys() ^ index_of[0].keys())
+            raise UserError(f'{file.path} holds {len(known)} samples, {files[0].path} {len(index_of[0])}, '
+                            f'and {len(differing)} are in one alone, such as {differing[0]}; expected '
+                            'files of the same split')
+    for token in sorted(index_of[0]):
+        ranges = [slice(file.first[known[token]], file.first[known[token] + 1])
+                  for file, known in zip(files, index_of)]
+        yield token, fuse_sample(token, files, ranges, weights=weights, radius_m=radius_m)
+
+
+def fuse_sample(token: str, files: Sequence[PredictionFile], ranges: Sequence[slice], *,
+                weights: Sequence[float], radius_m: Mapping[str, float]) -> List[Record]:
+    """Returns the fused records of one sample, best first, at most as many as allowed.
+
+    Args:
+        token: the sample.
+        files: where its boxes are.
+        ranges: which boxes of each file.
+        weights: trust in each file.
+        radius_m: see weighted_box_fusion.
+    """
+    def column(name: str) -> np.ndarray:
+        return np.concatenate([getattr(file, name)[one] for file, one in zip(files, ranges)])
+
+    counts = [one.stop - one.start for one in ranges]
+    fused = fuse(Opinions(boxes=column('boxes'), scores=column('scores'), labels=column('labels'),
+                          source=np.repeat(np.arange(len(files)), counts)),
+                 weights=weights, radius_m=radius_m)
+    return _records(token, fused, vote(column('attributes'), fused))
+
+
+def _records(token: str, fused: Fused, attributes: np.ndarray) -> List[Record]:
+    boxes = fused.boxes[:MAX_BOXES_PER_SAMPLE]
+    half_rad = boxes[:, 6] / 2
+    quaternions = np.column_stack([np.cos(half_rad), np.zeros((len(boxes), 2)), np.sin(half_rad)])
+    columns = zip(boxes.tolist(), quaternions.tolist(), fused.scores.tolist(), fused.labels.tolist(),
+                  attributes.tolist())
+    return [{
+        'sample_token': token, 'translation': box[:3], 'size': box[3:6], 'rotation': quaternion,
+        'velocity': box[7:9], 'detection_name': CLASS_NAMES[label], 'detection_score': score,
+        'attribute_name': ATTRIBUTES[attribute],
+    } for box, quaternion, score, label, attribute in columns]

@@ -1,0 +1,46 @@
+"""What an ensemble gains over each of the files that went in, by the official devkit."""
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence
+
+from nuscenes import NuScenes
+
+from geminifusion3d.results.devkit_eval import evaluate_file
+
+FUSED = 'fused'
+METRICS = {'mAP': 'mean_ap', 'NDS': 'nd_score'}
+
+
+def score_gain(members: Sequence[Path], fused: Path, *, tables: NuScenes, split: str) -> List[Dict[str, Any]]:
+    """Scores every member and what they became.
+
+    Args:
+        members: valid results files of the split.
+        fused: their ensemble.
+        tables: the dataset.
+        split: official or custom.
+
+    Returns:
+        One row a file, the ensemble last: mAP, NDS, and their gain over the best member's.
+    """
+    rows = [{'file': str(path), **_score(path, tables, split)} for path in members]
+    best = {name: max(row[name] for row in rows) for name in METRICS}
+    rows.append({'file': FUSED, **_score(fused, tables, split)})
+    return [{**row, **{f'{name}_gain': row[name] - best[name] for name in METRICS}} for row in rows]
+
+
+def format_gain(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Returns one line a file for the terminal.
+
+    Args:
+        rows: see score_gain.
+    """
+    width = max(len(row['file']) for row in rows)
+    lines = [f'{"":<{width}}' + ''.join(f'{name:>8}{"to best":>9}' for name in METRICS)]
+    lines += [f'{row["file"]:<{width}}' + ''.join(
+        f'{row[name]:8.3f}{row[f"{name}_gain"]:+9.3f}' for name in METRICS) for row in rows]
+    return '\n'.join(lines)
+
+
+def _score(path: Path, tables: NuScenes, split: str) -> Dict[str, float]:
+    summary = evaluate_file(result_path=path, tables=tables, split=split).summary
+    return {name: float(summary[key]) for name, key in METRICS.items()}

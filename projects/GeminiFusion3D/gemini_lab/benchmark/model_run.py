@@ -1,0 +1,128 @@
+"""Runs a recipe's detector from files to records, or a training step, for `benchmark model`."""
+from argparse import Namespace
+from typing import Any, Callable, Dict, List, Optional
+
+import torch
+from mmdet3d.registry import MODELS
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from torch import nn
+
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
+from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
+from geminifusion3d.engine.compiled_parts import compile_parts
+from geminifusion3d.engine.folded_norms import fold_norms
+from geminifusion3d.results.nuscenes_boxes import boxes_to_records
+from ..cost.model_cost import count_costs
+from .model_stages import (BACKWARD, BOXES, COLLATE, LOAD, LOSSES, RECORDS, STEP, multiply_adds_by_stage, watched_methods)
+from .recipe_inputs import make_inputs
+from .stage_clock import Watched
+
+
+class ModelRun:
+    """A detector with its samples.
+
+    Args:
+        cfg: the recipe.
+        arguments: the command line of `benchmark model`.
+    """
+
+    def __init__(self, *, cfg: Config, arguments: Namespace) -> None:
+        init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+        self.is_training = arguments.train
+        self.inputs = make_inputs(cfg, 'train_dataloader' if arguments.train else 'test_dataloader',
+                                  batch_size=arguments.batch_size, frames=arguments.frames)
+        torch.manual_seed(0)
+        self.model = MODELS.build(without_weights(cfg.model))
+        if arguments.checkpoint:
+            self.model.load_state_dict(read_checkpoint(arguments.checkpoint)['state_dict'])
+        self.multiply_adds = self._count()
+        self.model.to(arguments.device).train(arguments.train)
+        if not arguments.train and arguments.calibrations and cfg.model.get('camera_branch'):
+            self.model.camera_branch.plan_cache.capacity = arguments.calibrations
+        self.folded = fold_norms(self.model) if arguments.fold_norms else 0
+        self.compiled = compile_parts(self.model) if arguments.compile else []
+        self.optim_wrapper = build_optim_wrapper(self.model, cfg.optim_wrapper) if arguments.train else None
+
+    def watched(self) -> List[Watched]:
+        """Returns what a clock shall watch."""
+        own: List[Watched] = [(self, 'load', LOAD), (self, 'collate', COLLATE), (self, 'records', RECORDS)]
+        if self.optim_wrapper is not None:
+            own += [(self.optim_wrapper, 'backward', BACKWARD), (self.optim_wrapper, 'step', STEP),
+                    (self.optim_wrapper, 'zero_grad', STEP), (self.model, 'parse_losses', LOSSES)]
+        elif hasattr(self.model.bbox_head, 'predict_by_feat'):
+            own.append((self.model.bbox_head, 'predict_by_feat', BOXES))
+        return own + watched_methods(self.model)
+
+    def load(self, turn: int) -> List[Any]:
+        """Reads the samples of a batch."""
+        return self.inputs.load(turn)
+
+    def collate(self, samples: List[Any]) -> Dict[str, Any]:
+        """Puts a batch together."""
+        return self.inputs.collate(samples)
+
+    def records(self, predictions: List[Any]) -> List[Any]:
+        """Turns predictions into nuScenes records."""
+        return [boxes_to_records(
+            boxes=sample.pred_instances_3d.bboxes_3d, scores=sample.pred_instances_3d.scores_3d,
+            labels=sample.pred_instances_3d.labels_3d, class_names=CLASS_NAMES,
+            frame=self.inputs.keyframe(sample)).records for sample in predictions]
+
+    def step(self, turn: int) -> Any:
+        """Goes from files to records, or makes a training step.
+
+        Args:
+            turn: which batch of the samples.
+        """
+        batch = self.collate(self.load(turn))
+        return self._train(batch) if self.is_training else self.records(self._predict(batch))
+
+    def network(self, turn: int) -> Callable[[], Any]:
+        """Returns what `step` does without reading files, for its memory."""
+        batch = self.collate(self.load(turn))
+        return lambda: self._train(batch) if self.is_training else self.records(self._predict(batch))
+
+    def _predict(self, batch: Dict[str, Any]) -> List[Any]:
+        data = self.model.data_preprocessor(batch, training=False)
+        return self.model(**data, mode='predict')
+
+    def _train(self, batch: Dict[str, Any]) -> None:
+        with self.optim_wrapper.optim_context(self.model):
+            data = self.model.data_preprocessor(batch, training=True)
+            losses = self.model(**data, mode='loss')
+        total, _ = self.model.parse_losses(losses)
+        self.optim_wrapper.update_params(total)
+
+    def _count(self) -> Dict[str, int]:
+        """Counts multiply-adds of a prediction by stage; a training step takes about three times as many."""
+        if self.is_training:
+            return {}
+        batch = self.collate(self.load(0))
+        return multiply_adds_by_stage(count_costs(self.model, batch))
+
+
+def without_weights(node: Any) -> Any:
+    """Returns a model's config without the weights to start from: they do not matter for the time."""
+    if isinstance(node, dict):
+        return {key: without_weights(value) for key, value in node.items() if key != 'init_cfg'}
+    return [without_weights(value) for value in node] if isinstance(node, (list, tuple)) else node
+
+
+def device_bytes(model: nn.Module) -> int:
+    """Returns the bytes of a model's weights and buffers."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in (*model.parameters(), *model.buffers()))
+
+
+def describe(run: ModelRun, checkpoint: Optional[str]) -> str:
+    """Says in words what ran.
+
+    Args:
+        run: the detector with its samples.
+        checkpoint: where its weights came from, None for random ones.
+    """
+    weights = f'weights of {checkpoint}' if checkpoint else 'random weights'
+    compiled = f'; compiled: {", ".join(run.compiled)}' if run.compiled else ''
+    folded = f'; {run.folded} norms multiplied into convolutions' if run.folded else ''
+    return f'{run.inputs.words}; {weights}{folded}{compiled}'

@@ -1,0 +1,146 @@
+"""What a measurement is: one row of a table, and rows as JSON, text and Markdown."""
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from geminifusion3d.errors import UserError
+from ..cost.stats_table import three_digits
+from ..text_table import terminal_table
+
+# What must be the same for times to be comparable, of environment.py.
+MACHINE = ('device', 'cpu', 'cpu_threads', 'gpu')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One contestant's result.
+
+    Attributes:
+        name: of the contestant.
+        device: what it ran on, as torch calls it.
+        dtype: of its numbers.
+        shape: of its input, in words: `32400 x 128`.
+        median_s: seconds of one call, the median over the repeats.
+        spread: seconds between the lower and the upper quartile of the repeats.
+        peak_bytes: most bytes that one call held at once beyond what stood before it; None if not measured.
+        macs: multiply-adds of one call; None if not counted.
+        mode: what a call does: `inference`, `training step`, ...
+        repeats: how many timings the median is taken over.
+        includes: what the seconds include, in words.
+        excludes: what they leave out, in words.
+        facts: further numbers of this sub-command, such as samples per second.
+    """
+
+    name: str
+    device: str
+    dtype: str
+    shape: str
+    median_s: float
+    spread: float
+    peak_bytes: Optional[int] = None
+    macs: Optional[int] = None
+    mode: str = 'inference'
+    repeats: int = 1
+    includes: str = ''
+    excludes: str = ''
+    facts: Optional[Mapping[str, Any]] = None
+
+
+def rows_as_json(rows: Sequence[Row], environment: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """Returns the content of a `--json` file: a list of rows, each with the machine that it came from.
+
+    Args:
+        rows: the measurements.
+        environment: see environment.py.
+    """
+    return [{**asdict(row), 'facts': dict(row.facts or {}), 'environment': dict(environment)}
+            for row in rows]
+
+
+def rows_from_json(content: Any, environment: Mapping[str, Any]) -> List[Row]:
+    """Returns the rows of a `--json` file.
+
+    Args:
+        content: of the file.
+        environment: of this run; device, processor, threads and GPU must be the same.
+
+    Raises:
+        UserError: if the content is none of such a file, or was measured elsewhere.
+    """
+    try:
+        rows = [Row(**{key: value for key, value in row.items() if key != 'environment'}) for row in content]
+        measured_on = [{key: row['environment'][key] for key in MACHINE} for row in content]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise UserError(f'--join got something else than a file that --json wrote ({error})') from error
+    here = {key: environment[key] for key in MACHINE}
+    others = [machine for machine in measured_on if machine != here]
+    if others:
+        raise UserError(f'--join got rows measured on {others[0]}, this is {here}; compare on one machine')
+    return rows
+
+
+def find_row(rows: Sequence[Row], name: str, **facts: Any) -> Row:
+    """Returns the one row of a name, and of a shape, mode or dtype.
+
+    Args:
+        rows: the measurements.
+        name: of the contestant.
+        facts: attributes that the row must have, such as shape='32400 x 128'.
+
+    Raises:
+        LookupError: unless there is one.
+    """
+    found = [row for row in rows if row.name == name
+             and all(getattr(row, key) == value for key, value in facts.items())]
+    if len(found) != 1:
+        raise LookupError(f'expected one row {name!r} with {facts}, found {len(found)}')
+    return found[0]
+
+
+def ratio(rows: Sequence[Row], name: str, reference: str, *, of: str = 'median_s', **facts: Any) -> float:
+    """Returns how many times as much the reference takes as a contestant: 2.0 means half the time.
+
+    Args:
+        rows: the measurements.
+        name: the contestant.
+        reference: the contestant that it is compared with.
+        of: `median_s` or `peak_bytes`.
+        facts: attributes that tell the two rows apart from others.
+    """
+    ours, theirs = (getattr(find_row(rows, one, **facts), of) for one in (name, reference))
+    return theirs / ours if ours else math.inf
+
+
+HEADER = ('name', 'mode', 'shape', 'dtype', 'median', 'spread', 'peak memory', 'multiply-adds')
+
+
+def cells(row: Row) -> List[str]:
+    """Returns a row's numbers as a person reads them, in the order of HEADER."""
+    return [row.name, row.mode, row.shape, row.dtype, seconds(row.median_s), seconds(row.spread),
+            '–' if row.peak_bytes is None else mebibytes(row.peak_bytes),
+            '–' if row.macs is None else three_digits(row.macs)]
+
+
+def text_table(rows: Sequence[Row]) -> str:
+    """Returns the rows for a terminal; a heading and one line a row."""
+    return terminal_table(HEADER, list(map(cells, rows)), words=4)
+
+
+def seconds(value: float) -> str:
+    """Writes a time with three digits: 123 ms, 1.23 s, 45.6 µs."""
+    for size, unit in ((1.0, 's'), (1e-3, 'ms'), (1e-6, 'µs')):
+        if value >= size:
+            return f'{_three(value / size)} {unit}'
+    return f'{_three(value * 1e9)} ns' if value > 0 else '0 s'
+
+
+def mebibytes(count: int) -> str:
+    """Writes a size: 12.3 MiB, 1.5 GiB, 0 for none."""
+    for size, unit in ((2 ** 30, 'GiB'), (2 ** 20, 'MiB'), (2 ** 10, 'KiB')):
+        if count >= size:
+            return f'{_three(count / size)} {unit}'
+    return f'{count} B' if count else '0'
+
+
+def _three(value: float) -> str:
+    return f'{value:.0f}' if value >= 99.95 else f'{value:.1f}' if value >= 9.995 else f'{value:.2f}'

@@ -1,0 +1,104 @@
+"""GeminiFusion beside what else makes one BEV map of two, over a growing number of cells.
+
+Inference, and training steps: forward and backward to the two maps and all weights. A contestant whose next
+larger map would take longer than --longest seconds a call, as its growth so far tells, is left out there.
+"""
+from argparse import ArgumentParser, Namespace
+from typing import Dict, List, Set, Tuple
+
+import torch
+from torch import Tensor
+
+from geminifusion3d.errors import UserError
+from ..arguments import DTYPES, at_least, dtype_named
+from ..contest import Entrant, run_contest
+from ..fusers import (BLOCK_PRODUCTS, HEADS, WHOLE, build_fusers, includes, inference_call, training_call)
+from ..fusion_tables import chart_files, fusion_markdown
+from ..growth import Point, predicted
+from ..multiply_adds import multiply_adds
+from ..rows import Row
+
+HELP = 'GeminiFusion, its plain formula, convolution, addition, cross-attention'
+EXAMPLE = 'python tools/benchmark.py fusion --channels 128 --cells 1024 32400'
+MODES = {'inference': inference_call, 'training step': training_call}
+DEFAULT_CELLS = [1024, 4096, 16384, 32400, 65536, 129600]
+EXCLUDES = 'making the maps; the update of the weights'
+
+markdown, charts = fusion_markdown, chart_files
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the options of this sub-command."""
+    parser.add_argument('--channels', type=at_least(1), nargs='+', default=[128, 256], metavar='C',
+                        help='channels of the maps; default: 128 256')
+    parser.add_argument('--cells', type=at_least(1), nargs='+', default=DEFAULT_CELLS, metavar='N',
+                        help=f'cells of the maps; default: {" ".join(map(str, DEFAULT_CELLS))}')
+    parser.add_argument('--dtype', choices=list(DTYPES), default='float32', help='default: float32')
+    parser.add_argument('--modes', nargs='+', choices=list(MODES), default=list(MODES), metavar='MODE',
+                        help=f'default: {" and ".join(map(repr, MODES))}')
+    parser.add_argument('--only', nargs='+', default=[], metavar='WORD',
+                        help='only contestants whose name holds one of these words')
+    parser.add_argument('--longest', type=float, default=3.0, metavar='SECONDS', help='default: 3')
+
+
+def run(arguments: Namespace) -> List[Row]:
+    """Measures every contestant for each number of channels and cells.
+
+    Raises:
+        UserError: if the attention heads do not divide the channels.
+    """
+    odd = [channels for channels in arguments.channels if channels % HEADS]
+    if odd:
+        raise UserError(f'--channels got {odd[0]}; expected multiples of {HEADS}, the attention heads')
+    rows: List[Row] = []
+    for channels in arguments.channels:
+        for mode in arguments.modes:
+            seen: Dict[str, List[Point]] = {}
+            told: Set[str] = set()
+            for cells in sorted(arguments.cells):
+                entrants = _entrants(arguments, channels, cells, mode, seen, told)
+                measured = run_contest(entrants, arguments)
+                for row in measured:
+                    seen.setdefault(row.name, []).append((cells, row.median_s))
+                rows += measured
+    return rows
+
+
+def shape_yx(cells: int) -> Tuple[int, int]:
+    """Returns rows and columns of a map, as square as whole numbers allow."""
+    rows = next(rows for rows in range(int(cells ** 0.5), 0, -1) if cells % rows == 0)
+    return rows, cells // rows
+
+
+def make_maps(channels: int, cells: int, device: torch.device, dtype: torch.dtype) -> List[Tensor]:
+    """Returns a camera map and a LiDAR map (1, C, Y, X), channels-last in memory."""
+    generator = torch.Generator().manual_seed(0)
+    numbers = torch.randn(2, 1, *shape_yx(cells), channels, generator=generator)
+    return [bev.to(device=device, dtype=dtype).permute(0, 3, 1, 2) for bev in numbers]
+
+
+def _entrants(arguments: Namespace, channels: int, cells: int, mode: str, seen: Dict[str, List[Point]],
+              told: Set[str]) -> List[Entrant]:
+    """Builds the contestants that are not too slow for so many cells."""
+    dtype = dtype_named(arguments.dtype)
+    maps = make_maps(channels, cells, arguments.device, dtype)
+    entrants = []
+    for name, build in build_fusers(channels, arguments.device, dtype).items():
+        if arguments.only and not any(word in name for word in arguments.only):
+            continue
+        if name == BLOCK_PRODUCTS and mode != 'inference':
+            continue
+        expected_s = predicted(seen.get(name, []), cells, power=2.0 if name == WHOLE else 1.0)
+        if name in told or expected_s is not None and expected_s > arguments.longest:
+            if name not in told:
+                print(f'{name}, {mode}, C = {channels}: left out from {cells} cells on, where a call would '
+                      f'take about {expected_s:.0f} s', flush=True)
+            told.add(name)
+            continue
+        torch.manual_seed(0)
+        call = MODES[mode](build().to(maps[0]), maps)
+        entrants.append(Entrant(
+            name=name, call=call, shape=f'{cells} x {channels}', dtype=arguments.dtype,
+            macs=multiply_adds(call), mode=mode, includes=includes(name), excludes=EXCLUDES,
+            facts=dict(cells=cells, channels=channels)))
+    return entrants

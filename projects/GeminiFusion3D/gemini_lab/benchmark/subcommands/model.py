@@ -1,0 +1,128 @@
+"""A detector stage by stage, from raw files to nuScenes records, or a training step with --train.
+
+Stages are timed one after another: at each change a GPU is waited for, so that their sum is more than the
+row without a clock, which lets them overlap. Without the recipe's dataset one made-up sample is used, and
+the table says so.
+"""
+import statistics
+import time
+from argparse import ArgumentParser, Namespace
+from typing import Any, Dict, List, Sequence
+
+from mmengine.config import DictAction
+
+from geminifusion3d.errors import UserError
+from ...text_table import markdown_table
+from ..arguments import at_least
+from ..contest import quartile_spread, synchronise
+from ..memory import peak_extra_bytes
+from ..rows import Row, mebibytes, seconds
+
+HELP = 'a recipe stage by stage, from files to boxes, or a training step'
+EXAMPLE = 'python tools/benchmark.py model configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
+TOTAL = 'all, without a clock between the stages'
+INCLUDES = ('reading files, decoding and augmenting, collating, transfer, voxelisation, network, '
+            'post-processing, records in the global frame')
+EXCLUDES = 'start-up, the first calls, scoring and writing'
+TRAINING_INCLUDES = ('reading files, decoding and augmenting, collating, transfer, voxelisation, network, '
+                     'targets, losses, backward, update of the weights')
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the options of this sub-command."""
+    parser.add_argument('config', help='recipe, such as those under configs/')
+    parser.add_argument('--checkpoint', help='weights; default: random ones')
+    parser.add_argument('--train', action='store_true', help='a training step in place of a prediction')
+    parser.add_argument('--batch-size', type=at_least(1), default=1, metavar='B',
+                        help='samples a call; default: 1')
+    parser.add_argument('--frames', type=at_least(1), default=8, metavar='N',
+                        help='how many of the dataset\'s samples take turns; default: 8')
+    parser.add_argument('--calibrations', type=at_least(0), default=0, metavar='N',
+                        help='keep where pixels fall for N calibrations, as for cameras that stay put')
+    parser.add_argument('--fold-norms', action='store_true',
+                        help='multiply batch norms into the convolutions before them')
+    parser.add_argument('--compile', action='store_true',
+                        help='torch.compile the parts of fixed shape, on a GPU as CUDA graphs')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='settings of the config to replace')
+
+
+def run(arguments: Namespace) -> List[Row]:
+    """Measures a recipe."""
+    from geminifusion3d.engine.config_file import check_sections, load_config
+    from geminifusion3d.engine.mistakes import config_mistakes
+    from ..model_run import ModelRun, describe
+    if arguments.train and (arguments.fold_norms or arguments.compile):
+        raise UserError('got --train and --fold-norms or --compile, which are for predicting; leave them out')
+    cfg = load_config(arguments.config, arguments.cfg_options)
+    check_sections(cfg, ['model', 'test_dataloader', 'train_dataloader', 'optim_wrapper'])
+    with config_mistakes(arguments.config):
+        model_run = ModelRun(cfg=cfg, arguments=arguments)
+    print(describe(model_run, arguments.checkpoint), flush=True)
+    for turn in range(max(1, arguments.warm_up)):
+        model_run.step(turn)
+    by_stage, totals = _time(model_run, arguments)
+    peak = peak_extra_bytes(model_run.network(0), arguments.device)
+    return _rows(model_run, arguments, by_stage, totals, peak)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Returns a table of stages with their shares for each run, and what it is about."""
+    ends = [index + 1 for index, row in enumerate(rows) if row.name == TOTAL]
+    return '\n\n'.join(_of_run(rows[start:end]) for start, end in zip([0, *ends], ends))
+
+
+def _of_run(rows: Sequence[Row]) -> str:
+    total = rows[-1]
+    sum_s = sum(row.median_s for row in rows[:-1])
+    lines = [[row.name, seconds(row.median_s), f'{row.median_s / sum_s:.0%}',
+              '–' if row.macs is None else f'{row.macs / 1e9:.2f} G'] for row in rows[:-1]]
+    lines.append([f'**{total.name}**', seconds(total.median_s), '',
+                  '–' if total.macs is None else f'{total.macs / 1e9:.2f} G'])
+    words = (f'`{total.facts["recipe"]}`, {total.mode}, batch of {total.facts["batch_size"]}: '
+             f'{total.facts["words"]}. Peak memory: {mebibytes(total.peak_bytes)} beside the weights, '
+             f'{mebibytes(total.facts["weight_bytes"])}. Included: {total.includes}; not: {total.excludes}.')
+    return markdown_table(['stage', 'median', 'share', 'multiply-adds'], lines) + f'\n\n{words}'
+
+
+def _time(model_run: Any, arguments: Namespace) -> Any:
+    """Returns the seconds of each stage and of all together, call by call, in turns."""
+    from ..model_stages import REST
+    from ..stage_clock import StageClock
+    clock = StageClock(device=arguments.device, watched=model_run.watched(), outermost=REST)
+    by_stage: Dict[str, List[float]] = {}
+    totals: List[float] = []
+    for turn in range(arguments.repeats):
+        with clock:
+            model_run.step(turn)
+        for stage, taken_s in clock.seconds.items():
+            by_stage.setdefault(stage, []).append(taken_s)
+        synchronise(arguments.device)
+        begin_s = time.perf_counter()
+        model_run.step(turn)
+        synchronise(arguments.device)
+        totals.append(time.perf_counter() - begin_s)
+    return by_stage, totals
+
+
+def _rows(model_run: Any, arguments: Namespace, by_stage: Dict[str, List[float]], totals: List[float],
+          peak: int) -> List[Row]:
+    from ..model_run import describe, device_bytes
+    from ..model_stages import STAGES
+    common = dict(device=str(arguments.device), dtype='float32', repeats=arguments.repeats,
+                  shape=f'batch of {arguments.batch_size}',
+                  mode='training step' if arguments.train else 'inference')
+    macs, batch = model_run.multiply_adds, arguments.batch_size
+    rows = [Row(name=stage, median_s=statistics.median(by_stage[stage]),
+                spread=quartile_spread(by_stage[stage]),
+                macs=macs[stage] * batch if stage in macs else None, **common)
+            for stage in STAGES if stage in by_stage]
+    made_up = not hasattr(model_run.inputs, 'dataset')
+    includes = TRAINING_INCLUDES if arguments.train else INCLUDES
+    return rows + [Row(
+        name=TOTAL, median_s=statistics.median(totals), spread=quartile_spread(totals), peak_bytes=peak,
+        macs=sum(macs.values()) * batch if macs else None,
+        includes=includes.partition('augmenting, ')[2] if made_up else includes,
+        excludes=EXCLUDES if not made_up else f'reading files (the dataset is absent), {EXCLUDES}',
+        facts=dict(recipe=arguments.config, words=describe(model_run, arguments.checkpoint), batch_size=batch,
+                   weight_bytes=device_bytes(model_run.model)), **common)]

@@ -1,0 +1,26 @@
+"""Corrupted sensors, made while samples are loaded: the ten types and three severities of MultiCorrupt.
+
+Beemelmanns et al., IV 2024, arXiv 2402.11677; parameters of github.com/ika-rwth-aachen/MultiCorrupt at
+6cd6225. What differs from their files:
+
+    all                    made in memory; draws belong to the sample's token and are nested over
+                           severities; lengths in pixels follow the picture's width
+    beams, points          as theirs
+    brightness, darkness   as theirs, rounded to bytes instead of cut off
+    missing cameras        as theirs: black pictures, and the model is not told
+    motion blur            as theirs
+    fog, images            soft clouds instead of a plasma fractal, same strengths
+    fog, LiDAR             as theirs, but that no return lands behind the sensor
+    snow, images           as theirs, flakes enlarged by another library
+    snow, LiDAR            own closed form instead of traced beams, and no wet ground: the same snowfall
+                           rates, but severities agree in kind only
+    spatial misalignment   as theirs: the LiDAR's points move, calibration and truth stay
+    temporal misalignment  as theirs, but that a scene's first keyframe stays as it is
+"""
+from .corrupted_loading import GeminiCorruptedLoading
+from .load_corrupted_images import GeminiLoadCorruptedImages
+from .load_corrupted_points import GeminiLoadCorruptedPoints
+from .previous_frame_dataset import GeminiPreviousFrameDataset
+from .shuffled_cameras_dataset import GeminiShuffledCamerasDataset
+
+__all__ = ['GeminiCorruptedLoading', 'GeminiLoadCorruptedImages', 'GeminiLoadCorruptedPoints', 'GeminiPreviousFrameDataset', 'GeminiShuffledCamerasDataset']

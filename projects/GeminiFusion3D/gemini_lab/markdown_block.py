@@ -1,0 +1,44 @@
+"""Parts of a Markdown file that a tool writes: everything between two comments of one name."""
+import re
+from pathlib import Path
+from typing import Union
+
+from geminifusion3d.atomic import atomic_write
+from geminifusion3d.errors import UserError
+
+
+def replace_block(text: str, name: str, content: str) -> str:
+    """Returns the text with what stands between `<!-- NAME:start -->` and `<!-- NAME:end -->` replaced.
+
+    Args:
+        text: a Markdown file.
+        name: of the block.
+        content: Markdown, without the two comments.
+
+    Raises:
+        UserError: unless the block stands there once.
+    """
+    start, end = f'<!-- {name}:start -->', f'<!-- {name}:end -->'
+    pattern = re.compile(f'{re.escape(start)}.*?{re.escape(end)}', re.DOTALL)
+    found = len(pattern.findall(text))
+    if found != 1 or text.count(start) != 1 or text.count(end) != 1:
+        raise UserError(f'found {found} blocks {start} ... {end}, expected one; put the two comments '
+                        'where the generated part shall stand')
+    return pattern.sub(lambda _: f'{start}\n{content.strip()}\n{end}', text)
+
+
+def write_block(path: Union[str, Path], name: str, content: str) -> None:
+    """Replaces a block of a file; the rest of the file stays as it is.
+
+    Args:
+        path: a Markdown file.
+        name: of the block.
+        content: Markdown.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f'{path} does not exist; name a Markdown file with the block {name}')
+    text = replace_block(path.read_text(), name, content)
+    if text != path.read_text():
+        with atomic_write(path) as part:
+            part.write_text(text)

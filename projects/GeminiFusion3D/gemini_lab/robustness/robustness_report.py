@@ -1,0 +1,128 @@
+"""The result of the robustness suite: one content, as JSON, as terminal text and as Markdown."""
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Sequence
+
+from ..corruptions.catalogue import CORRUPTIONS
+from ..corruptions.strength import SEVERITIES
+from ..text_table import Row, markdown_table, number, terminal_table
+from .conditions import CLEAN, METRICS, Scores
+from .published import PUBLISHED
+from .resistance import Resistance, condition_name, resistance
+
+WARNING = ('The other rows are published by MultiCorrupt, measured on its files of nuScenes val (6019 '
+           'keyframes). Numbers of another dataset, of synthetic scenes above all, cannot be compared with '
+           'them, nor can those of corruptions that are made differently here (snow on LiDAR).')
+
+
+@dataclass(frozen=True)
+class RobustnessReport:
+    """Scores of the suite and what follows from them.
+
+    Attributes:
+        scores: mAP and NDS by condition, the clean one among them.
+        corruptions: those that were run, in the catalogue's order.
+        severities: those that were run.
+        untouched: corruptions of sensors that the recipe does not read.
+    """
+
+    scores: Mapping[str, Scores]
+    corruptions: Sequence[str]
+    severities: Sequence[int]
+    untouched: Sequence[str] = ()
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> 'RobustnessReport':
+        """Reads what `to_json` wrote.
+
+        Args:
+            content: of robustness.json.
+        """
+        scores = {condition_name(name, int(severity)): found for name, levels in content['scores'].items()
+                  for severity, found in levels.items()}
+        return cls({**scores, CLEAN: content['clean']}, content['corruptions'], content['severities'],
+                   content['untouched'])
+
+    def of(self, metric: str) -> Resistance:
+        """Returns the resistance abilities of mAP or NDS."""
+        return resistance(self.scores, metric, self.corruptions, self.severities)
+
+    @property
+    def is_whole(self) -> bool:
+        """Says whether mRA is over all corruptions and severities."""
+        return set(self.corruptions) == set(CORRUPTIONS) and set(self.severities) == set(SEVERITIES)
+
+    def to_json(self) -> Dict[str, Any]:
+        """Returns plain values."""
+        found = {metric: self.of(metric) for metric in METRICS}
+        return dict(
+            clean=self.scores[CLEAN], corruptions=list(self.corruptions), severities=list(self.severities),
+            untouched=list(self.untouched), is_whole=self.is_whole,
+            scores={name: {str(severity): self.scores[condition_name(name, severity)]
+                           for severity in self.severities} for name in self.corruptions},
+            resistance={metric: dict(mRA=one.mean, RA=one.by_corruption) for metric, one in found.items()})
+
+    def to_terminal(self) -> str:
+        """Returns a table and what is missing from a whole one."""
+        return '\n'.join([terminal_table(self._header(), self._rows()), *self._notes()])
+
+    def to_markdown(self, model: str) -> str:
+        """Returns this model's table and its row among the published ones.
+
+        Args:
+            model: how the row is called.
+        """
+        parts = [f'# Robustness of {model}', self.markdown_scores(),
+                 '## Resistance ability (NDS) beside MultiCorrupt\'s published table',
+                 self.markdown_published(model)]
+        return '\n\n'.join(parts) + '\n'
+
+    def markdown_scores(self) -> str:
+        """Returns the table of this model, and what is missing from a whole one."""
+        return '\n\n'.join([markdown_table(self._header(), self._rows()), *self._notes()])
+
+    def markdown_published(self, model: str) -> str:
+        """Returns this model's row above the published ones, and why they do not compare.
+
+        Args:
+            model: how the row is called.
+        """
+        table = markdown_table(_published_header(), [self._own_row(model), *_published_rows()])
+        return f'{table}\n\n{WARNING}'
+
+    def _header(self) -> Row:
+        levels = [f'{metric} at {severity}' for metric in METRICS for severity in self.severities]
+        return ['corruption', 'RA (mAP)', 'RA (NDS)', *levels]
+
+    def _rows(self) -> List[Row]:
+        found = [self.of(metric) for metric in METRICS]
+        clean = ['clean', '', '', *[number(self.scores[CLEAN][metric])
+                                    for metric in METRICS for _ in self.severities]]
+        rows = [[CORRUPTIONS[name].label, *[number(one.by_corruption[name]) for one in found],
+                 *[number(self.scores[condition_name(name, severity)][metric])
+                   for metric in METRICS for severity in self.severities]] for name in self.corruptions]
+        mean = ['mean (mRA)', *[number(one.mean) for one in found], *[''] * 2 * len(self.severities)]
+        return [clean, *rows, mean]
+
+    def _notes(self) -> List[str]:
+        notes = []
+        if not self.is_whole:
+            notes.append(f'mRA over {len(self.corruptions)} of {len(CORRUPTIONS)} corruptions at severities '
+                         f'{", ".join(map(str, self.severities))}: not the published mean.')
+        if self.untouched:
+            labels = ', '.join(CORRUPTIONS[name].label for name in self.untouched)
+            notes.append(f'Clean scores, since the recipe does not read the sensor: {labels}.')
+        return notes
+
+    def _own_row(self, model: str) -> Row:
+        own = self.of('NDS')
+        return [f'**{model}**', number(own.clean), number(own.mean if self.is_whole else None),
+                *[number(own.by_corruption.get(name)) for name in CORRUPTIONS]]
+
+
+def _published_header() -> Row:
+    return ['model', 'clean NDS', 'mRA', *[corruption.label for corruption in CORRUPTIONS.values()]]
+
+
+def _published_rows() -> List[Row]:
+    return [[row.model, number(row.clean_nds), number(row.mean),
+             *[number(row.by_corruption[name]) for name in CORRUPTIONS]] for row in PUBLISHED]

@@ -1,0 +1,70 @@
+"""mmdet3d's BEVFusion checkpoints (lidar and lidar-cam) -> this project's recipes of the same network.
+
+Source of the names: mmdet3d v1.4.0 projects/BEVFusion. Its maps are (B, C, X, Y) and its voxels
+(x, y, z), so every kernel that slides over the BEV or over voxels is turned; what sees images or
+queries carries over. Its view transform keeps its grid among the weights; here that is config.
+"""
+import re
+from typing import Dict, List, Mapping
+
+import torch
+from torch import Tensor
+
+from .bevfusion_keys import bevfusion_head_key_map
+from .formats import BEVFUSION
+from .kernels import yx_from_xy, zyx_from_xyz
+from .key_rules import Rule, apply_rules
+
+LIDAR_BRANCHES = ('lidar_branch', 'lidar_align', 'bev_backbone', 'bev_neck', 'bbox_head')
+LAST_DOWNSAMPLING_KERNEL = 'view_transform.downsample.6.weight'
+FUSER_KERNEL = 'fusion_layer.0.weight'
+FIRST_BACKBONE_KERNEL = 'pts_backbone.blocks.0.0.weight'
+
+BODY_RULES = (
+    Rule(r'img_backbone\.(.+)', r'camera_branch.backbone.\1'),
+    Rule(r'img_neck\.lateral_convs\.(\d+)\.(.+)', r'camera_branch.neck.merges.\1.0.\2'),
+    Rule(r'img_neck\.fpn_convs\.(\d+)\.(.+)', r'camera_branch.neck.merges.\1.1.\2'),
+    Rule(r'view_transform\.(?:dx|bx|nx|frustum)', None),
+    Rule(r'view_transform\.(dtransform|depthnet)\.(.+)', r'camera_branch.\1.\2'),
+    Rule(r'view_transform\.downsample\.(.+)', r'camera_branch.downsample.\1', yx_from_xy),
+    Rule(r'pts_middle_encoder\.(.+)', r'lidar_branch.encoder.\1', zyx_from_xyz),
+    Rule(r'fusion_layer\.(.+)', r'fuser.\1', yx_from_xy),
+    Rule(r'pts_(backbone|neck)\.(.+)', r'bev_\1.\2', yx_from_xy))
+
+
+def bevfusion_rules() -> List[Rule]:
+    """Returns the rules for every weight of the two published configs."""
+    head_rules = [Rule(re.escape(f'bbox_head.{theirs}'), f'bbox_head.{ours}', yx_from_xy)
+                  for theirs, ours in bevfusion_head_key_map().items()]
+    return [*BODY_RULES, *head_rules]
+
+
+def convert_bevfusion(weights: Mapping[str, Tensor], *, lidar_only: bool = False) -> Dict[str, Tensor]:
+    """Converts a state dict.
+
+    Args:
+        weights: of mmdet3d's BEVFusion, lidar or lidar-cam, stored by spconv 2 or mmcv.
+        lidar_only: keep what a LiDAR-only model has, as the first stage of training a fused one.
+
+    Returns:
+        Weights of the equivalent recipe; the stand-ins for missing sensors, which the source has not
+        learned, are zeros.
+
+    Raises:
+        UserError: if a weight is unknown.
+    """
+    converted = {**apply_rules(weights, bevfusion_rules(), source=BEVFUSION.name), **_stand_ins(weights)}
+    if not lidar_only:
+        return converted
+    return {key: value for key, value in converted.items() if key.split('.')[0] in LIDAR_BRANCHES}
+
+
+def _stand_ins(weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+    """Returns one zero for each channel of the maps that are fused, or of the only one."""
+    if FUSER_KERNEL not in weights:
+        lidar_channels = weights[FIRST_BACKBONE_KERNEL].shape[1]
+        return {'lidar_align.stand_in': torch.zeros(lidar_channels)}
+    camera_channels = weights[LAST_DOWNSAMPLING_KERNEL].shape[0]
+    lidar_channels = weights[FUSER_KERNEL].shape[1] - camera_channels
+    return {'camera_align.stand_in': torch.zeros(camera_channels),
+            'lidar_align.stand_in': torch.zeros(lidar_channels)}

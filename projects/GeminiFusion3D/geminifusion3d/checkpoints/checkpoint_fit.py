@@ -1,0 +1,188 @@
+"""Does a checkpoint belong to this model? Strictly: what differs is listed branch by branch.
+
+A branch is a part of the detector: the first word of a weight's name (`lidar_branch`, `fuser`, ...).
+What may differ is said in the config's `load_cfg`, and nowhere else.
+"""
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, fields
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from torch import Tensor, nn
+
+from ..errors import UserError
+from .formats import recognise
+from .kernels import SPARSE_DIMS, mmcv_to_spconv2
+
+SHOWN_KEYS = 3
+# mmdet3d reorders sparse kernels on loading unless their module's version says spconv 2.
+SPCONV2_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What a checkpoint may lack, or have too much, when a training starts from it.
+
+    Attributes:
+        missing_branches: branches that the checkpoint need not have; they start as initialised.
+        unused_branches: branches of the checkpoint that the model need not have.
+        max_differing: how many other weights may be missing, unexpected or of another shape.
+    """
+
+    missing_branches: Tuple[str, ...] = ()
+    unused_branches: Tuple[str, ...] = ()
+    max_differing: int = 0
+
+    @classmethod
+    def from_config(cls, load_cfg: Optional[Mapping[str, Any]]) -> 'Tolerance':
+        """Builds it from a config's `load_cfg`, which may be absent.
+
+        Raises:
+            UserError: if a key is unknown.
+        """
+        known = [field.name for field in fields(cls)]
+        unknown = sorted(set(load_cfg or {}) - set(known))
+        if unknown:
+            raise UserError(f'load_cfg got {", ".join(unknown)}, expected some of {", ".join(known)}')
+        return cls(**{key: tuple(value) if isinstance(value, (list, tuple)) else value
+                      for key, value in (load_cfg or {}).items()})
+
+
+STRICT = Tolerance()
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How a state dict differs from a model; each list in the order of its owner.
+
+    Attributes:
+        missing: keys that the weights lack.
+        unexpected: keys that the model does not know.
+        misshapen: keys whose shapes differ, with both shapes.
+    """
+
+    missing: List[str]
+    unexpected: List[str]
+    misshapen: Dict[str, str]
+
+    def __len__(self) -> int:
+        return len(self.missing) + len(self.unexpected) + len(self.misshapen)
+
+    def outside(self, tolerance: Tolerance) -> 'Differences':
+        """Returns what is left without the branches that may differ."""
+        return Differences(
+            [key for key in self.missing if branch_of(key) not in tolerance.missing_branches],
+            [key for key in self.unexpected if branch_of(key) not in tolerance.unused_branches],
+            self.misshapen)
+
+    def __str__(self) -> str:
+        """Lists the differences branch by branch, the first keys of each."""
+        kinds = (('missing', {key: key for key in self.missing}),
+                 ('unexpected', {key: key for key in self.unexpected}),
+                 ('of another shape', self.misshapen))
+        branches = dict.fromkeys(branch_of(key) for _, told in kinds for key in told)
+        return '; '.join(f'{branch}: ' + ', '.join(
+            f'{len(of_branch)} {kind} ({_first(of_branch)})' for kind, told in kinds
+            if (of_branch := [text for key, text in told.items() if branch_of(key) == branch]))
+            for branch in branches)
+
+
+def branch_of(key: str) -> str:
+    """Returns the part of the detector that a weight belongs to."""
+    return key.split('.', 1)[0]
+
+
+def state_dict_of(checkpoint: Mapping[str, Any]) -> Dict[str, Any]:
+    """Returns the weights without the `module.` prefix of data-parallel wrappers."""
+    weights = checkpoint.get('state_dict', checkpoint)
+    return {re.sub(r'^module\.', '', key): value for key, value in weights.items()}
+
+
+def compare_weights(model: nn.Module, weights: Mapping[str, Any]) -> Differences:
+    """Compares a model's parameters and buffers with a state dict."""
+    expected = model.state_dict()
+    return Differences(
+        missing=[key for key in expected if key not in weights],
+        unexpected=[key for key in weights if key not in expected],
+        misshapen={key: f'{key} got {tuple(weights[key].shape)} expected {tuple(expected[key].shape)}'
+                   for key in expected if key in weights
+                   and tuple(weights[key].shape) != tuple(expected[key].shape)})
+
+
+def fit_weights(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str,
+                tolerance: Tolerance = STRICT) -> 'OrderedDict[str, Tensor]':
+    """Returns the weights that can be loaded, or refuses a checkpoint of another config.
+
+    Args:
+        model: the model that shall receive the weights, not wrapped.
+        checkpoint: what `read_checkpoint` returned.
+        name: what the message calls the checkpoint.
+        tolerance: what may differ.
+
+    Raises:
+        UserError: if more differs than may; the message lists it by branch.
+    """
+    expected = model.state_dict()
+    _check_branches(tolerance, expected)
+    weights = {key: _stored_as(value, expected[key]) if key in expected else value
+               for key, value in state_dict_of(checkpoint).items()}
+    found = compare_weights(model, weights)
+    refused = found.outside(tolerance)
+    if len(refused) > tolerance.max_differing:
+        raise UserError(_refusal(name, refused, expected, weights, tolerance))
+    if len(found.missing) == len(expected) - len(found.misshapen):
+        raise UserError(f'checkpoint {name} holds no weight of this model, nothing would be loaded from it')
+    fitted = OrderedDict((key, value) for key, value in weights.items()
+                         if key in expected and key not in found.misshapen)
+    fitted._metadata = {key.rpartition('.')[0]: dict(version=SPCONV2_VERSION)
+                        for key, value in fitted.items() if value.dim() == SPARSE_DIMS}
+    return fitted
+
+
+def summarise(model: nn.Module, loaded: Mapping[str, Any], *, name: str) -> str:
+    """Says how many weights of each branch a checkpoint gave, and which stay as initialised."""
+    expected = model.state_dict()
+    kept = [branch_of(key) for key in expected if key not in loaded]
+    rest = ', '.join(f'{branch} {kept.count(branch)}' for branch in dict.fromkeys(kept))
+    return (f'{len(expected) - len(kept)} of {len(expected)} weights are taken from {name}'
+            + (f'; as initialised: {rest}' if rest else ''))
+
+
+def _check_branches(tolerance: Tolerance, expected: Mapping[str, Any]) -> None:
+    known = list(dict.fromkeys(map(branch_of, expected)))
+    wrong = [branch for branch in tolerance.missing_branches if branch not in known]
+    if wrong:
+        raise UserError(f'load_cfg.missing_branches got {", ".join(wrong)}, expected some of the model\'s '
+                        f'branches {", ".join(known)}')
+
+
+def _stored_as(value: Any, expected: Tensor) -> Any:
+    """Reorders a sparse kernel that mmcv has stored."""
+    if expected.dim() != SPARSE_DIMS or value.dim() != SPARSE_DIMS or value.shape == expected.shape:
+        return value
+    reordered = mmcv_to_spconv2(value)
+    return reordered if reordered.shape == expected.shape else value
+
+
+def _refusal(name: str, refused: Differences, expected: Mapping[str, Any], weights: Mapping[str, Any],
+             tolerance: Tolerance) -> str:
+    foreign = recognise(weights)
+    if foreign is not None:
+        return f'checkpoint {name} is of {foreign.name}: {foreign.advice}'
+    of_branch = {branch: sum(branch_of(key) == branch for key in expected)
+                 for branch in map(branch_of, refused.missing)}
+    absent = [branch for branch, count in of_branch.items()
+              if sum(branch_of(key) == branch for key in refused.missing) == count]
+    hint = (f'; to train what is missing from scratch: --cfg-options '
+            f'load_cfg.missing_branches="[{",".join(absent)}]"'
+            if absent and len(absent) < len(set(map(branch_of, expected))) else '')
+    allowed = f', at most {tolerance.max_differing} may differ' if tolerance.max_differing else ''
+    return (f'checkpoint {name} is of another config: the model expects {len(expected)} weights{allowed}; '
+            f'{refused}; pass the config that the checkpoint was trained with, or its own '
+            f'checkpoint{hint}')
+
+
+def _first(keys: List[str]) -> str:
+    """Lists the first few keys."""
+    more = ', ...' if len(keys) > SHOWN_KEYS else ''
+    return ', '.join(keys[:SHOWN_KEYS]) + more

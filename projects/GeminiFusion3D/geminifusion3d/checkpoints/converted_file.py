@@ -1,0 +1,79 @@
+"""From a foreign checkpoint file to one of this project, which says where it comes from."""
+import hashlib
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence
+
+import torch
+from torch import Tensor
+
+from .checkpoint_file import read_checkpoint, write_whole
+from .checkpoint_fit import SPCONV2_VERSION, state_dict_of
+from ..errors import UserError
+from .formats import Format, recognise
+from .kernels import SPARSE_DIMS
+
+# Raised whenever the same source would give other weights.
+CONVERTER_VERSION = 1
+CHUNK_BYTES = 1 << 20
+PROVENANCE = 'converted_from'
+
+
+def convert_file(source: Path, out: Path, *, formats: Sequence[Format],
+                 convert: Callable[[Mapping[str, Tensor]], Dict[str, Tensor]],
+                 check: Optional[Callable[[Dict[str, Any]], None]] = None) -> Dict[str, Any]:
+    """Converts a checkpoint and writes it whole or not at all.
+
+    Args:
+        source: the checkpoint to convert.
+        out: where the converted one shall stand.
+        formats: what the converter understands.
+        convert: converts a state dict.
+        check: gets the converted checkpoint before it is written; may raise.
+
+    Returns:
+        The converted checkpoint: `meta`, which says where it comes from, and `state_dict`.
+
+    Raises:
+        UserError: if the source is unreadable or of another format, or `out` is the source.
+    """
+    if '://' in str(source):
+        raise UserError(f'{source} is an address, expected a file: download it and pass its path')
+    weights = state_dict_of(read_checkpoint(source))
+    found = recognise(weights)
+    if found not in formats:
+        raise UserError(_not_understood(source, found, formats))
+    if out.exists() and out.samefile(source):
+        raise UserError(f'{out} is the checkpoint to convert: name another file to write to')
+    checkpoint = {'meta': {PROVENANCE: _provenance(source, found)},
+                  'state_dict': _with_versions(convert(weights))}
+    if check is not None:
+        check(checkpoint)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(out, lambda part: torch.save(checkpoint, part))
+    return checkpoint
+
+
+def _not_understood(source: Path, found: Optional[Format], formats: Sequence[Format]) -> str:
+    expected = ' or '.join(known.name for known in formats)
+    if found is None:
+        return (f'{source} is no checkpoint of {expected}, judged by the names of its weights: pass one that '
+                'was downloaded or trained there')
+    return f'{source} is of {found.name}, expected one of {expected}: {found.advice}'
+
+
+def _provenance(source: Path, found: Format) -> Dict[str, Any]:
+    digest = hashlib.sha256()
+    with open(source, 'rb') as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return dict(file=source.name, sha256=digest.hexdigest(), format=found.name,
+                converter_version=CONVERTER_VERSION)
+
+
+def _with_versions(weights: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':
+    """Marks sparse kernels as spconv 2's: mmdet3d reorders on loading what is not marked."""
+    marked = OrderedDict(weights)
+    marked._metadata = OrderedDict((key.rpartition('.')[0], dict(version=SPCONV2_VERSION))
+                                   for key, value in weights.items() if value.dim() == SPARSE_DIMS)
+    return marked

@@ -1,0 +1,1 @@
+"""The commands of `gemini3d`: they know every other folder, and no folder knows them."""

@@ -1,0 +1,224 @@
+"""Checks that this environment can run the project: `make setup` ends with it.
+
+Versions against the pins, imports, a sparse convolution and an mmcv operator forward and
+backward, the device, free disk space. Each problem comes with its remedy. The slow checks run in
+processes of their own, side by side: a library that crashes the interpreter is a finding too.
+
+Example:
+    python tools/check_env.py
+    python tools/check_env.py --json
+"""
+import argparse
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Iterator, List, Sequence
+
+REPO = Path(__file__).resolve().parents[4]
+PIN_FILES = ('torch.txt', 'mmcv.txt', 'runtime.txt', 'tests.txt')
+PROBES = ('mmcv', 'spconv', 'data', 'plugin')
+SPCONV_ON_CPU = REPO / 'projects/GeminiFusion3D/geminifusion3d/lidar_bev/spconv_cpu.py'
+REINSTALL = 'run `make setup`; if it says that all is up to date, `make clean-venv setup`'
+MIN_FREE_GB = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One checked fact: `state` is 'ok', 'note' (works, but read it) or 'problem'."""
+    name: str
+    state: str
+    detail: str
+    remedy: str = ''
+
+
+def read_pins(requirements_dir: Path) -> Iterator[List[str]]:
+    """Yields [package, version, file name] of every pinned direct dependency."""
+    for file_name in PIN_FILES:
+        for line in (requirements_dir / file_name).read_text().splitlines():
+            match = re.fullmatch(r'([A-Za-z0-9_.-]+)==(\S+)', line.strip())
+            if match:
+                yield [*match.groups(), file_name]
+
+
+def check_python() -> Finding:
+    """The compiled dependencies have wheels for Python 3.11."""
+    version = '.'.join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] == (3, 11):
+        return Finding('Python', 'ok', version)
+    return Finding('Python', 'problem', f'{version}, expected 3.11',
+                   'install Python 3.11, then `make clean-venv setup PYTHON=/path/to/python3.11`')
+
+
+def check_versions(requirements_dir: Path) -> Iterator[Finding]:
+    """Compares what is installed with the pins; another torch build is allowed, and said."""
+    wrong = []
+    for package, pinned, file_name in read_pins(requirements_dir):
+        try:
+            installed = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            wrong.append(f'{package} {pinned} is not installed')
+            continue
+        if installed.split('+')[0] == pinned:
+            continue
+        if file_name == 'torch.txt':
+            yield Finding('torch version', 'note', f'{installed}; tested with {pinned}')
+        else:
+            wrong.append(f'{package} is {installed}, pinned to {pinned}')
+    state, detail = ('problem', '; '.join(wrong)) if wrong else ('ok', 'as pinned')
+    yield Finding('package versions', state, detail, REINSTALL if wrong else '')
+
+
+def check_disk(folder: Path) -> Finding:
+    """Datasets and checkpoints need room."""
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    if free_gb >= MIN_FREE_GB:
+        return Finding('free disk space', 'ok', f'{free_gb:.0f} GB')
+    return Finding('free disk space', 'note', f'{free_gb:.1f} GB, wanted {MIN_FREE_GB:.0f}',
+                   'free some, or keep data/ and work_dirs/ on another disk (symbolic links)')
+
+
+def probe_mmcv() -> Iterator[Finding]:
+    """mmcv with its operators beside the OpenMMLab packages, and the device."""
+    import mmcv
+    import mmdet
+    import mmdet3d
+    import mmengine
+    import torch
+    from mmcv.ops import roi_align
+    yield Finding('OpenMMLab packages', 'ok', f'mmengine {mmengine.__version__}, mmcv '
+                  f'{mmcv.__version__}, mmdet {mmdet.__version__}, mmdet3d {mmdet3d.__version__}')
+    image = torch.arange(64.).reshape(1, 1, 8, 8).requires_grad_()
+    box = torch.tensor([[0., 1., 1., 5., 5.]])
+    pooled = roi_align(image, box, (2, 2), 1.0, 0, 'avg', True)
+    pooled.sum().backward()
+    # The image is 8 y + x; the box spans 0.5 to 4.5 in y and x, so the four cells' centres are
+    # (1.5, 1.5), (1.5, 3.5), (3.5, 1.5), (3.5, 3.5). Each output's gradient sums to one.
+    expected = torch.tensor([[13.5, 15.5], [29.5, 31.5]])
+    error = (pooled.detach()[0, 0] - expected).abs().max().item()
+    grad_error = abs(image.grad.sum().item() - 4.0)
+    if max(error, grad_error) > 1e-4:
+        yield Finding('mmcv operator', 'problem', f'RoIAlign is off by {error:.2g} (gradient '
+                      f'{grad_error:.2g})', 'delete the cached mmcv wheel (`make clean-wheels`), '
+                      'then `make clean-venv setup` compiles it again')
+    else:
+        yield Finding('mmcv operator', 'ok', 'RoIAlign forward and backward')
+    if torch.cuda.is_available():
+        device = f'{torch.cuda.get_device_name()} (CUDA {torch.version.cuda})'
+    else:
+        device = f'CPU with {torch.get_num_threads()} threads; no CUDA device'
+    yield Finding('device', 'ok', device)
+
+
+def probe_spconv() -> Iterator[Finding]:
+    """A sparse convolution on the CPU, forward and backward, against the dense one."""
+    import torch
+
+    # The module alone: importing the whole plugin is another check, and takes its time.
+    spec = importlib.util.spec_from_file_location('spconv_cpu', SPCONV_ON_CPU)
+    spconv_cpu = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(spconv_cpu)
+    spconv_cpu.enable_spconv_on_cpu()
+    import spconv.pytorch as spconv
+    torch.manual_seed(0)
+    conv = spconv.SubMConv3d(2, 3, 3, bias=False, algo=spconv.ConvAlgo.Native)
+    cells = torch.stack(torch.meshgrid(*[torch.arange(4)] * 3, indexing='ij'), -1).reshape(-1, 3)
+    indices = torch.cat([torch.zeros(len(cells), 1), cells], dim=1).int()
+    features = torch.randn(len(cells), 2, requires_grad=True)
+    sparse = conv(spconv.SparseConvTensor(features, indices, [4, 4, 4], 1)).dense()
+    dense_in = features.reshape(4, 4, 4, 2).permute(3, 0, 1, 2)[None]
+    weight = conv.weight.permute(0, 4, 1, 2, 3)
+    dense = torch.nn.functional.conv3d(dense_in, weight, padding=1)
+    weighting = torch.randn_like(dense)
+    grads = [torch.autograd.grad((out * weighting).sum(), features, retain_graph=True)[0]
+             for out in (sparse, dense)]
+    error = max((sparse - dense).abs().max().item(), (grads[0] - grads[1]).abs().max().item())
+    if error > 1e-4:
+        yield Finding('sparse convolution', 'problem', f'differs from dense by {error:.2g}',
+                      REINSTALL)
+    else:
+        yield Finding('sparse convolution', 'ok',
+                      f'forward and backward agree with the dense one to {error:.0e}')
+
+
+def probe_data() -> Iterator[Finding]:
+    """The devkit and the ray caster."""
+    import embreex
+    import nuscenes.nuscenes
+    import trimesh
+    names = [module.__name__ for module in (nuscenes.nuscenes, embreex, trimesh)]
+    yield Finding('devkit, ray caster', 'ok', f'import {", ".join(names)}')
+
+
+def probe_plugin() -> Iterator[Finding]:
+    """This project's own packages: all modules of the detector are registered."""
+    import data_converters
+    import geminifusion3d.registered
+    names = [module.__name__ for module in (geminifusion3d.registered, data_converters)]
+    yield Finding('plugin', 'ok', f'import {", ".join(names)}')
+
+
+def start_probe(name: str) -> 'subprocess.Popen[str]':
+    """Starts one slow check in its own process."""
+    return subprocess.Popen([sys.executable, '-W', 'ignore', __file__, '--probe', name], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def finish_probe(name: str, process: 'subprocess.Popen[str]') -> List[Finding]:
+    """Waits for a check; a crash or an exception becomes a finding."""
+    stdout, stderr = process.communicate()
+    findings = [Finding(**json.loads(line)) for line in stdout.splitlines() if line[:1] == '{']
+    if process.returncode != 0:
+        last_line = (stderr.strip().splitlines() or ['no message'])[-1]
+        how = f'was killed by signal {-process.returncode}' if process.returncode < 0 else 'failed'
+        findings.append(Finding(f'{name} check', 'problem', f'{how}: {last_line}', REINSTALL))
+    return findings
+
+
+def check_all(probes: Sequence[str] = PROBES) -> List[Finding]:
+    """Runs every check; the order of the findings does not depend on timing."""
+    processes = {name: start_probe(name) for name in probes}
+    findings = [check_python(), *check_versions(REPO / 'requirements'), check_disk(REPO)]
+    for name, process in processes.items():
+        findings += finish_probe(name, process)
+    return findings
+
+
+def show(findings: List[Finding]) -> None:
+    """Prints one line per finding and the remedy below a problem."""
+    for finding in findings:
+        print(f'{finding.state:>8}  {finding.name}: {finding.detail}')
+        if finding.remedy:
+            print(f'{"":>8}  -> {finding.remedy}')
+    problems = sum(finding.state == 'problem' for finding in findings)
+    print('environment: ' + (f'{problems} problem(s), see above' if problems else 'all well'))
+
+
+def main() -> int:
+    """Returns 0 where everything works, 1 where something does not."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--json', action='store_true', help='print the findings as JSON')
+    parser.add_argument('--quick', action='store_true',
+                        help='leave out the import of the whole plugin')
+    parser.add_argument('--probe', choices=PROBES, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.probe:
+        for finding in globals()[f'probe_{args.probe}']():
+            print(json.dumps(asdict(finding)))
+        return 0
+    findings = check_all(PROBES[:-1] if args.quick else PROBES)
+    if args.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        show(findings)
+    return int(any(finding.state == 'problem' for finding in findings))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""The ground-truth database: info file and sweeps -> the points of every annotated object, by class.
+
+Scenes are cut out in parallel, each into a file that a repeated run finds; then all are joined in the
+order of the info file, so that the bytes do not depend on the number of workers. Points are read by
+the transform that reads them in training. Differences from the host's `create_gt_database.py`: boxes
+without LiDAR points and void objects are left out, boxes have one origin throughout, all objects of a
+class share one file, nothing is pickled.
+"""
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+
+from ..atomic import atomic_write
+from ..nuscenes_facts import CLASS_NAMES
+from ..errors import UserError
+from ..folder_lock import locked_folder
+from ..geometry.boxes import points_in_boxes
+from ..sensors import GeminiLoadPoints, GeminiNuScenesDataset
+from ..sensors.object_database import FORMAT, POINT_COLUMNS
+
+from .join_objects import Objects, join_objects, write_part
+from .parallel import map_with_progress
+
+
+class _Source(NamedTuple):
+    """What every worker reads from and where it writes to."""
+
+    dataset: GeminiNuScenesDataset
+    load_points: GeminiLoadPoints
+    parts_dir: Path
+
+
+def build_gt_database(info_file: Path, root: Path, out_dir: Path, *, sweeps_num: int = 9,
+                      workers: int = 1) -> Path:
+    """Writes `gt_database_<split>`, unless it is there and made from the same info file and sweeps.
+
+    Args:
+        info_file: of the split to learn from.
+        root: the dataset's root.
+        out_dir: where the database goes.
+        sweeps_num: how many sweeps before each keyframe; as many as the recipe reads.
+        workers: number of processes.
+
+    Returns:
+        The database's folder.
+
+    Raises:
+        UserError: if the info file or a sweep cannot be used, or the disk is full; finished scenes
+            are kept for the next run.
+    """
+    # Lazy, or the host prints a table of the boxes to evaluate, of which there are none here.
+    dataset = GeminiNuScenesDataset(
+        data_root=str(root), ann_file=str(info_file.resolve()), pipeline=[], test_mode=True,
+        load_eval_anns=False, modality=dict(use_camera=False, use_lidar=True), lazy_init=True)
+    dataset.full_init()
+    load_points = GeminiLoadPoints(sweeps_num=sweeps_num)
+    metainfo = _metainfo(dataset, load_points, info_file)
+    folder = out_dir / f'gt_database_{metainfo["split"]}'
+    if _is_up_to_date(folder, metainfo):
+        return folder
+    parts_dir = out_dir / f'.{folder.name}.parts'
+    with locked_folder(out_dir):
+        try:
+            parts = _cut_scenes(_Source(dataset, load_points, parts_dir), metainfo['source'], workers)
+            join_objects(parts, folder, metainfo)
+        except OSError as error:
+            raise UserError(f'cannot write the ground-truth database to {folder} ({error.strerror}); '
+                            'make room or give another --out-dir; the same command goes on'
+                            ) from error
+        shutil.rmtree(parts_dir)
+    return folder
+
+
+def _metainfo(dataset: GeminiNuScenesDataset, load_points: GeminiLoadPoints, info_file: Path
+              ) -> Dict[str, object]:
+    """What the database is made from; `source` is a digest of it."""
+    if not re.fullmatch(r'[\w.-]+', str(dataset.metainfo['split'])):
+        raise UserError(f'{info_file} names the split {dataset.metainfo["split"]!r}; expected letters, '
+                        'digits, dots and dashes; convert the dataset again')
+    settings = dict(format=FORMAT, **{key: dataset.metainfo[key] for key in ('dataset', 'version', 'split')},
+                    sweeps_num=load_points.sweeps_num, remove_close_m=load_points.remove_close_m)
+    digest = hashlib.sha256(info_file.read_bytes() + json.dumps(settings).encode()).hexdigest()
+    return {**settings, 'source': digest}
+
+
+def _is_up_to_date(folder: Path, metainfo: Dict[str, object]) -> bool:
+    try:
+        return json.loads((folder / 'database.json').read_text())['source'] == metainfo['source']
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _cut_scenes(source: _Source, digest: str, workers: int) -> List[Path]:
+    """Cuts out every scene that no earlier run finished; returns one file a scene, in order."""
+    scenes: Dict[str, List[int]] = {}
+    for index in range(len(source.dataset)):
+        scenes.setdefault(source.dataset.get_data_info(index)['scene_token'], []).append(index)
+    parts = [source.parts_dir / f'{digest[:16]}-{token}.objects' for token in scenes]
+    source.parts_dir.mkdir(exist_ok=True)
+    for leftover in set(source.parts_dir.iterdir()) - set(parts):
+        leftover.unlink()
+    tasks = [(indices, part) for indices, part in zip(scenes.values(), parts) if not part.exists()]
+    for _ in map_with_progress(_cut_scene, tasks, shared=source, workers=workers,
+                               description='scenes of the ground-truth database'):
+        pass
+    return parts
+
+
+def _cut_scene(source: _Source, task: Tuple[Sequence[int], Path]) -> None:
+    """Worker: one scene's objects, by class, then in the order of keyframes and annotations."""
+    indices, part = task
+    cut = [_cut_keyframe(source, index) for index in indices]
+    boxes, labels = (np.concatenate(arrays) for arrays in list(zip(*cut))[:2])
+    clouds = [cloud for _, _, clouds in cut for cloud in clouds]
+    by_class = np.argsort(labels, kind='stable')
+    empty = np.zeros((0, POINT_COLUMNS), np.float32)
+    objects = Objects(
+        boxes=boxes[by_class], labels=labels[by_class],
+        num_points=np.array([len(clouds[index]) for index in by_class], dtype=np.int64),
+        points=np.concatenate([empty, *(clouds[index] for index in by_class)]))
+    with atomic_write(part) as unfinished, unfinished.open('wb') as file:
+        write_part(file, objects)
+
+
+def _cut_keyframe(source: _Source, index: int) -> Tuple[np.ndarray, np.ndarray, List[np.ndarray]]:
+    """Returns boxes (N, 9), labels (N,) and the points of each object that the LiDAR saw."""
+    info = source.dataset.get_data_info(index)
+    seen = [instance for instance in info['instances'] if instance['num_lidar_pts'] > 0]
+    annotations = source.dataset.parse_ann_info({**info, 'instances': seen})
+    boxes, labels = annotations['gt_bboxes_3d'].numpy(), annotations['gt_labels_3d']
+    points = source.load_points.transform(info)['points'].tensor.numpy()
+    clouds = [points[inside] for inside in points_in_boxes(points[:, :3], boxes)]
+    is_filled = np.array([len(cloud) > 0 for cloud in clouds], dtype=bool)
+    return boxes[is_filled], labels[is_filled], [cloud for cloud in clouds if len(cloud)]
+
+
+def training_split(info_files: Dict[str, Path]) -> str:
+    """Returns the split to learn from among those that were converted.
+
+    Args:
+        info_files: by split.
+
+    Raises:
+        UserError: if it is not clear which.
+    """
+    found = [split for split in ('train', 'mini_train') if split in info_files]
+    found = found or (list(info_files) if len(info_files) == 1 else [])
+    if len(found) != 1:
+        raise UserError(f'converted {", ".join(info_files)}: which split is the ground-truth database '
+                        'to be made of? name it with --with-gt-database SPLIT')
+    return found[0]
+
+
+def count_objects(folder: Path) -> str:
+    """Returns the numbers of objects as one line for people."""
+    counts = json.loads((folder / 'database.json').read_text())['num_objects']
+    return ', '.join(f'{counts[name]} {name}' for name in CLASS_NAMES)

@@ -1,0 +1,61 @@
+"""The facts of nuScenes: detection classes, sensor channels, attributes. Nobody else writes them down.
+
+The speed rule of the attributes is the one of mmdet3d's NuScenesMetric; the devkit itself defines only
+which attributes exist.
+"""
+from typing import Dict, Tuple
+
+# The ten detection classes, in the order of mmdet3d's CenterPoint and BEVFusion.
+CLASS_NAMES: Tuple[str, ...] = (
+    'car', 'truck', 'construction_vehicle', 'bus', 'trailer', 'barrier', 'motorcycle', 'bicycle',
+    'pedestrian', 'traffic_cone')
+
+# The order of the cameras in every image tensor.
+CAMERA_NAMES: Tuple[str, ...] = ('CAM_FRONT', 'CAM_FRONT_RIGHT', 'CAM_FRONT_LEFT', 'CAM_BACK',
+                                 'CAM_BACK_LEFT', 'CAM_BACK_RIGHT')
+LIDAR_NAME = 'LIDAR_TOP'
+
+MOVING_SPEED_MPS = 0.2
+
+_VEHICLE = ('vehicle.moving', 'vehicle.parked', 'vehicle.stopped')
+_CYCLE = ('cycle.with_rider', 'cycle.without_rider')
+_PEDESTRIAN = ('pedestrian.moving', 'pedestrian.standing', 'pedestrian.sitting_lying_down')
+
+# A class with valid attributes must carry exactly one of them; the others carry ''.
+VALID_ATTRIBUTES: Dict[str, Tuple[str, ...]] = {
+    'car': _VEHICLE,
+    'truck': _VEHICLE,
+    'construction_vehicle': _VEHICLE,
+    'bus': _VEHICLE,
+    'trailer': _VEHICLE,
+    'barrier': ('', ),
+    'motorcycle': _CYCLE,
+    'bicycle': _CYCLE,
+    'pedestrian': _PEDESTRIAN,
+    'traffic_cone': ('', ),
+}
+
+# (moving, not moving): a bus that stands has most often stopped in traffic, a car is parked.
+_BY_SPEED: Dict[str, Tuple[str, str]] = {
+    'car': ('vehicle.moving', 'vehicle.parked'),
+    'truck': ('vehicle.moving', 'vehicle.parked'),
+    'construction_vehicle': ('vehicle.moving', 'vehicle.parked'),
+    'bus': ('vehicle.moving', 'vehicle.stopped'),
+    'trailer': ('vehicle.moving', 'vehicle.parked'),
+    'barrier': ('', ''),
+    'motorcycle': ('cycle.with_rider', 'cycle.without_rider'),
+    'bicycle': ('cycle.with_rider', 'cycle.without_rider'),
+    'pedestrian': ('pedestrian.moving', 'pedestrian.standing'),
+    'traffic_cone': ('', ''),
+}
+
+
+def attribute_by_speed(class_name: str, speed_mps: float) -> str:
+    """Returns the attribute of a box of this class that moves at this speed over ground.
+
+    Args:
+        class_name: one of the ten detection classes.
+        speed_mps: length of the horizontal velocity.
+    """
+    moving, standing = _BY_SPEED[class_name]
+    return moving if speed_mps > MOVING_SPEED_MPS else standing

@@ -1,0 +1,127 @@
+"""From a config to an export: which split, which declaration, which files."""
+import json
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Dict
+
+import pytest
+from ten_objects import META, TRAIN_TOKEN, VAL_TOKENS, VERSION, write_infos
+
+from geminifusion3d.errors import UserError
+from geminifusion3d.commands.export import (check_declaration, file_names, plan_export, read_predictions, write_submission)
+from geminifusion3d.submission.submission import Submission
+
+
+@pytest.fixture
+def config(tmp_path: Path, tiny_root: Path) -> str:
+    """A config whose dataset has info files of mini_train and mini_val."""
+    write_infos(tmp_path / 'nuscenes_infos_mini_val.pkl')
+    write_infos(tmp_path / 'nuscenes_infos_mini_train.pkl', split='mini_train',
+                tokens=[TRAIN_TOKEN])
+    path = tmp_path / 'config.py'
+    path.write_text(f'modality = {META}\ntest_dataloader = dict(dataset=dict(\n'
+                    f'    data_root={str(tiny_root)!r},\n'
+                    f'    ann_file={str(tmp_path / "nuscenes_infos_mini_val.pkl")!r}))\n')
+    return str(path)
+
+
+@pytest.mark.parametrize('split, resolved', [
+    ('val', 'mini_val'), ('mini_val', 'mini_val'), ('train', 'mini_train'),
+    ('mini_train', 'mini_train')])
+def test_short_names_mean_the_splits_of_the_configs_version(
+        config: str, split: str, resolved: str) -> None:
+    plan = plan_export(config=config, split=split)
+    assert (plan.infos.split, plan.meta) == (resolved, META)
+
+
+def test_a_split_that_was_not_converted_is_named(config: str) -> None:
+    with pytest.raises(UserError, match="'test' has no info file .*nuscenes_infos_test.pkl"):
+        plan_export(config=config, split='test')
+
+
+def test_a_config_without_all_flags_is_refused(config: str) -> None:
+    text = Path(config).read_text()
+    Path(config).write_text(text.replace("'use_map': False, ", ''))
+    with pytest.raises(UserError, match='expected a dict of the five flags'):
+        plan_export(config=config, split='val')
+
+
+def test_a_model_that_reads_other_sensors_than_declared_is_refused() -> None:
+    camera_only = SimpleNamespace(modalities={'use_camera': True, 'use_lidar': False})
+    with pytest.raises(UserError, match='the model reads .*use_lidar.: False'):
+        check_declaration(META, camera_only)
+    check_declaration({**META, 'use_lidar': False}, camera_only)
+
+
+def test_predictions_of_another_declaration_or_split_are_refused(
+        config: str, tmp_path: Path, perfect: Dict[str, Any]) -> None:
+    path = tmp_path / 'predictions.json'
+    Submission(**perfect).to_json(path)
+    assert read_predictions(plan_export(config=config, split='val'), path).meta == META
+    with pytest.raises(UserError, match='results for 2 samples, expected the 1 of the split'):
+        read_predictions(plan_export(config=config, split='train'), path)
+    Submission(meta={**META, 'use_external': True}, results=perfect['results']).to_json(path)
+    with pytest.raises(UserError, match="declares .*'use_external': True}, the config"):
+        read_predictions(plan_export(config=config, split='val'), path)
+
+
+def test_both_files_are_written_and_nothing_else(tmp_path: Path, perfect: Dict[str, Any]) -> None:
+    paths = write_submission(Submission(**perfect), tmp_path / 'out')
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
+        'results_nusc.json', 'results_nusc.zip']
+    assert json.loads(paths['json'].read_text()) == perfect
+
+
+def test_names_of_the_files_can_be_chosen(tmp_path: Path, perfect: Dict[str, Any]) -> None:
+    paths = write_submission(Submission(**perfect), tmp_path, json_name='team.json', zip_name='year.zip')
+    assert [path.name for path in paths.values()] == ['team.json', 'year.zip']
+    assert zipfile.ZipFile(paths['zip']).namelist() == ['team.json']
+    assert file_names('team.json', None) == {'json': 'team.json', 'zip': 'team.zip'}
+
+
+@pytest.mark.parametrize('json_name, zip_name', [
+    ('results', None), ('a/results.json', None), ('../results.json', None), ('provenance.json', None),
+    ('results.zip', None), ('results.json', 'results'), ('results.json', 'elsewhere/../results.zip')])
+def test_names_that_are_no_names_of_such_files_are_refused(json_name: str, zip_name: str) -> None:
+    with pytest.raises(UserError, match='expected a file name that ends with'):
+        file_names(json_name, zip_name)
+
+
+def test_what_the_user_says_about_external_data_is_declared(
+        config: str, tmp_path: Path, perfect: Dict[str, Any]) -> None:
+    plan = plan_export(config=config, split='val', external_data='maps of my own')
+    assert plan.meta == {**META, 'use_external': True}
+    assert plan.facts['external_data'] == {'used': True, 'reason': 'maps of my own'}
+    Submission(**perfect).to_json(tmp_path / 'predictions.json')
+    submission = read_predictions(plan, tmp_path / 'predictions.json')
+    assert dict(submission.meta) == plan.meta
+    assert submission.results == Submission(**perfect).results
+
+
+def test_a_config_that_starts_from_foreign_boxes_must_say_so(config: str) -> None:
+    with open(config, 'a') as file:
+        file.write("load_from = 'mask_rcnn_coco.pth'\n")
+    with pytest.raises(UserError, match='add --external-data'):
+        plan_export(config=config, split='val')
+    assert plan_export(config=config, split='val', external_data='COCO').meta['use_external']
+
+
+def test_an_ensemble_may_have_used_more_than_the_config_and_not_less(
+        config: str, tmp_path: Path, perfect: Dict[str, Any]) -> None:
+    plan, path = plan_export(config=config, split='val'), tmp_path / 'predictions.json'
+    more, less = {**META, 'use_radar': True}, {**META, 'use_radar': True, 'use_camera': False}
+    Submission(meta=more, results=perfect['results']).to_json(path)
+    assert dict(read_predictions(plan, path, is_ensemble=True).meta) == more
+    with pytest.raises(UserError, match='give the config that the predictions were made with'):
+        read_predictions(plan, path)
+    Submission(meta=less, results=perfect['results']).to_json(path)
+    with pytest.raises(UserError, match='give the config that the predictions were made with'):
+        read_predictions(plan, path, is_ensemble=True)
+
+
+def test_the_plan_knows_config_data_and_samples(config: str) -> None:
+    plan = plan_export(config=config, split='val')
+    assert (plan.facts['version'], plan.facts['split']) == (VERSION, 'mini_val')
+    assert set(plan.samples.ego_xy_global_m) == set(VAL_TOKENS)
+    assert plan.facts['config']['path'] == config and plan.facts['past_lidar_sweeps'] is None

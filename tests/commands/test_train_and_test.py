@@ -1,0 +1,79 @@
+"""The commands end as users expect: one sentence for a mistake, a way to go on after Ctrl-C."""
+from pathlib import Path
+
+import pytest
+from toy_training import run_train, write_config
+
+from geminifusion3d.commands.train_and_test import parse_train_arguments, train_config
+from geminifusion3d.errors import UserError
+
+
+@pytest.mark.parametrize('extra, message', [
+    ("model['type'] = 'ToyModle'\n",
+     "type='ToyModle' is no registered model: did you mean ToyModel"),
+    ("model['depth'] = 3\n", "ToyModel got an unexpected keyword argument 'depth'"),
+    ("del model['width']\n", "ToyModel missing 1 required keyword-only argument: 'width'"),
+    ("train_dataloader['dataset']['type'] = 'Nowhere'\n",
+     "type='Nowhere' is no registered dataset: correct the name"),
+    ("train_dataloader['dataset']['ann_file'] = 'gone.pkl'\n",
+     'info file gone.pkl does not exist'),
+    ("del optim_wrapper\n", 'has no optim_wrapper')])
+def test_a_mistake_in_the_config_is_one_sentence(tmp_path: Path, extra: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as refusal:
+        run_train(write_config(tmp_path, extra=extra), tmp_path / 'run')
+    assert '\n' not in str(refusal.value)
+
+
+def test_an_error_of_the_model_keeps_its_traceback(tmp_path: Path) -> None:
+    config = write_config(tmp_path, extra="train_dataloader['dataset']['length'] = 'many'\n")
+    with pytest.raises(TypeError):
+        run_train(config, tmp_path / 'run')
+
+
+def test_ctrl_c_says_how_to_go_on_and_exits_with_130(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
+    config = write_config(
+        tmp_path, extra="custom_hooks.append(dict(type='ToyInterruptHook', at_iter=6))\n")
+    monkeypatch.setattr('sys.argv', ['tools/train.py', str(config)])
+    assert run_train(config, tmp_path / 'run') == 130
+    told = capfd.readouterr().err
+    assert f'python tools/train.py {config} --resume auto' in told
+
+
+def test_ctrl_c_of_a_resumed_run_names_resume_once(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
+    config = write_config(
+        tmp_path, extra="custom_hooks.append(dict(type='ToyInterruptHook', at_iter=6))\n")
+    monkeypatch.setattr('sys.argv', ['tools/train.py', str(config), '--resume', 'auto', '--amp', 'bf16'])
+    run_train(config, tmp_path / 'run', '--resume', 'auto')
+    assert capfd.readouterr().err.endswith(f'{config} --amp bf16 --resume auto\n')
+
+
+def arguments_of(config: Path, *more: str) -> object:
+    """Parses a training command line."""
+    return parse_train_arguments([str(config), *more])
+
+
+def test_arguments_reach_the_config(tmp_path: Path) -> None:
+    extra = 'auto_scale_lr = dict(enable=False, base_batch_size=4)\n'
+    config = write_config(tmp_path, extra=extra)
+    cfg = train_config(arguments_of(config, '--amp', 'fp16', '--auto-scale-lr', '--resume'))
+    assert cfg.optim_wrapper.type == 'GeminiOptimWrapper'
+    assert cfg.optim_wrapper.precision == 'fp16'
+    assert cfg.auto_scale_lr.enable
+    assert cfg.resume and cfg.load_from is None
+    assert cfg.work_dir == 'work_dirs/toy4'
+
+
+@pytest.mark.parametrize('more, message', [
+    (['--auto-scale-lr'], 'base_batch_size=N'),
+    (['--resume', 'gone.pth'], 'checkpoint gone.pth does not exist'),
+    (['--amp', 'bf16', '--cfg-options', 'optim_wrapper.type=Other'], 'got Other')])
+def test_arguments_that_cannot_work_are_named(tmp_path: Path, more: list, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        train_config(arguments_of(write_config(tmp_path), *more))
+
+
+def test_an_override_without_a_value_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match='KEY=VALUE'):
+        arguments_of(write_config(tmp_path), '--cfg-options', 'train_cfg.max_epochs')

@@ -1,0 +1,44 @@
+"""The README's tables of the fusion benchmark: ratios, slopes and charts of known rows."""
+from gemini_lab.benchmark.fusers import OURS, PRODUCTS, REFERENCE, WHOLE
+from gemini_lab.benchmark.fusion_tables import chart_files, fusion_markdown, growth_slope
+from gemini_lab.benchmark.rows import Row
+
+# Name, seconds at 32,400 cells, power by which they grow.
+CONTESTANTS = ((OURS, 1.0, 1), (REFERENCE, 2.5, 1), (PRODUCTS, 0.8, 1), (WHOLE, 1.0, 2))
+
+
+def make_rows():
+    """Returns rows of two sizes: ours linear, attention to the whole map quadratic."""
+    rows = []
+    for mode, factor in (('inference', 1.0), ('training step', 3.0)):
+        for cells in (1000, 32400):
+            for name, share, power in CONTESTANTS:
+                if name == WHOLE and cells > 1000:
+                    continue
+                rows.append(Row(
+                    name=name, device='cpu', dtype='float32', shape=f'{cells} x 128', mode=mode, spread=0.0,
+                    median_s=factor * share * (cells / 32400) ** power, peak_bytes=int(1e6 * share), macs=10,
+                    facts=dict(cells=cells, channels=128)))
+    return rows
+
+
+def test_the_sentence_compares_with_the_formula_and_the_products():
+    text = fusion_markdown(make_rows())
+    assert ('inference 2.5 times as fast as the reference formula with 40% of its memory, 1.25 times the '
+            'time of its matrix products alone') in text
+    assert 'training step 2.5 times as fast' in text
+    assert 'docs/benchmark-fusion-128.svg' in text
+
+
+def test_slopes_are_those_of_the_rows_and_what_was_left_out_is_a_dash():
+    rows = make_rows()
+    assert round(growth_slope(rows, OURS, 'inference'), 6) == 1
+    assert growth_slope(rows, WHOLE, 'inference') is None
+    growth = next(line for line in fusion_markdown(rows).splitlines() if line.startswith(f'| {WHOLE} | 953'))
+    assert growth.split('|')[3].strip() == '–'
+
+
+def test_there_is_a_chart_for_each_number_of_channels():
+    charts = chart_files(make_rows())
+    assert list(charts) == ['benchmark-fusion-128.svg']
+    assert charts['benchmark-fusion-128.svg'].count('<polyline') == 4

@@ -1,0 +1,60 @@
+"""The comparison's tool writes table, plot and runs from kept results, and refuses what it cannot do."""
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[3]
+FACTS = dict(train_keyframes=200, train_scenes=40, val_keyframes=40, val_scenes=8, steps=1200)
+
+
+def run_tool(*arguments):
+    """Calls the tool and returns its process."""
+    return subprocess.run([sys.executable, 'tools/compare.py', *map(str, arguments)], cwd=REPO, text=True,
+                          capture_output=True)
+
+
+@pytest.fixture
+def places(tmp_path):
+    """A README with the block, a docs folder with two runs, and an empty work directory."""
+    readme, docs = tmp_path / 'README.md', tmp_path / 'docs'
+    readme.write_text('# Title\n<!-- compare:start -->\n<!-- compare:end -->\nend\n')
+    docs.mkdir()
+    runs = [dict(variant='lidar', seed=seed, scores=dict(all=dict(mAP=mAP, NDS=0.2)), step_s=0.1,
+                 processor='a processor',
+                 costs=[dict(stage='bbox_head', parameters=1000, multiply_adds=2000)])
+            for seed, mAP in enumerate((0.1, 0.3))]
+    (docs / 'compare.json').write_text(json.dumps(dict(facts=FACTS, runs=runs)))
+    return ['--readme', readme, '--docs', docs, '--work-dir', tmp_path / 'work']
+
+
+def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(places):
+    readme, docs = places[1], places[3]
+    written = []
+    for _ in range(2):
+        ended = run_tool('--render-only', *places)
+        assert ended.returncode == 0, ended.stderr
+        written.append([file.read_bytes() for file in (readme, docs / 'compare.json', docs / 'compare.svg')])
+    assert written[0] == written[1]
+    text = readme.read_text()
+    # (0.1 + 0.3) / 2, and sqrt(0.02).
+    assert '| LiDAR only | 2 | 0.200 ± 0.141 |' in text and '1200 steps' in text
+    assert 'one thread of a processor. Every single run' in text
+    assert text.startswith('# Title\n') and text.endswith('<!-- compare:end -->\nend\n')
+
+
+@pytest.mark.parametrize('arguments, told', [
+    (['--jobs', 0], 'got --jobs 0, expected 1 or more'),
+    (['--only', 'nothing'], 'no model of the comparison is called nothing')])
+def test_a_mistake_ends_in_one_line(places, arguments, told):
+    ended = run_tool(*arguments, *places)
+    assert ended.returncode == 2
+    assert told in ended.stderr and ended.stderr.count('\n') == 1
+
+
+def test_nothing_to_render_is_told(places):
+    (places[3] / 'compare.json').unlink()
+    ended = run_tool('--render-only', *places)
+    assert ended.returncode == 2 and 'train first' in ended.stderr

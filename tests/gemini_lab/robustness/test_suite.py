@@ -1,0 +1,86 @@
+"""The suite with an evaluator that knows its scores: what is run, and what the three reports say."""
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from gemini_lab.robustness.conditions import ScoreBook
+from gemini_lab.robustness.robustness_report import RobustnessReport
+from gemini_lab.robustness.suite import run_suite, suite_conditions, write_report
+from gemini_lab.corruptions.catalogue import CORRUPTIONS
+
+DEMO = Path(__file__).resolve().parents[3] / 'configs' / 'demo'
+ALL, LEVELS = list(CORRUPTIONS), [1, 2, 3]
+
+
+def recipe(sensors: str = 'lidar-cam') -> Config:
+    return Config.fromfile(DEMO / f'geminifusion3d_tiny_{sensors}_synthetic-mini.py')
+
+
+def evaluate(cfg: Config, folder: Path) -> dict:
+    """Severity s keeps 1 - 0.1 s of the NDS and 1 - 0.2 s of the mAP, whatever the corruption."""
+    step = cfg.test_dataloader.dataset.pipeline[0]
+    severity = step.get('severity', 0)
+    assert folder.name == (f'{step["corruption"]}-{severity}' if severity else 'clean')
+    return dict(mAP=0.4 * (1 - 0.2 * severity), NDS=0.5 * (1 - 0.1 * severity))
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> RobustnessReport:
+    book = ScoreBook(path=tmp_path / 'scores.json', identity={})
+    return run_suite(recipe(), book, evaluate, corruptions=ALL, severities=LEVELS, say=str)
+
+
+def test_the_clean_evaluation_comes_first_then_each_corruption_at_each_severity():
+    names = [one.name for one in suite_conditions(recipe(), ALL, LEVELS)]
+    assert len(names) == 31
+    assert names[:4] == ['clean', 'beamsreducing-1', 'beamsreducing-2', 'beamsreducing-3']
+
+
+def test_resistance_follows_from_the_scores(report):
+    assert report.of('NDS').mean == pytest.approx(0.8) and report.of('mAP').mean == pytest.approx(0.6)
+    content = report.to_json()
+    assert content['is_whole'] and content['clean'] == dict(mAP=0.4, NDS=0.5)
+    assert content['scores']['fog']['2'] == dict(mAP=pytest.approx(0.24), NDS=pytest.approx(0.4))
+    assert content['resistance']['NDS']['RA']['snow'] == pytest.approx(0.8)
+
+
+def test_the_terminal_shows_a_line_a_corruption(report):
+    lines = report.to_terminal().splitlines()
+    assert len(lines) == 13
+    fog = next(line for line in lines if line.startswith('Fog'))
+    assert fog.split() == ['Fog', '0.600', '0.800', '0.320', '0.240', '0.160', '0.450', '0.400', '0.350']
+    assert lines[-1].split() == ['mean', '(mRA)', '0.600', '0.800']
+
+
+def test_the_model_stands_beside_the_published_ones_with_a_warning(report, tmp_path):
+    write_report(report, tmp_path, 'ours')
+    text = (tmp_path / 'robustness.md').read_text()
+    assert '| **ours** | 0.500 | 0.800 | 0.800 |' in text
+    assert '| BEVFusion | 0.714 | 0.830 | 0.676 |' in text
+    assert 'cannot be compared' in text
+    assert json.loads((tmp_path / 'robustness.json').read_text())['resistance']['NDS']['mRA']
+
+
+def test_a_part_of_the_suite_says_so_and_claims_no_mean(tmp_path):
+    book = ScoreBook(path=tmp_path / 'scores.json', identity={})
+    part = run_suite(recipe(), book, evaluate, corruptions=['fog'], severities=[1, 3], say=str)
+    assert not part.is_whole
+    assert 'mRA over 1 of 10 corruptions at severities 1, 3: not the published mean' in part.to_terminal()
+    assert '| **ours** | 0.500 | – | – | – | – | 0.800 |' in part.to_markdown('ours')
+
+
+def test_corruptions_of_a_sensor_that_is_not_read_leave_the_clean_score(tmp_path):
+    book = ScoreBook(path=tmp_path / 'scores.json', identity={})
+    lidar = run_suite(recipe('lidar'), book, evaluate, corruptions=['dark', 'fog'], severities=[3], say=str)
+    assert lidar.of('NDS').by_corruption == {'dark': 1.0, 'fog': pytest.approx(0.7)}
+    assert 'the recipe does not read the sensor: Darkness' in lidar.to_terminal()
+
+
+def test_a_model_that_finds_nothing_has_dashes(tmp_path):
+    scores = {name: dict(mAP=0.0, NDS=0.0) for name in ('clean', 'fog-1')}
+    nothing = RobustnessReport(scores, ['fog'], [1])
+    write_report(nothing, tmp_path, 'ours')
+    assert json.loads((tmp_path / 'robustness.json').read_text())['resistance']['mAP']['mRA'] is None
+    assert '–' in nothing.to_terminal()

@@ -1,0 +1,180 @@
+"""A generated dataset opens in the devkit, is consistent, and survives kills and mistakes."""
+import hashlib
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from nuscenes.eval.common.loaders import add_center_dist, filter_eval_boxes, load_gt
+from nuscenes.eval.detection.config import config_factory
+from nuscenes.eval.detection.data_classes import DetectionBox
+from nuscenes.nuscenes import NuScenes
+from nuscenes.utils.data_classes import LidarPointCloud
+from nuscenes.utils.geometry_utils import points_in_box
+
+from gemini_lab.synthetic.generate import Request, generate
+from gemini_lab.synthetic.rig import CHANNELS
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
+from geminifusion3d.errors import UserError
+
+REPO = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope='module')
+def nusc(synthetic_root):
+    """The small world, opened by the devkit."""
+    return NuScenes('v1.0-mini', str(synthetic_root), verbose=False)
+
+
+def digests(root):
+    """Maps every visible file of a dataset to the digest of its bytes."""
+    return {str(path.relative_to(root)): hashlib.md5(path.read_bytes()).hexdigest()
+            for path in sorted(root.rglob('*'))
+            if path.is_file() and path.relative_to(root).parts[0] != '.synthetic'}
+
+
+def test_every_row_points_to_a_file_and_every_sample_has_all_sensors(nusc, synthetic_root):
+    assert len(nusc.scene) == 2 and len(nusc.sample) == 4 and len(nusc.category) == 23
+    for row in nusc.sample_data:
+        assert (synthetic_root / row['filename']).is_file()
+    for sample in nusc.sample:
+        assert sorted(sample['data']) == sorted(CHANNELS)
+        lidar = nusc.get('sample_data', sample['data']['LIDAR_TOP'])
+        assert lidar['timestamp'] == sample['timestamp']
+
+
+def test_chains_of_sweeps_run_from_the_first_to_the_last(nusc):
+    for scene in nusc.scene:
+        sample = nusc.get('sample', scene['first_sample_token'])
+        row = nusc.get('sample_data', sample['data']['LIDAR_TOP'])
+        assert row['prev'] == ''
+        times = [row['timestamp']]
+        while row['next']:
+            row = nusc.get('sample_data', row['next'])
+            times.append(row['timestamp'])
+        assert len(times) == 11 and times == sorted(times)
+
+
+def test_annotated_counts_are_the_points_that_the_devkit_finds(nusc, synthetic_root):
+    sample = nusc.sample[0]
+    path, boxes, _intrinsic = nusc.get_sample_data(sample['data']['LIDAR_TOP'])
+    points = LidarPointCloud.from_file(path).points[:3]
+    found = [int(points_in_box(box, points).sum()) for box in boxes]
+    noted = [nusc.get('sample_annotation', box.token)['num_lidar_pts'] for box in boxes]
+    assert sum(noted) > 500
+    # The devkit multiplies in another order: a point on the very edge may fall either side.
+    assert sum(abs(a - b) for a, b in zip(found, noted)) <= 3
+
+
+def test_orange_cones_are_where_their_boxes_project(nusc):
+    seen = 0
+    for sample in nusc.sample:
+        for channel in (name for name in CHANNELS if name.startswith('CAM')):
+            path, boxes, intrinsic = nusc.get_sample_data(sample['data'][channel])
+            image = cv2.imread(path)
+            for box in boxes:
+                row = nusc.get('sample_annotation', box.token)
+                if (box.name != 'movable_object.trafficcone' or row['visibility_token'] != '4'
+                        or not 3 < box.center[2] < 15):
+                    continue
+                u, v, depth = intrinsic @ (box.center + [0, 0.18 * box.wlh[2], 0])
+                u, v = int(u / depth), int(v / depth)
+                if 0 <= u < 1600 and 0 <= v < 900:
+                    blue, _green, red = (int(value) for value in image[v, u])
+                    seen += 1
+                    assert red > 2 * blue
+    assert seen >= 3
+
+
+@pytest.mark.parametrize('split', ['mini_train', 'mini_val'])
+def test_all_ten_classes_can_be_evaluated_in_both_splits(nusc, split):
+    boxes = add_center_dist(nusc, load_gt(nusc, split, DetectionBox))
+    boxes = filter_eval_boxes(nusc, boxes, config_factory('detection_cvpr_2019').class_range)
+    assert {box.detection_name for box in boxes.all} == set(CLASS_NAMES)
+    moving = [box for box in boxes.all if box.detection_name not in ('barrier', 'traffic_cone')]
+    assert all(box.attribute_name for box in moving)
+    assert np.isfinite([box.velocity for box in boxes.all]).any()
+
+
+def test_a_second_run_changes_nothing_and_other_arguments_are_refused(synthetic_root):
+    request = Request(synthetic_root, 'v1.0-mini', 2, 2, workers=1)
+    assert generate(request) is False
+    with pytest.raises(UserError, match='samples_per_scene=2, now samples_per_scene=3'):
+        generate(request._replace(samples_per_scene=3))
+    with pytest.raises(UserError, match='seed=0, now seed=5'):
+        generate(request._replace(seed=5, version='v1.0-test'))
+
+
+def test_a_foreign_dataset_is_left_alone(tmp_path):
+    (tmp_path / 'v1.0-mini').mkdir()
+    with pytest.raises(UserError, match='not written by this tool'):
+        generate(Request(tmp_path, 'v1.0-mini', 1, 2, workers=1))
+    assert [path.name for path in tmp_path.iterdir()] == ['v1.0-mini']
+
+
+def test_numbers_out_of_range_are_refused(tmp_path):
+    with pytest.raises(UserError, match='--samples-per-scene 41'):
+        generate(Request(tmp_path, 'v1.0-mini', 1, 41))
+    with pytest.raises(UserError, match='--workers 0'):
+        generate(Request(tmp_path, 'v1.0-mini', 1, 2, workers=0))
+
+
+def test_the_command_line_ends_a_mistake_in_one_line(tmp_path, monkeypatch, capsys):
+    tool = REPO / 'tools' / 'create_synthetic.py'
+    monkeypatch.setattr(sys, 'argv', [str(tool), '--out', str(tmp_path), '--version', 'v1.0-maxi'])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(tool), run_name='__main__')
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        'error: --version v1.0-maxi is unknown: expected one of v1.0-mini, v1.0-trainval, '
+        'v1.0-test']
+
+
+def test_a_full_disk_ends_in_one_sentence_and_no_dataset(tmp_path, monkeypatch):
+    def refuse(*_arguments):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr('gemini_lab.synthetic.scene_simulation._write', refuse)
+    with pytest.raises(UserError, match='No space left on device.*run the same command again'):
+        generate(Request(tmp_path, 'v1.0-mini', 1, 2, workers=1))
+    assert not (tmp_path / 'v1.0-mini').exists()
+
+
+def test_a_killed_run_is_no_dataset_and_the_next_one_ends_with_the_same_bytes(
+        synthetic_root, tmp_path):
+    command = [sys.executable, '-W', 'ignore', str(REPO / 'tools' / 'create_synthetic.py'),
+               '--out', str(tmp_path), '--version', 'v1.0-mini', '--scenes', '2',
+               '--samples-per-scene', '2', '--workers', '2']
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while not list(tmp_path.glob('samples/CAM_FRONT/*.jpg')) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    assert list(tmp_path.glob('samples/CAM_FRONT/*.jpg'))
+    assert not (tmp_path / 'v1.0-mini').exists()
+    generate(Request(tmp_path, 'v1.0-mini', 2, 2, workers=1))
+    assert digests(tmp_path) == digests(synthetic_root)
+
+
+def test_the_test_version_has_scenes_but_no_annotations(tmp_path):
+    generate(Request(tmp_path, 'v1.0-test', 1, 2, workers=1))
+    nusc = NuScenes('v1.0-test', str(tmp_path), verbose=False)
+    assert len(nusc.sample) == 2
+    assert nusc.instance == [] and nusc.sample_annotation == []
+    assert [scene['description'] for scene in nusc.scene] == ['']
+
+
+def test_tables_hold_only_official_fields(synthetic_root):
+    rows = json.loads((synthetic_root / 'v1.0-mini' / 'sample_annotation.json').read_text())
+    assert set(rows[0]) == {'token', 'sample_token', 'instance_token', 'visibility_token',
+                            'attribute_tokens', 'translation', 'size', 'rotation', 'prev', 'next',
+                            'num_lidar_pts', 'num_radar_pts'}
+    assert len(list((synthetic_root / 'v1.0-mini').glob('*.json'))) == 13
