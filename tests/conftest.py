@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import geminifusion3d
 from gemini_lab.synthetic.generate import Request, generate
+
+geminifusion3d.register()
 
 REPO = Path(__file__).resolve().parents[1]
 KEYFRAME_VARIABLE = 'GEMINIFUSION3D_KEYFRAME'
