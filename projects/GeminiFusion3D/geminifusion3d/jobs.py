@@ -1,7 +1,9 @@
-"""A chain of commands that can be killed anywhere: `tools/demo.py` runs the whole project with it.
+"""Long runs that can be killed anywhere and go on only if nothing that decides their result changed.
 
-A step is done when it ended well, its outputs are as it left them, and neither its command, nor
-the sources that it depends on, nor any step before it changed. Its state file says so.
+`identity` digests what a result depends on: settings, files, code. `Results` keeps the parts of a result
+in one JSON file as soon as each is there. `run_steps` runs a chain of commands: a step is done when it
+ended well, its outputs are as it left them, and neither its command, nor the sources that it depends on,
+nor any step before it changed; its state file says so.
 """
 import ctypes
 import fcntl
@@ -14,11 +16,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
-from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
+from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from .atomic import write_json
 from .errors import UserError
 
+# The code of the product, for `identity` and the sources of a step.
+PACKAGE = Path(__file__).resolve().parent
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.2
 REPORT_EVERY_S = 30.0
@@ -54,10 +58,76 @@ def hash_sources(sources: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+def identity(**parts: Any) -> Dict[str, str]:
+    """Digests what a result depends on, part by part, so that a message can name the part that changed.
+
+    Args:
+        parts: a file or folder (see `hash_sources`), a list of them, or content that JSON can carry.
+
+    Returns:
+        A SHA-256 by the name of the part.
+
+    Raises:
+        UserError: if a file is absent.
+    """
+    digests = {}
+    for name, part in parts.items():
+        paths = [part] if isinstance(part, Path) else part
+        if paths and isinstance(paths, (list, tuple)) and all(isinstance(path, Path) for path in paths):
+            absent = [path for path in paths if not path.exists()]
+            if absent:
+                raise UserError(f'{absent[0]} does not exist, and the {name} of this run is read from it')
+            digests[name] = hash_sources(paths)
+        else:
+            text = json.dumps(part, sort_keys=True, default=str)
+            digests[name] = hashlib.sha256(text.encode()).hexdigest()
+    return digests
+
+
+class Results:
+    """The parts of a long run's result in one JSON file, which is written whole after each of them.
+
+    Args:
+        path: the file.
+        identity: what the result depends on, see `identity`.
+        restart: forget what belongs to another identity instead of refusing to mix the two.
+
+    Attributes:
+        parts: what is there, by name.
+        is_fresh: whether nothing of this identity was there.
+
+    Raises:
+        UserError: if the file holds the result of something else, or is damaged.
+    """
+
+    def __init__(self, path: Path, identity: Dict[str, str], *, restart: bool = False) -> None:
+        self.path, self.identity = path, dict(identity)
+        content = read_state(path)
+        if path.is_file() and not all(isinstance(content.get(key), dict) for key in ('identity', 'parts')):
+            raise UserError(f'{path} holds no results of a long run; move it away or pass another folder')
+        differing = [name for name, value in self.identity.items()
+                     if content and content['identity'].get(name) != value]
+        if differing and not restart:
+            raise UserError(f'{path} holds the result of another {" and ".join(differing)}; pass another '
+                            '--work-dir, or --restart to forget it')
+        self.is_fresh = not content or bool(differing)
+        self.parts: Dict[str, Any] = {} if self.is_fresh else content['parts']
+
+    def keep(self, name: str, part: Any) -> None:
+        """Adds a part and writes the file."""
+        self.parts = {**self.parts, name: part}
+        write_json(self.path, dict(identity=self.identity, parts=self.parts), indent=2)
+
+    def once(self, name: str, work: Callable[[], Any]) -> Any:
+        """Returns a part, after `work` made it if it is not there."""
+        if name not in self.parts:
+            self.keep(name, work())
+        return self.parts[name]
+
+
 def fingerprint_step(step: Step, upstream: str) -> str:
     """Digests all that decides the step's result; `upstream` is the fingerprint before it."""
-    facts = [upstream, step.name, list(step.command), hash_sources(step.sources)]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return identity(step=[upstream, step.name, list(step.command), hash_sources(step.sources)])['step']
 
 
 def describe_outputs(outputs: Sequence[Path]) -> 'Dict[str, List[int]]':
@@ -121,7 +191,7 @@ def watch(process: 'subprocess.Popen[bytes]', step: Step, log_path: Path, screen
 
 
 def end_with_parent() -> None:
-    """Runs in a new command: on Linux, it ends when the chain is killed."""
+    """Makes this process end when the one that started it does, however that ends (on Linux)."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
