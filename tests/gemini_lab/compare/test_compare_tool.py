@@ -12,7 +12,7 @@ FACTS = dict(train_keyframes=200, train_scenes=40, val_keyframes=40, val_scenes=
 
 def run_tool(*arguments):
     """Calls the tool and returns its process."""
-    return subprocess.run([sys.executable, 'tools/compare.py', *map(str, arguments)], cwd=REPO, text=True,
+    return subprocess.run([sys.executable, '-m', 'gemini_lab.compare.command', *map(str, arguments)], cwd=REPO, text=True,
                           capture_output=True)
 
 
@@ -40,7 +40,7 @@ def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(places):
     assert written[0] == written[1]
     text = readme.read_text()
     # (0.1 + 0.3) / 2, and sqrt(0.02).
-    assert '| LiDAR only | 2 | 0.200 ± 0.141 |' in text and '1200 steps' in text
+    assert '| LiDAR-only baseline | 2 | 0.200 ± 0.141 |' in text and '1200 steps' in text
     assert 'one thread of a processor. Every single run' in text
     assert text.startswith('# Title\n') and text.endswith('<!-- compare:end -->\nend\n')
 

@@ -1,17 +1,27 @@
-"""What the evaluation tools measured, as tables of a Markdown file between comments of their names."""
+"""Writes what the evaluation tools measured into the tables of a Markdown file.
+
+Read, where it exists, below the work directory: breakdown.json, modalities/modalities.json,
+tta_gain/tta_gain.json, ensemble/ensemble_gain.json, robustness/robustness.json. Each fills the block of
+its name, between <!-- NAME:start --> and <!-- NAME:end -->.
+
+Example:
+    gemini3d evaluation-tables work_dirs/demo --into docs/evaluation.md --model demo
+"""
+import argparse
 import json
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from nuscenes.eval.detection.constants import TP_METRICS
 
+from geminifusion3d.cli import run_cli
 from geminifusion3d.errors import UserError
-from ..markdown_block import write_block
 from geminifusion3d.results.devkit_eval import ERROR_NAMES
 from ..analysis.prediction_file_gain import FUSED, METRICS
+from ..markdown_block import write_block
 from ..text_table import markdown_table, number
 from .modalities import MODALITY_HEADER, modality_cells
-from .robustness_report import RobustnessReport
+from .suite import RobustnessReport
 from .variants_gain import GAIN_HEADER, gain_cells
 
 
@@ -28,34 +38,34 @@ class Block(NamedTuple):
 
 
 def modalities(rows: Sequence[Mapping[str, Any]], model: str) -> str:
-    """Returns the table of `tools/test.py --modality-deltas`."""
+    """Returns the table of modalities.json."""
     return markdown_table(MODALITY_HEADER, [modality_cells(row) for row in rows])
 
 
 def robustness(content: Mapping[str, Any], model: str) -> str:
-    """Returns the tables of `tools/test_robustness.py`."""
+    """Returns the tables of robustness.json."""
     report = RobustnessReport.from_json(content)
     return (f'{report.markdown_scores()}\n\nResistance ability (NDS) beside the published one:\n\n'
             f'{report.markdown_published(model)}')
 
 
 def tta(rows: Sequence[Mapping[str, Any]], model: str) -> str:
-    """Returns the table of `tools/test.py --tta-gain`."""
+    """Returns the table of tta_gain.json."""
     return markdown_table(GAIN_HEADER, [gain_cells(row) for row in rows])
 
 
 def ensemble(content: Mapping[str, Any], model: str) -> str:
-    """Returns the table of `tools/ensemble.py` with a dataset."""
+    """Returns the table of ensemble_gain.json."""
     header = ['file', *[cell for name in METRICS for cell in (name, f'Δ {name} to the best')]]
     rows = [['**fused**' if row['file'] == FUSED else f'`{row["file"]}`',
              *[cell for name in METRICS for cell in (
                  number(row[name]), number(row[f'{name}_gain'], signed=True))]] for row in content['rows']]
     cost_ms = content['fusing_seconds_per_sample'] * 1e3
-    return f'{markdown_table(header, rows)}\n\nFusing took {cost_ms:.1f} ms a sample.'
+    return f'{markdown_table(header, rows)}\n\nFusing took {cost_ms:.1f} ms per sample.'
 
 
 def breakdown(content: Mapping[str, Any], model: str) -> str:
-    """Returns the table of `tools/breakdown.py --json`, a line a bin."""
+    """Returns the table of breakdown.json, a line per bin."""
     header = ['part', 'objects', 'mAP', '95 %', 'NDS', '95 %', *[ERROR_NAMES[name] for name in TP_METRICS]]
     rows: List[List[str]] = []
     for question in content['questions']:
@@ -113,3 +123,23 @@ def _bin_cells(entry: Mapping[str, Any]) -> List[str]:
 
 def _interval(bounds: Optional[Sequence[float]]) -> str:
     return f'{bounds[0]:.3f} – {bounds[1]:.3f}' if bounds else number(None)
+
+
+def parse_args(arguments: Optional[List[str]] = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('work_dir', type=Path, help='folder of the evaluations')
+    parser.add_argument('--into', type=Path, required=True, help='Markdown file with the blocks')
+    parser.add_argument('--model', default='this model', help='how tables call the model')
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Optional[List[str]] = None) -> None:
+    """Writes the tables and names them."""
+    args = parse_args(arguments)
+    print(f'{args.into}: {", ".join(write_page(args.work_dir, args.into, args.model))}')
+
+
+if __name__ == '__main__':
+    run_cli(main)
