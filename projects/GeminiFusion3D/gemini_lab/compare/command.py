@@ -17,15 +17,14 @@ import multiprocessing
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 from geminifusion3d.atomic import atomic_write, write_json
-from geminifusion3d.cli import run_cli
+from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
 from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.jobs import PACKAGE, Step, run_steps
 from ..markdown_block import write_block
-from .queue import Queue
 from .runs import COSTLY, LOG_FILE, RESULT_FILE, Run, adopt, all_variants, choose, make_run
 
 REPO = Path(__file__).resolve().parents[4]
@@ -36,16 +35,14 @@ WORKER = 'gemini_lab.compare.train_and_score'
 BLOCK, RUNS_FILE, PLOT_FILE = 'compare', 'compare.json', 'compare.svg'
 
 
-def parse_args(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds which runs, and where everything goes."""
     parser.add_argument('--only', nargs='+', default=[], metavar='MODEL',
                         help='only these recipes of configs/compare, such as lidar gemini; default: all but '
                              + ' '.join(COSTLY))
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], metavar='SEED',
                         help='default: 0 1 2')
-    parser.add_argument('--jobs', type=int, default=os.cpu_count(),
+    parser.add_argument('--jobs', type=at_least(1), default=os.cpu_count(),
                         help='trainings side by side, one thread each; default: one per core')
     parser.add_argument('--work-dir', type=Path, default=REPO / 'work_dirs' / 'compare',
                         help='where checkpoints, logs and results go')
@@ -55,28 +52,20 @@ def parse_args(arguments: Optional[List[str]] = None) -> argparse.Namespace:
                         help='file with the block that the table goes to')
     parser.add_argument('--docs', type=Path, default=REPO / 'docs',
                         help='folder for the plot and the list of runs')
-    args = parser.parse_args(arguments)
-    if args.jobs < 1:
-        raise UserError(f'got --jobs {args.jobs}, expected 1 or more')
-    args.work_dir, args.docs, args.readme = (
-        path.absolute() for path in (args.work_dir, args.docs, args.readme))
-    return args
 
 
 def data_steps() -> List[Step]:
     """Returns the world and its conversion."""
     infos = tuple(DATA / f'nuscenes_infos_{split}.pkl' for split in ('train', 'val'))
-    converter = REPO / 'tools' / 'create_data.py'
+    gemini3d = (sys.executable, '-m', 'geminifusion3d')
     return [
-        Step('generate', (sys.executable, '-m', 'gemini_lab.synthetic.command', '--out', str(DATA),
-                          '--version', VERSION, *WORLD),
+        Step('generate', (*gemini3d, 'synthetic', '--out', str(DATA), '--version', VERSION, *WORLD),
              sources=(PACKAGE.parent / 'gemini_lab' / 'synthetic',),
              outputs=(DATA / VERSION / 'sample.json',),
              stale=(DATA / VERSION, DATA / '.synthetic' / VERSION)),
-        Step('convert', (sys.executable, str(converter), 'nuscenes', '--root-path', str(DATA),
-                         '--version', VERSION, '--out-dir', str(DATA)),
-             sources=(*(PACKAGE / name for name in ('data_converters', 'geometry', 'sensors',
-                                                    'nuscenes_facts.py')), converter), outputs=infos)]
+        Step('convert', (*gemini3d, 'convert', '--dataroot', str(DATA), '--version', VERSION),
+             sources=tuple(PACKAGE / name for name in ('data_converters', 'geometry', 'sensors',
+                                                       'nuscenes_facts.py')), outputs=infos)]
 
 
 def launcher(jobs: int) -> Any:
@@ -162,6 +151,7 @@ def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:
     run_steps(data_steps(), args.work_dir / 'steps')
     wanted = [make_run(variant, seed, args.work_dir) for seed in args.seeds for variant in choose(args.only)]
     adopt_listed_runs(args)
+    from .queue import Queue
     failed = Queue(runs=wanted, jobs=args.jobs, launch=launcher(args.jobs)).work()
     if failed:
         logs = '\n'.join(f'  {run.folder / LOG_FILE}' for run in failed)
@@ -194,9 +184,10 @@ def _result_files(args: argparse.Namespace) -> List[Path]:
     return list(args.work_dir.glob(f'*/seed*/{RESULT_FILE}'))
 
 
-def main(arguments: Optional[List[str]] = None) -> None:
+def run(args: argparse.Namespace) -> None:
     """Trains, scores and writes."""
-    args = parse_args(arguments)
+    args.work_dir, args.docs, args.readme = (
+        path.absolute() for path in (args.work_dir, args.docs, args.readme))
     os.chdir(REPO)
     budget_recipe = choose(args.only)[0].config
     if not args.render_only:
@@ -213,7 +204,3 @@ def main(arguments: Optional[List[str]] = None) -> None:
     if not results:
         raise UserError(f'the results in {args.work_dir} belong to other recipes or other data; train again')
     render(results, args, facts)
-
-
-if __name__ == '__main__':
-    run_cli(main)

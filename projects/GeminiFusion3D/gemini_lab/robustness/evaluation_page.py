@@ -1,20 +1,10 @@
-"""Writes what the evaluation tools measured into the tables of a Markdown file.
-
-Read, where it exists, below the work directory: breakdown.json, modalities/modalities.json,
-tta_gain/tta_gain.json, ensemble/ensemble_gain.json, robustness/robustness.json. Each fills the block of
-its name, between <!-- NAME:start --> and <!-- NAME:end -->.
-
-Example:
-    gemini3d evaluation-tables work_dirs/demo --into docs/evaluation.md --model demo
-"""
-import argparse
+"""What the evaluation tools measured, as tables of a Markdown file between comments of their names."""
 import json
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from nuscenes.eval.detection.constants import TP_METRICS
 
-from geminifusion3d.cli import run_cli
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.devkit_eval import ERROR_NAMES
 from ..analysis.prediction_file_gain import FUSED, METRICS
@@ -123,23 +113,3 @@ def _bin_cells(entry: Mapping[str, Any]) -> List[str]:
 
 def _interval(bounds: Optional[Sequence[float]]) -> str:
     return f'{bounds[0]:.3f} – {bounds[1]:.3f}' if bounds else number(None)
-
-
-def parse_args(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('work_dir', type=Path, help='folder of the evaluations')
-    parser.add_argument('--into', type=Path, required=True, help='Markdown file with the blocks')
-    parser.add_argument('--model', default='this model', help='how tables call the model')
-    return parser.parse_args(arguments)
-
-
-def main(arguments: Optional[List[str]] = None) -> None:
-    """Writes the tables and names them."""
-    args = parse_args(arguments)
-    print(f'{args.into}: {", ".join(write_page(args.work_dir, args.into, args.model))}')
-
-
-if __name__ == '__main__':
-    run_cli(main)

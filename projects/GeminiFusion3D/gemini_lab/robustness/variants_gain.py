@@ -21,10 +21,10 @@ from geminifusion3d.jobs import Results
 from geminifusion3d.results.test_time_augmentation import GeminiTestTimeAugmentation
 from ..text_table import number, terminal_table
 from .changed_recipe import read_sensors
+from .command import DEFAULT_TERMS
 from .evaluations import (CLEAN, METRICS, Condition, Evaluate, Scores, build_runner, run_conditions)
 
 JSON_FILE = 'tta_gain.json'
-DEFAULT_TERMS = ('flip', 'rotate', 'scale', 'image-flip')
 SAMPLES, ROUNDS = 4, 2
 # Between the terms of one combination.
 AND = '+'
