@@ -1,80 +1,42 @@
-"""The command line of `tools/benchmark.py`: common options, and one sub-command a module."""
+"""`gemini3d benchmark`: parts of the detector beside what else does the same, in turns.
+
+Medians and quartiles, peak memory, multiply-adds.
+
+Example:
+    gemini3d benchmark convert --dataroot data/synthetic --warm-up 1 --repeats 3
+    gemini3d benchmark data --dataroot data/synthetic --ann-file nuscenes_infos_mini_train.pkl --repeats 21
+    gemini3d benchmark fusion --channels 128 --cells 1024 32400
+    gemini3d benchmark model configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py
+    gemini3d benchmark splat --repeats 9
+    gemini3d benchmark voxelize --repeats 9
+"""
 import argparse
-import os
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
-from types import ModuleType
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Tuple
 
-import torch
+from geminifusion3d.commands.arguments import add_alias, add_config_options, at_least
 
-from geminifusion3d.errors import UserError
-from . import subcommands
-
-DESCRIPTION = ('Measures parts of the detector and what else does the same, side by side: in turns, medians '
-               'and quartiles, peak memory, multiply-adds.')
-DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+DEFAULT_CELLS = [1024, 4096, 16384, 32400, 65536, 129600]
+FULL_SIZE = 'configs/geminifusion3d_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py'
 
 
-def modules() -> Dict[str, ModuleType]:
-    """Returns the sub-commands by name."""
-    return {module.name: import_module(f'{subcommands.__name__}.{module.name}')
-            for module in iter_modules(subcommands.__path__)}
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what is measured, each with its options."""
+    commands = parser.add_subparsers(dest='what', required=True, metavar='|'.join(WHAT))
+    for name, (text, add_own) in WHAT.items():
+        command = commands.add_parser(name, help=text, description=text)
+        _add_common(command)
+        add_own(command)
 
 
-def parse_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Reads the command line and sets the number of threads.
-
-    Returns:
-        The options; `module` is that of the sub-command, `device` a torch.device.
-
-    Raises:
-        UserError: if an option is out of its range or the device is absent.
-    """
-    known = modules()
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog='examples:\n' + '\n'.join(f'  {module.EXAMPLE}' for module in known.values()))
-    sub_parsers = parser.add_subparsers(dest='what', required=True, metavar='|'.join(known))
-    for name, module in known.items():
-        sub_parser = sub_parsers.add_parser(
-            name, help=module.HELP, description=(module.__doc__ or '').strip(),
-            epilog=f'example: {module.EXAMPLE}', formatter_class=argparse.RawDescriptionHelpFormatter)
-        _add_common(sub_parser)
-        module.add_arguments(sub_parser)
-    parsed = parser.parse_args(arguments)
-    parsed.module = known[parsed.what]
-    _check(parsed)
-    if parsed.threads:
-        torch.set_num_threads(parsed.threads)
-    return parsed
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """Returns a type for argparse: whole numbers from `least` on."""
-    def number(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f'must be at least {least}, got {value}')
-        return value
-    return number
-
-
-def dtype_named(name: str) -> torch.dtype:
-    """Returns the dtype of a command line.
-
-    Raises:
-        UserError: if it is not one of DTYPES.
-    """
-    if name not in DTYPES:
-        raise UserError(f'got dtype {name!r}, expected one of {", ".join(DTYPES)}')
-    return DTYPES[name]
+def run(args: argparse.Namespace) -> int:
+    """Measures, prints and writes."""
+    from .command import benchmark
+    return benchmark(args)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
-                        help='cpu, cuda or cuda:1; default: a GPU where there is one')
+    parser.add_argument('--device', help='cpu, cuda or cuda:1; default: a GPU where there is one')
     parser.add_argument('--threads', type=at_least(1), metavar='N',
                         help='threads of a CPU; default: all cores that this process may use')
     parser.add_argument('--repeats', type=at_least(1), default=7, metavar='N',
@@ -84,19 +46,91 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', type=Path, metavar='FILE', help='write every row to FILE')
     parser.add_argument('--join', type=Path, nargs='+', default=[], metavar='FILE',
                         help='rows that earlier runs wrote with --json join those of this run')
-    parser.add_argument('--readme', type=Path, metavar='FILE',
+    parser.add_argument('--out', type=Path, metavar='FILE',
                         help='write tables into the block benchmark-<sub-command> of FILE, and charts into '
                              'the folder docs beside it')
+    add_alias(parser, '--readme', dest='out', type=Path)
     parser.add_argument('--quiet', action='store_true', help='show no progress')
 
 
-def _check(parsed: argparse.Namespace) -> None:
-    if parsed.threads and parsed.threads > (os.cpu_count() or 1):
-        raise UserError(f'--threads must be at most {os.cpu_count()}, the cores here, got {parsed.threads}')
-    try:
-        parsed.device = torch.device(parsed.device)
-    except RuntimeError as error:
-        raise UserError(f'--device got {parsed.device!r}, expected cpu, cuda or cuda:1') from error
-    if parsed.device.type == 'cuda' and not torch.cuda.is_available():
-        raise UserError('--device cuda: torch sees no GPU here; use --device cpu, or a build of torch for '
-                        'your driver')
+def _add_some(parser: argparse.ArgumentParser, flag: str, known: List[str]) -> None:
+    parser.add_argument(flag, nargs='+', choices=known, default=known, metavar='NAME',
+                        help=f'default: {" and ".join(map(repr, known))}')
+
+
+def _add_convert(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--dataroot', type=Path, default=Path('data/synthetic'), metavar='DIR',
+                        help='a dataset, as gemini3d synthetic writes it; default: data/synthetic')
+    add_alias(parser, '--root-path', dest='dataroot', type=Path)
+    parser.add_argument('--version', default='v1.0-mini', choices=['v1.0-mini', 'v1.0-trainval'],
+                        help='default: v1.0-mini')
+    parser.add_argument('--workers', type=at_least(1), nargs='+', default=[1, 2], metavar='N',
+                        help='numbers of processes of this project; default: 1 2')
+    _add_some(parser, '--work', ['info files', 'ground-truth database'])
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--config', default=FULL_SIZE, metavar='FILE',
+                        help='the recipe, of camera and LiDAR; default: the full-size one')
+    parser.add_argument('--dataroot', metavar='DIR', help="a converted dataset; default: the recipe's")
+    add_alias(parser, '--data-root', dest='dataroot')
+    parser.add_argument('--ann-file', metavar='FILE', help="info file; default: the recipe's of training")
+    parser.add_argument('--samples', type=at_least(1), default=7, metavar='N',
+                        help='keyframes in turn, those with all sweeps; default: 7')
+    parser.add_argument('--sweeps', type=at_least(0), metavar='N',
+                        help="read so many sweeps before a keyframe, in all pipelines; default: the recipe's")
+    parser.add_argument('--bevfusion-root', type=Path, metavar='DIR',
+                        help='a checkout of mmdetection3d, whose transforms are run')
+
+
+def _add_fusion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--channels', type=at_least(1), nargs='+', default=[128, 256], metavar='C',
+                        help='channels of the maps; default: 128 256')
+    parser.add_argument('--cells', type=at_least(1), nargs='+', default=DEFAULT_CELLS, metavar='N',
+                        help=f'cells of the maps; default: {" ".join(map(str, DEFAULT_CELLS))}')
+    parser.add_argument('--dtype', choices=['float32', 'bfloat16', 'float16'], default='float32', help='default: float32')
+    _add_some(parser, '--modes', ['inference', 'training step'])
+    parser.add_argument('--only', nargs='+', default=[], metavar='WORD',
+                        help='only contestants whose name holds one of these words')
+    parser.add_argument('--longest', type=float, default=3.0, metavar='SECONDS', help='default: 3')
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('config', help='recipe, such as those under configs/')
+    parser.add_argument('--checkpoint', help='weights; default: random ones')
+    parser.add_argument('--train', action='store_true', help='a training step in place of a prediction')
+    parser.add_argument('--batch-size', type=at_least(1), default=1, metavar='B',
+                        help='samples per call; default: 1')
+    parser.add_argument('--frames', type=at_least(1), default=8, metavar='N',
+                        help='how many of the dataset\'s samples take turns; default: 8')
+    parser.add_argument('--calibrations', type=at_least(0), default=0, metavar='N',
+                        help='keep where pixels fall for N calibrations, as for cameras that stay put')
+    parser.add_argument('--fold-norms', action='store_true',
+                        help='multiply batch norms into the convolutions before them')
+    parser.add_argument('--compile', action='store_true',
+                        help='torch.compile the parts of fixed shape, on a GPU as CUDA graphs')
+    add_config_options(parser)
+
+
+def _add_splat(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--depth-bins', type=at_least(1), default=118, metavar='D', help='default: 118')
+    parser.add_argument('--stride', type=at_least(1), default=8, metavar='PX',
+                        help='pixels of a picture of 704 x 256 per pixel of its feature; default: 8')
+    parser.add_argument('--channels', type=at_least(1), default=80, metavar='C', help='default: 80')
+    parser.add_argument('--cells', type=at_least(1), default=360, metavar='N',
+                        help='cells along x and along y; default: 360')
+    _add_some(parser, '--modes', ['inference', 'forward and backward'])
+
+
+def _add_voxelize(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--sweeps', type=at_least(1), default=10, metavar='N', help='default: 10')
+
+
+WHAT: Dict[str, Tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    'fusion': ('GeminiFusion, its plain formula, convolution, addition, cross-attention', _add_fusion),
+    'splat': ('pooling of lifted pixels into cells, beside materialising them and index_add', _add_splat),
+    'voxelize': ("mean of every voxel, beside mmcv's hard voxelisation", _add_voxelize),
+    'data': ("the input pipeline, beside the BEVFusion project's or mmdet3d's", _add_data),
+    'convert': ("info files and ground-truth database, beside mmdet3d's create_data.py", _add_convert),
+    'model': ('a recipe stage by stage, from files to boxes, or a training step', _add_model),
+}

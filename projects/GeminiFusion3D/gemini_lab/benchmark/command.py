@@ -1,43 +1,69 @@
-"""What `tools/benchmark.py` does: measure, print, write."""
+"""What `gemini3d benchmark` does: measure, print, write."""
 import json
+import os
 from argparse import Namespace
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from types import ModuleType
+from typing import Any, Dict, List, Sequence, Tuple
+
+import torch
 
 from geminifusion3d.atomic import atomic_write, write_json
 from geminifusion3d.errors import UserError
 from ..markdown_block import replace_block, write_block
 from ..text_table import markdown_table
-from .arguments import parse_arguments
 from .environment import describe_environment, machine_line
 from .rows import HEADER, Row, cells, rows_as_json, rows_from_json, text_table
 
 DOCS = 'docs'
 
 
-def benchmark(arguments: Optional[List[str]] = None) -> int:
-    """Runs one sub-command.
+def module_of(what: str) -> ModuleType:
+    """Returns the module that measures."""
+    return import_module(f'{__package__}.subcommands.{what}')
+
+
+def benchmark(args: Namespace) -> int:
+    """Measures one thing.
 
     Args:
-        arguments: default: the command line.
+        args: of `gemini3d benchmark`.
 
     Returns:
         The exit code, 0.
+
+    Raises:
+        UserError: if an option is out of its range, the device is absent or there is no place for the tables.
     """
-    parsed = parse_arguments(arguments)
-    if parsed.readme:
-        _check_block(parsed)
-    environment = describe_environment(parsed.device)
-    print(f'{parsed.what}: {machine_line(environment)}', flush=True)
-    earlier = [row for path in parsed.join for row in _read(path, environment)]
-    rows = earlier + parsed.module.run(parsed)
+    _prepare_device(args)
+    if args.out:
+        _check_block(args)
+    environment, module = describe_environment(args.device), module_of(args.what)
+    print(f'{args.what}: {machine_line(environment)}', flush=True)
+    earlier = [row for path in args.join for row in _read(path, environment)]
+    rows = earlier + module.run(args)
     print(text_table(rows))
     print('\n'.join(words(rows)))
-    if parsed.json:
-        write_json(parsed.json, rows_as_json(rows, environment), indent=1)
-    if parsed.readme:
-        _write_readme(parsed, rows, environment)
+    if args.json:
+        write_json(args.json, rows_as_json(rows, environment), indent=1)
+    if args.out:
+        _write_page(args, module, rows, environment)
     return 0
+
+
+def _prepare_device(args: Namespace) -> None:
+    if args.threads and args.threads > (os.cpu_count() or 1):
+        raise UserError(f'--threads must be at most {os.cpu_count()}, the cores here, got {args.threads}')
+    try:
+        args.device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    except RuntimeError as error:
+        raise UserError(f'--device got {args.device!r}, expected cpu, cuda or cuda:1') from error
+    if args.device.type == 'cuda' and not torch.cuda.is_available():
+        raise UserError('--device cuda: torch sees no GPU here; use --device cpu, or a build of torch for '
+                        'your driver')
+    if args.threads:
+        torch.set_num_threads(args.threads)
 
 
 def _read(path: Path, environment: Dict[str, Any]) -> List[Row]:
@@ -61,26 +87,26 @@ def words(rows: Sequence[Row]) -> List[str]:
     return told
 
 
-def _write_readme(parsed: Namespace, rows: Sequence[Row], environment: Dict[str, Any]) -> None:
-    folder = parsed.readme.parent / DOCS
-    charts = parsed.module.charts(rows) if hasattr(parsed.module, 'charts') else {}
+def _write_page(args: Namespace, module: ModuleType, rows: Sequence[Row], environment: Dict[str, Any]) -> None:
+    folder = args.out.parent / DOCS
+    charts = module.charts(rows) if hasattr(module, 'charts') else {}
     for name, svg in charts.items():
         with atomic_write(folder / name) as part:
             part.write_text(svg)
-    own = getattr(parsed.module, 'markdown', None)
+    own = getattr(module, 'markdown', None)
     text = own(rows) if own else markdown_table(HEADER, list(map(cells, rows)), words=4)
-    write_block(parsed.readme, block_name(parsed.what), f'{text}\n\nMeasured {machine_line(environment)}.')
+    write_block(args.out, block_name(args.what), f'{text}\n\nMeasured {machine_line(environment)}.')
 
 
 def block_name(what: str) -> str:
-    """Returns the name of a sub-command's block in the README."""
+    """Returns the name of a sub-command's block in the page."""
     return f'benchmark-{what}'
 
 
-def _check_block(parsed: Namespace) -> None:
+def _check_block(args: Namespace) -> None:
     """Makes sure before minutes of measuring that there is a place for the result."""
-    path = Path(parsed.readme)
+    path = args.out
     if not path.is_file():
-        raise UserError(f'--readme {path} does not exist; name a Markdown file with the block '
-                        f'{block_name(parsed.what)}')
-    replace_block(path.read_text(), block_name(parsed.what), '')
+        raise UserError(f'--out {path} does not exist; name a Markdown file with the block '
+                        f'{block_name(args.what)}')
+    replace_block(path.read_text(), block_name(args.what), '')

@@ -148,7 +148,7 @@ def add_evaluation(parser: argparse.ArgumentParser) -> None:
 
 
 def add_restart(parser: argparse.ArgumentParser) -> None:
-    """Adds --restart, of commands that keep finished evaluations."""
+    """Adds --restart, of the commands that go on with finished evaluations."""
     parser.add_argument('--restart', action='store_true',
                         help='drop finished evaluations of another config, checkpoint or dataset')
 
