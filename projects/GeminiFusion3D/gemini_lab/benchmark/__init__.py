@@ -1,6 +1,6 @@
 """Side-by-side measurements: what `gemini3d benchmark` runs.
 
-What is measured is one file in `subcommands/`, with its options and its line of help in `arguments.py`. It holds
+What is measured is one file in `subcommands/`, with its options and its line of help in `command.py`. It holds
 
     def run(arguments) -> List[Row]: ...            # measures
 

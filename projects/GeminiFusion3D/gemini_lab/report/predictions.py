@@ -46,8 +46,8 @@ def _summary(args: argparse.Namespace) -> None:
     from geminifusion3d.atomic import write_json
     from geminifusion3d.submission.split_samples import read_split_samples
 
-    from .prediction_file import read_with_findings
-    from .prediction_file_summary import format_summary, summarise_predictions
+    from ..analysis.prediction_file import read_with_findings
+    from ..analysis.prediction_file_summary import format_summary, summarise_predictions
     split = None
     if is_named(args):
         dataset = choose_dataset(args, results=args.file)
@@ -64,9 +64,9 @@ def _compare(args: argparse.Namespace) -> None:
     from geminifusion3d.atomic import write_json
     from geminifusion3d.results.devkit_eval import open_tables
 
-    from .compare_predictions import compare_files
-    from .compare_predictions_table import format_comparison
-    from .ensemble import valid_samples
+    from ..analysis.compare_predictions import compare_files
+    from ..analysis.compare_predictions_table import format_comparison
+    from ..analysis.ensemble import valid_samples
     dataset = choose_dataset(args, results=args.a)
     valid_samples([args.a, args.b], dataset)
     tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
@@ -81,8 +81,8 @@ def _draw(args: argparse.Namespace) -> None:
     from geminifusion3d.atomic import atomic_write
     from geminifusion3d.results.devkit_eval import open_tables
 
-    from ..report.boxes import read_results
-    from .prediction_file_drawing import draw_file_sample, encode
+    from .boxes import read_results
+    from ..analysis.prediction_file_drawing import draw_file_sample, encode
     dataset = choose_dataset(args, results=args.file, needs_split=False)
     tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
     results, out = read_results(args.file), args.out or args.file.parent / f'{args.sample}.png'
