@@ -9,6 +9,8 @@ import ctypes
 import fcntl
 import hashlib
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -27,6 +29,13 @@ PR_SET_PDEATHSIG = 1
 POLL_S = 0.2
 REPORT_EVERY_S = 30.0
 TAIL_BYTES = 8192
+# Of Python's warnings and of torch's logger.
+WARNING = re.compile(r'Warning: |^W\d{4} |^\s+warnings\.warn')
+
+
+def without_warnings(line: str) -> str:
+    """Returns a line of output, or '' for a warning, which would stand there until the next line."""
+    return '' if WARNING.search(line) else line
 
 
 @dataclass(frozen=True)
@@ -39,12 +48,15 @@ class Step:
         sources: files and folders (the .py files below) whose content the result depends on.
         outputs: files that the command leaves; the first one is shown to the user.
         stale: what an earlier, different run of this chain left, and this one must not continue.
+        progress: from a line of the command's output to what is shown while it runs; '' for a line that says
+            nothing about it.
     """
     name: str
     command: Tuple[str, ...]
     sources: Tuple[Path, ...]
     outputs: Tuple[Path, ...]
     stale: Tuple[Path, ...] = ()
+    progress: Callable[[str], str] = without_warnings
 
 
 def hash_sources(sources: Sequence[Path]) -> str:
@@ -165,12 +177,12 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def last_line(log_path: Path) -> str:
-    """Returns the newest line of a growing log; a progress bar's lines end in carriage returns."""
+def newest_progress(log_path: Path, progress: Callable[[str], str]) -> str:
+    """Returns what the newest telling line of a growing log says; bars' lines end in carriage returns."""
     with log_path.open('rb') as log:
         log.seek(max(0, log_path.stat().st_size - TAIL_BYTES))
         lines = log.read().decode(errors='replace').replace('\r', '\n').splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), '')
+    return next((text for line in reversed(lines) if (text := progress(line.strip()))), 'starting')
 
 
 def watch(process: 'subprocess.Popen[bytes]', step: Step, log_path: Path, screen: IO[str]) -> int:
@@ -182,7 +194,7 @@ def watch(process: 'subprocess.Popen[bytes]', step: Step, log_path: Path, screen
         if not screen.isatty() and now - said < REPORT_EVERY_S:
             continue
         said = now
-        text = f'  {step.name} {now - start:5.0f} s | {last_line(log_path)}'
+        text = f'  {step.name} {now - start:5.0f} s | {newest_progress(log_path, step.progress)}'
         screen.write(f'\r{text[:110]:<110}' if screen.isatty() else f'{text}\n')
         screen.flush()
     if screen.isatty():
@@ -232,7 +244,8 @@ def run_step(step: Step, state_dir: Path, upstream: str) -> Tuple[str, float]:
     if state and not continues:
         for path in step.stale:
             remove(path)
-    print(f'{step.name:>9}: {" ".join(step.command[1:])}', flush=True)
+    typed = shlex.join(step.command).replace(f'{sys.executable} -m {__package__} ', 'gemini3d ')
+    print(f'{step.name:>9}: {typed}', flush=True)
     started = {'fingerprint': fingerprint, 'seconds': state['seconds'] if continues else 0.0}
     write_json(state_path, started)
     start = time.monotonic()
