@@ -52,7 +52,8 @@ def recorded(tmp_path: Path, run) -> Path:
     (tmp_path / 'epoch_1.pth').write_bytes(b'weights')
     (tmp_path / 'results_nusc.json').write_text('{}')
     hook = run(RunRecordHook(checkpoint=str(tmp_path / 'epoch_1.pth'), tta=['flip']), [0.5])
-    hook.after_test(SimpleNamespace(work_dir=str(tmp_path)))
+    hook.after_test(SimpleNamespace(work_dir=str(tmp_path), cfg=SimpleNamespace(filename='recipe.py'),
+                                    test_evaluator=SimpleNamespace(metrics=[])))
     return tmp_path / 'results_nusc.json'
 
 
@@ -73,7 +74,7 @@ def test_a_record_of_other_results_says_nothing(recorded: Path, tmp_path: Path) 
 @pytest.mark.parametrize('text', ['{', '[]', '{"results": {}}', '{"results": {"sha256": ""}}'])
 def test_a_broken_record_is_named(recorded: Path, text: str) -> None:
     recorded.with_name('test_run.json').write_text(text)
-    with pytest.raises(UserError, match='test_run.json is not what tools/test.py writes'):
+    with pytest.raises(UserError, match='test_run.json is not what gemini3d test writes'):
         read_record(recorded)
 
 

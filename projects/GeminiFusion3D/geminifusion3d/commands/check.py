@@ -5,8 +5,8 @@ backward, the device, free disk space. Each problem comes with its remedy. The s
 processes of their own, side by side: a library that crashes the interpreter is a finding too.
 
 Example:
-    python tools/check_env.py
-    python tools/check_env.py --json
+    gemini3d check
+    gemini3d check --json
 """
 import argparse
 import importlib.util
@@ -23,7 +23,8 @@ from typing import Iterator, List, Sequence
 REPO = Path(__file__).resolve().parents[4]
 PIN_FILES = ('torch.txt', 'mmcv.txt', 'runtime.txt', 'tests.txt')
 PROBES = ('mmcv', 'spconv', 'data', 'plugin')
-SPCONV_ON_CPU = REPO / 'projects/GeminiFusion3D/geminifusion3d/lidar_bev/spconv_cpu.py'
+PROGRAM = __package__.rpartition('.')[0]
+SPCONV_ON_CPU = Path(__file__).resolve().parents[1] / 'lidar_bev/spconv_cpu.py'
 REINSTALL = 'run `make setup`; if it says that all is up to date, `make clean-venv setup`'
 MIN_FREE_GB = 5.0
 
@@ -157,15 +158,13 @@ def probe_data() -> Iterator[Finding]:
 
 def probe_plugin() -> Iterator[Finding]:
     """This project's own packages: all modules of the detector are registered."""
-    import data_converters
-    import geminifusion3d.registered
-    names = [module.__name__ for module in (geminifusion3d.registered, data_converters)]
-    yield Finding('plugin', 'ok', f'import {", ".join(names)}')
+    from .. import registered
+    yield Finding('plugin', 'ok', f'import {registered.__name__}')
 
 
 def start_probe(name: str) -> 'subprocess.Popen[str]':
     """Starts one slow check in its own process."""
-    return subprocess.Popen([sys.executable, '-W', 'ignore', __file__, '--probe', name], text=True,
+    return subprocess.Popen([sys.executable, '-W', 'ignore', '-m', PROGRAM, 'check', '--probe', name], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
@@ -199,15 +198,16 @@ def show(findings: List[Finding]) -> None:
     print('environment: ' + (f'{problems} problem(s), see above' if problems else 'all well'))
 
 
-def main() -> int:
-    """Returns 0 where everything works, 1 where something does not."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what is checked and how it is said."""
     parser.add_argument('--json', action='store_true', help='print the findings as JSON')
     parser.add_argument('--quick', action='store_true',
                         help='leave out the import of the whole plugin')
     parser.add_argument('--probe', choices=PROBES, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns 0 where everything works, 1 where something does not."""
     if args.probe:
         for finding in globals()[f'probe_{args.probe}']():
             print(json.dumps(asdict(finding)))
@@ -218,7 +218,3 @@ def main() -> int:
     else:
         show(findings)
     return int(any(finding.state == 'problem' for finding in findings))
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,5 +1,4 @@
 """`--tta flip rotate=6,-6 ...`: from the command line to a pipeline of variants around one model."""
-import argparse
 from itertools import product
 from math import radians
 from pathlib import Path
@@ -16,14 +15,6 @@ FLIPS = {'flip': ((False, False), (True, False), (False, True), (True, True)),
          'flip-x': ((False, False), (True, False)), 'flip-y': ((False, False), (False, True))}
 # The steps that look at where things are: variants come before the first of them.
 PLACE_STEPS = ('PointsRangeFilter', 'GeminiPointsRangeFilter', 'Pack3DDetInputs')
-HELP = ('test-time augmentation: every combination of these, fused. flip-x (x becomes -x), flip-y, flip '
-        '(both, and their combination), rotate[=DEG,...], scale[=FACTOR,...], image-flip; for example '
-        '--tta flip rotate=6,-6')
-
-
-def add_test_time_argument(parser: argparse.ArgumentParser) -> None:
-    """Adds the flag."""
-    parser.add_argument('--tta', nargs='+', metavar='TERM', help=HELP)
 
 
 def augment_test_time(cfg: Config, terms: Optional[Sequence[str]]) -> int:

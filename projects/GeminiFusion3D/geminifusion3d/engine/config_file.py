@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from mmengine.config import Config
 
+from .. import register
 from ..errors import UserError
 from .registered import accepts_argument
 
@@ -31,6 +32,7 @@ def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Con
     Raises:
         UserError: if the file is absent or faulty, or an override names a key that does not exist.
     """
+    register()
     if not Path(path).is_file():
         raise UserError(f'config {path} does not exist{_close_configs(path)}')
     try:

@@ -76,6 +76,10 @@ class GeminiNuScenesMetric(BaseMetric):
             self._infos = read_info_file(self.ann_path)
         return self._infos
 
+    def dataset(self) -> Dict[str, str]:
+        """Returns what is scored, as commands ask for it: dataroot, version, split."""
+        return dict(dataroot=str(self.data_root), version=self.infos.version, split=self.infos.split)
+
     def process(self, data_batch: Any, data_samples: Sequence[Dict[str, Any]]) -> None:
         """Turns the predictions of a batch into records.
 

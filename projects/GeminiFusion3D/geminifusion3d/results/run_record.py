@@ -1,6 +1,7 @@
 """What a test run leaves beside its results file: weights, augmentation, speed, hardware.
 
-tools/export_submission.py takes it over when it is given the file, so that nobody has to remember.
+Dataset, config and date are in it too: commands that are given the results take all of it over, so that nobody
+has to remember.
 """
 import json
 from pathlib import Path
@@ -12,8 +13,8 @@ from mmengine.runner import Runner
 from ..atomic import write_json
 from ..errors import UserError
 from .inference_clock import InferenceClock
-from .nuscenes_metric import RESULTS_NAME
-from ..submission.provenance import file_facts, hardware
+from .nuscenes_metric import RESULTS_NAME, GeminiNuScenesMetric
+from ..submission.provenance import file_facts, hardware, now
 
 RECORD_NAME = 'test_run.json'
 
@@ -40,7 +41,9 @@ class RunRecordHook(InferenceClock):
         results = Path(runner.work_dir) / RESULTS_NAME
         if is_main_process() and results.is_file():
             write_json(results.with_name(RECORD_NAME), {
-                'results': file_facts(results),
+                'results': file_facts(results), 'date': now(), 'config': runner.cfg.filename,
+                'dataset': next((metric.dataset() for metric in runner.test_evaluator.metrics
+                                 if isinstance(metric, GeminiNuScenesMetric)), None),
                 **made_with(self._checkpoint if self._checkpoint.is_file() else None, self._tta, {
                     **self.speed(), 'processes': get_world_size(), 'hardware': hardware()})}, indent=2)
 
@@ -78,6 +81,6 @@ def read_record(predictions: Path) -> Optional[Dict[str, Any]]:
         content = json.loads(path.read_bytes())
         recorded, made = content['results']['sha256'], {field: content[field] for field in fields}
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f'{path} is not what tools/test.py writes beside its results ({error!r}); expected '
+        raise UserError(f'{path} is not what gemini3d test writes beside its results ({error!r}); expected '
                         f'results, {", ".join(fields)}; remove it, or test again') from None
     return made if recorded == file_facts(predictions)['sha256'] else None

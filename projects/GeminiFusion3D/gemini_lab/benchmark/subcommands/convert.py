@@ -6,42 +6,28 @@ imported and compiled, files in the page cache.
 import json
 import statistics
 import tempfile
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from pathlib import Path
 from typing import Dict, List, Sequence
 
 from geminifusion3d.errors import UserError
 from ...text_table import markdown_table
-from ..arguments import at_least
 from ..contest import quartile_spread
 from ..converters import (DATABASE, INFOS, OURS, SPLITS, Conversion, our_conversions, their_conversions)
 from ..own_process import seconds_in_own_process
 from ..rows import Row, ratio, seconds
 
-HELP = "info files and ground-truth database, beside mmdet3d's create_data.py"
-EXAMPLE = 'python tools/benchmark.py convert --root-path data/synthetic --warm-up 1 --repeats 3'
 EXCLUDES = 'imports, compilation by numba, the first reading of a file from the disk'
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the options of this sub-command."""
-    parser.add_argument('--root-path', type=Path, default=Path('data/synthetic'), metavar='DIR',
-                        help='a dataset, as tools/create_synthetic.py writes it; default: data/synthetic')
-    parser.add_argument('--version', default='v1.0-mini', choices=list(SPLITS), help='default: v1.0-mini')
-    parser.add_argument('--workers', type=at_least(1), nargs='+', default=[1, 2], metavar='N',
-                        help='numbers of processes of this project; default: 1 2')
-    parser.add_argument('--work', nargs='+', choices=[INFOS, DATABASE], default=[INFOS, DATABASE],
-                        metavar='WORK', help=f'default: {INFOS!r} and {DATABASE!r}')
 
 
 def run(arguments: Namespace) -> List[Row]:
     """Measures every converter; `seconds_per_1000` is among a row's facts."""
-    samples = count_samples(arguments.root_path, arguments.version)
+    samples = count_samples(arguments.dataroot, arguments.version)
     with tempfile.TemporaryDirectory(prefix='convert-') as name:
         ours, theirs = Path(name, 'ours'), Path(name, 'theirs')
-        conversions = our_conversions(arguments.root_path.resolve(), arguments.version, ours,
+        conversions = our_conversions(arguments.dataroot.resolve(), arguments.version, ours,
                                       arguments.workers)
-        conversions += their_conversions(arguments.root_path, arguments.version, theirs)
+        conversions += their_conversions(arguments.dataroot, arguments.version, theirs)
         return [row for work in (INFOS, DATABASE) if work in arguments.work
                 for row in _contest([one for one in conversions if one.work == work], samples[work],
                                     arguments)]
@@ -62,7 +48,7 @@ def count_samples(root: Path, version: str) -> Dict[str, int]:
         scenes = json.loads((root / version / 'scene.json').read_text())
     except (OSError, ValueError) as error:
         raise UserError(f'cannot read {root / version / "scene.json"} ({error}); name a dataset with '
-                        '--root-path, or write one with tools/create_synthetic.py') from error
+                        '--dataroot, or write one with gemini3d synthetic') from error
     training = create_splits_scenes()[SPLITS[version][0]]
     return {INFOS: sum(scene['nbr_samples'] for scene in scenes),
             DATABASE: sum(scene['nbr_samples'] for scene in scenes if scene['name'] in training)}

@@ -7,7 +7,7 @@ at a reduced size, it runs with whole pictures too. `psnr_db` and `mean_differen
 tell how far the first keyframe's pictures are from antialiased ones: benchmark/picture_difference.py.
 """
 import copy
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
@@ -15,32 +15,13 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import torch
 
 from geminifusion3d.errors import UserError
-from ..arguments import at_least
 from ..contest import Entrant, run_contest
 from ..data_tables import OURS, STEP, WHOLE, data_markdown
 from ..rows import Row
 
-HELP = "the input pipeline, beside the BEVFusion project's or the host's"
-EXAMPLE = ('python tools/benchmark.py data --data-root data/synthetic '
-           '--ann-file nuscenes_infos_mini_train.pkl --repeats 21')
-CONFIG = 'configs/geminifusion3d_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py'
 EXCLUDES = 'collation, the way from a loading worker to the model, normalisation (on the device)'
 
 markdown = data_markdown
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the options of this sub-command."""
-    parser.add_argument('--config', default=CONFIG, metavar='FILE',
-                        help='the recipe, of camera and LiDAR; default: the full-size one')
-    parser.add_argument('--data-root', metavar='DIR', help="a converted dataset; default: the recipe's")
-    parser.add_argument('--ann-file', metavar='FILE', help="info file; default: the recipe's of training")
-    parser.add_argument('--samples', type=at_least(1), default=7, metavar='N',
-                        help='keyframes in turn, those with all sweeps; default: 7')
-    parser.add_argument('--sweeps', type=at_least(0), metavar='N',
-                        help="read so many sweeps before a keyframe, in all pipelines; default: the recipe's")
-    parser.add_argument('--bevfusion-root', type=Path, metavar='DIR',
-                        help='a checkout of mmdetection3d, whose transforms are run')
 
 
 def run(arguments: Namespace) -> List[Row]:
@@ -97,7 +78,7 @@ def recipe_datasets(cfg: Mapping[str, Any], arguments: Namespace) -> Dict[str, D
             dataset = dataset.dataset
         datasets[mode] = copy.deepcopy(dataset).to_dict()
     ann_file = arguments.ann_file or datasets['training']['ann_file']
-    data_root = arguments.data_root or datasets['training']['data_root']
+    data_root = arguments.dataroot or datasets['training']['data_root']
     return {mode: {**dataset, 'ann_file': ann_file, 'data_root': data_root}
             for mode, dataset in datasets.items()}
 

@@ -5,30 +5,20 @@ tta_gain/tta_gain.json, ensemble/ensemble_gain.json, robustness/robustness.json.
 its name, between <!-- NAME:start --> and <!-- NAME:end -->.
 
 Example:
-    python tools/evaluation_tables.py work_dirs/demo --into docs/evaluation.md --model demo
+    gemini3d evaluation-tables work_dirs/demo --into docs/evaluation.md --model demo
 """
 import argparse
 from pathlib import Path
 
-from geminifusion3d.cli import run_cli
-from .evaluation_page import write_page
 
-
-def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds where the numbers are and where they go."""
     parser.add_argument('work_dir', type=Path, help='folder of the evaluations')
     parser.add_argument('--into', type=Path, required=True, help='Markdown file with the blocks')
     parser.add_argument('--model', default='this model', help='how tables call the model')
-    return parser.parse_args()
 
 
-def main() -> None:
+def run(args: argparse.Namespace) -> None:
     """Writes the tables and names them."""
-    args = parse_args()
+    from .evaluation_page import write_page
     print(f'{args.into}: {", ".join(write_page(args.work_dir, args.into, args.model))}')
-
-
-if __name__ == '__main__':
-    run_cli(main)

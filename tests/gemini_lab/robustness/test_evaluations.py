@@ -3,11 +3,13 @@ import json
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from geminifusion3d.errors import UserError
-from gemini_lab.robustness.conditions import Condition, ScoreBook, run_conditions
+from geminifusion3d.jobs import Results
+from gemini_lab.robustness import evaluations
+from gemini_lab.robustness.evaluations import Condition, open_scores, run_conditions
 
-IDENTITY = dict(config='a', checkpoint='b')
 CONDITIONS = [Condition('clean', 'cfg'), Condition('fog-1', 'foggy'),
               Condition('dark-1', 'dark', same_as='clean')]
 
@@ -25,8 +27,8 @@ class Evaluator:
         return dict(mAP=0.5 ** len(self.calls), NDS=0.6)
 
 
-def book(folder: Path, restart: bool = False, **changed: str) -> ScoreBook:
-    return ScoreBook(path=folder / 'scores.json', identity={**IDENTITY, **changed}, restart=restart)
+def book(folder: Path) -> Results:
+    return Results(folder / 'scores.json', {})
 
 
 def test_every_condition_is_evaluated_once_and_what_is_not_read_not_at_all(tmp_path):
@@ -34,7 +36,7 @@ def test_every_condition_is_evaluated_once_and_what_is_not_read_not_at_all(tmp_p
     done = book(tmp_path)
     run_conditions(CONDITIONS, done, evaluator, say=lines.append)
     assert evaluator.calls == [('cfg', 'clean'), ('foggy', 'fog-1')]
-    assert done.scores['dark-1'] == done.scores['clean'] == dict(mAP=0.5, NDS=0.6)
+    assert done.parts['dark-1'] == done.parts['clean'] == dict(mAP=0.5, NDS=0.6)
     assert lines[0].startswith('[1/3, about 0 min left] clean: mAP 0.5000 NDS 0.6000')
     assert lines[2].startswith('[3/3] dark-1: mAP 0.5000')
 
@@ -42,7 +44,7 @@ def test_every_condition_is_evaluated_once_and_what_is_not_read_not_at_all(tmp_p
 def test_an_interrupted_run_goes_on_after_the_last_finished_evaluation(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_conditions(CONDITIONS, book(tmp_path), Evaluator(killed_at=2), say=str)
-    assert list(json.loads((tmp_path / 'scores.json').read_text())['scores']) == ['clean']
+    assert list(json.loads((tmp_path / 'scores.json').read_text())['parts']) == ['clean']
     evaluator, lines = Evaluator(), []
     run_conditions(CONDITIONS, book(tmp_path), evaluator, say=lines.append)
     assert evaluator.calls == [('foggy', 'fog-1')]
@@ -52,23 +54,39 @@ def test_an_interrupted_run_goes_on_after_the_last_finished_evaluation(tmp_path)
     assert again.calls == []
 
 
-def test_scores_of_another_checkpoint_are_refused_and_forgotten_on_request(tmp_path):
-    run_conditions(CONDITIONS, book(tmp_path), Evaluator(), say=str)
-    with pytest.raises(UserError, match='of another checkpoint; pass another --work-dir, or --restart'):
-        book(tmp_path, checkpoint='other')
-    restarted = book(tmp_path, restart=True, checkpoint='other')
-    assert restarted.scores == {}
-    # With --restart a run of the same things goes on all the same.
-    assert len(book(tmp_path, restart=True).scores) == 3
+def recipe(folder: Path, **changed: object) -> Config:
+    """Returns a recipe whose files lie in a folder."""
+    dataset = dict(data_root=str(folder), ann_file='infos.pkl')
+    return Config({**dict(test_dataloader=dict(dataset=dataset), model=dict(width=1),
+                          load_from=str(folder / 'model.pth')), **changed})
 
 
-def test_a_damaged_file_is_named(tmp_path):
-    (tmp_path / 'scores.json').write_text('{"identity"')
-    with pytest.raises(UserError, match='scores.json is no file of scores'):
-        book(tmp_path)
+def test_scores_follow_recipe_files_and_code_and_nothing_else(tmp_path, monkeypatch):
+    code = tmp_path / 'code'
+    code.mkdir()
+    (code / 'fog.py').write_text('1')
+    monkeypatch.setattr(evaluations, 'PACKAGE', code)
+    for name in ('infos.pkl', 'model.pth'):
+        (tmp_path / name).write_text('1')
+    before = open_scores(recipe(tmp_path), tmp_path).identity
+    assert open_scores(recipe(tmp_path, work_dir='elsewhere', launcher='slurm'), tmp_path).identity == before
+
+    def differing(cfg: Config) -> list:
+        now = open_scores(cfg, tmp_path, restart=True).identity
+        return [name for name in before if before[name] != now[name]]
+
+    assert differing(recipe(tmp_path, model=dict(width=2))) == ['config']
+    (tmp_path / 'model.pth').write_text('2')
+    (code / 'fog.py').write_text('2')
+    assert differing(recipe(tmp_path)) == ['checkpoint', 'code']
+
+
+def test_scores_of_a_corruption_belong_to_the_code_that_makes_it():
+    folder = Path(evaluations.__file__).parents[1] / 'corruptions'
+    assert (folder / 'catalogue.py').is_file()
 
 
 def test_of_several_processes_one_writes_and_speaks(tmp_path):
     lines, silent = [], book(tmp_path)
     run_conditions(CONDITIONS, silent, Evaluator(), say=lines.append, is_writer=False)
-    assert lines == [] and not (tmp_path / 'scores.json').exists() and len(silent.scores) == 3
+    assert lines == [] and not (tmp_path / 'scores.json').exists() and len(silent.parts) == 3
