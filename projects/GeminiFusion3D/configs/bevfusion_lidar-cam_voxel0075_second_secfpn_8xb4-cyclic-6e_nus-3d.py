@@ -1,7 +1,7 @@
-"""The camera-LiDAR network of mmdet3d's BEVFusion project, for its weights: the peer to compare with.
+"""The camera-LiDAR network of mmdet3d's BEVFusion project.
 
-tools/model_converters/convert_bevfusion.py converts the published checkpoint. Depth images differ on
-purpose: the nearest return wins a pixel, and what lies behind a camera is not drawn.
+Why: the peer to compare with, and the target of its published weights (`gemini3d convert-checkpoint`).
+Depth images differ on purpose: the nearest return wins a pixel, and what lies behind a camera is not drawn.
 """
 _base_ = [
     './geminifusion3d_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py',

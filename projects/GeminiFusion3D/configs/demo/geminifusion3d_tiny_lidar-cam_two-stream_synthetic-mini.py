@@ -1,5 +1,8 @@
-"""Variant of the demo: GeminiFusion after every stage of a two-stream BEV backbone."""
-_base_ = ['../demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
+"""The demo with GeminiFusion after every stage of a two-stream BEV backbone.
+
+Why: the paper fuses between the stages of an image backbone, not once in front of it.
+"""
+_base_ = ['./geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
 model = dict(
     fuser=dict(
         _delete_=True, type='GeminiTwoStreamSECOND', in_channels=_base_.fused_channels, out_channels=[48, 96],
