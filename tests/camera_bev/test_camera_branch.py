@@ -91,7 +91,7 @@ def test_the_depth_is_supervised_in_training_only():
     branch.train()
     camera = branch(images, make_rig(2), points)
     assert (camera.lidar_depth_m[0] > 0).any() and not camera.lidar_depth_m[1].any()
-    losses = branch.loss(camera, make_rig(2), points)
+    losses = branch.loss(camera)
     assert list(losses) == ['loss_depth']
     losses['loss_depth'].backward()
     depth_rows, context_rows = branch.depth_net.predict.weight.grad.split([50, 40])

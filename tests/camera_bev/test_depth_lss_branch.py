@@ -46,7 +46,7 @@ def test_gradients_reach_every_weight_also_from_the_depth_loss():
     branch = build(depth_loss_weight=3.0).train()
     points = make_batch((300, 200))['inputs']['points']
     camera = branch(torch.randn(2, 6, 3, *IMAGE_HW), RIG, points)
-    losses = branch.loss(camera, RIG, points)
+    losses = branch.loss(camera)
     (camera.bev.square().sum() + losses['loss_depth']).backward()
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in branch.parameters())
     assert branch.dtransform[0].weight.grad.any()

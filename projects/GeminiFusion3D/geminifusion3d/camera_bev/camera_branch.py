@@ -124,14 +124,11 @@ class LiftSplatBranch(BaseModule):
         bev = pool_to_bev(context, depth, plan, self.splat_grid, average=self.average)
         return CameraBEV(self.downsample(bev), depth, lidar_depth_m)
 
-    def loss(self, camera: CameraBEV, rig: CameraRig, points: Optional[Sequence[Tensor]]
-             ) -> Dict[str, Tensor]:
+    def loss(self, camera: CameraBEV) -> Dict[str, Tensor]:
         """Returns the loss of the depth where it is supervised.
 
         Args:
             camera: what forward returned in training mode.
-            rig: the cameras.
-            points: the clouds; drawn into the images by forward already.
         """
         if not self.depth_loss_weight:
             return {}

@@ -1,17 +1,17 @@
 """Training and testing: mmengine's Runner where its assumptions do not hold for this project.
 
 The delta to `mmengine.runner.Runner` 0.10.7, method by method: processes on CPUs (`setup_env`,
-`wrap_model`), parts that are frozen or forget their activations (`wrap_model`, `train`), a learning rate
+`wrap_model`), parts that are frozen or compute their activations again (`wrap_model`, `train`), a learning rate
 and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`),
 checkpoints that are read safely, fit the model and are written whole (`_init_model_weights`,
-`load_or_resume`, `load_checkpoint`, `save_checkpoint`), collected results inside the work directory
+`load_or_resume`, `load_checkpoint`, `save_checkpoint`), data loaders that feed a GPU and do not hang
+(`build_dataloader`), collected results inside the work directory
 (`build_evaluator`), and a console that shows progress only (`build_logger`).
 """
 import logging
 import os
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
-from unittest import mock
 
 import torch
 from mmengine.dist import broadcast_object_list, is_distributed, is_main_process
@@ -20,7 +20,6 @@ from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.registry import RUNNERS
 from mmengine.runner import EpochBasedTrainLoop, Runner
-from mmengine.runner import runner as host
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
@@ -68,8 +67,11 @@ class GeminiRunner(Runner):
 
     def set_randomness(self, seed: Optional[int], diff_rank_seed: bool = False,
                        deterministic: bool = False) -> None:
-        """As the host's; on a GPU, an operator without a deterministic form warns and runs."""
+        """As mmengine's; on a GPU, an operator without a deterministic form warns and runs."""
         super().set_randomness(seed, diff_rank_seed, deterministic)
+        # New memory is not filled with NaN first, thousands of times per step: that finds reads of what was
+        # never written, and repeats nothing better.
+        torch.utils.deterministic.fill_uninitialized_memory = False
         if deterministic and runs_on_gpu():
             torch.use_deterministic_algorithms(True, warn_only=True)
 
@@ -79,6 +81,8 @@ class GeminiRunner(Runner):
         if self.cfg.get('frozen_modules') and not is_model_wrapper(model):
             frozen = freeze_modules(model, self.cfg.frozen_modules)
             self.logger.info(f'frozen: {", ".join(self.cfg.frozen_modules)}, {frozen} weights')
+        if self.cfg.get('activation_checkpointing') and not is_model_wrapper(model):
+            checkpoint_activations(model, self.cfg.activation_checkpointing)
         if self.distributed and not runs_on_gpu() and not is_model_wrapper(model):
             if self.cfg.pop('sync_bn', None) is not None:
                 self.logger.warning('sync_bn is left out: SyncBatchNorm needs a GPU')
@@ -90,12 +94,20 @@ class GeminiRunner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
     def train(self) -> nn.Module:
-        """Trains as the host does; `activation_checkpointing` changes no result."""
-        with mock.patch.object(host, 'turn_on_activation_checkpointing', checkpoint_activations):
+        """Trains as mmengine does; `activation_checkpointing` is applied by `wrap_model` already."""
+        patterns = self.cfg.pop('activation_checkpointing', None)
+        try:
             return super().train()
+        finally:
+            if patterns:
+                self.cfg.activation_checkpointing = patterns
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """As the host's; accumulated gradients are stepped at the end of each epoch at the latest."""
+        """As mmengine's; AdamW runs fused, and accumulated gradients are stepped at the end of each epoch."""
+        if isinstance(optim_wrapper, dict) and optim_wrapper.get('type') == 'GeminiOptimWrapper':
+            optimizer = optim_wrapper['optimizer']
+            if isinstance(optimizer, dict) and optimizer.get('type') == 'AdamW':
+                optim_wrapper = {**optim_wrapper, 'optimizer': {'fused': True, **optimizer}}
         built = super().build_optim_wrapper(optim_wrapper)
         if isinstance(built, GeminiOptimWrapper) and isinstance(self._train_loop, EpochBasedTrainLoop):
             built.epoch_length = len(self.train_dataloader)
