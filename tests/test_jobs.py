@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.jobs import Results, Step, identity, last_line, run_step, run_steps
+from geminifusion3d.jobs import Results, Step, identity, newest_progress, run_step, run_steps
 
 APPEND = 'import sys; open(sys.argv[1], "a").write(sys.argv[2])'
 
@@ -108,9 +108,9 @@ def test_a_command_that_leaves_nothing_is_told(tmp_path):
 def test_the_newest_line_of_a_progress_bar_is_read(tmp_path):
     log = tmp_path / 'log'
     log.write_bytes(b'start\n\r[>  ] 1/3\r[>> ] 2/3, ETA: 4s')
-    assert last_line(log) == '[>> ] 2/3, ETA: 4s'
+    assert newest_progress(log, str) == '[>> ] 2/3, ETA: 4s'
     log.write_bytes(b'')
-    assert last_line(log) == ''
+    assert newest_progress(log, str) == 'starting'
 
 
 def test_two_processes_do_not_work_on_one_chain(tmp_path):

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from toy_training import run_train, write_config
 
-from geminifusion3d.commands.train_and_test import parse_train_arguments, train_config
+from geminifusion3d.commands.main import parse
+from geminifusion3d.commands.train_and_test import train_config
 from geminifusion3d.errors import UserError
 
 
@@ -51,7 +52,7 @@ def test_ctrl_c_of_a_resumed_run_names_resume_once(
 
 def arguments_of(config: Path, *more: str) -> object:
     """Parses a training command line."""
-    return parse_train_arguments([str(config), *more])
+    return parse('train', str(config), *more)
 
 
 def test_arguments_reach_the_config(tmp_path: Path) -> None:

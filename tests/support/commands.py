@@ -1,11 +1,12 @@
 """Runs a command as `gemini3d` does, in this process to save the imports."""
+import argparse
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Sequence
 
 import pytest
 
-from geminifusion3d.commands.main import main
+from geminifusion3d.commands.main import main, parse
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,11 @@ class Gemini3d:
             main()
         code = end.value.code
         return Done(code or 0, *self._capsys.readouterr())
+
+
+def benchmark_arguments(words: Sequence[str]) -> argparse.Namespace:
+    """Returns the arguments of a benchmark, the device ready."""
+    from gemini_lab.benchmark.measure import prepare
+    args = parse('benchmark', *words)
+    prepare(args)
+    return args

@@ -36,7 +36,7 @@ def benchmark(args: Namespace) -> int:
     Raises:
         UserError: if an option is out of its range, the device is absent or there is no place for the tables.
     """
-    _prepare_device(args)
+    prepare(args)
     if args.out:
         _check_block(args)
     environment, module = describe_environment(args.device), module_of(args.what)
@@ -52,7 +52,8 @@ def benchmark(args: Namespace) -> int:
     return 0
 
 
-def _prepare_device(args: Namespace) -> None:
+def prepare(args: Namespace) -> None:
+    """Makes a torch.device of --device and sets the number of threads; refuses what is out of range."""
     if args.threads and args.threads > (os.cpu_count() or 1):
         raise UserError(f'--threads must be at most {os.cpu_count()}, the cores here, got {args.threads}')
     try:

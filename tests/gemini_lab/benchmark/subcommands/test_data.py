@@ -2,10 +2,10 @@
 from pathlib import Path
 
 import pytest
+from commands import benchmark_arguments
 from tiny_nuscenes import write_tiny_nuscenes
 
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
-from gemini_lab.benchmark.arguments import parse_arguments
 from gemini_lab.benchmark.data_tables import OURS, STEP, WHOLE
 from gemini_lab.benchmark.rows import find_row
 from gemini_lab.benchmark.subcommands import data
@@ -21,13 +21,13 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list:
     """The command line for the demo's recipe on a converted tiny dataset."""
     root = write_tiny_nuscenes(tmp_path_factory.mktemp('tiny'), scenes=['scene-0061'])
     convert_nuscenes(root, 'v1.0-mini', root)
-    return ['data', '--config', CONFIG, '--data-root', str(root), '--ann-file',
+    return ['data', '--config', CONFIG, '--dataroot', str(root), '--ann-file',
             'nuscenes_infos_mini_train.pkl', '--repeats', '1', '--warm-up', '0', '--samples', '1', '--quiet']
 
 
 @pytest.fixture(scope='module')
 def rows(command: list) -> list:
-    return data.run(parse_arguments(command))
+    return data.run(benchmark_arguments(command))
 
 
 def test_each_pipeline_is_measured_for_training_and_for_testing(rows):
@@ -56,7 +56,7 @@ def test_what_reduced_decoding_costs_is_told(rows):
 
 def test_a_dataset_whose_keyframes_have_too_few_sweeps_is_refused(command):
     with pytest.raises(UserError, match='no keyframe with 40 sweeps before it; .* fewer --sweeps'):
-        data.run(parse_arguments([*command, '--sweeps', '40']))
+        data.run(benchmark_arguments([*command, '--sweeps', '40']))
 
 
 def test_the_number_of_sweeps_is_that_of_all_pipelines():
@@ -68,4 +68,4 @@ def test_the_number_of_sweeps_is_that_of_all_pipelines():
 def test_a_recipe_of_one_sensor_is_refused(command):
     lidar = CONFIG.replace('lidar-cam', 'lidar')
     with pytest.raises(UserError, match='has no GeminiAugmentImages|has no GeminiLoadPoints and'):
-        data.run(parse_arguments([lidar if word == CONFIG else word for word in command]))
+        data.run(benchmark_arguments([lidar if word == CONFIG else word for word in command]))

@@ -1,11 +1,12 @@
 """The voxelisation's benchmark: what is measured, what is said about it, ratios against mmcv."""
-from gemini_lab.benchmark.arguments import parse_arguments
+from commands import benchmark_arguments
+
 from gemini_lab.benchmark.rows import Row
 from gemini_lab.benchmark.subcommands import voxelize
 
 
 def test_all_are_measured_on_one_cloud():
-    arguments = parse_arguments(['voxelize', '--sweeps', '1', '--repeats', '1', '--warm-up', '0', '--device',
+    arguments = benchmark_arguments(['voxelize', '--sweeps', '1', '--repeats', '1', '--warm-up', '0', '--device',
                                  'cpu', '--quiet'])
     rows = voxelize.run(arguments)
     assert [row.name for row in rows] == [voxelize.OURS, voxelize.OURS_HARD, voxelize.MMCV]

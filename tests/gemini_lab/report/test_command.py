@@ -1,25 +1,13 @@
 """The command: help, one line for a mistake, one page for success."""
-import runpy
-import sys
-from pathlib import Path
-from types import SimpleNamespace
+import json
 
 import pytest
 
-TOOL = Path(__file__).parents[3] / 'tools' / 'make_report.py'
-
 
 @pytest.fixture()
-def run(monkeypatch, capsys):
-    """Runs the tool as its own program would, without starting Python and torch anew."""
-    def run_tool(*arguments):
-        monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            runpy.run_path(str(TOOL), run_name='__main__')
-        printed = capsys.readouterr()
-        return SimpleNamespace(returncode=stopped.value.code, stdout=printed.out,
-                               stderr=printed.err)
-    return run_tool
+def run(gemini3d):
+    """Writes a report."""
+    return lambda *words: gemini3d('report', *words)
 
 
 def test_help_gives_an_example(run):
@@ -30,7 +18,7 @@ def test_help_gives_an_example(run):
 
 def test_a_page_is_written(run, metrics_dir, tiny_root, tmp_path):
     out = tmp_path / 'deep' / 'report.html'
-    done = run('--metrics-dir', metrics_dir, '--dataroot', tiny_root, '--version', 'v1.0-mini',
+    done = run(metrics_dir, '--dataroot', tiny_root, '--version', 'v1.0-mini',
                '--split', 'mini_val', '--samples', 1, '--worst', 0, '--resamples', 2,
                '--fact', 'machine=2 cores', '--out', out)
     assert done.returncode == 0, done.stderr
@@ -39,7 +27,7 @@ def test_a_page_is_written(run, metrics_dir, tiny_root, tmp_path):
 
 
 def test_a_mistake_ends_in_one_line_and_code_2(run, tiny_root, tmp_path):
-    done = run('--metrics-dir', tmp_path, '--dataroot', tiny_root, '--version', 'v1.0-mini',
+    done = run(tmp_path, '--dataroot', tiny_root, '--version', 'v1.0-mini',
                '--split', 'mini_val', '--out', tmp_path / 'report.html')
     assert done.returncode == 2
     assert done.stderr.startswith('error: ') and done.stderr.count('\n') == 1
@@ -47,7 +35,18 @@ def test_a_mistake_ends_in_one_line_and_code_2(run, tiny_root, tmp_path):
 
 
 def test_a_negative_number_is_refused(run, metrics_dir, tiny_root, tmp_path):
-    done = run('--metrics-dir', metrics_dir, '--dataroot', tiny_root, '--version', 'v1.0-mini',
+    done = run(metrics_dir, '--dataroot', tiny_root, '--version', 'v1.0-mini',
                '--split', 'mini_val', '--resamples', -1, '--out', tmp_path / 'report.html')
     assert done.returncode == 2
     assert 'error: --resamples -1 is negative' in done.stderr
+
+
+def test_the_runs_own_record_says_dataset_and_recipe(run, metrics_dir, tiny_root):
+    record = dict(dataset=dict(dataroot=str(tiny_root), version='v1.0-mini', split='mini_val'),
+                  config='configs/a/recipe.py', checkpoint=dict(path='work_dirs/a/epoch_9.pth'), date='2026-01-02')
+    (metrics_dir / 'test_run.json').write_text(json.dumps(record))
+    done = run(metrics_dir, '--samples', 1, '--worst', 0, '--resamples', 0)
+    assert done.returncode == 0, done.stderr
+    page = (metrics_dir / 'report.html').read_text()
+    for name in ('recipe.py', 'epoch_9.pth', '2026-01-02'):
+        assert f'<dd>{name}</dd>' in page
