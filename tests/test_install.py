@@ -1,14 +1,19 @@
 """The ways to use the plugin: installed, dropped into an mmdetection3d tree, both at once."""
+import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
+import mmdet3d
 import pytest
 
 PLUGIN = Path(__file__).resolve().parents[1] / 'projects' / 'GeminiFusion3D'
 DEMO = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
 WITHOUT_INSTALLED = """
 import sys
+import sysconfig
 sys.path[:] = [entry for entry in sys.path if 'geminifusion3d' not in entry.lower()]
 sys.meta_path[:] = [finder for finder in sys.meta_path
                     if '__editable__' not in getattr(finder, '__module__', '')]
@@ -88,3 +93,35 @@ def test_mmengine_in_use_gets_the_plugin_at_once(tmp_path: Path) -> None:
     code = ('from mmdet3d.registry import MODELS; MODELS.get("CenterHead"); import geminifusion3d; '
             'print("GeminiFusion3D" in MODELS.module_dict)')
     assert run(INSTALLED + code, tmp_path) == 'True'
+
+
+@pytest.mark.timeout(600)
+def test_a_copy_in_an_mmdetection3d_tree_converts_trains_and_tests(
+        tmp_path: Path, synthetic_root: Path) -> None:
+    """The folder alone, mmdet3d's own tools, no installed package, no path but what Python sets itself."""
+    ignored = shutil.ignore_patterns('__pycache__')
+    shutil.copytree(PLUGIN, tmp_path / 'projects' / 'GeminiFusion3D', ignore=ignored)
+    (tmp_path / 'tools').symlink_to(Path(mmdet3d.__file__).parent / '.mim' / 'tools')
+    dataroot = tmp_path / 'data' / 'synthetic'
+    dataroot.mkdir(parents=True)
+    for entry in synthetic_root.iterdir():
+        (dataroot / entry.name).symlink_to(entry)
+
+    def python(*words: str) -> str:
+        # -S leaves out the .pth files of site-packages, by which the checkout is installed.
+        ended = subprocess.run(
+            [sys.executable, '-S', '-W', 'ignore', *words], cwd=tmp_path, text=True, capture_output=True,
+            env={**os.environ, 'PYTHONPATH': sysconfig.get_path('purelib'), 'OMP_NUM_THREADS': '1'})
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    python('-m', DROPPED_NAME, 'convert', '--dataroot', 'data/synthetic', '--version', 'v1.0-mini')
+    recipe = f'projects/GeminiFusion3D/{DEMO}'
+    loader = ('num_workers=0', 'persistent_workers=False')
+    trained = python('tools/train.py', recipe, '--amp', '--cfg-options', 'train_cfg.max_epochs=1',
+                     'train_cfg.val_begin=9', *(f'train_dataloader.{option}' for option in loader))
+    assert 'projects.GeminiFusion3D.geminifusion3d' in trained
+    checkpoint = tmp_path / 'work_dirs' / Path(DEMO).stem / 'epoch_1.pth'
+    tested = python('tools/test.py', recipe, str(checkpoint), '--cfg-options',
+                    *(f'test_dataloader.{option}' for option in loader))
+    assert 'NDS' in tested
