@@ -57,8 +57,8 @@ def test_the_depth_distribution_is_float32_under_autocast(branch):
     points = make_batch((300, 200))['inputs']['points']
     with torch.autocast('cpu', dtype=torch.bfloat16):
         camera = branch(torch.randn(2, 6, 3, *IMAGE_HW), RIG, points)
-    assert camera.depth.dtype == camera.lidar_depth_m.dtype == torch.float32
-    torch.testing.assert_close(camera.depth.sum(1), torch.ones(12, 4, 8))
+    assert camera.depth_probability.dtype == camera.lidar_depth_m.dtype == torch.float32
+    torch.testing.assert_close(camera.depth_probability.sum(1), torch.ones(12, 4, 8))
 
 
 def test_features_of_another_stride_are_refused(branch):

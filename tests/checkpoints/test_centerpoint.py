@@ -14,7 +14,7 @@ from torch import nn
 
 from geminifusion3d.checkpoints.checkpoint_fit import fit_weights
 from geminifusion3d.errors import UserError
-from geminifusion3d.lidar_bev.spconv_cpu import use_native_algorithm
+from geminifusion3d.lidar_bev.spconv_cpu import choose_algorithm
 from geminifusion3d.checkpoints.centerpoint import convert_centerpoint
 
 HOST_CONFIGS = Path(mmdet3d.__file__).parent / '.mim' / 'configs' / 'centerpoint'
@@ -78,7 +78,7 @@ def point_clouds() -> list:
 def test_boxes_equal_those_of_the_host():
     host, ours = build_host('voxel01', small=True), build_ours('voxel01', small=True)
     ours.load_state_dict(fit_weights(ours, convert_centerpoint(host.state_dict()), name='host'))
-    use_native_algorithm(host)
+    choose_algorithm(host, is_cuda=False)
     samples = [Det3DDataSample(metainfo=dict(box_type_3d=LiDARInstance3DBoxes)) for _ in range(2)]
     batch = dict(inputs=dict(points=point_clouds()), data_samples=samples)
     predicted = []

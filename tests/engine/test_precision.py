@@ -74,7 +74,7 @@ def test_critical_places_stay_in_float32_and_the_loss_stays_the_same(
     # Geometry: the cell of every pixel and depth is the same.
     assert torch.equal(step['cells'][0][2], reference['cells'][0][2])
     # The depth distribution, and the sums over thousands of pixels that it weighs.
-    depth: Tensor = step['camera'][0][2].depth
+    depth: Tensor = step['camera'][0][2].depth_probability
     assert depth.dtype == FP32
     torch.testing.assert_close(depth.sum(dim=1), torch.ones(depth.sum(dim=1).shape), rtol=0, atol=1e-5)
     assert inputs(step['bag']) == {FP32}

@@ -8,8 +8,8 @@ from mmdet3d.registry import MODELS
 from mmengine.config import Config
 from tiny_detector import CONFIG, SMALL_GRID, build_detector, make_batch, make_sample
 
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.geometry.bev_grid import BEVGrid
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 
 GRID = BEVGrid.from_config(SMALL_GRID)  # 24 columns, 16 rows of 1 m
 HEAD = Config.fromfile(Path(CONFIG).parents[1] / '_base_/models/anchor_head.py').anchor_head

@@ -142,7 +142,7 @@ def test_it_works_in_the_detector():
 
 
 @pytest.mark.parametrize('replaced, message', [
-    (dict(num_queries=501), 'allows 500 boxes a sample, got num_queries=501'),
+    (dict(num_queries=501), 'allows 500 boxes per sample, got num_queries=501'),
     (dict(code_weights=[1.0] * 8), 'needs 10 numbers, got 8'),
     (dict(assigner=dict(class_weight=1.0)), 'centre_weight'),
     (dict(nms_type='circle'), 'nms_type')])

@@ -165,7 +165,8 @@ class GeminiFusion3D(Base3DDetector):
             raise ValueError('a model with cameras got no batch_input_metas; pass the metainfo of each sample, '
                              '[sample.metainfo for sample in data_samples]: the calibration stands in it')
         images, points = inputs['imgs'], inputs.get('points')
-        rig = CameraRig.from_metas(metas, device=images.device)
+        rig = CameraRig.from_metas(metas, device=images.device,
+                                   corner_pixels=self.camera_branch.corner_pixels)
         camera = self.camera_branch(images, rig, points)
         losses = self.camera_branch.loss(camera) if self.training else {}
         return AlignedCamera(self.camera_align(camera.bev, rig.is_present.any(dim=1)), losses)
