@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any, List
 
 from .one_package import install_aliases
-from .threads import limit_spinning
+from .process import ensure_home, limit_spinning
 
 __version__ = '0.1.0'
 
@@ -51,7 +51,8 @@ install_aliases(__name__, __path__[0])
 # spconv 2.3.6 does what current torch calls outdated; no user can mend that. Its results are tested.
 warnings.filterwarnings('ignore', message=r'`torch\.cuda\.amp\.custom_', category=FutureWarning)
 warnings.filterwarnings('ignore', message='Using a non-tuple sequence', module=r'spconv\.')
-# Before anything below imports torch.
+# Before anything below imports torch or mmengine.
 limit_spinning()
+ensure_home()
 if 'mmengine' in sys.modules:
     register()

@@ -5,6 +5,7 @@ inherits from it does, an override of `sweeps_num` after the program has run cha
 files are evaluated anew, with the assignment followed by one of the new value.
 """
 import ast
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
@@ -12,8 +13,9 @@ from typing import Any, Dict, List, Mapping, Optional
 from mmengine.config import Config
 
 BASES = '_base_'
-# mmengine writes values into such a text before it evaluates it, by the file's name.
-PLACEHOLDER = '{{'
+# What mmengine writes for these words in double braces: parts of the file's own name.
+PLACEHOLDERS = dict(fileDirname=lambda path: str(path.parent), fileBasename=lambda path: path.name,
+                    fileBasenameNoExtension=lambda path: path.stem, fileExtname=lambda path: path.suffix)
 
 
 def evaluate_with(path: Path, variables: Mapping[str, Any]) -> Optional[Config]:
@@ -51,9 +53,11 @@ def _assignments(variables: Mapping[str, Any]) -> Dict[str, List[ast.stmt]]:
 
 def _rewrite(path: Path, statements: Mapping[str, List[ast.stmt]], folder: Path) -> Path:
     """Writes a file and those that it inherits from with the new statements; returns the new path."""
+    if path.suffix != '.py':
+        raise ValueError(f'{path} is no Python')
     text = path.read_text(encoding='utf-8')
-    if path.suffix != '.py' or PLACEHOLDER in text:
-        raise ValueError(f'{path} cannot be evaluated under another name')
+    for word, part in PLACEHOLDERS.items():
+        text = re.sub(r'\{\{\s*%s\s*\}\}' % word, lambda match, value=part(path): value, text)
     module, body = ast.parse(text), []
     for node in module.body:
         if isinstance(node, ast.With):

@@ -10,6 +10,7 @@ checkpoints that are read safely, fit the model and are written whole (`_init_mo
 """
 import logging
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
 
@@ -23,10 +24,13 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
+from torch.utils.data import DataLoader
 
 from .activation_checkpointing import checkpoint_activations
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
+from ..folder_lock import locked_folder
+from .data_loading import check_shared_memory, loader_config
 from .distributed import runs_on_gpu, start_process_group
 from .frozen_modules import freeze_modules
 from .learning_rate import batch_size_ratio, check_same_batches, last_epoch, scaled_schedules
@@ -34,6 +38,8 @@ from .optim_wrapper import GeminiOptimWrapper
 from .resume import check_resumable, find_resumable
 
 PART_SUFFIX = '.part'
+TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was started again may still run: squeue, '
+                 'scancel), or give another --work-dir')
 # Under this name a checkpoint remembers samples an iteration and iterations a step.
 BATCHES = 'batches'
 # Longer messages, such as one line of a hundred metrics, are for the log file.
@@ -93,14 +99,45 @@ class GeminiRunner(Runner):
                 **(model_wrapper_cfg or {}), 'device_ids': None}
         return super().wrap_model(model_wrapper_cfg, model)
 
+    @staticmethod
+    def build_dataloader(dataloader: Union[DataLoader, Dict], seed: Optional[int] = None,
+                         diff_rank_seed: bool = False) -> DataLoader:
+        """As mmengine's; pinned for a GPU, with a limit for lost batches, refused where they cannot fit.
+
+        Raises:
+            UserError: if the shared memory is too small for the workers.
+        """
+        if isinstance(dataloader, dict):
+            dataloader = loader_config(dataloader)
+        built = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        check_shared_memory(built)
+        return built
+
+    def dump_config(self) -> None:
+        """Does nothing while the runner is built: the folder may belong to another training."""
+
     def train(self) -> nn.Module:
-        """Trains as mmengine does; `activation_checkpointing` is applied by `wrap_model` already."""
+        """Trains as mmengine does, alone in its folder.
+
+        Raises:
+            UserError: if another training writes to the folder.
+        """
+        lock = (locked_folder(Path(self.work_dir), who='another training', advice=TWO_TRAININGS)
+                if is_main_process() else nullcontext())
+        # `wrap_model` has applied it.
         patterns = self.cfg.pop('activation_checkpointing', None)
         try:
-            return super().train()
+            with lock:
+                super().dump_config()
+                return super().train()
         finally:
             if patterns:
                 self.cfg.activation_checkpointing = patterns
+
+    def test(self) -> Dict[str, float]:
+        """Tests as mmengine does."""
+        super().dump_config()
+        return super().test()
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         """As mmengine's; AdamW runs fused, and accumulated gradients are stepped at the end of each epoch."""
@@ -223,12 +260,17 @@ class GeminiRunner(Runner):
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """As the host's, but under a temporary name that is renamed when the file is whole."""
         part = filename + PART_SUFFIX
-        super().save_checkpoint(out_dir, part, *args, **kwargs)
         written = Path(out_dir) / part
-        if is_main_process() and written.is_file():
-            with open(written, 'rb') as file:
-                os.fsync(file.fileno())
-            os.replace(written, Path(out_dir) / filename)
+        try:
+            super().save_checkpoint(out_dir, part, *args, **kwargs)
+            if is_main_process() and written.is_file():
+                _sync(written)
+                os.replace(written, Path(out_dir) / filename)
+                _sync(Path(out_dir))
+        finally:
+            # On a full disk half a checkpoint would keep it full.
+            if is_main_process():
+                written.unlink(missing_ok=True)
 
 
 def _is_for_console(record: logging.LogRecord) -> bool:
@@ -237,7 +279,17 @@ def _is_for_console(record: logging.LogRecord) -> bool:
     return len(text) <= CONSOLE_CHARACTERS and not text.startswith(NOT_FOR_CONSOLE)
 
 
+def _sync(path: Path) -> None:
+    """Forces a file, or the names in a folder, to the disk: a power cut then takes nothing of it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _remove_parts(work_dir: Path) -> None:
-    """Removes what a killed run left half-written."""
-    for part in work_dir.glob(f'*.pth{PART_SUFFIX}'):
-        part.unlink(missing_ok=True)
+    """Removes what a killed run left half-written: nobody else writes to the folder."""
+    for pattern in (f'*.pth{PART_SUFFIX}', f'.*{PART_SUFFIX}'):
+        for part in work_dir.glob(pattern):
+            part.unlink(missing_ok=True)

@@ -1,11 +1,13 @@
-"""Waiting threads sleep: set before torch is imported, by whatever starts, unless the user has chosen."""
+"""Threads that wait sleep, and a user without a name has a home; set before torch is imported."""
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from geminifusion3d.threads import SPIN_COUNT, limit_spinning
+from geminifusion3d.process import SPIN_COUNT, ensure_home, limit_spinning
 
 SAY = ('import sys, os\n{first}\nprint("torch" in sys.modules, os.environ.get("GOMP_SPINCOUNT"), '
        'os.environ.get("OMP_WAIT_POLICY"))')
@@ -34,3 +36,22 @@ def test_a_second_call_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('GOMP_SPINCOUNT', '5')
     limit_spinning()
     assert os.environ['GOMP_SPINCOUNT'] == '5'
+
+
+def test_a_user_without_name_and_home_gets_a_private_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv('HOME')
+    monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
+    monkeypatch.setattr(tempfile, 'gettempdir', lambda: str(tmp_path))
+    ensure_home()
+    home = Path(os.environ['HOME'])
+    assert home.parent == tmp_path and home.stat().st_mode & 0o777 == 0o700
+    # One that others could have filled is not taken.
+    home.chmod(0o777)
+    ensure_home()
+    assert os.environ['HOME'] != str(home) and Path(os.environ['HOME']).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_user_with_a_home_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/somewhere')
+    ensure_home()
+    assert os.environ['HOME'] == '/somewhere'
