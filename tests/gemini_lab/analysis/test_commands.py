@@ -69,12 +69,12 @@ def test_an_ensemble_says_what_it_gains_and_costs(run, root, files, tmp_path):
     # The file without cars finds nine of ten classes, the other and the ensemble all.
     assert [row['mAP'] for row in rows] == pytest.approx([0.9, 0.9, 1.0, 1.0])
     assert [row['mAP_gain'] for row in rows] == pytest.approx([-0.1, -0.1, 0, 0])
-    assert 'fused' in output and 'ms a sample to fuse' in output
+    assert 'fused' in output and 'ms per sample to fuse' in output
 
 
 @pytest.mark.parametrize('arguments, message', [
     (['--weights', 1], 'got weights 1 for 2 sources'),
-    (['--score'], 'got no --split'),
+    (['--score'], 'name the folder of a nuScenes dataset with --dataroot'),
     (['--radius', 'car'], "got 'car'; expected CLASS=METRES"),
     (['--radius', 'van=1'], 'got the fusion distance van=1')])
 def test_mistakes_of_an_ensemble_are_one_line(run, files, tmp_path, arguments, message):

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from gemini_lab.report.build import ReportRequest, write_report
-from gemini_lab.robustness.robustness_report import RobustnessReport
+from gemini_lab.robustness.suite import RobustnessReport
 
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 SCORES = {'clean': {'mAP': 0.4, 'NDS': 0.5}, 'fog-1': {'mAP': 0.2, 'NDS': 0.25}}

@@ -7,7 +7,7 @@ import pytest
 from geminifusion3d.errors import UserError
 from gemini_lab.report.robustness_section import (Robustness, read_robustness, robustness_content, suite_chart)
 from gemini_lab.robustness.modalities import modality_rows
-from gemini_lab.robustness.robustness_report import RobustnessReport
+from gemini_lab.robustness.suite import RobustnessReport
 
 SCORES = {'clean': {'mAP': 0.4, 'NDS': 0.5},
           'fog-1': {'mAP': 0.4, 'NDS': 0.5}, 'fog-3': {'mAP': 0.2, 'NDS': 0.25},

@@ -9,7 +9,7 @@ from typing import Any, List, Mapping, Optional, Sequence
 
 from geminifusion3d.errors import UserError
 from ..robustness.published import PUBLISHED
-from ..robustness.robustness_report import WARNING
+from ..robustness.suite import WARNING
 from ..corruptions.catalogue import CORRUPTIONS
 from .html_table import Cell, Head, ap_cell, difference_cell, figure_cell, sortable_table
 from .metric_files import read_json
