@@ -1,19 +1,17 @@
 """Ensembling and looking into results files, as a user meets them: what is printed, written, refused."""
 import json
-import runpy
-import sys
 from pathlib import Path
 from typing import Any, Callable, Tuple
 
 import cv2
 import pytest
+from lab_command import run_command
 from ten_objects import META, VAL_TOKENS, VERSION, perfect_submission, write_ten_objects
 from tiny_nuscenes import write_tiny_nuscenes
 
 from geminifusion3d.submission.split_samples import read_split_samples
 from geminifusion3d.submission.validation import validate_file
 
-TOOLS = Path(__file__).parents[3] / 'tools'
 Done = Tuple[int, str, str]
 
 
@@ -24,15 +22,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., Done]:
-    """Runs a tool in this process; returns exit code, output and errors."""
-    def run_tool(tool: str, *arguments: Any) -> Done:
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(TOOLS / tool), run_name='__main__')
-        return (end.value.code, *capsys.readouterr())
-    return run_tool
+def run(capsys: pytest.CaptureFixture) -> Callable[..., Done]:
+    """Runs a command in this process; returns exit code, output and the last line of the errors."""
+    def run_one(name: str, *arguments: Any) -> Done:
+        done = run_command(capsys, name, *arguments)
+        return done.code, done.out, done.error
+    return run_one
 
 
 @pytest.fixture
@@ -48,7 +43,7 @@ def files(tmp_path: Path) -> Tuple[Path, Path]:
 
 
 def test_an_ensemble_is_a_valid_submission_that_says_what_went_in(run, root, files, tmp_path):
-    code, output, errors = run('ensemble.py', *files, '--weights', 3, 1, '--radius', 'car=2',
+    code, output, errors = run('ensemble', *files, '--weights', 3, 1, '--radius', 'car=2',
                                '--out', tmp_path / 'out')
     assert code == 0, errors
     assert f'{tmp_path / "out" / "results_nusc.json"}: 2 samples, 20 boxes' in output
@@ -69,45 +64,50 @@ def test_an_ensemble_is_a_valid_submission_that_says_what_went_in(run, root, fil
 def test_an_ensemble_says_what_it_gains_and_costs(run, root, files, tmp_path):
     dataset = ('--dataroot', root, '--version', VERSION, '--split', 'mini_val')
     out = tmp_path / 'out'
-    code, output, errors = run('ensemble.py', files[1], files[1], files[0], *dataset, '--out', out)
+    code, output, errors = run('ensemble', files[1], files[1], files[0], *dataset, '--out', out)
     assert code == 0, errors
     rows = json.loads((out / 'ensemble_gain.json').read_text())['rows']
     # The file without cars finds nine of ten classes, the other and the ensemble all.
     assert [row['mAP'] for row in rows] == pytest.approx([0.9, 0.9, 1.0, 1.0])
     assert [row['mAP_gain'] for row in rows] == pytest.approx([-0.1, -0.1, 0, 0])
-    assert 'fused' in output and 'ms a sample to fuse' in output
+    assert 'fused' in output and 'ms per sample to fuse' in output
 
 
 @pytest.mark.parametrize('arguments, message', [
     (['--weights', 1], 'got weights 1 for 2 sources'),
-    (['--split', 'mini_val'], 'give all three, or none'),
+    (['--split', 'mini_val'], 'no tables'),
     (['--radius', 'car'], "got 'car'; expected CLASS=METRES"),
     (['--radius', 'van=1'], 'got the fusion distance van=1')])
 def test_mistakes_of_an_ensemble_are_one_line(run, files, tmp_path, arguments, message):
-    code, _, errors = run('ensemble.py', *files, '--out', tmp_path / 'out', *arguments)
-    assert code == 2 and message in errors and errors.count('\n') == 1
+    code, _, errors = run('ensemble', *files, '--out', tmp_path / 'out', *arguments)
+    assert code == 2 and message in errors
+
+
+def test_one_file_is_no_ensemble(run, files, tmp_path):
+    code, _, errors = run('ensemble', files[0], '--out', tmp_path / 'out')
+    assert code == 2 and 'an ensemble is made of two or more' in errors
 
 
 def test_an_ensemble_never_replaces_its_input(run, files, tmp_path):
     source = files[0].rename(tmp_path / 'results_nusc.json')
-    code, _, errors = run('ensemble.py', source, files[1], '--out', tmp_path)
+    code, _, errors = run('ensemble', source, files[1], '--out', tmp_path)
     assert code == 2 and 'would replace the input' in errors
 
 
 def test_inspect_prints_counts_and_needs_all_of_a_dataset(run, root, files, tmp_path):
     dataset = ('--dataroot', root, '--version', VERSION, '--split', 'mini_val')
-    code, output, errors = run('predictions.py', 'inspect', files[1], *dataset,
+    code, output, errors = run('predictions', 'inspect', files[1], *dataset,
                                '--json', tmp_path / 'summary.json')
     assert code == 0, errors
     assert 'b.json: 2 samples, 18 boxes' in output and 'look at: no box of class car' in output
     assert json.loads((tmp_path / 'summary.json').read_text())['classes']['bus']['boxes'] == 2
-    code, _, errors = run('predictions.py', 'inspect', files[1], '--dataroot', root)
-    assert code == 2 and 'give all three, or none' in errors
+    code, _, errors = run('predictions', 'inspect', files[1], '--dataroot', root)
+    assert code == 2 and 'got no --split' in errors
 
 
 def test_compare_names_the_objects_that_one_file_missed(run, root, files, tmp_path):
     dataset = ('--dataroot', root, '--version', VERSION, '--split', 'mini_val')
-    code, output, errors = run('predictions.py', 'compare', *files, *dataset, '--json', tmp_path / 'c.json')
+    code, output, errors = run('predictions', 'compare', *files, *dataset, '--json', tmp_path / 'c.json')
     assert code == 0, errors
     row = next(line for line in output.splitlines() if line.startswith('car'))
     assert row.split()[1:6] == ['2', '0', '2', '0', '0']
@@ -116,7 +116,7 @@ def test_compare_names_the_objects_that_one_file_missed(run, root, files, tmp_pa
     broken = json.loads(files[0].read_text())
     del broken['results'][VAL_TOKENS[0]]
     files[0].write_text(json.dumps(broken))
-    code, _, errors = run('predictions.py', 'compare', *files, *dataset)
+    code, _, errors = run('predictions', 'compare', *files, *dataset)
     assert code == 2 and 'missing-sample' in errors
 
 
@@ -125,13 +125,8 @@ def test_draw_writes_a_picture(run, tmp_path):
     token = json.loads((root / VERSION / 'sample.json').read_text())[0]['token']
     (tmp_path / 'r.json').write_text(json.dumps({'meta': META, 'results': {token: []}}))
     out = tmp_path / 'sample.png'
-    code, _, errors = run('predictions.py', 'draw', tmp_path / 'r.json', '--sample', token,
+    code, output, errors = run('predictions', 'draw', tmp_path / 'r.json', '--sample', token,
                           '--dataroot', root, '--version', VERSION, '--out', out)
     assert code == 0, errors
     assert cv2.imread(str(out)).shape == (720, 2640, 3)
-
-
-@pytest.mark.parametrize('tool', ['ensemble.py', 'predictions.py'])
-def test_help_holds_an_example(run, tool):
-    code, output, _ = run(tool, '--help')
-    assert code == 0 and f'python tools/{tool}' in output
+    assert '0 predictions from 0.2' in output
