@@ -2,7 +2,8 @@
 import pytest
 import torch
 
-from gemini_lab.benchmark.fusers import (ADDITION, BLOCK_PRODUCTS, OURS, PRODUCTS, REFERENCE, WHOLE, build_fusers, inference_call, training_call)
+from gemini_lab.benchmark.fusers import (ADDITION, BLOCK_PRODUCTS, OURS, PRODUCTS, REFERENCE,
+                                         WHOLE, build_fusers, inference_call, training_call)
 from gemini_lab.benchmark.multiply_adds import multiply_adds
 from gemini_lab.benchmark.subcommands.fusion import make_maps, shape_yx
 from geminifusion3d.ops import gemini_convolutions

@@ -6,7 +6,8 @@ from mmdet3d.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from gemini_lab.benchmark.peer_pipelines import (PROJECT, RECIPE, TRANSFORM_FILES, bevfusion_pipelines, host_pipelines)
+from gemini_lab.benchmark.peer_pipelines import (PROJECT, RECIPE, TRANSFORM_FILES,
+                                                 bevfusion_pipelines, host_pipelines)
 from geminifusion3d.errors import UserError
 
 REPO = Path(__file__).resolve().parents[3]

@@ -3,7 +3,8 @@ import cv2
 import numpy as np
 import pytest
 
-from gemini_lab.benchmark.picture_difference import (compared, inside, picture_difference, reference_picture, with_whole_pictures)
+from gemini_lab.benchmark.picture_difference import (compared, inside, picture_difference,
+                                                     reference_picture, with_whole_pictures)
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors.load_images import resize_matrix
 

@@ -7,8 +7,8 @@ from mmdet3d.registry import TRANSFORMS
 from mmengine.registry import init_default_scope
 from tiny_nuscenes import write_tiny_nuscenes
 
-from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from gemini_lab.benchmark.timed_loading import REST, TimedLoading, TimedStep
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 
 SLEEP_S = 0.02
 

@@ -17,6 +17,7 @@ import mmdet3d
 import numpy as np
 
 from geminifusion3d.errors import UserError
+
 from .own_process import seconds_in_own_process
 
 OURS = 'this project'

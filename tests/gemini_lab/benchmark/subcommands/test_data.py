@@ -5,10 +5,10 @@ import pytest
 from commands import benchmark_arguments
 from tiny_nuscenes import write_tiny_nuscenes
 
-from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from gemini_lab.benchmark.data_tables import OURS, STEP, WHOLE
 from gemini_lab.benchmark.rows import find_row
 from gemini_lab.benchmark.subcommands import data
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.errors import UserError
 
 REPO = Path(__file__).resolve().parents[3]

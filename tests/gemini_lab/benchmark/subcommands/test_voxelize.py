@@ -6,8 +6,8 @@ from gemini_lab.benchmark.subcommands import voxelize
 
 
 def test_all_are_measured_on_one_cloud():
-    arguments = benchmark_arguments(['voxelize', '--sweeps', '1', '--repeats', '1', '--warm-up', '0', '--device',
-                                 'cpu', '--quiet'])
+    arguments = benchmark_arguments(['voxelize', '--sweeps', '1', '--repeats', '1', '--warm-up', '0',
+                                     '--device', 'cpu', '--quiet'])
     rows = voxelize.run(arguments)
     assert [row.name for row in rows] == [voxelize.OURS, voxelize.OURS_HARD, voxelize.MMCV]
     # A sweep of 32 beams in 1080 directions; some beams end beyond the range.

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Dict, List, Sequence
 
 from geminifusion3d.errors import UserError
+
 from ...text_table import markdown_table
 from ..contest import quartile_spread
-from ..converters import (DATABASE, INFOS, OURS, SPLITS, Conversion, our_conversions, their_conversions)
+from ..converters import (DATABASE, INFOS, OURS, SPLITS, Conversion, our_conversions,
+                          their_conversions)
 from ..own_process import seconds_in_own_process
 from ..rows import Row, ratio, seconds
 

@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 import torch
 
 from geminifusion3d.errors import UserError
+
 from ..contest import Entrant, run_contest
 from ..data_tables import OURS, STEP, WHOLE, data_markdown
 from ..rows import Row
@@ -30,6 +31,7 @@ def run(arguments: Namespace) -> List[Row]:
     from mmengine.registry import init_default_scope
 
     from geminifusion3d.engine.config_file import load_config
+
     from ..peer_pipelines import bevfusion_pipelines, host_pipelines
     from ..picture_difference import with_whole_pictures
     arguments = copy.copy(arguments)

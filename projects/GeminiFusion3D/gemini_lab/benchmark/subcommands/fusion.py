@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from geminifusion3d.errors import UserError
+
 from ..contest import Entrant, run_contest
-from ..fusers import (BLOCK_PRODUCTS, HEADS, WHOLE, build_fusers, includes, inference_call, training_call)
+from ..fusers import (BLOCK_PRODUCTS, HEADS, WHOLE, build_fusers, includes, inference_call,
+                      training_call)
 from ..fusion_tables import chart_files, fusion_markdown
 from ..growth import Point, predicted
 from ..multiply_adds import multiply_adds
