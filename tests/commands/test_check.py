@@ -61,5 +61,5 @@ def test_a_failing_import_shows_its_last_line():
 
 def test_little_disk_space_is_a_note(monkeypatch, tmp_path):
     assert check.check_disk(tmp_path).state in ('ok', 'note')
-    monkeypatch.setattr('MIN_FREE_GB', 1e9)
+    monkeypatch.setattr(check, 'MIN_FREE_GB', 1e9)
     assert check.check_disk(tmp_path).state == 'note'

@@ -1,5 +1,6 @@
 """Charts as SVG text by matplotlib: the same input gives the same bytes, light and dark pages can hold them."""
 import io
+import re
 from typing import Any, Mapping, Sequence, Tuple
 
 import matplotlib
@@ -40,10 +41,13 @@ def svg_text(figure: Figure, title: str = '') -> str:
     """
     buffer = io.StringIO()
     with matplotlib.rc_context(STYLE):
-        metadata = {'Date': None, 'Creator': None, 'Title': title or None}
+        metadata = {'Date': None, 'Creator': None, 'Title': title}
         figure.savefig(buffer, format='svg', transparent=True, metadata=metadata)
-    text = buffer.getvalue()
-    return text[text.index('<svg'):]
+    # Without matplotlib's ids and its style sheet, which a page with several charts would share.
+    text = re.sub(r'<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>', '', buffer.getvalue(),
+                  flags=re.DOTALL)
+    text = re.sub(r'<g id="[^"]*">', '<g>', text)
+    return text[text.index('<svg'):].replace('<svg', '<svg class="chart" role="img"', 1)
 
 
 def line_chart(lines: Mapping[str, Points], *, x_label: str, y_label: str, title: str,

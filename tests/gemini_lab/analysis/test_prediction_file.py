@@ -141,7 +141,7 @@ def test_a_summary_counts_and_measures(tmp_path: Path, perfect: Dict[str, Any]) 
     assert sum(row['boxes'] for row in summary['distance_histogram']) == 10
     assert summary['broken_rules'] == {} and summary['suspicions'] == []
     text = format_summary(summary)
-    assert 'f.json: 2 samples, 10 boxes, 1 samples without a box' in text
+    assert 'f.json: 2 samples, 10 boxes, 1 sample without a box' in text
     assert json.loads(json.dumps(summary)) == summary
 
 
@@ -155,7 +155,7 @@ def test_a_summary_suspects_what_no_rule_forbids(tmp_path: Path, perfect: Dict[s
     summary = summarise_predictions(file, log)
     text = format_summary(summary)
     for part in ('no box of class truck', 'every velocity is zero', 'class car are wider than long',
-                 '1 samples hold 500 boxes or more', 'error [score-range] 1 times, first: results.'):
+                 '1 sample with 500 boxes or more', 'error [score-range] 1 times, first: results.'):
         assert part in text
     assert summary['broken_rules']['duplicate-box']['count'] == 499
     assert summary['distance_histogram'] is None

@@ -1,38 +1,32 @@
 """Fuses several results files into one: weighted box fusion of rotated 3D boxes, seen from above.
 
 The files may be of any detector in the nuScenes format, JSON or zip, all of the same split. Boxes of one
-class whose centres are near become one; its score falls with every file that missed it. --score, or naming
-the dataset, also says what each file and their ensemble score, and what fusing costs.
+class whose centres are near become one; its score falls with every file that missed it. --score,
+or naming the dataset, also says what each file and their ensemble score, and what fusing costs.
 
 Example:
     gemini3d ensemble A/results_nusc.json B/results_nusc.json --weights 2 1 --out work_dirs/ensemble
     gemini3d ensemble A/results_nusc.json B/results_nusc.json --score --out work_dirs/ensemble
 """
 import argparse
-import hashlib
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Dict, List
+from typing import Dict, List
 
-from geminifusion3d.cli import progress_bar
 from geminifusion3d.commands.arguments import add_dataset
 from geminifusion3d.commands.dataset import Dataset, choose_dataset, is_named
 from geminifusion3d.errors import UserError
-
-if TYPE_CHECKING:
-    from geminifusion3d.submission.split_samples import SplitSamples
 
 RESULTS_NAME, RECORD_NAME, GAIN_NAME = 'results_nusc.json', 'ensemble.json', 'ensemble_gain.json'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds files, weights, distances and what the result is scored on."""
-    parser.add_argument('files', nargs='+', type=Path, metavar='FILE', help='results files, two or more')
+    """Adds the files, how they are fused, and the dataset that scores them."""
+    parser.add_argument('files', nargs='+', type=Path, help='results files, at least two')
     parser.add_argument('--weights', nargs='+', type=float, default=[], metavar='W',
                         help='trust in each file; default: 1 each')
     parser.add_argument('--radius', nargs='+', default=[], metavar='CLASS=METRES',
-                        help='how near two centres must be to be one object; default: 1 m for cars, 1.5 m for '
-                             'trucks and the like, 0.5 m for barriers and cycles, 0.4 m for pedestrians and cones')
+                        help='how near two centres must be to be one object; default: by class, from 0.4 m '
+                             'for pedestrians to 4 m for trailers')
     parser.add_argument('--out', type=Path, required=True,
                         help=f'folder for {RESULTS_NAME} and {RECORD_NAME}, which says what went in')
     parser.add_argument('--score', action='store_true', help=f'score the files and the ensemble into {GAIN_NAME}')
@@ -40,68 +34,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Writes the fused file."""
-    from geminifusion3d.atomic import write_json
-    from geminifusion3d.results.weighted_box_fusion import check_weights
+    """Writes the fused file, and with a dataset what it gains."""
+    from time import perf_counter
 
+    from geminifusion3d.atomic import write_json
+    from geminifusion3d.cli import progress_bar
+    from geminifusion3d.results.weighted_box_fusion import check_weights
+    from geminifusion3d.submission.provenance import file_facts
     from .prediction_file import read_predictions, write_predictions
     from .prediction_file_fusion import fuse_files, joint_meta
     if len(args.files) < 2:
-        raise UserError(f'got the one results file {args.files[0]}, expected two or more to fuse')
+        raise UserError(f'got one results file, {args.files[0]}; an ensemble is made of two or more')
     weights, radius_m = check_weights(args.weights, len(args.files)), radii(args.radius)
     out = args.out / RESULTS_NAME
     if out.resolve() in [path.resolve() for path in args.files]:
         raise UserError(f'--out {args.out} would replace the input {out}; give another folder')
     dataset = choose_dataset(args, results=args.files[0]) if args.score or is_named(args) else None
     if dataset is not None:
-        valid_samples(args.files, dataset)
+        check_files(args.files, dataset)
     files = []
     for path in args.files:
         files.append(read_predictions(path))
         print(f'{path}: {len(files[-1].tokens)} samples, {len(files[-1].scores)} boxes')
-    meta, samples, began_s = joint_meta(files), len(files[0].tokens), perf_counter()
-    with progress_bar(samples, 'fusing') as tick:
+    meta, samples = joint_meta(files), len(files[0].tokens)
+    began_s = perf_counter()
+    with progress_bar(samples, 'samples') as tick:
         fused = fuse_files(files, weights=weights, radius_m=radius_m)
-        count = write_predictions(out, meta=meta, samples=(sample for sample in fused if tick() or True))
+        count = write_predictions(out, meta=meta, samples=((tick(), sample)[1] for sample in fused))
     seconds = perf_counter() - began_s
+    facts = [{**file_facts(path), 'weight': weight, 'boxes': len(file.scores)}
+             for path, file, weight in zip(args.files, files, weights)]
     write_json(args.out / RECORD_NAME, {
         'method': 'weighted box fusion by centre distance', 'radius_m': radius_m, 'meta': meta,
-        'files': [{'path': str(path), 'sha256': sha256(path), 'weight': weight, 'boxes': len(file.scores)}
-                  for path, file, weight in zip(args.files, files, weights)],
-        'samples': samples, 'boxes': count}, indent=2)
+        'files': facts, 'samples': samples, 'boxes': count}, indent=2)
     print(f'{out}: {samples} samples, {count} boxes')
     if dataset is not None:
-        _report_gain(args, dataset, out, seconds / samples)
+        report_gain(args, out, seconds / samples, dataset)
 
 
-def valid_samples(files: List[Path], dataset: Dataset) -> 'SplitSamples':
-    """Returns the samples of a split, after a look at every file.
+def check_files(files: List[Path], dataset: Dataset) -> None:
+    """Refuses files that are no valid submissions of the split.
 
     Raises:
-        UserError: if a file is no valid submission of the split.
+        UserError: with the first rule that one breaks.
     """
-    from geminifusion3d.submission.findings import errors_among
     from geminifusion3d.submission.split_samples import read_split_samples
-    from geminifusion3d.submission.validation import validate_file
+    from .prediction_file import check_submission
     split = read_split_samples(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     for path in files:
-        errors = errors_among(validate_file(path, split).findings)
-        if errors:
-            raise UserError(f'{path} is no valid submission of {dataset.split}: {errors[0]}; '
-                            'gemini3d validate lists everything')
-    return split
+        check_submission(path, split)
 
 
-def _report_gain(args: argparse.Namespace, dataset: Dataset, fused: Path, seconds_per_sample: float) -> None:
+def report_gain(args: argparse.Namespace, fused: Path, seconds_per_sample: float, dataset: Dataset) -> None:
     """Prints and writes what the files and their ensemble score, and what fusing cost."""
     from geminifusion3d.atomic import write_json
     from geminifusion3d.results.devkit_eval import open_tables
-
     from .prediction_file_gain import format_gain, score_gain
     tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
     rows = score_gain(args.files, fused, tables=tables, split=dataset.split)
     print(format_gain(rows))
-    print(f'cost: every file\'s own inference, and {seconds_per_sample * 1e3:.1f} ms per sample to fuse them')
+    print(f"cost: every file's own inference, and {seconds_per_sample * 1e3:.1f} ms per sample to fuse them")
     write_json(args.out / GAIN_NAME, {'rows': rows, 'split': dataset.split,
                                       'fusing_seconds_per_sample': seconds_per_sample}, indent=2)
 
@@ -121,9 +113,3 @@ def radii(listed: List[str]) -> Dict[str, float]:
         except ValueError:
             raise UserError(f'--radius got {entry!r}; expected CLASS=METRES, such as car=1.5') from None
     return with_radii(changes)
-
-
-def sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file."""
-    with open(path, 'rb') as stream:
-        return hashlib.file_digest(stream, 'sha256').hexdigest()

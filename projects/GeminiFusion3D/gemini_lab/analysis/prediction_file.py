@@ -22,8 +22,10 @@ from geminifusion3d.submission.findings import FindingLog, errors_among
 from geminifusion3d.submission.json_stream import NotJson
 from geminifusion3d.results.nuscenes_boxes import Record
 from geminifusion3d.submission.record_rules import check_record
+from geminifusion3d.submission.split_samples import SplitSamples
 from geminifusion3d.submission.strict_json import ZIP_ERRORS, duplicate_key, open_submission
 from geminifusion3d.submission.submission_parts import MEMBER, SAMPLE, Part, read_parts
+from geminifusion3d.submission.validation import validate_file
 
 ATTRIBUTES: Tuple[str, ...] = tuple(dict.fromkeys(
     name for names in VALID_ATTRIBUTES.values() for name in names))
@@ -107,8 +109,20 @@ def read_predictions(path: Path) -> PredictionFile:
     file, log = read_with_findings(path)
     errors = errors_among(log.listed)
     if errors:
-        raise UserError(f'{path}: {errors[0]}; tools/validate_submission.py lists everything')
+        raise UserError(f'{path}: {errors[0]}; gemini3d validate lists everything')
     return file
+
+
+def check_submission(path: Path, split: SplitSamples) -> None:
+    """Refuses a file that is no valid submission of a split.
+
+    Raises:
+        UserError: with the first rule that it breaks.
+    """
+    errors = errors_among(validate_file(path, split).findings)
+    if errors:
+        raise UserError(f'{path} is no valid submission of the split: {errors[0]}; gemini3d validate lists '
+                        'everything')
 
 
 def read_with_findings(path: Path) -> Tuple[PredictionFile, FindingLog]:
@@ -136,7 +150,7 @@ def read_with_findings(path: Path) -> Tuple[PredictionFile, FindingLog]:
             meta = part.value
     if sorted(keys) != ['meta', 'results']:
         raise UserError(f'{path} has the keys {", ".join(keys) or "(none)"}; expected meta and results, as '
-                        'tools/export_submission.py writes them')
+                        'gemini3d export writes them')
     log.extend(duplicate_key(token, times, token) for token, times in Counter(columns.tokens).items()
                if times > 1)
     return columns.to_file(path, meta), log

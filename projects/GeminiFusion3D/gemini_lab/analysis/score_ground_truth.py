@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the dataset."""
+    """Adds the dataset and the splits."""
     add_dataset(parser, split='')
-    parser.add_argument('--split', nargs='+', metavar='NAME',
-                        help='which splits; default: all that have annotations')
+    parser.add_argument('--split', nargs='+', default=[], metavar='NAME',
+                        help='default: all splits that have annotations')
     add_alias(parser, '--splits', dest='split', nargs='+')
 
 
@@ -40,10 +40,9 @@ def print_score(score: 'GroundTruthScore') -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Scores each split and returns the exit code."""
+    dataset = choose_dataset(argparse.Namespace(**{**vars(args), 'split': None}), needs_split=False)
     from geminifusion3d.results.devkit_eval import open_tables
-
     from .ground_truth import annotated_splits, score_ground_truth
-    dataset = choose_dataset(args, needs_split=False)
     tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
     known = annotated_splits(tables)
     splits = args.split or known

@@ -1,7 +1,7 @@
 """One sample of a results file as a picture: six cameras and the view from above, boxes over both.
 
-The geometry is the report's (projection, bev_view): what is drawn here and there agrees. The delta: lines
-are pixels of a PNG, not vectors of a page.
+The geometry is that of the page (projection, drawing): what is drawn here and there agrees. The delta: lines
+are pixels of a PNG, not vectors.
 """
 import io
 from pathlib import Path
@@ -15,11 +15,9 @@ from PIL import Image
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import transform_points
-from ..report.bev_view import BevCanvas, load_points, points_picture
-from ..report.boxes import predicted_boxes, truth_boxes
-from ..report.camera_view import is_truth, load_picture, short_label
-from ..report.projection import FOOTPRINT, box_corners, box_segments_px
-from ..report.samples import RIG, Camera, Sample, read_sample
+from .dataset import RIG, Camera, Sample, predicted_boxes, read_sample, truth_boxes
+from .drawing import BevCanvas, is_truth, load_picture, load_points, points_picture, short_label
+from .projection import FOOTPRINT, box_corners, box_segments_px
 
 CAMERA_WH_PX = (640, 360)
 CANVAS = BevCanvas(px_per_m=2 * CAMERA_WH_PX[1] / 108.0)
@@ -29,38 +27,44 @@ EGO_BGR, CIRCLE_BGR = (90, 62, 44), (205, 205, 205)
 CIRCLE_STEP_M = 10
 
 
-def draw_file_sample(nusc: NuScenes, results: Mapping[str, List[Mapping]], token: str, *,
-                     min_score: float) -> np.ndarray:
-    """Returns the picture (H, W, 3), BGR.
+def read_file_sample(nusc: NuScenes, results: Mapping[str, List[Mapping]], token: str, *,
+                     min_score: float) -> Sample:
+    """Returns a sample with its predictions.
 
     Args:
         nusc: the dataset, with sensor files.
         results: records by sample token.
         token: the sample.
-        min_score: predictions below it are not drawn.
+        min_score: predictions below it are left out.
 
     Raises:
-        UserError: if dataset or file do not have the sample, or a sensor file is missing.
+        UserError: if dataset or file do not have the sample.
     """
     if token not in results:
         raise UserError(f'the predictions hold no sample {token}; it has {len(results)} samples, such as '
                         f'{", ".join(list(results)[:3])}')
-    if token not in nusc._token2ind['sample']:
+    if all(row['token'] != token for row in nusc.sample):
         raise UserError(f'{nusc.version} has no sample {token}; check --dataroot and --version')
     found = [box for box in predicted_boxes(nusc, results, [token])[token]
              if box.detection_score >= min_score]
-    sample = read_sample(nusc, token, truth=truth_boxes(nusc, [token])[token], predictions=found)
-    return picture_of(sample)
+    return read_sample(nusc, token, truth=truth_boxes(nusc, [token])[token], predictions=found)
 
 
 def picture_of(sample: Sample) -> np.ndarray:
-    """Returns the six cameras as they sit around the car and, to their right, the view from above."""
+    """Returns the six cameras as they sit around the car and, to their right, the view from above.
+
+    Returns:
+        (H, W, 3), blue green red.
+    """
     by_channel = {camera.channel: camera for camera in sample.cameras}
     width_px, height_px = CAMERA_WH_PX
     blank = np.zeros((height_px, width_px, 3), np.uint8)
     rows = [np.hstack([camera_picture(by_channel[channel], sample) if channel in by_channel else blank
                        for channel in row]) for row in RIG]
-    return np.hstack([np.vstack(rows), bev_picture(sample)])
+    sheet = bev_picture(sample)
+    _write(sheet, 'prediction', (8, 18), PREDICTION_BGR)
+    _write(sheet, 'ground truth', (8, 36), TRUTH_BGR)
+    return np.hstack([np.vstack(rows), sheet])
 
 
 def camera_picture(camera: Camera, sample: Sample) -> np.ndarray:

@@ -1,6 +1,3 @@
-"""The page's script: sorting, what the pictures show, enlarging; without it all is there to read."""
-
-SCRIPT = r'''
 "use strict";
 const NUMBER = /^[+\u2212-]?[\d,.]+/;
 const cellValue = cell => {
@@ -14,37 +11,36 @@ const compareValues = (a, b) => typeof a === "number" && typeof b === "number"
   ? a - b : String(a).localeCompare(String(b), "en", {numeric: true});
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.querySelectorAll("thead th")];
-  const body = table.querySelector("tbody");
-  const first = [...body.rows];
+  const groups = [...table.tBodies].map(body => ({body, rows: [...body.rows].filter(row => !row.matches(".group"))}));
   heads.forEach((head, column) => head.addEventListener("click", () => {
-    const values = new Map(first.map(row => [row, cellValue(row.cells[column])]));
+    const all = groups.flatMap(group => group.rows);
+    const values = new Map(all.map(row => [row, cellValue(row.cells[column])]));
     const isText = [...values.values()].some(value => typeof value === "string");
     const before = head.getAttribute("aria-sort");
     const down = before ? before === "ascending" : !isText;
     heads.forEach(other => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    // Figures that do not exist stay below.
-    body.append(...[...first].sort((a, b) => {
+    // Figures that do not exist stay below, a group's title above.
+    for (const {body, rows} of groups) body.append(...[...rows].sort((a, b) => {
       const x = values.get(a), y = values.get(b);
       if (x === null || y === null) return (x === null) - (y === null);
       return down ? compareValues(y, x) : compareValues(x, y);
     }));
   }));
 }
-const samples = document.querySelector("#samples");
-const controls = samples && samples.querySelector(".controls");
+const controls = document.querySelector(".controls");
 if (controls) {
   controls.hidden = false;
   for (const box of controls.querySelectorAll("[data-toggle]")) {
     const apply = () =>
-      samples.classList.toggle(box.dataset.toggle, box.checked !== box.defaultChecked);
+      document.body.classList.toggle(box.dataset.toggle, box.checked !== box.defaultChecked);
     box.addEventListener("change", apply);
     apply();
   }
   const slider = controls.querySelector("input[type=range]");
   const shown = controls.querySelector("output");
-  const scored = [...samples.querySelectorAll("[data-score]")];
-  const objects = [...samples.querySelectorAll("[data-found]")];
+  const scored = [...document.querySelectorAll("[data-score]")];
+  const objects = [...document.querySelectorAll("[data-found]")];
   const applyScore = () => {
     const score = Number(slider.value);
     shown.textContent = score.toFixed(2);
@@ -69,4 +65,3 @@ for (const figure of document.querySelectorAll(".zoomable")) {
   });
 }
 document.addEventListener("keydown", event => { if (event.key === "Escape") unzoom(); });
-'''

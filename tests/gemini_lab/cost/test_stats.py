@@ -1,27 +1,19 @@
 """The statistics tool counts a whole recipe, fills the README's block and names mistakes."""
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+from lab_command import run_command
 
-REPO = Path(__file__).resolve().parents[3]
 RECIPE = 'configs/compare/geminifusion3d_lidar-cam_conv_compare.py'
 
 
-def run_tool(*arguments):
-    """Calls the tool and returns its process."""
-    return subprocess.run([sys.executable, 'tools/model_stats.py', *map(str, arguments)], cwd=REPO,
-                          text=True, capture_output=True)
-
-
-def test_a_recipe_is_counted_with_a_given_cloud(tmp_path):
+def test_a_recipe_is_counted_with_a_given_cloud(tmp_path, capsys):
     readme, numbers, points = (tmp_path / name for name in ('README.md', 'stats.json', 'sweep.bin'))
     readme.write_text('<!-- model-stats:start -->\nold\n<!-- model-stats:end -->\n')
     np.random.default_rng(0).uniform(-3, 3, size=(500, 5)).astype('<f4').tofile(points)
-    ended = run_tool(RECIPE, '--points', points, '--json', numbers, '--readme', readme)
-    assert ended.returncode == 0, ended.stderr
+    ended = run_command(capsys, 'stats', RECIPE, '--points', points, '--json', numbers, '--readme', readme)
+    assert ended.code == 0, ended.err
     stages = {row['stage']: row for row in json.loads(numbers.read_text())[Path(RECIPE).stem]}
     # 64 x 64 cells, 3 x 3, 64 to 32 channels; weights without bias, scale and shift of the norm.
     assert stages['fuser']['multiply_adds'] == 64 * 64 * 9 * 64 * 32
@@ -30,8 +22,8 @@ def test_a_recipe_is_counted_with_a_given_cloud(tmp_path):
     assert f'`{Path(RECIPE).stem}`' in readme.read_text() and 'the given cloud' in readme.read_text()
 
 
-def test_a_file_that_holds_no_points_is_told(tmp_path):
+def test_a_file_that_holds_no_points_is_told(tmp_path, capsys):
     (tmp_path / 'bad.bin').write_bytes(b'123')
-    ended = run_tool(RECIPE, '--points', tmp_path / 'bad.bin')
-    assert ended.returncode == 2
-    assert 'is no point file; expected 5 float32 numbers' in ended.stderr
+    ended = run_command(capsys, 'stats', RECIPE, '--points', tmp_path / 'bad.bin')
+    assert ended.code == 2
+    assert 'is no point file; expected 5 float32 numbers' in ended.err
