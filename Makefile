@@ -38,9 +38,11 @@ compare: setup ## train all fusers and ablations on a synthetic world -> table i
 test: setup lint ## environment, linters, all tests
 	OMP_NUM_THREADS=1 $(BIN) -m pytest -q -n $(TEST_JOBS) --dist worksteal --durations=15 $(TEST_ARGS)
 
-lint: ## flake8, isort, codespell
+lint: ## flake8 with pydoclint, isort, autopep8, mypy, codespell; their settings are in setup.cfg
 	$(BIN) -m flake8 $(SOURCES)
 	$(BIN) -m isort --check --diff --quiet $(SOURCES)
+	$(BIN) -m autopep8 --diff --exit-code --recursive $(SOURCES)
+	$(BIN) -m mypy
 	$(BIN) -m codespell_lib $(SOURCES) README.md CHANGELOG.md Makefile setup.cfg
 
 clean: ## remove caches and build leftovers; data/, work_dirs/ and .venv stay

@@ -21,7 +21,7 @@ from geminifusion3d.errors import UserError
     ("del optim_wrapper\n", 'has no optim_wrapper'),
     ("train_dataloader['dataset']['length'] = 'many'\n", "type='DefaultSampler': TypeError: 'str' object"),
     ("train_dataloader['batch_size'] = 0\n", 'dataloader: ValueError: batch_size should be a positive'),
-    ("param_scheduler[0]['T_max'] = 'x'\n", "type='CosineAnnealingLR': .*correct its values"),
+    ("param_scheduler[0]['T_max'] = 'x'\n", 'TypeError: .*correct its values'),
     ("optim_wrapper.update(type='GeminiOptimWrapper', precision='fp8')\n",
      "type='GeminiOptimWrapper': precision must be one of fp32, fp16, bf16, got 'fp8'"),
     ("optim_wrapper['optimizer']['lr'] = -1.0\n", "type='AdamW': ValueError: Invalid learning rate"),

@@ -24,7 +24,7 @@ def make_rows():
 
 def test_the_sentence_compares_with_the_formula_and_the_products():
     text = fusion_markdown(make_rows())
-    assert ('inference 2.5 times as fast as the reference formula with 40% of its memory, 1.25 times the '
+    assert ('inference 2.5 times as fast as the official formula with 40% of its memory, 1.25 times the '
             'time of its matrix products alone') in text
     assert 'training step 2.5 times as fast' in text
     assert 'docs/benchmark-fusion-128.svg' in text

@@ -15,8 +15,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from .fused_bev import FusedBEV
-from .same_cells import check_same_shape
-from .two_maps import WeightedSum
+from .two_maps import WeightedSum, check_same_shape
 
 
 class TokenScore(nn.Sequential):

@@ -10,9 +10,7 @@ from torch.nn import functional as F
 
 from ..geometry.bev_grid import BEVGrid
 from ..ops.device_constants import constant_like
-from ..ops.voxel_groups import VoxelGroups
-from ..ops.voxel_max import max_per_voxel
-from ..ops.voxel_mean import mean_per_voxel
+from ..ops.voxel_groups import VoxelGroups, max_per_voxel, mean_per_voxel
 
 MAX_INTENSITY = 255
 # Offsets of a point from its pillar's mean and from the pillar's middle, x, y, z each.

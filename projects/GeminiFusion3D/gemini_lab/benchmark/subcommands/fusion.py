@@ -10,10 +10,8 @@ import torch
 from torch import Tensor
 
 from geminifusion3d.errors import UserError
-
 from ..contest import Entrant, run_contest
-from ..fusers import (BLOCK_PRODUCTS, HEADS, WHOLE, build_fusers, includes, inference_call,
-                      training_call)
+from ..fusers import HEADS, WHOLE, build_fusers, includes, inference_call, training_call
 from ..fusion_tables import chart_files, fusion_markdown
 from ..growth import Point, predicted
 from ..multiply_adds import multiply_adds
@@ -68,10 +66,8 @@ def _entrants(arguments: Namespace, channels: int, cells: int, mode: str, seen: 
     dtype = DTYPES[arguments.dtype]
     maps = make_maps(channels, cells, arguments.device, dtype)
     entrants = []
-    for name, build in build_fusers(channels, arguments.device, dtype).items():
+    for name, build in build_fusers(channels).items():
         if arguments.only and not any(word in name for word in arguments.only):
-            continue
-        if name == BLOCK_PRODUCTS and mode != 'inference':
             continue
         expected_s = predicted(seen.get(name, []), cells, power=2.0 if name == WHOLE else 1.0)
         if name in told or expected_s is not None and expected_s > arguments.longest:

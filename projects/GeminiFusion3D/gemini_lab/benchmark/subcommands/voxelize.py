@@ -51,7 +51,7 @@ def markdown(rows: Sequence[Row]) -> str:
 def _contestants(cloud: Tensor) -> List[Tuple[str, Callable[[], Any], str]]:
     """Returns names, calls and what they include; mmcv's operator only where the cloud is on a CPU."""
     from geminifusion3d.ops.hard_voxels import keep_first
-    from geminifusion3d.ops.voxel_mean import mean_per_voxel
+    from geminifusion3d.ops.voxel_groups import mean_per_voxel
 
     def ours() -> Tensor:
         grouped = _grouped(cloud)
