@@ -99,9 +99,9 @@ def test_tolerance_comes_from_the_config_and_is_strict_by_default() -> None:
 
 
 @pytest.mark.parametrize('key, told', [
-    ('pts_middle_encoder.conv_input.0.weight bbox_head.shared_conv.weight', 'convert_bevfusion.py'),
+    ('pts_middle_encoder.conv_input.0.weight bbox_head.shared_conv.weight', 'convert-checkpoint'),
     ('pts_middle_encoder.conv_input.0.weight pts_bbox_head.task_heads.0.reg.0.bias',
-     'convert_centerpoint.py'),
+     'convert-checkpoint'),
     ('encoders.lidar.backbone.conv_input.0.weight heads.object.shared_conv.weight', 'MIT BEVFusion'),
     ('backbone_3d.conv_input.0.weight dense_head.shared_conv.0.weight', 'OpenPCDet')])
 def test_the_converter_of_a_foreign_checkpoint_is_named(key: str, told: str) -> None:

@@ -52,7 +52,7 @@ def test_nothing_is_written_if_the_check_fails(source: Path, tmp_path: Path):
 
 
 def test_another_format_is_named_with_its_converter(source: Path, tmp_path: Path):
-    with pytest.raises(UserError, match='BEVFusion project, expected .*CenterPoint: .*convert_bevfusion.py'):
+    with pytest.raises(UserError, match='BEVFusion project, expected .*CenterPoint: .*convert-checkpoint'):
         convert_file(source, tmp_path / 'out.pth', formats=[CENTERPOINT], convert=only_kernel)
     torch.save({'backbone.weight': torch.zeros(1)}, tmp_path / 'unknown.pth')
     with pytest.raises(UserError, match='is no checkpoint of mmdet3d\'s CenterPoint'):

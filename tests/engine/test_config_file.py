@@ -56,7 +56,7 @@ def test_a_mistyped_override_is_named_with_close_keys(tmp_path: Path, key: str,
 
 @pytest.mark.parametrize('split, version, more', [
     ('mini_train', 'v1.0-mini', ''), ('test', 'v1.0-test', ''), ('val', 'v1.0-trainval', ''),
-    ('trainval', 'v1.0-trainval', ' --splits trainval')])
+    ('trainval', 'v1.0-trainval', ' --split trainval')])
 def test_an_absent_info_file_names_the_command_that_writes_it(
         tmp_path: Path, split: str, version: str, more: str) -> None:
     cfg = Config({'train_dataloader': {'dataset': {'type': 'CBGSDataset', 'dataset': {
@@ -65,8 +65,7 @@ def test_an_absent_info_file_names_the_command_that_writes_it(
         check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
     assert str(refusal.value) == (
         f'info file {tmp_path}/nuscenes_infos_{split}.pkl does not exist: write it with '
-        f'python tools/create_data.py nuscenes --root-path {tmp_path} --version {version} '
-        f'--out-dir {tmp_path}{more}')
+        f'gemini3d convert --dataroot {tmp_path} --version {version}{more}')
     (tmp_path / f'nuscenes_infos_{split}.pkl').touch()
     check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
 

@@ -21,13 +21,6 @@ def test_fresh_removes_an_earlier_demo_and_nothing_else(tmp_path):
     demo.start_fresh(earlier)
 
 
-def test_a_key_is_found_wherever_it_stands_in_a_config():
-    cfg = {'data_root': 'a', 'loader': {'dataset': {'data_root': 'b'}},
-           'evaluators': [{'x': 1}, {'data_root': 'c'}]}
-    assert list(demo.find_keys(cfg, 'data_root')) == [
-        'data_root', 'loader.dataset.data_root', 'evaluators.1.data_root']
-
-
 def test_a_missing_config_is_told(tmp_path):
     args = parse('demo', '--config', str(tmp_path / 'none.py'))
     with pytest.raises(UserError, match='none.py does not exist'):

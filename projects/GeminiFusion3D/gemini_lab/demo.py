@@ -17,7 +17,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any, Iterator, List, Sequence
+from typing import Any, List, Sequence
 
 from geminifusion3d.atomic import write_json
 from geminifusion3d.commands.arguments import add_alias
@@ -64,16 +64,6 @@ def shorten(path: Path) -> str:
     return str(path) if relative.startswith('..') else relative
 
 
-def find_keys(node: Any, key: str, dotted: str = '') -> Iterator[str]:
-    """Yields the dotted names under which a key stands in a config."""
-    children = node.items() if isinstance(node, dict) else enumerate(node)
-    for name, child in children:
-        if name == key:
-            yield f'{dotted}{name}'
-        if isinstance(child, (dict, list, tuple)):
-            yield from find_keys(child, key, f'{dotted}{name}.')
-
-
 def training_progress(line: str) -> str:
     """Returns how far a training is, from a line of its log; '' if it says nothing about it."""
     found = TRAINED.search(line)
@@ -103,8 +93,7 @@ class Chain:
                                  if option.startswith('train_cfg.max_epochs=')))
         self.checkpoint = args.work_dir / f'epoch_{int(cfg.train_cfg.max_epochs)}.pth'
         self.submission = args.work_dir / 'submission' / 'results_nusc.json'
-        moved = [] if self.data == cfg.data_root else [
-            f'{name}={self.data}' for name in find_keys(cfg.to_dict(), 'data_root')]
+        moved = [] if self.data == cfg.data_root else [f'data_root={self.data}']
         self.settings = moved + args.cfg_options
 
     def steps(self) -> List[Step]:

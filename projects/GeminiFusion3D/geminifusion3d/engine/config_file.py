@@ -210,9 +210,9 @@ def _create_data(root: Path, info_file: Path) -> str:
     """Returns the command that writes an info file."""
     version = 'v1.0-mini' if 'mini' in info_file.stem else (
         'v1.0-test' if info_file.stem.endswith('test') else 'v1.0-trainval')
-    union = ' --splits trainval' if info_file.stem.endswith('_trainval') else ''
-    return (f'python tools/create_data.py nuscenes --root-path {root} --version {version} '
-            f'--out-dir {info_file.parent}{union}')
+    union = ' --split trainval' if info_file.stem.endswith('_trainval') else ''
+    out = '' if info_file.parent == root else f' --out {info_file.parent}'
+    return f'gemini3d convert --dataroot {root} --version {version}{out}{union}'
 
 
 def check_sections(cfg: Config, sections: List[str]) -> None:
