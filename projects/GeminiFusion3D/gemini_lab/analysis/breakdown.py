@@ -240,7 +240,7 @@ def breakdown_notes(result: Dict[str, Any]) -> List[str]:
              'be compared between models and not between rows.']
     if result['resamples']:
         scenes = plural(result['n_scenes'], 'scene')
-        few = f' {scenes} are too few for them to mean much.' if result['n_scenes'] < FEW_SCENES else ''
+        few = f' With {scenes} they mean little.' if result['n_scenes'] < FEW_SCENES else ''
         notes.append(f'Intervals: the middle 95 % of {plural(result["resamples"], "bootstrap resample")} of '
                      f'{scenes}; none where only one scene has the objects.{few}')
     return notes

@@ -395,6 +395,7 @@ def render(report: Report) -> str:
         report=report, title=report.request.title, min_score=report.min_score, cards=report.cards,
         css=Markup((TEMPLATES / 'report.css').read_text()), js=Markup((TEMPLATES / 'report.js').read_text()),
         tiles=tiles(metrics, resampled), canvas=CANVAS, notes=notes,
+        interval_note=notes[-1] if resampled else '',
         classes=class_table(metrics, CLASS_NAMES, report.truth, report.predicted, resampled),
         models=model_tables(report.models, CLASS_NAMES) if report.models else None,
         precision=precision_charts(metrics, CLASS_NAMES), errors=error_charts(metrics, CLASS_NAMES),
