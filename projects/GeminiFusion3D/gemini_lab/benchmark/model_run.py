@@ -14,7 +14,7 @@ from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.engine.compiled_parts import compile_parts
 from geminifusion3d.engine.folded_norms import fold_norms
-from geminifusion3d.results.nuscenes_boxes import boxes_to_records
+from geminifusion3d.results.nuscenes_boxes import to_global_boxes
 from ..cost.model_cost import count_costs, without_weights
 from .model_stages import (BACKWARD, BOXES, COLLATE, LOAD, LOSSES, RECORDS, STEP, multiply_adds_by_stage, watched_methods)
 from .recipe_inputs import make_inputs
@@ -66,10 +66,10 @@ class ModelRun:
 
     def records(self, predictions: List[Any]) -> List[Any]:
         """Turns predictions into nuScenes records."""
-        return [boxes_to_records(
+        return [to_global_boxes(
             boxes=sample.pred_instances_3d.bboxes_3d, scores=sample.pred_instances_3d.scores_3d,
             labels=sample.pred_instances_3d.labels_3d, class_names=CLASS_NAMES,
-            frame=self.inputs.keyframe(sample)).records for sample in predictions]
+            frame=self.inputs.keyframe(sample)).records() for sample in predictions]
 
     def step(self, turn: int) -> Any:
         """Goes from files to records, or makes a training step.
