@@ -1,4 +1,4 @@
-"""The facts of nuScenes: detection classes, sensor channels, attributes, limits. Nobody else writes them down.
+"""The facts of nuScenes: detection classes, sensor channels, attributes. Nobody else writes them down.
 
 The speed rule of the attributes is the one of mmdet3d's NuScenesMetric; the devkit itself defines only
 which attributes exist.
@@ -15,7 +15,7 @@ CAMERA_NAMES: Tuple[str, ...] = ('CAM_FRONT', 'CAM_FRONT_RIGHT', 'CAM_FRONT_LEFT
                                  'CAM_BACK_LEFT', 'CAM_BACK_RIGHT')
 LIDAR_NAME = 'LIDAR_TOP'
 
-# What a submission may hold at most.
+# A submission with more boxes in a sample is refused.
 MAX_BOXES_PER_SAMPLE = 500
 
 MOVING_SPEED_MPS = 0.2
