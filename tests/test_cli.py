@@ -58,7 +58,8 @@ def test_a_full_disk_is_one_sentence_wherever_it_was_noticed(capsys):
 
     assert exit_code(save) == 2
     told = capsys.readouterr().err
-    assert told.startswith('error: epoch_1.pth.part could not be written, the disk is full') and told.count('\n') == 1
+    assert told.startswith('error: epoch_1.pth.part could not be written, the disk is full')
+    assert told.count('\n') == 1
 
 
 def test_a_bar_ends_its_line_before_a_mistake_is_told(capsys):

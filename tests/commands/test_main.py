@@ -45,10 +45,10 @@ def test_every_command_explains_itself_with_an_example(gemini3d, name):
     (['trian'], 'no command trian; did you mean train?'),
     (['zzz'], 'no command zzz; gemini3d --help lists them'),
     (['train', '--wrok-dir', 'a'], 'has no --wrok-dir, did you mean --work-dir?'),
-    (['test', 'a.py', 'b.pth', '--show-dir', 'a'], 'has no --show-dir: gemini3d report and'),
+    (['test', 'a.py', 'b.pth', '--show-dir', 'a'], 'has no --show-dir: gemini3d report'),
     (['train'], 'the following arguments are required: config'),
-    (['train', 'a.py', '--cfg-options', 'lr'], 'expected KEY=VALUE'),
-    (['evaluate', 'score', 'a.json', '--spilt', 'val'], 'evaluate score has no --spilt, did you mean --split?')])
+    (['train', 'a.py', '--cfg-options', 'lr'], "got 'lr', expected KEY=VALUE"),
+    (['evaluate', 'score', 'a.json', '--spilt', 'val'], 'score has no --spilt, did you mean --split?')])
 def test_a_slip_is_answered_in_one_sentence(gemini3d, words, message):
     done = gemini3d(*words)
     assert done.returncode == 2 and done.stdout == ''
@@ -72,6 +72,7 @@ def test_old_names_mean_the_same_and_are_not_shown():
 @pytest.mark.parametrize('shell', ['bash', 'zsh'])
 def test_completion_knows_commands_flags_and_inner_commands(gemini3d, shell):
     script = gemini3d('completion', shell).stdout
+
     def reply(words: str, at: int) -> list:
         code = script.replace('autoload', ': autoload').replace('&& compinit && bashcompinit', '')
         code += f'\nCOMP_WORDS=(gemini3d {words}); COMP_CWORD={at}; _gemini3d; echo "${{COMPREPLY[@]}}"'
@@ -86,7 +87,8 @@ def test_completion_knows_commands_flags_and_inner_commands(gemini3d, shell):
 def measured(*words: str) -> 'tuple[float, subprocess.CompletedProcess[str]]':
     """Returns the CPU seconds of a command line in a process of its own, and what it left."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    code = ('import sys\nfrom geminifusion3d.commands.main import execute\nfrom geminifusion3d.errors import UserError\n'
+    code = ('import sys\nfrom geminifusion3d.commands.main import execute\n'
+            'from geminifusion3d.errors import UserError\n'
             'try:\n    execute(sys.argv[1:])\nexcept (UserError, SystemExit):\n    pass\n'
             f'print("heavy:", *(name for name in {HEAVY} if name in sys.modules))')
     ended = subprocess.run([sys.executable, '-c', code, *words], text=True, capture_output=True, cwd=REPO)
@@ -95,8 +97,9 @@ def measured(*words: str) -> 'tuple[float, subprocess.CompletedProcess[str]]':
 
 
 @pytest.mark.parametrize('words, limit_s', [
-    (['--help'], 1), (['train', '--help'], 1), (['train', 'a.py', '--wrok-dir', 'a'], 1), (['completion', 'bash'], 1),
-    (['validate', '--help'], 1), (['report', '--help'], 1), (['benchmark', 'fusion', '--help'], 1)])
+    (['--help'], 1), (['train', '--help'], 1), (['train', 'a.py', '--wrok-dir', 'a'], 1),
+    (['completion', 'bash'], 1), (['validate', '--help'], 1), (['report', '--help'], 1),
+    (['benchmark', 'fusion', '--help'], 1)])
 def test_arguments_are_read_before_anything_heavy_is_imported(words, limit_s):
     cpu_s, ended = measured(*words)
     assert ended.stdout.endswith('heavy:\n'), ended.stdout[-200:] + ended.stderr

@@ -21,7 +21,7 @@ def validate(gemini3d: Callable[..., Done], root: Path) -> Callable[..., Done]:
     """Runs the validator on mini_val."""
     def run_validator(path: Path, *arguments: str, dataroot: Path = root) -> Done:
         return gemini3d('validate', path, '--dataroot', dataroot, '--version', VERSION,
-                   '--split', 'mini_val', *arguments)
+                        '--split', 'mini_val', *arguments)
     return run_validator
 
 
@@ -168,8 +168,8 @@ def test_what_the_run_recorded_need_not_be_said_again(
 def test_breakdown_prints_a_line_a_bin_and_writes_every_class(
         gemini3d: Callable[..., Done], root: Path, tmp_path: Path) -> None:
     results = written(tmp_path / 'results_nusc.json', perfect_submission())
-    done = gemini3d('evaluate', 'breakdown', results, '--dataroot', root, '--version', VERSION, '--split', 'mini_val',
-               '--resamples', '5', '--json', tmp_path / 'breakdown.json')
+    done = gemini3d('evaluate', 'breakdown', results, '--dataroot', root, '--split', 'mini_val',
+                    '--resamples', 5, '--json', tmp_path / 'breakdown.json')
     assert done.returncode == 0, done.stderr
     whole = next(line for line in done.stdout.splitlines() if line.startswith('  all'))
     assert whole.split()[:4] == ['all', '20', '1.000', '1.000'] and '[1.000, 1.000]' in whole
@@ -182,5 +182,5 @@ def test_breakdown_of_a_broken_file_names_the_rule(
     submission = perfect_submission()
     del submission['meta']['use_map']
     done = gemini3d('evaluate', 'breakdown', written(tmp_path / 'r.json', submission), '--dataroot', root,
-               '--version', VERSION, '--split', 'mini_val')
+                    '--version', VERSION, '--split', 'mini_val')
     assert done.returncode == 2 and 'use_map' in done.stderr

@@ -10,7 +10,7 @@ COMMANDS = (
     _command('synthetic', DATA, 'writes a synthetic world in the schema of nuScenes', 'synthetic.command'),
     _command('score-ground-truth', DATA, "a dataset's own annotations must score 1 with the devkit",
              'analysis.score_ground_truth'),
-    _command('report', LOOK, 'one HTML page of an evaluated run, to open without a network', 'report.command'),
+    _command('report', LOOK, 'one HTML page of an evaluated run, for any browser', 'report.command'),
     _command('predictions', LOOK, 'inspects, compares and draws results files', 'report.predictions'),
     _command('evaluate', MEASURE, 'the score of a results file by distance, motion, weather, ...',
              'analysis.evaluate'),
@@ -27,5 +27,5 @@ COMMANDS = (
              'robustness.evaluation_tables'),
     _command('demo', CHAIN, 'everything on a synthetic world: data, training, scores, submission, report',
              'demo'),
-    _command('keyframe', CHAIN, 'overfits one real keyframe: do calibration, poses and boxes fit?', 'keyframe'),
+    _command('keyframe', CHAIN, 'overfits one real keyframe: do calibration and boxes fit?', 'keyframe'),
 )

@@ -17,6 +17,7 @@ from typing import List, Tuple
 from geminifusion3d.commands.arguments import add_alias
 from geminifusion3d.errors import UserError
 from geminifusion3d.jobs import PACKAGE, Step, run_steps
+
 from .demo import CONFIGS, GEMINI3D, LOG_INTERVAL, REPO, training_progress
 
 CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_keyframe.py'

@@ -2,7 +2,6 @@
 import hashlib
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -21,8 +20,8 @@ from nuscenes.utils.geometry_utils import points_in_box
 
 from gemini_lab.synthetic.generate import Request, generate
 from gemini_lab.synthetic.rig import CHANNELS
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.errors import UserError
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 
 REPO = Path(__file__).resolve().parents[3]
 

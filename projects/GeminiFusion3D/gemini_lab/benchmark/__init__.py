@@ -1,6 +1,6 @@
 """Side-by-side measurements: what `gemini3d benchmark` runs.
 
-What is measured is one file in `subcommands/`, with its options and its line of help in `command.py`. It holds
+What is measured is one file in `subcommands/`, with its options and line of help in `command.py`. It holds
 
     def run(arguments) -> List[Row]: ...            # measures
 
@@ -9,9 +9,9 @@ and, if a page shall show it (block `benchmark-<name>` between the usual two com
     def markdown(rows) -> str: ...                  # default: one table of all rows
     def charts(rows) -> Dict[str, str]: ...         # SVG by file name, written to docs/
 
-Common options arrive as `arguments.device` (torch.device), `.repeats`, `.warm_up`, `.threads` and `.quiet`. The
-usual body of `run` builds one Entrant per contestant and shape, and hands all that shall be compared to one
-contest:
+Common options arrive as `arguments.device` (torch.device), `.repeats`, `.warm_up`, `.threads` and `.quiet`.
+The usual body of `run` builds one Entrant per contestant and shape, and hands all that shall be compared to
+one contest:
 
     entrants = [Entrant(name='ours', call=lambda: ours(x), shape='32400 x 128', macs=macs, includes='...'),
                 Entrant(name='reference', call=lambda: reference(x), shape='32400 x 128')]

@@ -71,7 +71,8 @@ def _add_fusion(parser: argparse.ArgumentParser) -> None:
                         help='channels of the maps; default: 128 256')
     parser.add_argument('--cells', type=at_least(1), nargs='+', default=DEFAULT_CELLS, metavar='N',
                         help=f'cells of the maps; default: {" ".join(map(str, DEFAULT_CELLS))}')
-    parser.add_argument('--dtype', choices=['float32', 'bfloat16', 'float16'], default='float32', help='default: float32')
+    parser.add_argument('--dtype', choices=['float32', 'bfloat16', 'float16'], default='float32',
+                        help='default: float32')
     _add_some(parser, '--modes', ['inference', 'training step'])
     parser.add_argument('--only', nargs='+', default=[], metavar='WORD',
                         help='only contestants whose name holds one of these words')

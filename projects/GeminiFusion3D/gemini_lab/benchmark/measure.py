@@ -11,6 +11,7 @@ import torch
 
 from geminifusion3d.atomic import atomic_write, write_json
 from geminifusion3d.errors import UserError
+
 from ..markdown_block import replace_block, write_block
 from ..text_table import markdown_table
 from .environment import describe_environment, machine_line
@@ -88,7 +89,8 @@ def words(rows: Sequence[Row]) -> List[str]:
     return told
 
 
-def _write_page(args: Namespace, module: ModuleType, rows: Sequence[Row], environment: Dict[str, Any]) -> None:
+def _write_page(args: Namespace, module: ModuleType, rows: Sequence[Row], environment: Dict[str, Any]
+                ) -> None:
     folder = args.out.parent / DOCS
     charts = module.charts(rows) if hasattr(module, 'charts') else {}
     for name, svg in charts.items():

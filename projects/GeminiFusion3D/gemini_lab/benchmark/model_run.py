@@ -10,7 +10,6 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from torch import nn
 
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.engine.compiled_parts import compile_parts
 from geminifusion3d.engine.folded_norms import fold_norms

@@ -8,12 +8,13 @@ from ..errors import UserError
 
 DEMO_CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
 RESULTS_ARE_WRITTEN = 'results_nusc.json is always written, to --work-dir'
-LOOK = 'gemini3d report and gemini3d predictions draw show the results of a test, no window is opened'
+LOOK = 'gemini3d report and gemini3d predictions draw show results, no window is opened'
 # What users of mmdet3d type, and what does it here.
 ELSEWHERE = {
     '--show': LOOK, '--show-dir': LOOK, '--wait-time': LOOK,
     '--score-thr': 'gemini3d predictions draw and gemini3d report take --min-score',
-    '--task': 'leave it out, a recipe knows its sensors', '--gpus': 'tools/dist_train.sh CONFIG GPUS does that',
+    '--task': 'leave it out, a recipe knows its sensors',
+    '--gpus': 'tools/dist_train.sh CONFIG GPUS does that',
     '--gpu-id': 'set CUDA_VISIBLE_DEVICES', '--gpu-ids': 'set CUDA_VISIBLE_DEVICES',
     '--eval': 'leave it out, mAP and NDS are always computed', '--format-only': 'gemini3d export does that',
     '--out': RESULTS_ARE_WRITTEN, '--eval-options': RESULTS_ARE_WRITTEN,
@@ -45,7 +46,8 @@ class Parser(argparse.ArgumentParser):
         return [flag for action in self._actions if action.help is not argparse.SUPPRESS
                 for flag in action.option_strings if flag.startswith('--')]
 
-    def parse_known_args(self, args: Optional[Sequence[str]] = None, namespace: Any = None) -> Tuple[Any, List[str]]:
+    def parse_known_args(self, args: Optional[Sequence[str]] = None, namespace: Any = None
+                         ) -> Tuple[Any, List[str]]:
         """Looks for unknown flags first: argparse would name the value behind one, or what it replaces."""
         if not self.commands:
             for word in args or ():
@@ -68,11 +70,11 @@ class Parser(argparse.ArgumentParser):
         return f', did you mean {" or ".join(near)}?' if near else ''
 
 
-def add_alias(parser: argparse.ArgumentParser, *names: str, dest: str, **settings: Any) -> None:
+def add_alias(parser: Any, *names: str, dest: str, **settings: Any) -> None:
     """Adds old names of an argument, which the help does not show.
 
     Args:
-        parser: of the command.
+        parser: of the command, or a group of it.
         names: old names.
         dest: attribute that they set.
         settings: as of the argument.
@@ -109,7 +111,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 def _key_value(text: str) -> str:
     if '=' not in text:
-        raise argparse.ArgumentTypeError(f'expected KEY=VALUE, for example train_cfg.max_epochs=2, got {text!r}')
+        raise argparse.ArgumentTypeError(f'got {text!r}, expected KEY=VALUE, such as train_cfg.max_epochs=2')
     return text
 
 

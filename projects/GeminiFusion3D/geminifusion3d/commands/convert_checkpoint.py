@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> None:
         if recognise(weights) == BEVFUSION:
             return convert_bevfusion(weights, lidar_only=args.lidar_only)
         if args.lidar_only:
-            raise UserError(f'--lidar-only is for BEVFusion, {args.checkpoint} is of {CENTERPOINT.name}, which '
-                            'has nothing else; leave it out')
+            raise UserError(f'--lidar-only is for BEVFusion, {args.checkpoint} is of {CENTERPOINT.name}, '
+                            'which has nothing else; leave it out')
         return convert_centerpoint(weights)
 
     checkpoint = convert_file(args.checkpoint, args.out, formats=[BEVFUSION, CENTERPOINT], convert=convert,

@@ -26,7 +26,8 @@ class Dataset:
     split: str
 
 
-def choose_dataset(args: argparse.Namespace, *, results: Optional[Path] = None, needs_split: bool = True) -> Dataset:
+def choose_dataset(args: argparse.Namespace, *, results: Optional[Path] = None, needs_split: bool = True
+                   ) -> Dataset:
     """Returns the dataset of a command.
 
     Args:
@@ -43,7 +44,7 @@ def choose_dataset(args: argparse.Namespace, *, results: Optional[Path] = None, 
     split = getattr(args, 'split', None) or recorded.get('split') or ''
     if needs_split and not split:
         raise UserError(f'got no --split, expected one of {version}, such as val or mini_val'
-                        + (f'; {RECORD_NAME} beside {results} does not say it' if results is not None else ''))
+                        + (f'; {RECORD_NAME} beside {results} does not say it' if results else ''))
     return Dataset(dataroot, version, split)
 
 

@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds dataset, keyframe and output."""
     add_dataset(parser)
     parser.add_argument('--info-file', type=Path, metavar='FILE',
-                        help='written by gemini3d convert elsewhere than in the dataset, instead of --version '
-                             'and --split')
+                        help='written by gemini3d convert elsewhere than in the dataset, instead of '
+                             '--version and --split')
     parser.add_argument('--index', type=int, default=0, help='which keyframe (default: the first)')
     parser.add_argument('--sweeps', type=int, default=0,
                         help='LiDAR sweeps before the keyframe (default: 0)')
@@ -78,10 +78,10 @@ def _load_sample(args: argparse.Namespace, info_file: Path) -> Dict[str, Any]:
     from .. import register
     from ..sensors import GeminiNuScenesDataset
     register()
-    pipeline = [dict(type='GeminiLoadImages'),
-                dict(type='GeminiLoadPoints', sweeps_num=args.sweeps),
-                dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True),
-                *(NO_AUGMENTATION if args.augment is None else AUGMENTATION)]
+    pipeline: List[Any] = [
+        dict(type='GeminiLoadImages'), dict(type='GeminiLoadPoints', sweeps_num=args.sweeps),
+        dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True),
+        *(NO_AUGMENTATION if args.augment is None else AUGMENTATION)]
     init_default_scope('mmdet3d')
     MMLogger.get_instance('draw', log_level='ERROR')
     dataset = GeminiNuScenesDataset(data_root=str(args.dataroot), ann_file=str(info_file.absolute()),

@@ -50,7 +50,10 @@ def variants(terms: Sequence[str]) -> Tuple[List[Dict[str, Any]], List[Dict[str,
     Raises:
         UserError: if a term is unknown, twice there, or has wrong values.
     """
-    flips, angles_deg, scales, image_flips = ((False, False), ), (0.0, ), (1.0, ), (False, )
+    flips: Tuple[Tuple[bool, bool], ...] = ((False, False), )
+    angles_deg: Tuple[float, ...] = (0.0, )
+    scales: Tuple[float, ...] = (1.0, )
+    image_flips: Tuple[bool, ...] = (False, )
     names = [term.partition('=')[0] for term in terms]
     kinds = ['flip' if name in FLIPS else name for name in names]
     if len(set(kinds)) < len(kinds):

@@ -16,8 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='continue from this checkpoint; "auto" or nothing: from the newest '
                              'readable one in the work directory, or from the beginning')
     parser.add_argument('--amp', nargs='?', const='auto', choices=['auto', 'bf16', 'fp16'],
-                        help='mixed precision; alone or auto: bf16 where the device knows it (CPUs, GPUs from '
-                             'Ampere on), else fp16')
+                        help='mixed precision; alone or auto: bf16 where the device knows it (CPUs, GPUs '
+                             'from Ampere on), else fp16')
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate by the real batch size over the recipe\'s, as '
                              'the recipes here do by default')

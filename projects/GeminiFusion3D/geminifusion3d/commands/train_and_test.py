@@ -13,19 +13,19 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..cli import EXIT_INTERRUPTED
-from ..errors import UserError
-from ..results.evaluated_split import check_same_info_file, choose_split
-from ..results.run_record import RunRecordHook
-from .arguments import overrides
-from .test_time_augmentation_flags import augment_test_time, variants_folder
 from ..checkpoints.checkpoint_file import check_exists
+from ..cli import EXIT_INTERRUPTED
 from ..engine.config_file import apply_seed, check_data_files, check_sections, load_config
 from ..engine.distributed import leave_process_group
 from ..engine.inference_hook import speed_up_tests
 from ..engine.mistakes import config_mistakes
 from ..engine.runner import GeminiRunner
 from ..engine.silenced_sensors import silence_sensors
+from ..errors import UserError
+from ..results.evaluated_split import check_same_info_file, choose_split
+from ..results.run_record import RunRecordHook
+from .arguments import overrides
+from .test_time_augmentation_flags import augment_test_time, variants_folder
 
 OTHER_RANKS_WAIT_S = 5.
 
@@ -87,8 +87,8 @@ class _NothingToDoHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         if runner.iter >= runner.max_iters and process_rank() == 0:
-            print(f'nothing to do: {runner.epoch} of {runner.max_epochs} epochs are done in {runner.work_dir}; '
-                  'for more, write --cfg-options train_cfg.max_epochs=N')
+            print(f'nothing to do: {runner.epoch} of {runner.max_epochs} epochs are done in '
+                  f'{runner.work_dir}; for more, write --cfg-options train_cfg.max_epochs=N')
 
 
 def train(arguments: argparse.Namespace) -> int:

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     from ..submission.split_samples import read_split_samples
     from ..submission.validation import validate_file
+
     # Millions of short-lived boxes would have the imported modules searched for garbage again and again.
     gc.freeze()
     dataset = choose_dataset(args, results=args.file)

@@ -42,8 +42,9 @@ def test_the_cameras_look_all_around_and_mostly_onto_the_grid(lifted):
 
 
 def test_every_mode_is_measured_and_the_geometry_stands_apart():
-    arguments = benchmark_arguments(['splat', '--depth-bins', '6', '--stride', '64', '--channels', '3', '--cells',
-                                 '20', '--repeats', '1', '--warm-up', '0', '--device', 'cpu', '--quiet'])
+    arguments = benchmark_arguments(['splat', '--depth-bins', '6', '--stride', '64', '--channels', '3',
+                                     '--cells', '20', '--repeats', '1', '--warm-up', '0', '--device', 'cpu',
+                                     '--quiet'])
     rows = splat.run(arguments)
     assert [(row.mode, row.name) for row in rows] == [
         *(('inference', name) for name in [*NAMES, splat.GEOMETRY, splat.FLOOR]),

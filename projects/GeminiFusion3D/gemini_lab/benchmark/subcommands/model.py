@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Sequence
 
 from geminifusion3d.commands.arguments import overrides
 from geminifusion3d.errors import UserError
+
 from ...text_table import markdown_table
 from ..contest import quartile_spread, synchronise
 from ..memory import peak_extra_bytes
@@ -28,6 +29,7 @@ def run(arguments: Namespace) -> List[Row]:
     """Measures a recipe."""
     from geminifusion3d.engine.config_file import check_sections, load_config
     from geminifusion3d.engine.mistakes import config_mistakes
+
     from ..model_run import ModelRun, describe
     if arguments.train and (arguments.fold_norms or arguments.compile):
         raise UserError('got --train and --fold-norms or --compile, which are for predicting; leave them out')
