@@ -2,6 +2,7 @@
 import numpy as np
 import pytest
 import torch
+from host_waits import HostWaits
 
 from geminifusion3d.camera_bev.depth_image import depth_images
 from geminifusion3d.geometry.camera_rig import CameraRig
@@ -97,3 +98,12 @@ def test_depth_is_drawn_in_float32_under_autocast():
 def test_a_batch_needs_one_cloud_per_sample():
     with pytest.raises(ValueError, match='got 1 clouds and 2 samples'):
         draw(rig_of({}, {}), [])
+
+
+@pytest.mark.parametrize('returns', ['nearest', 'last'])
+def test_drawing_waits_for_no_gpu(returns):
+    cloud = torch.tensor([[0.0, 20, 0], [0, 5, 0], [0.5, -5, 0]])
+    rig, clouds = rig_of({}, {}), [cloud, torch.zeros(0, 3)]
+    with HostWaits() as waits:
+        images = depth_images(rig, clouds, IMAGE_HW, corner_pixels=False, returns=returns)
+    assert images.any() and not waits.places

@@ -31,6 +31,9 @@ class _AliasLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Replace the empty module, as the import system allows a module to do.
 
+        Args:
+            module: the empty module, already in `sys.modules`.
+
         Raises:
             UserError: for a second copy; mmengine hides what an ImportError says.
         """

@@ -92,11 +92,10 @@ def test_wrong_options_are_named(toy, given, message):
 
 
 @pytest.mark.parametrize('given, message', [
-    (['voxelize', '--repeats', '0'], '--repeats: must be at least 1, got 0'),
+    (['data', '--repeats', '0'], '--repeats: must be at least 1, got 0'),
     (['splat', '--warm-up', '-1'], '--warm-up: must be at least 0, got -1'),
     (['fusion', '--cells', '16', '0'], '--cells: must be at least 1, got 0'),
-    (['splat', '--stride', '-8'], '--stride: must be at least 1, got -8'),
-    (['convert', '--workers', '0'], '--workers: must be at least 1, got 0')])
+    (['splat', '--stride', '-8'], '--stride: must be at least 1, got -8')])
 def test_numbers_that_are_too_small_are_named(given, message):
     with pytest.raises(UserError, match=message):
         parse('benchmark', *given)

@@ -2,7 +2,6 @@
 import json
 
 import pytest
-from lab_command import run_command
 
 FACTS = dict(train_keyframes=200, train_scenes=40, val_keyframes=40, val_scenes=8, steps=1200)
 
@@ -21,12 +20,12 @@ def places(tmp_path):
     return ['--readme', readme, '--docs', docs, '--work-dir', tmp_path / 'work']
 
 
-def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(places, capsys):
+def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(places, gemini3d):
     readme, docs = places[1], places[3]
     written = []
     for _ in range(2):
-        ended = run_command(capsys, 'compare', '--render-only', *places)
-        assert ended.code == 0, ended.err
+        ended = gemini3d('compare', '--render-only', *places)
+        assert ended.returncode == 0, ended.stderr
         written.append([file.read_bytes() for file in (readme, docs / 'compare.json', docs / 'compare.svg')])
     assert written[0] == written[1]
     text = readme.read_text()
@@ -39,13 +38,13 @@ def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(places, capsys):
 @pytest.mark.parametrize('arguments, told', [
     (['--jobs', 0], 'must be at least 1, got 0'),
     (['--only', 'nothing', '--render-only'], 'no model of the comparison is called nothing')])
-def test_a_mistake_ends_in_one_line(places, capsys, arguments, told):
-    ended = run_command(capsys, 'compare', *arguments, *places)
-    assert ended.code == 2
-    assert told in ended.error
+def test_a_mistake_ends_in_one_line(places, gemini3d, arguments, told):
+    ended = gemini3d('compare', *arguments, *places)
+    assert ended.returncode == 2
+    assert told in ended.stderr
 
 
-def test_nothing_to_render_is_told(places, capsys):
+def test_nothing_to_render_is_told(places, gemini3d):
     (places[3] / 'compare.json').unlink()
-    ended = run_command(capsys, 'compare', '--render-only', *places)
-    assert ended.code == 2 and 'train first' in ended.err
+    ended = gemini3d('compare', '--render-only', *places)
+    assert ended.returncode == 2 and 'train first' in ended.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lab_command import run_command
+from commands import Gemini3d
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from tiny_detector import CONFIG, IMAGE_HW, SMALL_GRID
@@ -89,7 +89,7 @@ def test_the_typical_cloud_has_the_size_of_ten_sweeps_and_stands_on_the_ground()
 
 
 def test_the_tool_prints_a_table_and_says_what_it_is(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gemini3d: Gemini3d) -> None:
     asked = {}
 
     def estimate(cfg: Config, **arguments: object) -> StepMemory:
@@ -99,13 +99,13 @@ def test_the_tool_prints_a_table_and_says_what_it_is(
 
     monkeypatch.setattr(memory_estimate, 'estimate_step_memory', estimate)
     np.arange(10, dtype=np.float32).tofile(tmp_path / 'cloud.bin')
-    told = run_command(capsys, 'memory', CONFIG, '--amp', 'bf16', '--batch-size', '2', '--points',
-                       tmp_path / 'cloud.bin').out
+    told = gemini3d('memory', CONFIG, '--amp', 'bf16', '--batch-size', '2', '--points',
+                       tmp_path / 'cloud.bin').stdout
     assert re.search('in all, 2 samples per iteration +6.500 GiB', told) and 'An estimate' in told
     assert asked['points'].shape == (2, 5) and asked['precision'] == 'bf16' and asked['batch_size'] == 2
 
 
 @pytest.mark.parametrize('arguments, message', [
     (['--points', 'gone.bin'], 'gone.bin is no point file'), (['--batch-size', '0'], 'at least 1, got 0')])
-def test_mistakes_end_in_one_sentence(arguments: list, message: str, capsys: pytest.CaptureFixture) -> None:
-    assert message in run_command(capsys, 'memory', CONFIG, *arguments).error
+def test_mistakes_end_in_one_sentence(arguments: list, message: str, gemini3d: Gemini3d) -> None:
+    assert message in gemini3d('memory', CONFIG, *arguments).stderr

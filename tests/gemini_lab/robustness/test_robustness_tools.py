@@ -5,7 +5,7 @@ from typing import Callable
 
 import pytest
 import torch
-from lab_command import run_command
+from commands import Gemini3d
 from mmengine.config import Config
 from tiny_detector import CONFIG, build_detector
 from tiny_nuscenes import write_tiny_nuscenes
@@ -34,45 +34,45 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture, folder: Path) -> Callable:
+def run(gemini3d: Gemini3d, folder: Path) -> Callable:
     """Runs the command with the recipe and the checkpoint."""
-    return lambda *words: run_command(capsys, 'robustness', folder / 'recipe.py', folder / 'model.pth', *words)
+    return lambda *words: gemini3d('robustness', folder / 'recipe.py', folder / 'model.pth', *words)
 
 
 def test_the_suite_writes_its_reports_and_runs_nothing_twice(run, folder, tmp_path):
     choice = ('--corruptions', 'temporalmisalignment', 'fog', '--severities', '3', '--work-dir', tmp_path)
     done = run(*choice)
-    assert done.code == 0, done.err
-    assert '[3/3] temporalmisalignment-3: mAP' in done.out and 'mRA over 2 of 10 corruptions' in done.out
+    assert done.returncode == 0, done.stderr
+    assert '[3/3] temporalmisalignment-3: mAP' in done.stdout and 'mRA over 2 of 10 corruptions' in done.stdout
     content = json.loads((tmp_path / 'robustness.json').read_text())
     summary = json.loads((tmp_path / 'fog-3' / 'metrics_summary.json').read_text())
     assert content['scores']['fog']['3'] == dict(mAP=summary['mean_ap'], NDS=summary['nd_score'])
     assert 'published table' in (tmp_path / 'robustness.md').read_text()
-    assert '3 of 3 evaluations are done' in run(*choice).out
+    assert '3 of 3 evaluations are done' in run(*choice).stdout
 
 
 def test_the_deltas_of_the_modalities_come_with_one_flag(run, tmp_path):
     done = run('--modalities', '--work-dir', tmp_path)
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / 'modalities.json').read_text())
     assert [row['condition'] for row in rows] == ['clean', 'cameras-black', 'cameras-shuffled', 'lidar-empty']
-    assert rows[0]['NDS_delta'] == 0 and 'cameras shuffled' in done.out
+    assert rows[0]['NDS_delta'] == 0 and 'cameras shuffled' in done.stdout
 
 
 def test_what_augmentation_gains_and_costs_comes_with_one_flag(run, tmp_path):
     done = run('--tta', 'flip-x', '--work-dir', tmp_path)
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     plain, flipped = json.loads((tmp_path / 'tta_gain.json').read_text())
     summary = json.loads((tmp_path / 'flip-x' / 'metrics_summary.json').read_text())
     assert flipped['NDS'] == summary['nd_score']
     assert flipped['NDS_gain'] == flipped['NDS'] - plain['NDS']
     # Two variants cost twice the time, within what a busy machine makes of it.
     assert plain['cost'] == 1 and 1.2 < flipped['cost'] < 5
-    assert 'flip-x' in done.out.splitlines()[-1]
+    assert 'flip-x' in done.stdout.splitlines()[-1]
 
 
 def test_mistakes_end_in_one_line(run, tmp_path):
     done = run('--modalities', '--tta', '--work-dir', tmp_path)
-    assert done.code == 2 and done.error.startswith('error: got --modalities and --tta')
+    assert done.returncode == 2 and done.stderr.startswith('error: got --modalities and --tta')
     done = run('--corruptions', 'rain')
-    assert done.code == 2 and '--corruptions got rain; expected some of beamsreducing' in done.error
+    assert done.returncode == 2 and '--corruptions got rain; expected some of beamsreducing' in done.stderr

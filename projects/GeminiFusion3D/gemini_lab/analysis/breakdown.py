@@ -12,7 +12,8 @@ import numpy as np
 from nuscenes.eval.detection.algo import calc_ap, calc_tp
 from nuscenes.eval.detection.constants import TP_METRICS
 
-from geminifusion3d.results.devkit_eval import ERROR_NAMES, UNDEFINED_ERRORS
+from geminifusion3d.nuscenes_facts import UNDEFINED_ERRORS
+from geminifusion3d.results.devkit_eval import ERROR_NAMES
 from ..text_table import number, plural, terminal_table
 from .breakdown_bins import ANY_BIN, Question, questions
 from .evaluated_boxes import EvaluatedBoxes
@@ -240,7 +241,7 @@ def breakdown_notes(result: Dict[str, Any]) -> List[str]:
              'be compared between models and not between rows.']
     if result['resamples']:
         scenes = plural(result['n_scenes'], 'scene')
-        few = f' {scenes} are too few for them to mean much.' if result['n_scenes'] < FEW_SCENES else ''
+        few = f' With {scenes} they mean little.' if result['n_scenes'] < FEW_SCENES else ''
         notes.append(f'Intervals: the middle 95 % of {plural(result["resamples"], "bootstrap resample")} of '
                      f'{scenes}; none where only one scene has the objects.{few}')
     return notes

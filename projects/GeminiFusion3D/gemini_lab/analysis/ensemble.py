@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> None:
     from geminifusion3d.cli import progress_bar
     from geminifusion3d.results.weighted_box_fusion import check_weights
     from geminifusion3d.submission.provenance import file_facts
-    from .prediction_file import read_predictions, write_predictions
+    from geminifusion3d.submission.submission import write_submission
+    from .prediction_file import read_predictions
     from .prediction_file_fusion import fuse_files, joint_meta
     if len(args.files) < 2:
         raise UserError(f'got one results file, {args.files[0]}; an ensemble is made of two or more')
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     began_s = perf_counter()
     with progress_bar(samples, 'samples') as tick:
         fused = fuse_files(files, weights=weights, radius_m=radius_m)
-        count = write_predictions(out, meta=meta, samples=((tick(), sample)[1] for sample in fused))
+        count = write_submission(out, meta=meta, samples=((tick(), sample)[1] for sample in fused))
     seconds = perf_counter() - began_s
     facts = [{**file_facts(path), 'weight': weight, 'boxes': len(file.scores)}
              for path, file, weight in zip(args.files, files, weights)]

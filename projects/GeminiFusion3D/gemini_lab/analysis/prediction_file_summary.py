@@ -8,8 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
-from geminifusion3d.submission.content_rules import MAX_BOXES_PER_SAMPLE
+from geminifusion3d.nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
 from geminifusion3d.submission.findings import Finding, FindingLog
 from ..text_table import plural
 from .prediction_file import ATTRIBUTES, PredictionFile
@@ -137,12 +136,10 @@ def _bars(histogram: List[Dict[str, Any]]) -> List[str]:
 def _by_rule(log: FindingLog) -> Dict[str, Dict[str, Any]]:
     """Returns for each broken rule how often, and where first."""
     rows: Dict[str, Dict[str, Any]] = {}
-    for finding in log.listed:
-        row = rows.setdefault(finding.rule, {'severity': finding.severity, 'count': 0,
-                                             'first': _place(finding)})
-        row['count'] += 1
-    for rule, unlisted in log.unlisted.items():
-        rows[rule]['count'] += unlisted
+    for group in log.groups.values():
+        first = group.listed[0]
+        row = rows.setdefault(first.rule, {'severity': first.severity, 'count': 0, 'first': _place(first)})
+        row['count'] += group.count
     return rows
 
 

@@ -3,12 +3,10 @@
 Medians and quartiles, peak memory, multiply-adds.
 
 Example:
-    gemini3d benchmark convert --dataroot data/synthetic --warm-up 1 --repeats 3
     gemini3d benchmark data --dataroot data/synthetic --ann-file nuscenes_infos_mini_train.pkl --repeats 21
     gemini3d benchmark fusion --channels 128 --cells 1024 32400
     gemini3d benchmark model configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py
     gemini3d benchmark splat --repeats 9
-    gemini3d benchmark voxelize --repeats 9
 """
 import argparse
 from pathlib import Path
@@ -58,29 +56,14 @@ def _add_some(parser: argparse.ArgumentParser, flag: str, known: List[str]) -> N
                         help=f'default: {" and ".join(map(repr, known))}')
 
 
-def _add_convert(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--dataroot', type=Path, default=Path('data/synthetic'), metavar='DIR',
-                        help='a dataset, as gemini3d synthetic writes it; default: data/synthetic')
-    add_alias(parser, '--root-path', dest='dataroot', type=Path)
-    parser.add_argument('--version', default='v1.0-mini', choices=['v1.0-mini', 'v1.0-trainval'],
-                        help='default: v1.0-mini')
-    parser.add_argument('--workers', type=at_least(1), nargs='+', default=[1, 2], metavar='N',
-                        help='numbers of processes of this project; default: 1 2')
-    _add_some(parser, '--work', ['info files', 'ground-truth database'])
-
-
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--config', default=FULL_SIZE, metavar='FILE',
-                        help='the recipe, of camera and LiDAR; default: the full-size one')
+                        help='the recipe; default: the full-size one of camera and LiDAR')
     parser.add_argument('--dataroot', metavar='DIR', help="a converted dataset; default: the recipe's")
     add_alias(parser, '--data-root', dest='dataroot')
     parser.add_argument('--ann-file', metavar='FILE', help="info file; default: the recipe's of training")
     parser.add_argument('--samples', type=at_least(1), default=7, metavar='N',
                         help='keyframes in turn, those with all sweeps; default: 7')
-    parser.add_argument('--sweeps', type=at_least(0), metavar='N',
-                        help="read so many sweeps before a keyframe, in all pipelines; default: the recipe's")
-    parser.add_argument('--bevfusion-root', type=Path, metavar='DIR',
-                        help='a checkout of mmdetection3d, whose transforms are run')
 
 
 def _add_fusion(parser: argparse.ArgumentParser) -> None:
@@ -123,15 +106,9 @@ def _add_splat(parser: argparse.ArgumentParser) -> None:
     _add_some(parser, '--modes', ['inference', 'forward and backward'])
 
 
-def _add_voxelize(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--sweeps', type=at_least(1), default=10, metavar='N', help='default: 10')
-
-
 WHAT: Dict[str, Tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     'fusion': ('GeminiFusion, its plain formula, convolution, addition, cross-attention', _add_fusion),
     'splat': ('pooling of lifted pixels into cells, beside materialising them and index_add', _add_splat),
-    'voxelize': ("mean of every voxel, beside mmcv's hard voxelisation", _add_voxelize),
-    'data': ("the input pipeline, beside the BEVFusion project's or mmdet3d's", _add_data),
-    'convert': ("info files and ground-truth database, beside mmdet3d's create_data.py", _add_convert),
+    'data': ('the input pipeline of a recipe, step by step', _add_data),
     'model': ('a recipe stage by stage, from files to boxes, or a training step', _add_model),
 }

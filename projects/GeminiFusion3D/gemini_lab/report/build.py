@@ -56,7 +56,7 @@ class ReportRequest:
         facts: more lines of its head.
         min_score: predictions below it start hidden; None for the score of the best F1.
         resamples: bootstrap resamples of the scenes; 0 for no intervals.
-        breakdown: a file of gemini3d evaluate, instead of computing it.
+        breakdown: a file of gemini3d evaluate breakdown, instead of computing it.
         robustness: robustness.json, if it is not in metrics_dir.
         compare: metrics_dir of another model on the same split.
     """
@@ -257,12 +257,13 @@ def head_facts(request: ReportRequest, metrics: Metrics, tokens_of_scene: Mappin
     words = {'lidar': 'LiDAR', 'external': 'external data'}
     run, code = read_run(folder), code_facts()
     changed = find_file(folder, SUMMARY_NAMES).stat().st_mtime
-    configs = sorted(folder.glob('*.py'), key=lambda path: path.stat().st_mtime)
+    configs = [Path(run['config'])] if run.get('config') else sorted(
+        folder.glob('*.py'), key=lambda path: path.stat().st_mtime)
     facts = [
         ('dataset', f'{request.version}, {request.split}: {plural(len(tokens_of_scene), "scene")}, '
                     f'{plural(samples, "sample")}'),
         ('sensors', ' + '.join(words.get(name, name) for name in used) or NOTHING),
-        ('evaluated', f'{datetime.fromtimestamp(changed, timezone.utc):%Y-%m-%d}'),
+        ('evaluated', str(run.get('date') or datetime.fromtimestamp(changed, timezone.utc).date())[:10]),
         ('config', configs[-1].stem if configs else ''),
         ('checkpoint', Path((run.get('checkpoint') or {}).get('path', '')).name),
         ('test-time augmentation', ' '.join(run.get('test_time_augmentation') or ())),
@@ -394,6 +395,7 @@ def render(report: Report) -> str:
         report=report, title=report.request.title, min_score=report.min_score, cards=report.cards,
         css=Markup((TEMPLATES / 'report.css').read_text()), js=Markup((TEMPLATES / 'report.js').read_text()),
         tiles=tiles(metrics, resampled), canvas=CANVAS, notes=notes,
+        interval_note=notes[-1] if resampled else '',
         classes=class_table(metrics, CLASS_NAMES, report.truth, report.predicted, resampled),
         models=model_tables(report.models, CLASS_NAMES) if report.models else None,
         precision=precision_charts(metrics, CLASS_NAMES), errors=error_charts(metrics, CLASS_NAMES),

@@ -2,8 +2,6 @@
 import math
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ..corruptions.catalogue import CORRUPTIONS
-from ..robustness.published import PUBLISHED
 from ..text_table import NOTHING
 from .bootstrap import Interval, Resampled, interval
 from .metric_files import TP_ERRORS, Metrics
@@ -333,6 +331,9 @@ def suite_tables(suite: Mapping[str, Any]) -> Tuple[Table, Table]:
     Args:
         suite: content of robustness.json.
     """
+    # The catalogue imports what corrupts images and clouds: seconds that a page without a suite saves.
+    from ..corruptions.catalogue import CORRUPTIONS
+    from ..robustness.published import PUBLISHED
     levels, resistance = suite['severities'], suite['resistance']
     heads = [Head('corruption'), *(Head(f'RA {metric}', 'mean share of the clean score') for metric in METRICS),
              *(Head(f'{metric} {level}', f'at severity {level}') for metric in METRICS for level in levels)]
@@ -355,6 +356,7 @@ def suite_tables(suite: Mapping[str, Any]) -> Tuple[Table, Table]:
 
 def condition_title(name: str) -> str:
     """Returns a corruption's or a condition's name for people."""
-    if name in CORRUPTIONS:
-        return CORRUPTIONS[name].label
-    return CONDITIONS.get(name, name.replace('-', ' '))
+    if name in CONDITIONS or '-' in name:
+        return CONDITIONS.get(name, name.replace('-', ' '))
+    from ..corruptions.catalogue import CORRUPTIONS
+    return CORRUPTIONS[name].label

@@ -18,7 +18,6 @@ from .arguments import add_config_options, add_speed, add_test_time_augmentation
 from .dataset import recorded_dataset
 
 if TYPE_CHECKING:
-    from ..submission.submission import Submission
     from .export import ExportPlan
 
 EMAIL_NAME = 'email.txt'
@@ -46,24 +45,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_options(parser)
 
 
-def submission_of(args: argparse.Namespace, plan: 'ExportPlan') -> Tuple['Submission', Dict[str, Any]]:
-    """Returns the submission, and weights, augmentation, speed and hardware that made it."""
+def write_results(args: argparse.Namespace, plan: 'ExportPlan') -> Tuple[Dict[str, bool], Dict[str, Any]]:
+    """Writes the results JSON; returns its flags, and weights, augmentation, speed and hardware."""
     from ..results.run_record import made_with, read_record
     from ..submission.provenance import ensemble_facts
-    from .export import predict, read_predictions
+    from .export import predict, take_predictions
     from .test_time_augmentation_flags import variants
-    checkpoint = Path(args.checkpoint) if args.checkpoint else None
+    checkpoint, json_path = Path(args.checkpoint) if args.checkpoint else None, args.out / args.json_name
     if args.predictions is None:
-        submission, inference = predict(
-            plan, config=args.config, checkpoint=args.checkpoint,
-            work_dir=args.work_dir or str(args.out / 'log'), tta=args.tta or ())
-        return submission, made_with(checkpoint, args.tta or (), inference)
-    is_ensemble = ensemble_facts(args.predictions) is not None
-    submission = read_predictions(plan, args.predictions, is_ensemble=is_ensemble)
+        inference = predict(plan, json_path, config=args.config, checkpoint=args.checkpoint,
+                            work_dir=args.work_dir or str(args.out / 'log'), tta=args.tta or ())
+        return plan.meta, made_with(checkpoint, args.tta or (), inference)
     variants(args.tta or ())
-    said = made_with(checkpoint, args.tta or (), None)
-    recorded = read_record(args.predictions) or {}
-    return submission, {field: value or recorded.get(field, value) for field, value in said.items()}
+    said, recorded = made_with(checkpoint, args.tta or (), None), read_record(args.predictions) or {}
+    is_ensemble = ensemble_facts(args.predictions) is not None
+    meta = take_predictions(plan, args.predictions, json_path, is_ensemble=is_ensemble)
+    return meta, {field: value or recorded.get(field, value) for field, value in said.items()}
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -91,15 +88,15 @@ def run(args: argparse.Namespace) -> int:
     from ..submission.provenance import PROVENANCE_NAME, describe
     from ..submission.submission_email import email_text
     from ..submission.validation import validate_file
-    from .export import file_names, plan_export, write_submission
+    from .export import file_names, pack, plan_export
     file_names(args.json_name, args.zip_name)
     plan = plan_export(config=args.config, split=args.split, cfg_options=overrides(args.cfg_options),
                        external_data=args.external_data)
     speed_up_tests(plan.cfg, args)
-    submission, made = submission_of(args, plan)
-    paths = write_submission(submission, args.out, json_name=args.json_name, zip_name=args.zip_name)
+    meta, made = write_results(args, plan)
+    paths = pack(args.out, json_name=args.json_name, zip_name=args.zip_name)
     verdict = validate_file(paths['zip'], plan.samples)
-    provenance = describe(facts=plan.facts, made=made, meta=submission.meta, files=list(paths.values()),
+    provenance = describe(facts=plan.facts, made=made, meta=meta, files=list(paths.values()),
                           predictions=args.predictions, verdict=verdict.to_dict())
     write_json(args.out / PROVENANCE_NAME, provenance, indent=2)
     print(f'{args.out / PROVENANCE_NAME}: where it comes from')
@@ -107,8 +104,6 @@ def run(args: argparse.Namespace) -> int:
         with atomic_write(args.out / EMAIL_NAME) as part:
             part.write_text(email_text(provenance))
         print(f'{args.out / EMAIL_NAME}: what the organisers ask for, to be filled in')
-    for finding in verdict.findings:
-        print(finding)
-    print(f'{paths["json"]}\n{paths["zip"]}: {"valid" if verdict.is_valid else "INVALID"}, '
-          f'{verdict.n_samples} samples, {verdict.n_boxes} boxes, track {verdict.track}')
+    *findings, summary = verdict.lines()
+    print('\n'.join([*findings, str(paths['json']), f'{paths["zip"]}: {summary}']))
     return 0 if verdict.is_valid else 1

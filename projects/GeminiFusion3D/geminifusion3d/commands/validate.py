@@ -1,5 +1,7 @@
 """Judges a nuScenes detection submission, JSON or zip, by every rule of the leaderboard and more.
 
+What the server refuses comes first, then what it takes without a word and the score suffers from.
+
 Exit codes: 0 valid, 1 invalid (each broken rule is named with its sample token), 2 could not run.
 
 Example:
@@ -8,14 +10,11 @@ Example:
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..submission.content_rules import TRACKS
+from ..submission.findings import EXAMPLES, MAX_LISTED_PER_RULE
+from ..submission.rules import TRACKS
 from .arguments import add_dataset
 from .dataset import choose_dataset
-
-if TYPE_CHECKING:
-    from ..submission.validation import Verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--track', choices=sorted(TRACKS),
                         help='the leaderboard track that it is meant for: flags that the track does not '
                              'allow are errors')
+    parser.add_argument('--all', action='store_true',
+                        help=f'show all findings (of each rule {MAX_LISTED_PER_RULE}), not the first {EXAMPLES}')
     parser.add_argument('--json', action='store_true', help='print the verdict as JSON')
 
 
@@ -40,19 +41,10 @@ def run(args: argparse.Namespace) -> int:
     dataset = choose_dataset(args, results=args.file)
     split = read_split_samples(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     verdict = validate_file(args.file, split, track=args.track)
+    max_listed = MAX_LISTED_PER_RULE if args.all else EXAMPLES
     if args.json:
-        print(json.dumps(verdict.to_dict(), indent=2))
+        print(json.dumps(verdict.to_dict(max_listed=max_listed), indent=2))
     else:
-        print_verdict(args.file, verdict)
+        *findings, summary = verdict.lines(max_listed=max_listed)
+        print('\n'.join([*findings, f'{args.file}: {summary}']))
     return 0 if verdict.is_valid else 1
-
-
-def print_verdict(path: Path, verdict: 'Verdict') -> None:
-    """Prints every finding on a line of its own, then the verdict."""
-    for finding in verdict.findings:
-        print(finding)
-    for rule, count in verdict.unlisted.items():
-        print(f'... and {count} more [{rule}]')
-    print(f'{path}: {"valid" if verdict.is_valid else "INVALID"}, {verdict.n_samples} samples, '
-          f'{verdict.n_boxes} boxes, track {verdict.track or "unknown"}, {verdict.n_errors} errors, '
-          f'{verdict.n_warnings} warnings')

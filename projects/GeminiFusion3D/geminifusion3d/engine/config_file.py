@@ -37,9 +37,9 @@ def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Con
     Raises:
         UserError: if the file is absent or faulty, or an override names a key that does not exist.
     """
-    register()
     if not Path(path).is_file():
         raise UserError(f'config {path} does not exist{_close_configs(path)}')
+    register()
     try:
         cfg = Config.fromfile(path)
     except FAULTS as error:

@@ -1,14 +1,16 @@
 """Data loaders that feed a GPU without waiting, and that end with a sentence instead of hanging."""
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 import torch
+from mmengine.registry import DATA_SAMPLERS, DATASETS
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..errors import UserError
+from ..sensors.draws import CountedDraws, CountedSampler
 from .mistakes import SHARED_MEMORY
 
 SHARED_MEMORY_FOLDER = Path('/dev/shm')
@@ -30,6 +32,43 @@ def loader_config(loader: Mapping[str, Any]) -> Dict[str, Any]:
         return {**added, 'timeout': TIMEOUT_S, **loader}
     # torch refuses both without workers.
     return {**added, **loader, 'persistent_workers': False, 'timeout': 0}
+
+
+def with_counted_draws(loader: Mapping[str, Any], *, seed: Optional[int]) -> Dict[str, Any]:
+    """Builds dataset and sampler of a data loader's config, such that samples know which draw they are.
+
+    Args:
+        loader: the config.
+        seed: of the sampler.
+    """
+    dataset, sampler = loader['dataset'], loader['sampler']
+    if isinstance(dataset, dict):
+        dataset = DATASETS.build(dataset)
+        if hasattr(dataset, 'full_init'):
+            dataset.full_init()
+    # With a number of batches per epoch, mmengine cuts the dataset first.
+    if isinstance(sampler, dict) and loader.get('num_batch_per_epoch') is None:
+        sampler = CountedSampler(DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed)))
+    return {**loader, 'dataset': CountedDraws(dataset), 'sampler': sampler}
+
+
+def set_clock(loader: DataLoader, *, by_epoch: bool) -> None:
+    """Says whether epochs or iterations are the clock of a training's augmentation.
+
+    Args:
+        loader: the training's.
+        by_epoch: whether a hook is called at the start of each epoch.
+
+    Raises:
+        UserError: if a training by epochs has a sampler that never ends.
+    """
+    sampler = loader.sampler if isinstance(loader.sampler, CountedSampler) else loader.batch_sampler.sampler
+    if not isinstance(sampler, CountedSampler):
+        return
+    if by_epoch and sampler.is_infinite:
+        raise UserError('train_dataloader.sampler is an InfiniteSampler, with which an epoch never ends; expected '
+                        'a DefaultSampler, or train_cfg.type=IterBasedTrainLoop with max_iters')
+    sampler.by_epoch = by_epoch
 
 
 def check_shared_memory(loader: DataLoader) -> None:

@@ -30,7 +30,7 @@ from .activation_checkpointing import checkpoint_activations
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from ..folder_lock import locked_folder
-from .data_loading import check_shared_memory, loader_config
+from .data_loading import check_shared_memory, loader_config, set_clock, with_counted_draws
 from .distributed import runs_on_gpu, start_process_group
 from .frozen_modules import freeze_modules
 from .learning_rate import batch_size_ratio, check_same_batches, last_epoch, scaled_schedules
@@ -108,9 +108,15 @@ class GeminiRunner(Runner):
             UserError: if the shared memory is too small for the workers.
         """
         if isinstance(dataloader, dict):
-            dataloader = loader_config(dataloader)
+            dataloader = with_counted_draws(loader_config(dataloader), seed=None if diff_rank_seed else seed)
         built = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
         check_shared_memory(built)
+        return built
+
+    def build_train_loop(self, loop: Union[BaseLoop, Dict]) -> BaseLoop:
+        """As mmengine's; samples learn whether epochs or iterations count."""
+        built = super().build_train_loop(loop)
+        set_clock(built.dataloader, by_epoch=isinstance(built, EpochBasedTrainLoop))
         return built
 
     def dump_config(self) -> None:

@@ -16,6 +16,7 @@ from mmdet3d.registry import DATASETS
 from mmdet3d.structures import LiDARInstance3DBoxes
 
 from ..nuscenes_facts import CLASS_NAMES
+from .draws import passes_before
 from .info_file import load_info_file
 from .seeding import seeded_generators
 
@@ -87,7 +88,7 @@ class GeminiNuScenesDataset(NuScenesDataset):
         Args:
             idx: which keyframe.
         """
-        return {**super().get_data_info(idx), 'epoch': int(self._epoch)}
+        return {**super().get_data_info(idx), 'epoch': int(self._epoch) + passes_before()}
 
     def prepare_data(self, index: int) -> Optional[dict]:
         """Runs the pipeline on one keyframe; None where training skips it.
