@@ -12,7 +12,7 @@ EXAMPLE = """example:
   python tools/create_data.py nuscenes --root-path data/nuscenes --version v1.0-mini \\
       --out-dir data/nuscenes
 
-writes nuscenes_infos_<split>.pkl for every split of the version; --splits names others, such as an
+writes geminifusion3d_infos_<split>.pkl for every split of the version; --splits names others, such as an
 entry of <root-path>/<version>/splits.json, or trainval, which is train and val together. A repeated run
 writes the same bytes.
 
@@ -36,6 +36,8 @@ def parse_args() -> argparse.Namespace:
                         help='LiDAR sweeps listed before each keyframe (default: 10)')
     parser.add_argument('--workers', type=int, default=os.cpu_count(),
                         help='processes (default: all processors)')
+    parser.add_argument('--mark-damaged', action='store_true',
+                        help='go on without damaged files: pictures are marked as missing, sweeps left out')
     parser.add_argument('--with-gt-database', nargs='?', const='', metavar='SPLIT',
                         help='build the ground-truth database of a split too (default: the '
                              'version\'s training split)')
@@ -52,7 +54,8 @@ def main() -> None:
         raise UserError(f'got --database-sweeps {args.database_sweeps}; expected 0 to --max-sweeps '
                         f'{args.max_sweeps}, the sweeps that the info file lists')
     paths = convert_nuscenes(args.root_path, args.version, args.out_dir, splits=args.splits,
-                             max_sweeps=args.max_sweeps, workers=args.workers)
+                             max_sweeps=args.max_sweeps, workers=args.workers,
+                             mark_damaged=args.mark_damaged)
     for split, path in paths.items():
         print(f'{split}: {path}')
     if args.with_gt_database is not None:

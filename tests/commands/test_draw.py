@@ -23,7 +23,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_tool(monkeypatch: pytest.MonkeyPatch, root: Path, *arguments: object) -> int:
     """Runs the tool in this process; returns its exit code."""
     monkeypatch.setattr(sys, 'argv', ['draw_sensors.py', '--root-path', str(root), '--info-file',
-                                      'nuscenes_infos_mini_train.pkl', *map(str, arguments)])
+                                      'geminifusion3d_infos_mini_train.pkl', *map(str, arguments)])
     with pytest.raises(SystemExit) as stopped:
         runpy.run_path(str(DRAW_SENSORS), run_name='__main__')
     return stopped.value.code

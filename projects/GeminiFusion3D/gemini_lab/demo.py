@@ -122,7 +122,7 @@ class Chain:
 
     def convert_step(self) -> Step:
         """Tables to info files."""
-        infos = [self.args.data_root / f'nuscenes_infos_{split}.pkl'
+        infos = [self.args.data_root / f'geminifusion3d_infos_{split}.pkl'
                  for split in ('mini_train', SPLIT)]
         return Step(
             'convert', self.command('create_data.py', 'nuscenes', '--root-path', self.data,

@@ -27,7 +27,7 @@ REPO = Path(__file__).resolve().parents[3]
 PLUGIN = REPO / 'projects' / 'GeminiFusion3D' / 'geminifusion3d'
 CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_keyframe.py'
 VERSION, SPLIT = 'v1.0-mini', 'mini_train'
-INFO_FILE = f'nuscenes_infos_{SPLIT}.pkl'
+INFO_FILE = f'geminifusion3d_infos_{SPLIT}.pkl'
 READERS = ('train_dataloader.dataset', 'val_dataloader.dataset', 'test_dataloader.dataset',
            'val_evaluator', 'test_evaluator')
 

@@ -19,7 +19,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> dict:
     root = write_tiny_nuscenes(tmp_path_factory.mktemp('tiny'), scenes=['scene-0061'])
     convert_nuscenes(root, 'v1.0-mini', root)
     init_default_scope('mmdet3d')
-    return dict(type='GeminiNuScenesDataset', data_root=str(root), ann_file='nuscenes_infos_mini_train.pkl',
+    return dict(type='GeminiNuScenesDataset', data_root=str(root), ann_file='geminifusion3d_infos_mini_train.pkl',
                 test_mode=True)
 
 

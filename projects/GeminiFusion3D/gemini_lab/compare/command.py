@@ -71,7 +71,7 @@ def parse_args(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 def data_steps() -> List[Step]:
     """Returns the world and its conversion."""
     converters, tools = REPO / 'data_converters', REPO / 'tools'
-    infos = tuple(DATA / f'nuscenes_infos_{split}.pkl' for split in ('train', 'val'))
+    infos = tuple(DATA / f'geminifusion3d_infos_{split}.pkl' for split in ('train', 'val'))
     return [
         Step('generate', (sys.executable, str(tools / 'create_synthetic.py'), '--out', str(DATA),
                           '--version', VERSION, *WORLD),

@@ -19,7 +19,7 @@ from ..sensors.draw import draw_sample
 
 EXAMPLE = """example:
   python tools/draw_sensors.py --root-path data/synthetic \\
-      --info-file nuscenes_infos_mini_val.pkl --index 0 --out work_dirs/sensors.png
+      --info-file geminifusion3d_infos_mini_val.pkl --index 0 --out work_dirs/sensors.png
 
 --augment 1 draws the same after random augmentation with seed 1: points must stay on objects."""
 FINAL_HW = (450, 800)

@@ -22,7 +22,7 @@ from ..rows import Row
 
 HELP = "the input pipeline, beside the BEVFusion project's or the host's"
 EXAMPLE = ('python tools/benchmark.py data --data-root data/synthetic '
-           '--ann-file nuscenes_infos_mini_train.pkl --repeats 21')
+           '--ann-file geminifusion3d_infos_mini_train.pkl --repeats 21')
 CONFIG = 'configs/geminifusion3d_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py'
 EXCLUDES = 'collation, the way from a loading worker to the model, normalisation (on the device)'
 
