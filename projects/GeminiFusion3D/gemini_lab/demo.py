@@ -115,10 +115,10 @@ class Chain:
                  for name in ('scenes', 'samples_per_scene') if getattr(self.args, name)]
         return Step(
             'generate', self.command('create_synthetic.py', '--out', self.data,
-                                     '--version', VERSION, *sizes),
+                                     '--version', VERSION, '--replace', *sizes),
             sources=(CONVERTERS / 'synthetic', TOOLS / 'create_synthetic.py'),
-            outputs=(self.args.data_root / VERSION / 'sample.json',),
-            stale=(self.args.data_root / VERSION, self.args.data_root / '.synthetic' / VERSION))
+            # The generator itself removes what it wrote: only it can tell that from somebody's own data.
+            outputs=(self.args.data_root / VERSION / 'sample.json',))
 
     def convert_step(self) -> Step:
         """Tables to info files."""

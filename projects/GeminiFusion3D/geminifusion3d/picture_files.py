@@ -14,7 +14,7 @@ import numpy as np
 from .errors import UserError
 
 JPEG_START, PNG_START = b'\xff\xd8', b'\x89PNG\r\n\x1a\n'
-JPEG_END = b'\xff\xd9'
+JPEG_END, PNG_END = b'\xff\xd9', b'\0\0\0\0IEND\xaeB`\x82'
 # Behind the end marker some encoders write a few bytes, and some cameras a block of their own.
 TAIL_BYTES = 64
 # In coded data FF is followed by 00 or by a restart marker; anything else is a marker.
@@ -103,7 +103,7 @@ def _look_at_png(data: Buffer, checks_sums: bool) -> Picture:
             break
         if checks_sums and zlib.crc32(data[place + 4:end - 4]) != struct.unpack_from('>I', data, end - 4)[0]:
             return Picture(False, (height, width), 'damaged')
-        if data[place + 4:place + 8] == b'IEND':
+        if data[place:end] == PNG_END:
             return Picture(False, (height, width), None if min(height, width) else 'damaged')
         place = end
     return Picture(False, (height, width), 'truncated')

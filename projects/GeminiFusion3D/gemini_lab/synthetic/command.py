@@ -37,6 +37,8 @@ def parse_args() -> argparse.Namespace:
                         help='processes (default: one per core); no influence on the bytes')
     parser.add_argument('--all-sweeps', action='store_true',
                         help='also camera (12 Hz) and radar (13 Hz) sweeps between keyframes')
+    parser.add_argument('--replace', action='store_true',
+                        help='a dataset that this tool made here with other arguments gives way')
     return parser.parse_args()
 
 
@@ -44,7 +46,7 @@ def main() -> None:
     """Generates or continues the dataset that the arguments describe."""
     args = parse_args()
     request = Request(args.out, args.version, args.scenes, args.samples_per_scene, args.seed,
-                      args.workers, args.all_sweeps)
+                      args.workers, args.all_sweeps, args.replace)
     is_new = generate(request)
     print(f'{args.out / args.version} is complete' + ('' if is_new else ' (it was already)'))
 

@@ -17,7 +17,7 @@ from ..atomic import atomic_write
 from ..errors import UserError
 from ..folder_lock import locked_folder
 from ..info_file import info_file_name, is_own_info_file, write_info_file
-from ..nuscenes_facts import CLASS_NAMES
+from ..nuscenes_facts import CAMERA_NAMES, CLASS_NAMES
 from ..point_files import point_file_problem
 from .findings import Findings
 from .nuscenes_infos import Info, scene_infos
@@ -57,7 +57,8 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
                         'and 1')
     with _collector_at_rest():
         nusc = open_tables(root, version)
-        scenes_by_split = resolve_splits(nusc, splits)
+        with _garbled_rows(nusc, 'the table scene'):
+            scenes_by_split = resolve_splits(nusc, splits)
         tokens = list(dict.fromkeys(token for scenes in scenes_by_split.values() for token in scenes))
         infos_by_scene, findings = _convert_scenes(nusc, tokens, max_sweeps, workers, mark_damaged)
         by_split = {split: [info for token in scenes for info in infos_by_scene[token]]
@@ -65,6 +66,9 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         for split, infos in by_split.items():
             if not infos:
                 raise UserError(f'no keyframe of split {split!r} can be used: {"; ".join(findings.lines())}')
+        for name in CAMERA_NAMES:
+            if findings.pictures[name] and not findings.pictures[name, 'usable']:
+                raise UserError(f'no picture of {name} can be used: {"; ".join(findings.lines())}')
         paths = _write_splits(out_dir, version, by_split)
     print('\n'.join([_describe_boxes(findings), *findings.lines()]))
     return paths
@@ -80,6 +84,19 @@ def _collector_at_rest() -> Iterator[None]:
     finally:
         if was_at_work:
             gc.enable()
+
+
+@contextmanager
+def _garbled_rows(nusc: NuScenes, where: str) -> Iterator[None]:
+    """Says in a sentence that a row is not as the schema of nuScenes has it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f'{where}: {error}') from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise UserError(f'{where}: a row of the tables in {nusc.dataroot}/{nusc.version} lacks a field or holds '
+                        f'something else there ({error!r}); compare it with the schema of nuScenes and mend it'
+                        ) from error
 
 
 def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int, workers: int,
@@ -112,14 +129,8 @@ def _convert_scene(shared: Tuple[NuScenes, int, bool], token: str
     nusc, max_sweeps, mark_damaged = shared
     findings = Findings()
     scene_name = str(get_row(nusc, 'scene', token).get('name', token))
-    try:
+    with _garbled_rows(nusc, scene_name):
         infos = scene_infos(nusc, token, max_sweeps, findings)
-    except UserError as error:
-        raise UserError(f'{scene_name}: {error}') from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise UserError(f'{scene_name}: a row of the tables in {nusc.dataroot}/{nusc.version} lacks a field or holds '
-                        f'something else there ({error!r}); compare it with the schema of nuScenes and mend it'
-                        ) from error
     checked = _FileCheck(nusc.dataroot, scene_name, findings)
     infos = [info for info in infos if checked.is_usable(info) or not mark_damaged]
     return pickle.dumps(infos, PICKLE_PROTOCOL), findings, checked.problems, checked.num_files

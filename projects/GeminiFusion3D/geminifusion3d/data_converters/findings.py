@@ -8,12 +8,14 @@ class Findings:
 
     Attributes:
         boxes: number of boxes by category of the tables.
+        pictures: number of pictures by channel, and under `(channel, 'usable')` of those that geometry can use.
     """
 
     def __init__(self) -> None:
         self._counts: Counter = Counter()
         self._first: Dict[str, str] = {}
         self.boxes: Counter = Counter()
+        self.pictures: Counter = Counter()
 
     def add(self, what: str, where: str, count: int = 1) -> None:
         """Counts a finding.
@@ -32,6 +34,7 @@ class Findings:
         for what, count in other._counts.items():
             self.add(what, other._first[what], count)
         self.boxes.update(other.boxes)
+        self.pictures.update(other.pictures)
 
     def lines(self) -> List[str]:
         """Returns one line per kind, the most frequent first."""

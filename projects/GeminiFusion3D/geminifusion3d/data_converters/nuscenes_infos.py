@@ -143,6 +143,8 @@ def _image_infos(nusc: NuScenes, poses: SensorPoses, sample: Info, findings: Fin
     infos = {name: _image_info(nusc, poses, token, cam_from_lidar, findings)
              for (name, token), cam_from_lidar in zip(tokens.items(), cams_from_lidar)}
     for name in CAMERA_NAMES:
+        findings.pictures[name] += name in tokens
+        findings.pictures[name, 'usable'] += infos.get(name) is not None
         if name not in tokens:
             findings.add(f'keyframes without {name}: marked as missing', f'sample {sample["token"]}')
     return {name: infos.get(name) or {'img_path': None} for name in CAMERA_NAMES}
