@@ -181,7 +181,7 @@ def test_a_full_disk_ends_in_one_sentence_and_no_dataset(tmp_path, monkeypatch):
     def refuse(*_arguments):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr('gemini_lab.synthetic.scene_simulation._write', refuse)
+    monkeypatch.setattr('gemini_lab.synthetic.scene_simulation.write_file', refuse)
     with pytest.raises(UserError, match='No space left on device.*run the same command again'):
         generate(Request(tmp_path, 'v1.0-mini', 1, 2, workers=1))
     assert not (tmp_path / 'v1.0-mini').exists()

@@ -19,11 +19,10 @@ from ..errors import UserError
 from ..info_file import open_info_file
 from ..nuscenes_facts import CLASS_NAMES
 from ..paths import inside
+from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
 from .seeding import seeded_generators
 
 BOX_DIM = 9
-# Sides of a box and speeds that no road user has: a slip in the annotation, of no use to any loss.
-LONGEST_SIDE_M, FASTEST_MPS = 200.0, 100.0
 
 
 class GeminiKeyframeDataset(Det3DDataset):
@@ -248,7 +247,8 @@ class GeminiKeyframeDataset(Det3DDataset):
         return self._label_of.get(name, self._label_of.get(instance.get('category', ''), -1))
 
     def _with_full_path(self, lidar_points: Dict[str, Any]) -> Dict[str, Any]:
-        return {**lidar_points, 'lidar_path': inside(self.data_root, lidar_points['lidar_path'])}
+        path = lidar_points['lidar_path']
+        return {**lidar_points, 'lidar_path': path and inside(self.data_root, path)}
 
 
 @DATASETS.register_module()
@@ -285,3 +285,21 @@ def _subset(places: Sequence[int], wanted: Union[Sequence[int], int, None]) -> S
     if isinstance(wanted, int):
         return places[:wanted] if wanted >= 0 else places[wanted:]
     return [places[index] for index in wanted]
+
+
+@DATASETS.register_module()
+class GeminiRecordDataset(GeminiKeyframeDataset):
+    """Samples of anybody's data from a file of records; see `sensors/records.py` for what a record holds.
+
+    `ann_file` is the `.jsonl` file; name the classes with `metainfo=dict(classes=...)`, and the cameras with
+    `camera_names` of GeminiLoadImages. For other arguments see GeminiKeyframeDataset.
+    """
+
+    def open_records(self) -> Sequence[Dict[str, Any]]:
+        """Opens the file; the first record is checked at once, others when they are read."""
+        records = RecordInfos(self.ann_file)
+        records[0]
+        path = records.records.path
+        for key, value in (('version', path.name), ('split', path.stem), ('dataset', 'records')):
+            self._metainfo.setdefault(key, value)
+        return records

@@ -92,6 +92,8 @@ class GeminiLoadPoints(BaseTransform):
 
     def _read(self, path: Any, columns: Sequence[str]) -> np.ndarray:
         """Reads one file; no points where it is missing and may be. Rows that no LiDAR measures are dropped."""
+        if path is None:
+            return np.zeros((0, FLOATS_PER_POINT), np.float32)
         try:
             rows = read_point_file(path, columns)
         except UserError as error:
