@@ -6,6 +6,7 @@ COMPARE_ARGS ?=
 TEST_ARGS ?=
 TEST_JOBS ?= 2
 BIN = $(VENV)/bin/python
+GEMINI3D = $(BIN) -m geminifusion3d
 SOURCES = projects tools tests setup.py
 
 .DEFAULT_GOAL := help
@@ -23,23 +24,25 @@ setup: ## create or bring up to date the environment in .venv, then check it
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
 
 check: ## check the environment and say what to do about each problem
-	@$(BIN) -m geminifusion3d.commands.check
+	@$(GEMINI3D) check
 
 demo: setup ## synthetic nuScenes -> training -> mAP / NDS -> submission -> report
-	@$(BIN) -m gemini_lab.demo $(DEMO_ARGS)
+	@$(GEMINI3D) demo $(DEMO_ARGS)
 
 keyframe: setup ## overfit one real keyframe (KEYFRAME=folder) to prove calibration and boxes
-	@$(BIN) -m gemini_lab.keyframe $(if $(KEYFRAME),--keyframe $(KEYFRAME))
+	@$(GEMINI3D) keyframe $(if $(KEYFRAME),--dataroot $(KEYFRAME))
 
 compare: setup ## train all fusers and ablations on a synthetic world -> table in README.md
-	@$(BIN) -m gemini_lab.compare.command $(COMPARE_ARGS)
+	@$(GEMINI3D) compare $(COMPARE_ARGS)
 
 test: setup lint ## environment, linters, all tests
 	OMP_NUM_THREADS=1 $(BIN) -m pytest -q -n $(TEST_JOBS) --dist worksteal --durations=15 $(TEST_ARGS)
 
-lint: ## flake8, isort, codespell
+lint: ## flake8 with pydoclint, isort, autopep8, mypy, codespell; their settings are in setup.cfg
 	$(BIN) -m flake8 $(SOURCES)
 	$(BIN) -m isort --check --diff --quiet $(SOURCES)
+	$(BIN) -m autopep8 --diff --exit-code --recursive $(SOURCES)
+	$(BIN) -m mypy
 	$(BIN) -m codespell_lib $(SOURCES) README.md CHANGELOG.md Makefile setup.cfg
 
 clean: ## remove caches and build leftovers; data/, work_dirs/ and .venv stay

@@ -3,8 +3,12 @@ import os
 from pathlib import Path
 
 import pytest
+from commands import Gemini3d
 
+import geminifusion3d
 from gemini_lab.synthetic.generate import Request, generate
+
+geminifusion3d.register()
 
 REPO = Path(__file__).resolve().parents[1]
 KEYFRAME_VARIABLE = 'GEMINIFUSION3D_KEYFRAME'
@@ -30,3 +34,9 @@ def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp('synthetic')
     generate(Request(out=root, version='v1.0-mini', scenes=2, samples_per_scene=2, workers=1))
     return root
+
+
+@pytest.fixture
+def gemini3d(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Gemini3d:
+    """Runs a command line of gemini3d in this process."""
+    return Gemini3d(monkeypatch, capsys)

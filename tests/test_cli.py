@@ -1,11 +1,19 @@
 """How a tool ends: exit codes and one line on stderr."""
+import errno
 import subprocess
 import sys
 
 import pytest
 
-from geminifusion3d.cli import PACKAGE, run_cli, warn_of_other_checkout
+from geminifusion3d.cli import PACKAGE, progress_bar, run_cli, warn_of_other_checkout
 from geminifusion3d.errors import UserError
+from geminifusion3d.geometry.bev_grid import BEVGrid
+
+
+@pytest.fixture(autouse=True)
+def called_by_name(monkeypatch):
+    """The tests run the package of their own checkout, wherever pytest is installed."""
+    monkeypatch.setattr(sys, 'argv', ['gemini3d'])
 
 
 def exit_code(main):
@@ -32,6 +40,36 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(capsys):
     captured = capsys.readouterr()
     assert captured.err == 'error: got 3, expected 4\n'
     assert captured.out == ''
+
+
+def test_a_value_error_of_this_package_is_a_users_mistake_and_one_of_a_library_a_defect(capsys):
+    assert exit_code(lambda: BEVGrid(range_m=(0, 0, 0, -1, 1, 1), cell_m=0.5)) == 2
+    assert capsys.readouterr().err.startswith('error: ')
+    with pytest.raises(ValueError, match='invalid literal'):
+        run_cli(lambda: int('many'))
+
+
+def test_a_full_disk_is_one_sentence_wherever_it_was_noticed(capsys):
+    def save():
+        try:
+            raise OSError(errno.ENOSPC, 'No space left on device', 'epoch_1.pth.part')
+        except OSError as error:
+            raise RuntimeError('PytorchStreamWriter failed writing file') from error
+
+    assert exit_code(save) == 2
+    told = capsys.readouterr().err
+    assert told.startswith('error: epoch_1.pth.part could not be written, the disk is full')
+    assert told.count('\n') == 1
+
+
+def test_a_bar_ends_its_line_before_a_mistake_is_told(capsys):
+    def work():
+        with progress_bar(2, 'work') as tick:
+            tick()
+            raise UserError('wrong')
+
+    assert exit_code(work) == 2
+    assert capsys.readouterr().err.endswith('\nerror: wrong\n')
 
 
 def test_ctrl_c_is_exit_code_130(capsys):
@@ -68,7 +106,7 @@ def test_finalisation_is_skipped_on_request_but_no_output_is_lost(arguments, exp
     assert (ended.returncode, ended.stdout) == (3, expected)
 
 
-@pytest.mark.parametrize('tool', ['tools/test.py', 'tools/model_converters/convert.py'])
+@pytest.mark.parametrize('tool', ['tools/test.py', 'tools/deep/convert.py'])
 def test_a_tool_of_another_checkout_says_whose_code_runs(tool, tmp_path, capsys):
     beside = tmp_path / 'projects' / 'GeminiFusion3D' / 'geminifusion3d'
     beside.mkdir(parents=True)

@@ -77,6 +77,64 @@ def test_an_offset_field_stands_before_the_fuser_and_changes_nothing_at_first():
         assert not torch.allclose(before, moved.extract_feat(data['inputs'], metas)[0], atol=1e-4)
 
 
+class TwoSided(torch.nn.Module):
+    """A fuser that keeps the camera map's and the LiDAR map's channels apart."""
+
+    def forward(self, camera_bev, lidar_bev):
+        """Returns the camera map times 1 and the LiDAR map times 0, recording both."""
+        self.camera_bev, self.lidar_bev = camera_bev, lidar_bev
+        return camera_bev
+
+
+def test_the_fuser_gets_the_camera_first_and_the_lidar_second():
+    model = build_detector().train()
+    model.fuser = TwoSided()
+    data = model.data_preprocessor(make_batch((300,)), training=False)
+    metas = [data['data_samples'][0].metainfo]
+    black, empty = torch.zeros_like(data['inputs']['imgs']), data['inputs']['points'][0][:150]
+    seen = []
+    with torch.no_grad():
+        for imgs, points in ((data['inputs']['imgs'], data['inputs']['points']),
+                             (black, data['inputs']['points']), (data['inputs']['imgs'], [empty])):
+            model.extract_feat(dict(imgs=imgs, points=points), metas)
+            seen.append((model.fuser.camera_bev, model.fuser.lidar_bev))
+    # Other pictures change the first map alone, other points the second one alone.
+    assert [torch.equal(new, old) for new, old in zip(seen[1], seen[0])] == [False, True]
+    assert [torch.equal(new, old) for new, old in zip(seen[2], seen[0])] == [True, False]
+
+
+def test_the_offset_field_moves_the_camera_map_towards_the_lidar_map():
+    model = build_detector(offset_field=OFFSET_FIELD).train()
+    model.fuser = TwoSided()
+    calls = []
+    model.offset_field.register_forward_hook(lambda module, inputs, output: calls.append((inputs, output)))
+    data = model.data_preprocessor(make_batch((300,)), training=False)
+    with torch.no_grad():
+        model.extract_feat(data['inputs'], [data['data_samples'][0].metainfo])
+    (camera_bev, lidar_bev), moved = calls[0]
+    assert model.fuser.camera_bev is moved and model.fuser.lidar_bev is lidar_bev
+    assert camera_bev is not lidar_bev
+
+
+def test_a_model_with_cameras_says_that_it_needs_metainfo():
+    model = build_detector().eval()
+    data = model.data_preprocessor(make_batch((30,)), training=False)
+    with pytest.raises(ValueError, match='got no batch_input_metas; pass the metainfo'):
+        model.extract_feat(data['inputs'])
+    assert len(build_detector(**NO_CAMERA).eval().extract_feat(data['inputs'])) == 1
+
+
+def test_mmdet3d_builds_it_by_init_model_and_settings_that_nobody_reads_are_refused(tmp_path):
+    from mmdet3d.apis import init_model
+    from mmengine.config import Config
+
+    from tiny_detector import CONFIG
+    model = init_model(Config.fromfile(CONFIG), device='cpu')
+    assert type(model).__name__ == 'GeminiFusion3D' and not model.training
+    with pytest.raises(ValueError, match='would not read'):
+        build_detector(test_cfg=dict(score_thr=0.1))
+
+
 def test_the_losses_of_a_fuser_count_in_training():
     model = build_detector()
     model.fuser = GeminiTokenExchange(channels=48)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.jobs import Step, last_line, run_step, run_steps
+from geminifusion3d.jobs import Results, Step, identity, newest_progress, run_step, run_steps
 
 APPEND = 'import sys; open(sys.argv[1], "a").write(sys.argv[2])'
 
@@ -108,9 +108,9 @@ def test_a_command_that_leaves_nothing_is_told(tmp_path):
 def test_the_newest_line_of_a_progress_bar_is_read(tmp_path):
     log = tmp_path / 'log'
     log.write_bytes(b'start\n\r[>  ] 1/3\r[>> ] 2/3, ETA: 4s')
-    assert last_line(log) == '[>> ] 2/3, ETA: 4s'
+    assert newest_progress(log, str) == '[>> ] 2/3, ETA: 4s'
     log.write_bytes(b'')
-    assert last_line(log) == ''
+    assert newest_progress(log, str) == 'starting'
 
 
 def test_two_processes_do_not_work_on_one_chain(tmp_path):
@@ -139,3 +139,44 @@ def test_a_killed_chain_leaves_no_command_behind(tmp_path):
     while command.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not command.exists()
+
+
+def test_an_identity_follows_content_files_and_code(tmp_path):
+    code, data = tmp_path / 'code', tmp_path / 'data.pkl'
+    code.mkdir()
+    (code / 'a.py').write_text('1')
+    data.write_bytes(b'1')
+
+    def now(lr=0.1):
+        return identity(config={'lr': lr, 'path': Path('x')}, data=data, code=[code])
+
+    before = now()
+    assert now() == before
+    assert [name for name, value in now(0.2).items() if value != before[name]] == ['config']
+    (code / 'a.py').write_text('2')
+    assert [name for name, value in now().items() if value != before[name]] == ['code']
+    with pytest.raises(UserError, match='nowhere.pkl does not exist'):
+        identity(data=tmp_path / 'nowhere.pkl')
+
+
+def test_parts_of_a_result_are_made_once_and_belong_to_one_identity(tmp_path):
+    path, calls = tmp_path / 'results.json', []
+
+    def work():
+        calls.append(1)
+        return len(calls)
+
+    first = Results(path, {'config': 'a', 'data': 'b'})
+    assert first.is_fresh and first.once('clean', work) == 1
+    again = Results(path, {'config': 'a', 'data': 'b'})
+    assert not again.is_fresh and again.once('clean', work) == 1 and again.once('fog', work) == 2
+    with pytest.raises(UserError, match='of another config; pass another --work-dir'):
+        Results(path, {'config': 'c', 'data': 'b'})
+    restarted = Results(path, {'config': 'c', 'data': 'b'}, restart=True)
+    assert restarted.is_fresh and restarted.parts == {}
+
+
+def test_a_damaged_file_of_results_is_named(tmp_path):
+    (tmp_path / 'results.json').write_text('{"identity"')
+    with pytest.raises(UserError, match='results.json holds no results of a long run'):
+        Results(tmp_path / 'results.json', {})

@@ -2,7 +2,7 @@
 
 Steps: virtual environment, torch, mmcv's wheel with its operators (compiled once per machine, then
 reused from the cache), everything else at the versions of requirements/, this project in editable
-mode, and tools/check_env.py. A stamp written at the very end makes the next run a check only.
+mode, and `gemini3d check`. A stamp written at the very end makes the next run a check only.
 
 Environment variables:
     TORCH_SPEC       another build of torch, e.g. 'torch==2.13.0'; with pip's own PIP_INDEX_URL or
@@ -35,7 +35,7 @@ REQUIREMENTS = REPO / 'requirements'
 STAMP_NAME = 'geminifusion3d-setup.json'
 MIN_FREE_GB = 8.0
 # What decides, with requirements/, that an environment has to be brought up to date.
-STAMPED_FILES = ('setup.py', 'pyproject.toml')
+STAMPED_FILES = ('setup.py', 'setup.cfg', 'pyproject.toml')
 
 
 class SetupError(Exception):
@@ -221,14 +221,14 @@ def install_everything(venv_dir: Path) -> None:
 
 
 def main() -> int:
-    """Returns check_env's code, or 2 where the set-up could not run."""
+    """Returns the code of `gemini3d check`, or 2 where the set-up could not run."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--venv', type=Path, default=REPO / '.venv', help='where it shall stand')
     parser.add_argument('--no-check', action='store_true', help='leave out the check at the end')
     args = parser.parse_args()
     start, venv_dir = time.monotonic(), args.venv.absolute()
-    check = [venv_dir / 'bin' / 'python', REPO / 'tools' / 'check_env.py']
+    check = [venv_dir / 'bin' / 'python', '-m', 'geminifusion3d', 'check']
     try:
         if is_up_to_date(venv_dir):
             check.append('--quick')

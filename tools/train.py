@@ -1,6 +1,5 @@
-"""Trains a detector: python tools/train.py CONFIG; see --help."""
-from geminifusion3d.cli import run_cli
-from geminifusion3d.commands.train_and_test import parse_train_arguments, train
+"""Trains a detector: python tools/train.py CONFIG is `gemini3d train CONFIG`."""
+from geminifusion3d.commands.main import main
 
 if __name__ == '__main__':
-    run_cli(lambda: train(parse_train_arguments()))
+    main('train')

@@ -4,6 +4,8 @@ import torch
 from tiny_camera import build_camera_branch, make_rig
 from tiny_detector import IMAGE_HW, make_batch
 
+from geminifusion3d.camera_bev.camera_branch import DepthNet
+
 
 @pytest.fixture(scope='module')
 def branch():
@@ -59,11 +61,11 @@ def test_without_any_camera_the_map_is_zero(branch):
 
 
 @torch.no_grad()
-def test_a_host_neck_of_several_levels_is_read_at_its_finest():
+def test_a_neck_of_mmdet_with_several_levels_is_read_at_its_finest():
     branch = build_camera_branch(
         neck=dict(type='mmdet.FPN', in_channels=[48, 96], out_channels=48, num_outs=2)).eval()
     camera = branch(torch.randn(1, 6, 3, *IMAGE_HW), make_rig())
-    assert camera.bev.shape == (1, 40, 16, 24) and camera.depth.shape == (6, 50, 4, 8)
+    assert camera.bev.shape == (1, 40, 16, 24) and camera.depth_probability.shape == (6, 50, 4, 8)
 
 
 @torch.no_grad()
@@ -75,11 +77,30 @@ def test_cells_half_as_large_and_a_height_range_of_its_own_end_on_the_same_grid(
 
 
 @pytest.mark.parametrize('wrong, message', [
-    (dict(downsample=3), 'must be 1 or 2, got 3'), (dict(convention='mit'), "one of .*got 'mit'"),
+    (dict(downsample=3), 'must be 1 or 2, got 3'),
+    (dict(convention='mit'), "convention must be one of .*got 'mit'"),
+    (dict(depth_image='first'), "depth_image must be one of .*got 'first'"),
     (dict(depth_range_m=[5.0, 1.0]), 'near < far')])
 def test_wrong_arguments_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         build_camera_branch(**wrong)
+
+
+def test_splatting_on_half_cells_has_the_layers_of_bevfusion_and_on_whole_ones_none():
+    kernels = {name: value.shape for name, value in build_camera_branch(downsample=2).state_dict().items()
+               if name.startswith('downsample') and value.ndim == 4}
+    assert kernels == {f'downsample.{index}.weight': (40, 40, 3, 3) for index in (0, 3, 6)}
+    assert not list(build_camera_branch(downsample=1).downsample.parameters())
+
+
+def test_depth_sums_to_one_in_float32_and_context_has_its_channels():
+    torch.manual_seed(0)
+    net = DepthNet(in_channels=4, depth_bins=5, context_channels=3).eval()
+    lifted = net(torch.randn(2, 4, 3, 6))
+    assert lifted.depth_probability.shape == (2, 5, 3, 6) and lifted.context.shape == (2, 3, 3, 6)
+    assert torch.allclose(lifted.depth_probability.sum(1), torch.ones(2, 3, 6))
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert net(torch.randn(2, 4, 3, 6)).depth_probability.dtype == torch.float32
 
 
 def test_the_depth_is_supervised_in_training_only():
@@ -91,7 +112,7 @@ def test_the_depth_is_supervised_in_training_only():
     branch.train()
     camera = branch(images, make_rig(2), points)
     assert (camera.lidar_depth_m[0] > 0).any() and not camera.lidar_depth_m[1].any()
-    losses = branch.loss(camera, make_rig(2), points)
+    losses = branch.loss(camera)
     assert list(losses) == ['loss_depth']
     losses['loss_depth'].backward()
     depth_rows, context_rows = branch.depth_net.predict.weight.grad.split([50, 40])

@@ -46,7 +46,7 @@ def test_gradients_reach_every_weight_also_from_the_depth_loss():
     branch = build(depth_loss_weight=3.0).train()
     points = make_batch((300, 200))['inputs']['points']
     camera = branch(torch.randn(2, 6, 3, *IMAGE_HW), RIG, points)
-    losses = branch.loss(camera, RIG, points)
+    losses = branch.loss(camera)
     (camera.bev.square().sum() + losses['loss_depth']).backward()
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in branch.parameters())
     assert branch.dtransform[0].weight.grad.any()
@@ -57,8 +57,8 @@ def test_the_depth_distribution_is_float32_under_autocast(branch):
     points = make_batch((300, 200))['inputs']['points']
     with torch.autocast('cpu', dtype=torch.bfloat16):
         camera = branch(torch.randn(2, 6, 3, *IMAGE_HW), RIG, points)
-    assert camera.depth.dtype == camera.lidar_depth_m.dtype == torch.float32
-    torch.testing.assert_close(camera.depth.sum(1), torch.ones(12, 4, 8))
+    assert camera.depth_probability.dtype == camera.lidar_depth_m.dtype == torch.float32
+    torch.testing.assert_close(camera.depth_probability.sum(1), torch.ones(12, 4, 8))
 
 
 def test_features_of_another_stride_are_refused(branch):

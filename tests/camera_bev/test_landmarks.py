@@ -4,7 +4,7 @@ import pytest
 import torch
 from tiny_detector import SMALL_GRID, make_meta
 
-from geminifusion3d.camera_bev.depth_image import nearest_depth_images
+from geminifusion3d.camera_bev.depth_image import depth_images
 from geminifusion3d.camera_bev.depth_loss import NO_BIN, nearest_bins
 from geminifusion3d.camera_bev.lift import Frustum, frustum_cells
 from geminifusion3d.geometry.bev_grid import BEVGrid
@@ -13,7 +13,7 @@ from geminifusion3d.lidar_bev.voxelization import DynamicVoxelization
 
 # 24 columns, 16 rows.
 GRID = BEVGrid.from_config(SMALL_GRID)
-VOXELS_A_CELL = 4
+VOXELS_PER_CELL = 4
 IMAGE_HW = (64, 128)
 # A bin reaches 0.1 m from its middle; at 15 m half a pixel is 0.18 m in the smallest image.
 FRUSTUM = Frustum((0.5, 20.5), 100)
@@ -47,16 +47,16 @@ def random_landmark(rng):
 
 def lidar_cell(landmark):
     """Returns the flat cell of the landmark's voxel."""
-    voxel_m = (GRID.cell_m / VOXELS_A_CELL,) * 3
+    voxel_m = (GRID.cell_m / VOXELS_PER_CELL,) * 3
     voxelization = DynamicVoxelization(
-        bev_grid=GRID, voxel_m=voxel_m, n_voxels_xyz=GRID.cells_per_voxel_axis(voxel_m, VOXELS_A_CELL))
+        bev_grid=GRID, voxel_m=voxel_m, n_voxels_xyz=GRID.cells_per_voxel_axis(voxel_m, VOXELS_PER_CELL))
     (_, _, row, column), = voxelization([landmark]).coordinates_bzyx.tolist()
-    return row // VOXELS_A_CELL * 24 + column // VOXELS_A_CELL
+    return row // VOXELS_PER_CELL * 24 + column // VOXELS_PER_CELL
 
 
 def camera_cells(landmark, rig, cells):
     """Returns the flat cells of the (pixel, bin) at which the cameras that see the landmark see it."""
-    image = nearest_depth_images(rig, [landmark], IMAGE_HW, to_corner_px=FRUSTUM.to_corner_px)[0]
+    image = depth_images(rig, [landmark], IMAGE_HW, corner_pixels=FRUSTUM.corner_pixels)[0]
     bins = nearest_bins(image, FRUSTUM, IMAGE_HW).flatten(1)
     camera, pixel = (bins != NO_BIN).nonzero(as_tuple=True)
     return cells[0, camera, pixel, bins[camera, pixel]].tolist()
@@ -66,7 +66,7 @@ def camera_cells(landmark, rig, cells):
 def test_a_landmark_reaches_the_same_cell_through_both_branches(seed):
     rng = np.random.default_rng(seed)
     rig = CameraRig.from_metas([random_meta(rng)], device=torch.device('cpu'))
-    # One feature cell a pixel.
+    # One feature cell per pixel.
     cells = frustum_cells(rig, GRID, FRUSTUM, IMAGE_HW, IMAGE_HW)
     sightings = 0
     for _ in range(30):

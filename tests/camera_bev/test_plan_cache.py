@@ -182,5 +182,5 @@ def test_a_state_dict_knows_nothing_of_plans(branches):
 
 
 def test_less_than_nothing_cannot_be_kept():
-    with pytest.raises(ValueError, match='0 or more calibrations, got -1'):
+    with pytest.raises(ValueError, match='must be 0 or more, got -1'):
         build_camera_branch(cached_calibrations=-1)

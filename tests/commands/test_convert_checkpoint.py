@@ -1,8 +1,5 @@
 """The converters as a user meets them: a file that fits its recipe, or one sentence."""
-import runpy
-import sys
 from pathlib import Path
-from typing import Any, Callable, Tuple
 
 import pytest
 import torch
@@ -16,48 +13,37 @@ CENTERPOINT_RECIPE = REPO / 'configs/centerpoint_lidar_voxel0075_second_secfpn_8
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., Tuple[int, str]]:
-    """Runs a converter as `python tools/model_converters/TOOL ARGUMENTS` does, in this process."""
-    def run_tool(tool: str, *arguments: Any) -> Tuple[int, str]:
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(REPO / 'tools/model_converters' / tool), run_name='__main__')
-        captured = capsys.readouterr()
-        return end.value.code, captured.out + captured.err
-    return run_tool
-
-
-@pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     """Writes random weights in the format of BEVFusion's LiDAR checkpoint."""
     torch.save({'meta': {}, 'state_dict': published_weights('lidar')}, tmp_path / 'theirs.pth')
     return tmp_path / 'theirs.pth'
 
 
-def test_a_converted_checkpoint_fits_its_recipe(run, checkpoint: Path, tmp_path: Path) -> None:
+def test_a_converted_checkpoint_fits_its_recipe(gemini3d, checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / 'ours.pth'
-    code, told = run('convert_bevfusion.py', checkpoint, out, '--config', LIDAR_RECIPE)
-    assert (code, told.strip().splitlines()[-1]) == (
+    done = gemini3d('convert-checkpoint', checkpoint, out, '--config', LIDAR_RECIPE)
+    assert (done.returncode, done.stdout.strip().splitlines()[-1]) == (
         0, f'{len(published_weights("lidar")) + 1} weights of mmdet3d\'s BEVFusion project converted: {out}')
     assert 'lidar_branch.encoder.conv_input.0.weight' in read_checkpoint(out)['state_dict']
 
 
-def test_a_recipe_that_does_not_fit_leaves_no_file(run, checkpoint: Path, tmp_path: Path) -> None:
+def test_a_recipe_that_does_not_fit_leaves_no_file(gemini3d, checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / 'ours.pth'
-    code, told = run('convert_bevfusion.py', checkpoint, out, '--config', CENTERPOINT_RECIPE)
-    assert code == 2
-    assert 'is of another config' in told and 'bbox_head: ' in told
+    done = gemini3d('convert-checkpoint', checkpoint, out, '--config', CENTERPOINT_RECIPE)
+    assert done.returncode == 2
+    assert 'is of another config' in done.stderr and 'bbox_head: ' in done.stderr
     assert not out.exists()
 
 
-def test_the_wrong_converter_names_the_right_one(run, checkpoint: Path, tmp_path: Path) -> None:
-    code, told = run('convert_centerpoint.py', checkpoint, tmp_path / 'ours.pth')
-    assert code == 2
-    assert told.count('\n') == 1 and 'convert_bevfusion.py' in told
+def test_lidar_only_is_of_bevfusion_alone(gemini3d, tmp_path: Path) -> None:
+    names = ('pts_middle_encoder.conv_input.0.weight', 'pts_bbox_head.task_heads.0.reg.0.conv.weight')
+    torch.save({'state_dict': {name: torch.zeros(1) for name in names}}, tmp_path / 'theirs.pth')
+    done = gemini3d('convert-checkpoint', tmp_path / 'theirs.pth', tmp_path / 'ours.pth', '--lidar-only')
+    assert done.returncode == 2
+    assert done.stderr.count('\n') == 1 and '--lidar-only is for BEVFusion' in done.stderr
 
 
-@pytest.mark.parametrize('tool', ['convert_bevfusion.py', 'convert_centerpoint.py'])
-def test_help_shows_an_example(run, tool: str) -> None:
-    code, told = run(tool, '--help')
-    assert code == 0
-    assert f'example: python tools/model_converters/{tool}' in told
+def test_a_checkpoint_of_somebody_else_is_named(gemini3d, tmp_path: Path) -> None:
+    torch.save({'state_dict': {'layer.weight': torch.zeros(1)}}, tmp_path / 'theirs.pth')
+    done = gemini3d('convert-checkpoint', tmp_path / 'theirs.pth', tmp_path / 'ours.pth')
+    assert done.returncode == 2 and 'judged by the names of its weights' in done.stderr

@@ -9,8 +9,8 @@ import pytest
 from ten_objects import META, TRAIN_TOKEN, VAL_TOKENS, VERSION, write_infos
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.commands.export import (check_declaration, file_names, plan_export, read_predictions, write_submission)
-from geminifusion3d.submission.submission import Submission
+from geminifusion3d.commands.export import check_declaration, file_names, pack, plan_export, take_predictions
+from geminifusion3d.submission.submission import write_submission
 
 
 @pytest.fixture
@@ -54,27 +54,45 @@ def test_a_model_that_reads_other_sensors_than_declared_is_refused() -> None:
     check_declaration({**META, 'use_lidar': False}, camera_only)
 
 
+def written(path: Path, meta: Dict[str, bool], content: Dict[str, Any]) -> Path:
+    """Writes the results of a submission under other flags."""
+    write_submission(path, meta=meta, samples=content['results'].items())
+    return path
+
+
 def test_predictions_of_another_declaration_or_split_are_refused(
         config: str, tmp_path: Path, perfect: Dict[str, Any]) -> None:
-    path = tmp_path / 'predictions.json'
-    Submission(**perfect).to_json(path)
-    assert read_predictions(plan_export(config=config, split='val'), path).meta == META
+    path, out = written(tmp_path / 'predictions.json', META, perfect), tmp_path / 'out.json'
     with pytest.raises(UserError, match='results for 2 samples, expected the 1 of the split'):
-        read_predictions(plan_export(config=config, split='train'), path)
-    Submission(meta={**META, 'use_external': True}, results=perfect['results']).to_json(path)
+        take_predictions(plan_export(config=config, split='train'), path, out)
+    written(path, {**META, 'use_external': True}, perfect)
     with pytest.raises(UserError, match="declares .*'use_external': True}, the config"):
-        read_predictions(plan_export(config=config, split='val'), path)
+        take_predictions(plan_export(config=config, split='val'), path, out)
+    assert not out.exists()
+    written(path, META, perfect)
+    assert take_predictions(plan_export(config=config, split='val'), path, out) == META
+    assert out.read_bytes() == path.read_bytes()
+
+
+def test_predictions_may_be_exported_onto_themselves(
+        config: str, tmp_path: Path, perfect: Dict[str, Any]) -> None:
+    path = written(tmp_path / 'predictions.json', META, perfect)
+    before = path.read_bytes()
+    take_predictions(plan_export(config=config, split='val'), path, path)
+    assert path.read_bytes() == before
 
 
 def test_both_files_are_written_and_nothing_else(tmp_path: Path, perfect: Dict[str, Any]) -> None:
-    paths = write_submission(Submission(**perfect), tmp_path / 'out')
+    written(tmp_path / 'out' / 'results_nusc.json', META, perfect)
+    paths = pack(tmp_path / 'out')
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
         'results_nusc.json', 'results_nusc.zip']
     assert json.loads(paths['json'].read_text()) == perfect
 
 
 def test_names_of_the_files_can_be_chosen(tmp_path: Path, perfect: Dict[str, Any]) -> None:
-    paths = write_submission(Submission(**perfect), tmp_path, json_name='team.json', zip_name='year.zip')
+    written(tmp_path / 'team.json', META, perfect)
+    paths = pack(tmp_path, json_name='team.json', zip_name='year.zip')
     assert [path.name for path in paths.values()] == ['team.json', 'year.zip']
     assert zipfile.ZipFile(paths['zip']).namelist() == ['team.json']
     assert file_names('team.json', None) == {'json': 'team.json', 'zip': 'team.zip'}
@@ -93,10 +111,9 @@ def test_what_the_user_says_about_external_data_is_declared(
     plan = plan_export(config=config, split='val', external_data='maps of my own')
     assert plan.meta == {**META, 'use_external': True}
     assert plan.facts['external_data'] == {'used': True, 'reason': 'maps of my own'}
-    Submission(**perfect).to_json(tmp_path / 'predictions.json')
-    submission = read_predictions(plan, tmp_path / 'predictions.json')
-    assert dict(submission.meta) == plan.meta
-    assert submission.results == Submission(**perfect).results
+    path = written(tmp_path / 'predictions.json', META, perfect)
+    assert take_predictions(plan, path, tmp_path / 'out.json') == plan.meta
+    assert json.loads((tmp_path / 'out.json').read_text()) == {**perfect, 'meta': plan.meta}
 
 
 def test_a_config_that_starts_from_foreign_boxes_must_say_so(config: str) -> None:
@@ -111,13 +128,14 @@ def test_an_ensemble_may_have_used_more_than_the_config_and_not_less(
         config: str, tmp_path: Path, perfect: Dict[str, Any]) -> None:
     plan, path = plan_export(config=config, split='val'), tmp_path / 'predictions.json'
     more, less = {**META, 'use_radar': True}, {**META, 'use_radar': True, 'use_camera': False}
-    Submission(meta=more, results=perfect['results']).to_json(path)
-    assert dict(read_predictions(plan, path, is_ensemble=True).meta) == more
+    out = tmp_path / 'out.json'
+    written(path, more, perfect)
+    assert take_predictions(plan, path, out, is_ensemble=True) == more
     with pytest.raises(UserError, match='give the config that the predictions were made with'):
-        read_predictions(plan, path)
-    Submission(meta=less, results=perfect['results']).to_json(path)
+        take_predictions(plan, path, out)
+    written(path, less, perfect)
     with pytest.raises(UserError, match='give the config that the predictions were made with'):
-        read_predictions(plan, path, is_ensemble=True)
+        take_predictions(plan, path, out, is_ensemble=True)
 
 
 def test_the_plan_knows_config_data_and_samples(config: str) -> None:

@@ -1,17 +1,13 @@
 """The commands around a submission: exit codes and what they print, as a user meets them."""
 import hashlib
 import json
-import runpy
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
+from commands import Done
 from ten_objects import (META, VAL_TOKENS, VERSION, perfect_submission, write_infos,
                          write_ten_objects)
-
-TOOLS = Path(__file__).parents[2] / 'tools'
 
 
 @pytest.fixture(scope='module')
@@ -20,33 +16,12 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_ten_objects(tmp_path_factory.mktemp('tools') / 'nuscenes')
 
 
-@dataclass(frozen=True)
-class Done:
-    """What a command left behind."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable[..., Done]:
-    """Runs a tool as `python tools/TOOL ARGUMENTS` does, in this process to save the imports."""
-    def run_tool(tool: str, *arguments: Any) -> Done:
-        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(TOOLS / tool), run_name='__main__')
-        return Done(end.value.code, *capsys.readouterr())
-    return run_tool
-
-
-@pytest.fixture
-def validate(run: Callable[..., Done], root: Path) -> Callable[..., Done]:
+def validate(gemini3d: Callable[..., Done], root: Path) -> Callable[..., Done]:
     """Runs the validator on mini_val."""
     def run_validator(path: Path, *arguments: str, dataroot: Path = root) -> Done:
-        return run('validate_submission.py', path, '--dataroot', dataroot, '--version', VERSION,
-                   '--split', 'mini_val', *arguments)
+        return gemini3d('validate', path, '--dataroot', dataroot, '--version', VERSION,
+                        '--split', 'mini_val', *arguments)
     return run_validator
 
 
@@ -92,18 +67,18 @@ def test_validate_that_could_not_run_exits_with_2_and_one_line(
 
 
 def test_ground_truth_of_a_whole_split_exits_with_0_and_of_a_poor_one_with_1(
-        run: Callable[..., Done], root: Path) -> None:
-    arguments = ('--dataroot', root, '--version', VERSION, '--splits')
-    good = run('score_ground_truth.py', *arguments, 'mini_val', 'night')
+        gemini3d: Callable[..., Done], root: Path) -> None:
+    arguments = ('--dataroot', root, '--version', VERSION, '--split')
+    good = gemini3d('score-ground-truth', *arguments, 'mini_val', 'night')
     assert good.returncode == 0, good.stderr
     assert good.stdout.startswith('mini_val     mAP 1.000000  NDS 1.000000  mATE 0.000000')
-    poor = run('score_ground_truth.py', *arguments, 'mini_train')
+    poor = gemini3d('score-ground-truth', *arguments, 'mini_train')
     assert poor.returncode == 1
     assert 'mAVE 1.000000' in poor.stdout
 
 
 @pytest.fixture
-def export(run: Callable[..., Done], root: Path, tmp_path: Path) -> Callable[..., Done]:
+def export(gemini3d: Callable[..., Done], root: Path, tmp_path: Path) -> Callable[..., Done]:
     """Exports predictions of mini_val to `submission`."""
     infos = write_infos(tmp_path / 'geminifusion3d_infos_mini_val.pkl')
     config = tmp_path / 'config.py'
@@ -111,8 +86,7 @@ def export(run: Callable[..., Done], root: Path, tmp_path: Path) -> Callable[...
                       f'data_root={str(root)!r}, ann_file={str(infos)!r}))\n')
 
     def run_export(*arguments: Any) -> Done:
-        return run('export_submission.py', config, *arguments, '--split', 'val', '--out',
-                   tmp_path / 'submission')
+        return gemini3d('export', config, *arguments, '--split', 'val', '--out', tmp_path / 'submission')
     return run_export
 
 
@@ -123,7 +97,7 @@ def test_predictions_become_a_submission(export: Callable[..., Done], tmp_path: 
     assert 'valid, 2 samples, 20 boxes, track open' in done.stdout
     out = tmp_path / 'submission'
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert sorted(before) == ['email.txt', 'provenance.json', 'results_nusc.json', 'results_nusc.zip']
+    assert sorted(before) == ['provenance.json', 'results_nusc.json', 'results_nusc.zip']
     provenance = json.loads(before['provenance.json'])
     assert provenance['predictions']['path'] == str(predictions) and provenance['checkpoint'] is None
     assert [file['bytes'] for file in provenance['files']] == [
@@ -145,8 +119,7 @@ def test_what_a_test_run_recorded_is_taken_over_and_what_the_user_says_comes_fir
     assert export('--predictions', predictions).returncode == 0
     provenance = json.loads((tmp_path / 'submission' / 'provenance.json').read_text())
     assert provenance['checkpoint'] == checkpoint and provenance['test_time_augmentation'] == ['flip']
-    email = (tmp_path / 'submission' / 'email.txt').read_text()
-    assert 'Speed: 3.00 Hz (each of 8 processes' in email and 'Hardware: GPU 80GB' in email
+    assert provenance['inference']['processes'] == 8
     (tmp_path / 'b.pth').write_text('weights')
     assert export(tmp_path / 'b.pth', '--predictions', predictions, '--tta', 'scale').returncode == 0
     provenance = json.loads((tmp_path / 'submission' / 'provenance.json').read_text())
@@ -159,7 +132,7 @@ def test_files_get_the_names_that_are_asked_for(export: Callable[..., Done], tmp
     done = export('--predictions', predictions, '--json-name', 'team.json', '--zip-name', '2026.zip')
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / 'submission').iterdir()) == [
-        '2026.zip', 'email.txt', 'provenance.json', 'team.json']
+        '2026.zip', 'provenance.json', 'team.json']
 
 
 @pytest.mark.parametrize('arguments, message', [
@@ -177,30 +150,37 @@ def test_a_mistake_in_an_export_is_one_line_and_nothing_is_written(
     assert not (tmp_path / 'submission').exists()
 
 
-@pytest.mark.parametrize('tool', ['export_submission.py', 'validate_submission.py',
-                                  'score_ground_truth.py'])
-def test_help_holds_an_example(run: Callable[..., Done], tool: str) -> None:
-    done = run(tool, '--help')
-    assert done.returncode == 0
-    assert 'Example' in done.stdout and f'python tools/{tool}' in done.stdout
+def test_what_the_run_recorded_need_not_be_said_again(
+        gemini3d: Callable[..., Done], root: Path, tmp_path: Path) -> None:
+    results = written(tmp_path / 'results_nusc.json', perfect_submission())
+    missing = gemini3d('evaluate', 'score', results, '--dataroot', root)
+    assert missing.returncode == 2 and missing.stderr.startswith('error: got no --split, expected one of')
+    written(tmp_path / 'test_run.json', {'dataset': {'dataroot': str(root), 'version': VERSION,
+                                                     'split': 'mini_val'}})
+    scored = gemini3d('evaluate', 'score', results)
+    assert scored.returncode == 0, scored.stderr
+    assert 'mAP 1.0000   NDS 1.0000' in scored.stdout
+    assert gemini3d('validate', results).returncode == 0
+    other = gemini3d('evaluate', 'score', results, '--split', 'mini_train')
+    assert other.returncode == 2 and 'no valid submission of mini_train' in other.stderr
 
 
 def test_breakdown_prints_a_line_a_bin_and_writes_every_class(
-        run: Callable[..., Done], root: Path, tmp_path: Path) -> None:
+        gemini3d: Callable[..., Done], root: Path, tmp_path: Path) -> None:
     results = written(tmp_path / 'results_nusc.json', perfect_submission())
-    done = run('breakdown.py', results, '--dataroot', root, '--version', VERSION, '--split', 'mini_val',
-               '--resamples', '5', '--json', tmp_path / 'breakdown.json')
+    done = gemini3d('evaluate', 'breakdown', results, '--dataroot', root, '--split', 'mini_val',
+                    '--resamples', 5, '--json', tmp_path / 'breakdown.json')
     assert done.returncode == 0, done.stderr
     whole = next(line for line in done.stdout.splitlines() if line.startswith('  all'))
-    assert whole.split()[:4] == ['all', '20', '1.000', '1.000'] and 'mAP in [1.000, 1.000]' in whole
+    assert whole.split()[:4] == ['all', '20', '1.000', '1.000'] and '[1.000, 1.000]' in whole
     content = json.loads((tmp_path / 'breakdown.json').read_text())
     assert len(content['questions'][0]['bins'][0]['classes']) == 10
 
 
 def test_breakdown_of_a_broken_file_names_the_rule(
-        run: Callable[..., Done], root: Path, tmp_path: Path) -> None:
+        gemini3d: Callable[..., Done], root: Path, tmp_path: Path) -> None:
     submission = perfect_submission()
     del submission['meta']['use_map']
-    done = run('breakdown.py', written(tmp_path / 'r.json', submission), '--dataroot', root,
-               '--version', VERSION, '--split', 'mini_val')
+    done = gemini3d('evaluate', 'breakdown', written(tmp_path / 'r.json', submission), '--dataroot', root,
+                    '--version', VERSION, '--split', 'mini_val')
     assert done.returncode == 2 and 'use_map' in done.stderr

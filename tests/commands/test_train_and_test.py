@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from toy_training import run_train, write_config
 
-from geminifusion3d.commands.train_and_test import parse_train_arguments, train_config
+from geminifusion3d.commands.main import parse
+from geminifusion3d.commands.train_and_test import train_config
 from geminifusion3d.errors import UserError
 
 
@@ -17,7 +18,15 @@ from geminifusion3d.errors import UserError
      "type='Nowhere' is no registered dataset: correct the name"),
     ("train_dataloader['dataset']['ann_file'] = 'gone.pkl'\n",
      'info file gone.pkl does not exist'),
-    ("del optim_wrapper\n", 'has no optim_wrapper')])
+    ("del optim_wrapper\n", 'has no optim_wrapper'),
+    ("train_dataloader['dataset']['length'] = 'many'\n", "type='DefaultSampler': TypeError: 'str' object"),
+    ("train_dataloader['batch_size'] = 0\n", 'dataloader: ValueError: batch_size should be a positive'),
+    ("param_scheduler[0]['T_max'] = 'x'\n", 'TypeError: .*correct its values'),
+    ("optim_wrapper.update(type='GeminiOptimWrapper', precision='fp8')\n",
+     "type='GeminiOptimWrapper': precision must be one of fp32, fp16, bf16, got 'fp8'"),
+    ("optim_wrapper['optimizer']['lr'] = -1.0\n", "type='AdamW': ValueError: Invalid learning rate"),
+    ("custom_hooks[1]['max_failures'] = 0\n", 'max_failures must be at least 1, got 0'),
+    ("env_cfg = 3\n", 'AttributeError')])
 def test_a_mistake_in_the_config_is_one_sentence(tmp_path: Path, extra: str, message: str) -> None:
     with pytest.raises(UserError, match=message) as refusal:
         run_train(write_config(tmp_path, extra=extra), tmp_path / 'run')
@@ -25,7 +34,8 @@ def test_a_mistake_in_the_config_is_one_sentence(tmp_path: Path, extra: str, mes
 
 
 def test_an_error_of_the_model_keeps_its_traceback(tmp_path: Path) -> None:
-    config = write_config(tmp_path, extra="train_dataloader['dataset']['length'] = 'many'\n")
+    # Asked for when a sample is loaded, not when the dataset is built.
+    config = write_config(tmp_path, extra="train_dataloader['dataset']['poison'] = 3\n")
     with pytest.raises(TypeError):
         run_train(config, tmp_path / 'run')
 
@@ -51,7 +61,7 @@ def test_ctrl_c_of_a_resumed_run_names_resume_once(
 
 def arguments_of(config: Path, *more: str) -> object:
     """Parses a training command line."""
-    return parse_train_arguments([str(config), *more])
+    return parse('train', str(config), *more)
 
 
 def test_arguments_reach_the_config(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
 """Every recipe in the tree loads, agrees with itself and, on a small grid, trains and predicts."""
+import ast
+import inspect
+import json
 from pathlib import Path
 
 import pytest
@@ -6,9 +9,11 @@ import torch
 from mmdet3d.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 from tiny_detector import make_batch
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+SECTIONS = {*inspect.signature(Runner.__init__).parameters, 'activation_checkpointing', 'frozen_modules'}
 RECIPES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
 
 
@@ -34,28 +39,39 @@ def cfg(request):
     return loaded
 
 
-def test_recipes_are_found():
+def test_every_recipe_says_what_is_different_and_why():
     assert len(RECIPES) >= 5
+    assert [path.stem for path in RECIPES
+            if '\n\nWhy: ' not in (ast.get_docstring(ast.parse(path.read_text())) or '')] == []
+
+
+def test_no_recipe_is_the_twin_of_another():
+    read = {}
+    for path in RECIPES:
+        sections = {key: value for key, value in Config.fromfile(path).to_dict().items() if key in SECTIONS}
+        # Where a first stage's weights lie makes no other recipe.
+        read.setdefault(json.dumps({**sections, 'load_from': None}, sort_keys=True), []).append(path.stem)
+    assert [names for names in read.values() if len(names) > 1] == []
 
 
 def test_training_and_testing_read_the_same_points_and_the_same_grid(cfg):
     pipelines = [innermost(cfg[loader].dataset).pipeline
-                 for loader in ('train_dataloader', 'val_dataloader')]
+                 for loader in ('train_dataloader', 'test_dataloader')]
     loaders = [[inner for step in pipeline for inner in step.get('steps', [step])
                 if inner.type == 'GeminiLoadPoints'] for pipeline in pipelines]
     # Points that are not read in testing may teach the depth of a camera-only model.
-    assert loaders[1] == (loaders[0] if cfg.val_evaluator.meta.use_lidar else [])
+    assert loaders[1] == (loaders[0] if cfg.test_evaluator.meta.use_lidar else [])
     for step in sum(pipelines, []):
         if 'point_cloud_range' in step:
             assert step.point_cloud_range == cfg.model.bev_grid.range_m
-    assert cfg.test_dataloader == cfg.val_dataloader
+    assert cfg.val_dataloader in (None, cfg.test_dataloader)
     for pipeline in pipelines:
         for step in pipeline:
             TRANSFORMS.build(step)
 
 
 def test_pictures_are_decoded_at_no_smaller_size_than_they_are_shown(cfg):
-    for loader in ('train_dataloader', 'val_dataloader'):
+    for loader in ('train_dataloader', 'test_dataloader'):
         steps = [inner for step in innermost(cfg[loader].dataset).pipeline
                  for inner in step.get('steps', [step])]
         reduce = max([step.get('reduce', 1) for step in steps if step.type == 'GeminiLoadImages'], default=1)
@@ -65,12 +81,12 @@ def test_pictures_are_decoded_at_no_smaller_size_than_they_are_shown(cfg):
 
 
 def test_dataset_metric_and_model_agree_on_sensors_and_info_file(cfg):
-    meta, dataset = cfg.val_evaluator.meta, cfg.val_dataloader.dataset
+    meta, dataset = cfg.test_evaluator.meta, cfg.test_dataloader.dataset
     model = MODELS.build(small(cfg))
     assert model.modalities == {name: meta[name] for name in ('use_camera', 'use_lidar')}
     assert {name: dataset.modality[name] for name in model.modalities} == model.modalities
-    assert cfg.val_evaluator.ann_file == dataset.ann_file
-    assert cfg.val_evaluator.data_root == dataset.data_root
+    assert cfg.test_evaluator.ann_file == dataset.ann_file
+    assert cfg.test_evaluator.data_root == dataset.data_root
 
 
 def test_a_training_step_and_a_prediction_run_on_a_small_grid(cfg):

@@ -2,9 +2,7 @@
 import fcntl
 import multiprocessing
 import os
-import runpy
 import signal
-import sys
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +16,6 @@ from geminifusion3d.info_file import open_info_file
 from geminifusion3d.safe_pickle import load_plain_pickle
 
 VERSION = 'v1.0-mini'
-CREATE_DATA = Path(__file__).parents[2] / 'tools' / 'create_data.py'
 
 
 @pytest.fixture(scope='module')
@@ -153,28 +150,21 @@ def test_impossible_numbers_are_refused(root, tmp_path, sweeps, workers):
         convert_nuscenes(root, VERSION, tmp_path, max_sweeps=sweeps, workers=workers)
 
 
-def run_tool(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """Runs tools/create_data.py in this process; returns its exit code."""
-    monkeypatch.setattr(sys, 'argv', ['create_data.py', *map(str, arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        runpy.run_path(str(CREATE_DATA), run_name='__main__')
-    return stopped.value.code
+def test_the_command_line_writes_files_and_says_where(gemini3d, root, tmp_path):
+    done = gemini3d('convert', '--dataroot', root, '--out', tmp_path, '--workers', 2)
+    assert done.returncode == 0, done.stderr
+    assert f'mini_val: {tmp_path}/geminifusion3d_infos_mini_val.pkl' in done.stdout
 
 
-def test_the_command_line_writes_files_and_says_where(root, tmp_path, monkeypatch, capsys):
-    assert run_tool(monkeypatch, 'nuscenes', '--root-path', root, '--out-dir', tmp_path,
-                    '--version', VERSION, '--workers', 2) == 0
-    assert f'mini_val: {tmp_path}/geminifusion3d_infos_mini_val.pkl' in capsys.readouterr().out
+def test_the_words_of_mmdet3d_mean_the_same(gemini3d, root, tmp_path):
+    done = gemini3d('convert', 'nuscenes', '--root-path', root, '--version', VERSION, '--out-dir', tmp_path,
+                    '--splits', 'mini_val', '--workers', 1)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.glob('*.pkl')] == ['geminifusion3d_infos_mini_val.pkl']
 
 
-def test_the_command_line_ends_a_mistake_in_one_line(root, tmp_path, monkeypatch, capsys):
-    assert run_tool(monkeypatch, 'nuscenes', '--root-path', root, '--out-dir', tmp_path,
-                    '--version', 'v1.0-big') == 2
-    stderr = capsys.readouterr().err
-    assert stderr.startswith("error: version 'v1.0-big'") and stderr.count('\n') == 1
+def test_the_command_line_ends_a_mistake_in_one_line(gemini3d, root, tmp_path):
+    done = gemini3d('convert', '--dataroot', root, '--out', tmp_path, '--version', 'v1.0-big')
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: version 'v1.0-big'") and done.stderr.count('\n') == 1
     assert not list(tmp_path.iterdir())
-
-
-def test_the_command_line_explains_itself_with_an_example(monkeypatch, capsys):
-    assert run_tool(monkeypatch, '--help') == 0
-    assert '--version v1.0-mini' in capsys.readouterr().out

@@ -1,7 +1,5 @@
 """The ground-truth database: exactly the points inside the boxes, the same bytes, however it was made."""
 import json
-import runpy
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,6 @@ from geminifusion3d.sensors import GeminiNuScenesDataset
 from geminifusion3d.sensors.object_database import ObjectDatabase
 
 SWEEPS = 2
-CREATE_DATA = Path(__file__).parents[2] / 'tools' / 'create_data.py'
 
 
 @pytest.fixture(scope='module')
@@ -172,19 +169,9 @@ def test_the_training_split_is_chosen_if_it_is_clear():
         training_split({'one': path, 'two': path})
 
 
-def run_tool(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """Runs tools/create_data.py in this process; returns its exit code."""
-    monkeypatch.setattr(sys, 'argv', ['create_data.py', 'nuscenes', *map(str, arguments)])
-    with pytest.raises(SystemExit) as stopped:
-        runpy.run_path(str(CREATE_DATA), run_name='__main__')
-    return stopped.value.code
-
-
-def test_the_command_line_builds_it(synthetic_root, tmp_path, monkeypatch, capsys, folder):
-    arguments = ('--root-path', synthetic_root, '--version', 'v1.0-mini', '--out-dir', tmp_path,
-                 '--database-sweeps', SWEEPS, '--workers', 1, '--with-gt-database')
-    assert run_tool(monkeypatch, *arguments) == 0
-    printed = capsys.readouterr().out
+def test_the_command_line_builds_it(gemini3d, synthetic_root, tmp_path, folder):
+    arguments = ('--dataroot', synthetic_root, '--out', tmp_path, '--database-sweeps', SWEEPS, '--workers', 1, '--with-gt-database')
+    printed = gemini3d('convert', *arguments).stdout
     assert f'ground-truth database: {tmp_path}/gt_database_mini_train (' in printed
     assert content(tmp_path / 'gt_database_mini_train') == content(folder)
 
@@ -192,12 +179,10 @@ def test_the_command_line_builds_it(synthetic_root, tmp_path, monkeypatch, capsy
 @pytest.mark.parametrize('extra, message', [
     (('--with-gt-database', 'nowhere'), 'only mini_train, mini_val have been converted'),
     (('--with-gt-database', '--database-sweeps', 11), 'expected 0 to --max-sweeps 10')])
-def test_the_command_line_ends_a_mistake_in_one_line(synthetic_root, tmp_path, monkeypatch, capsys, extra,
-                                                     message):
-    arguments = ('--root-path', synthetic_root, '--version', 'v1.0-mini', '--out-dir', tmp_path)
-    assert run_tool(monkeypatch, *arguments, *extra) == 2
-    stderr = capsys.readouterr().err
-    assert message in stderr and stderr.splitlines()[-1].startswith('error: ')
+def test_the_command_line_ends_a_mistake_in_one_line(gemini3d, synthetic_root, tmp_path, extra, message):
+    done = gemini3d('convert', '--dataroot', synthetic_root, '--out', tmp_path, *extra)
+    assert done.returncode == 2
+    assert message in done.stderr and done.stderr.splitlines()[-1].startswith('error: ')
 
 
 def test_boxes_of_the_real_keyframe_hold_the_points_that_their_annotations_count(keyframe_root, tmp_path):

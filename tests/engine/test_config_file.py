@@ -83,3 +83,59 @@ def test_the_seed_reaches_the_datasets(tmp_path: Path) -> None:
     apply_seed(cfg, 7)
     assert cfg.randomness == {'seed': 7, 'deterministic': True}
     assert cfg.train_dataloader.dataset.seed == cfg.val_dataloader.dataset.seed == 7
+
+
+VARIABLES = """
+length = 8
+loader = dict(batch_size=2, sizes=[length, 3])
+train_dataloader = dict(batch_size=loader['batch_size'], num_workers=0,
+                        dataset=dict(type='ToyDataset', length=length, poison=loader['sizes']))
+unused = 3
+"""
+
+
+def inherit(tmp_path: Path) -> str:
+    """Writes a config of two files, the second of which uses a variable of the first; returns its path."""
+    (tmp_path / 'parts').mkdir()
+    (tmp_path / 'parts/base.py').write_text(VARIABLES)
+    path = tmp_path / 'recipe.py'
+    path.write_text("_base_ = ['./parts/base.py']\nval_dataloader = dict(batch_size=_base_.length)\n")
+    return str(path)
+
+
+def test_a_variable_acts_where_the_files_use_it(tmp_path: Path) -> None:
+    cfg = load_config(inherit(tmp_path), {'length': 5, 'train_dataloader.num_workers': 1})
+    assert (cfg.length, cfg.train_dataloader.dataset.length, cfg.val_dataloader.batch_size) == (5, 5, 5)
+    assert cfg.train_dataloader.dataset.poison == [5, 3] and cfg.train_dataloader.num_workers == 1
+    assert cfg.filename == str(tmp_path / 'recipe.py')
+    cfg = load_config(str(tmp_path / 'recipe.py'), {'loader.batch_size': 4, 'loader.sizes.1': 7})
+    assert (cfg.train_dataloader.batch_size, cfg.train_dataloader.dataset.poison) == (4, [8, 7])
+
+
+def test_a_variable_that_nothing_uses_is_refused_and_the_same_value_is_not(tmp_path: Path) -> None:
+    path = inherit(tmp_path)
+    with pytest.raises(UserError, match='unused=4 would change nothing that is read.*; leave it out'):
+        load_config(path, {'unused': 4})
+    assert load_config(path, {'unused': 3}).unused == 3
+
+
+def test_a_variable_of_a_dumped_config_is_refused_with_the_keys_that_act(tmp_path: Path) -> None:
+    dumped = tmp_path / 'dumped.py'
+    load_config(inherit(tmp_path)).dump(dumped)
+    with pytest.raises(UserError, match=r'expected keys of sections, such as train_dataloader.dataset.length'):
+        load_config(str(dumped), {'length': 5})
+
+
+DEMO = str(Path(__file__).parents[2] / 'configs/demo/geminifusion3d_tiny_lidar_synthetic-mini.py')
+
+
+def test_the_variables_of_the_recipes_act() -> None:
+    cfg = load_config(DEMO, {'data_root': '/elsewhere', 'max_epochs': 1, 'sweeps_num': 0})
+    roots = [cfg[name].data_root for name in ('val_evaluator', 'test_evaluator')]
+    roots += [cfg[f'{name}_dataloader'].dataset.data_root for name in ('train', 'val', 'test')]
+    assert set(roots) == {'/elsewhere'}
+    assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].total_steps == 1
+    assert cfg.train_dataloader.dataset.pipeline[0].sweeps_num == 0
+    # The recipe has no cameras.
+    with pytest.raises(UserError, match='load_images.reduce=1 would change nothing'):
+        load_config(DEMO, {'load_images.reduce': 1})

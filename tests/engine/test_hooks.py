@@ -118,8 +118,8 @@ def test_a_bad_sample_of_one_process_is_skipped_by_both(tmp_path: Path) -> None:
     extra = SKIPPING + "train_dataloader['dataset']['poison'] = [5]\ntrain_dataloader['batch_size'] = 4\n"
     config = write_config(tmp_path, extra=extra)
     assert in_processes(2, partial(run_train, config, tmp_path / 'run', '--launcher', 'pytorch',
-                                   '--cfg-options', 'train_cfg.max_epochs=3')) == [0, 0]
-    # Two processes of four samples see all eight in each iteration: every step meets the bad one.
+                                   '--cfg-options', 'train_cfg.max_epochs=3')) == [2, 2]
+    # No step has changed a weight: not a success. Two processes of four samples see all eight in each iteration: every step meets the bad one.
     rows = read_curve(tmp_path / 'run/loss_curve.jsonl')
     assert ['the loss is not finite' in row['skipped'] for row in rows] == [True] * 3
     state = torch.load(tmp_path / 'run/epoch_3.pth', weights_only=True)

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from tiny_detector import build_detector, make_batch
 from torch import nn
 
-from geminifusion3d.commands.train_and_test import parse_test_arguments
+from geminifusion3d.commands.main import parse
 from geminifusion3d.engine.folded_norms import fold_norms
 from geminifusion3d.engine.inference_hook import GeminiInferenceHook, speed_up_tests
 
@@ -50,11 +50,11 @@ def test_folding_changes_no_map_and_leaves_sparse_norms_alone(model):
 
 def test_the_flags_add_one_hook_and_keep_the_others():
     cfg = Config(dict(custom_hooks=[dict(type='GeminiSeedHook')]))
-    speed_up_tests(cfg, parse_test_arguments(['config.py', 'weights.pth', '--compile', '--fold-norms']))
+    speed_up_tests(cfg, parse('test', 'config.py', 'weights.pth', '--compile', '--fold-norms'))
     assert cfg.custom_hooks == [dict(type='GeminiSeedHook'),
                                 dict(type='GeminiInferenceHook', fold=True, compile_dense=True)]
     plain = Config(dict())
-    speed_up_tests(plain, parse_test_arguments(['config.py', 'weights.pth']))
+    speed_up_tests(plain, parse('test', 'config.py', 'weights.pth'))
     speed_up_tests(plain, Namespace())
     assert 'custom_hooks' not in plain
 

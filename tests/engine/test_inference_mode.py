@@ -78,7 +78,7 @@ def test_nothing_waits_for_the_device_between_voxels_and_boxes(model):
     # The LiDAR branch must know how many voxels there are. What a splat asks on a CPU it does not ask on a
     # GPU, where pairs are sorted and Triton sums them; the cameras' matrices go there from pinned memory.
     elsewhere = {place for place in waits.places if not place.startswith(('lidar_bev/', 'ops/voxel'))}
-    assert elsewhere <= {'geometry/camera_rig:_to_device', 'ops/splat_plan:without_outside',
+    assert elsewhere <= {'geometry/camera_rig:from_metas', 'ops/splat_plan:without_outside',
                          'ops/splat_plan:order_by_runs', 'heads/center_decode:suppress'}
     assert any(place.startswith('ops/voxel') for place in waits.places), 'the counter sees nothing'
 

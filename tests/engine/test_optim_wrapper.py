@@ -1,10 +1,10 @@
 """A step: accumulation equals one large batch, precision, and what a bad batch leaves untouched."""
 import copy
-from typing import Any
+from typing import Any, Dict
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from optim_steps import (NAN, assert_same, batches, iterate, make_model, make_wrapper, state_of,
@@ -170,3 +170,17 @@ def test_the_registry_builds_it_from_a_config() -> None:
         type='GeminiOptimWrapper', optimizer=dict(type='AdamW', lr=0.1), precision='bf16',
         clip_grad=dict(max_norm=35, norm_type=2), accumulative_counts=4))
     assert isinstance(built, GeminiOptimWrapper) and built.accumulative_counts == 4
+
+
+@pytest.mark.parametrize('asked, precision', [
+    (dict(type='OptimWrapper', precision='fp32'), 'fp32'),
+    (dict(type='AmpOptimWrapper', loss_scale='dynamic', precision='fp32'), 'bf16'),
+    (dict(type='AmpOptimWrapper', loss_scale='dynamic', precision='fp16'), 'fp16'),
+    (dict(type='GeminiOptimWrapper', precision='bf16'), 'bf16')])
+def test_the_wrappers_that_mmdet3d_asks_for_become_ours(asked: Dict[str, Any], precision: str) -> None:
+    init_default_scope('mmdet3d')
+    built = build_optim_wrapper(nn.Linear(3, 1), dict(
+        constructor='GeminiOptimWrapperConstructor', optimizer=dict(type='AdamW', lr=0.1),
+        accumulative_counts=4, **asked))
+    assert isinstance(built, GeminiOptimWrapper)
+    assert (built.precision, built.accumulative_counts) == (precision, 4)

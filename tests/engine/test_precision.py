@@ -7,7 +7,7 @@ from tiny_detector import build_detector, make_batch
 from torch import Tensor
 
 from geminifusion3d.camera_bev import camera_branch
-from geminifusion3d.ops import gemini_heads, splat
+from geminifusion3d.ops import splat
 
 FP32 = torch.float32
 DTYPES = {'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -32,13 +32,13 @@ def recorder(function: Callable, calls: List[Tuple]) -> Callable:
 
 def run_step(monkeypatch: pytest.MonkeyPatch, dtype: 'torch.dtype | None') -> Dict[str, Any]:
     """Runs forward and backward in a precision; returns the loss, and what passed the critical places."""
-    model, seen = build_detector().train(), dict(cells=[], attention=[], bag=[])
+    model, seen = build_detector().train(), dict(cells=[], bag=[])
     with monkeypatch.context() as patch:
         patch.setattr(camera_branch, 'frustum_cells', recorder(camera_branch.frustum_cells, seen['cells']))
-        patch.setattr(gemini_heads.Heads, 'sums', recorder(gemini_heads.Heads.sums, seen['attention']))
         patch.setattr(splat.F, 'embedding_bag', recorder(splat.F.embedding_bag, seen['bag']))
         for name, module in (('camera', model.camera_branch), ('sparse', model.lidar_branch.encoder),
-                             ('backbone', model.bev_backbone), ('head', model.bbox_head),
+                             ('backbone', model.bev_backbone),
+                             ('relation', model.fuser.layers[0].relation), ('head', model.bbox_head),
                              ('heatmap_loss', model.bbox_head.loss_cls),
                              ('box_loss', model.bbox_head.loss_bbox)):
             calls = seen.setdefault(name, [])
@@ -74,13 +74,13 @@ def test_critical_places_stay_in_float32_and_the_loss_stays_the_same(
     # Geometry: the cell of every pixel and depth is the same.
     assert torch.equal(step['cells'][0][2], reference['cells'][0][2])
     # The depth distribution, and the sums over thousands of pixels that it weighs.
-    depth: Tensor = step['camera'][0][2].depth
+    depth: Tensor = step['camera'][0][2].depth_probability
     assert depth.dtype == FP32
     torch.testing.assert_close(depth.sum(dim=1), torch.ones(depth.sum(dim=1).shape), rtol=0, atol=1e-5)
     assert inputs(step['bag']) == {FP32}
-    # Sparse convolutions, attention logits, the head's maps and its losses.
+    # Sparse convolutions, relation scores, the head's maps and its losses.
     assert inputs(step['sparse']) == {FP32}
-    assert inputs(step['attention']) == {FP32}
+    assert dtypes_in(step['relation'][0][2]) == {FP32}
     assert dtypes_in(step['head'][0][2]) == {FP32}
     assert inputs(step['heatmap_loss']) == inputs(step['box_loss']) == {FP32}
     assert dtypes_in(step['losses']) == {FP32}

@@ -5,7 +5,7 @@ import pytest
 from mmengine.config import Config
 
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
-from geminifusion3d.commands.train_and_test import parse_test_arguments
+from geminifusion3d.commands.main import parse
 from geminifusion3d.engine.config_file import check_data_files
 from geminifusion3d.engine.silenced_sensors import silence_sensors
 from geminifusion3d.errors import UserError
@@ -18,7 +18,7 @@ def silenced(*flags: str, modality: dict = FUSED, pipeline: tuple = (LOAD, PACK)
     """Returns a config after the flags were applied."""
     cfg = Config(dict(work_dir='work_dirs/recipe', test_dataloader=dict(dataset=dict(
         pipeline=list(pipeline), modality=modality))))
-    silence_sensors(cfg, parse_test_arguments(['recipe.py', 'epoch_1.pth', *flags]))
+    silence_sensors(cfg, parse('test', 'recipe.py', 'epoch_1.pth', *flags))
     return cfg
 
 

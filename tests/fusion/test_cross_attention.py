@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from geminifusion3d.fusion.cross_attention import CrossAttention, sine_positions
+from geminifusion3d.fusion.cross_attention import (CrossAttention, GeminiCrossAttention, cells_from_windows,
+                                                   sine_positions, windows_from_cells)
 
 
 def cells(batch=2):
@@ -75,3 +76,33 @@ def test_each_cell_has_a_position_of_its_own():
 def test_what_cannot_be_is_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         CrossAttention(**wrong)
+
+
+def test_the_shares_weigh_the_two_enriched_maps():
+    torch.manual_seed(0)
+    fuser = GeminiCrossAttention(channels=8, heads=2, window=3)
+    camera, lidar = torch.randn(2, 8, 5, 7), torch.randn(2, 8, 5, 7)
+    cells = camera.permute(0, 2, 3, 1), lidar.permute(0, 2, 3, 1)
+    fuser.merge.alpha.data = torch.tensor([3.0, 1.0]).log()  # shares 3/4 and 1/4
+    expected = 0.75 * fuser.camera_attention(*cells) + 0.25 * fuser.lidar_attention(*cells[::-1])
+    assert torch.allclose(fuser(camera, lidar), expected.permute(0, 3, 1, 2), atol=1e-6)
+
+
+@pytest.mark.parametrize('window_yx', [(2, 2), (3, 2), (5, 7), (4, 8)])
+def test_windows_come_back_where_they_were(window_yx):
+    cells = torch.randn(2, 5, 7, 4)
+    windows = windows_from_cells(cells, window_yx, heads=2)
+    assert windows.shape[1:] == (2, window_yx[0] * window_yx[1], 2)
+    assert torch.equal(cells_from_windows(windows, window_yx, (5, 7)), cells)
+
+
+def test_windows_run_row_by_row_and_end_in_zeros():
+    # Each cell holds 10 row + column + 1, in two channels of opposite sign, one for each head.
+    number = 10 * torch.arange(3.0)[:, None] + torch.arange(5.0) + 1
+    cells = torch.stack([number, -number], dim=-1)[None]
+    windows = windows_from_cells(cells, (2, 3), heads=2)
+    assert windows.shape == (4, 2, 6, 1)
+    assert windows[0, 0, :, 0].tolist() == [1, 2, 3, 11, 12, 13]
+    assert windows[1, 0, :, 0].tolist() == [4, 5, 0, 14, 15, 0]
+    assert windows[2, 1, :, 0].tolist() == [-21, -22, -23, 0, 0, 0]
+    assert windows[3, 0, :, 0].tolist() == [24, 25, 0, 0, 0, 0]

@@ -191,3 +191,8 @@ def test_unknown_values_are_refused(wrong, message):
 
 def test_the_directions_are_named_after_the_map_that_is_enriched():
     assert DIRECTIONS['camera_from_lidar'] == (CAMERA,) and DIRECTIONS['lidar_from_camera'] == (LIDAR,)
+
+
+def test_heads_that_do_not_divide_the_channels_are_refused():
+    with pytest.raises(ValueError, match='5 heads for 12 channels'):
+        GeminiFusion(channels=12, heads=5)

@@ -22,7 +22,7 @@ def test_exactly_the_cells_below_the_threshold_are_replaced():
         replacements = fuser.camera_from_lidar(scaled[1]), fuser.lidar_from_camera(scaled[0])
     for i in range(2):
         fuser.threshold = scores[i].median().item()
-        enriched = fuser.exchange(*cells)[i]
+        enriched = fuser.exchange(*cells, *scores)[i]
         is_kept = (scores[i] >= fuser.threshold).squeeze(-1)
         assert is_kept.sum() == 16  # of 30: the median and those above it
         assert torch.equal(enriched[is_kept], scaled[i][is_kept])
@@ -32,7 +32,7 @@ def test_exactly_the_cells_below_the_threshold_are_replaced():
 def test_a_threshold_of_zero_keeps_and_of_one_replaces_every_cell():
     camera, lidar = maps()
     for threshold, reads_own in ((0.0, True), (1.0, False)):
-        fuser = GeminiTokenExchange(channels=8, threshold=threshold)
+        fuser = GeminiTokenExchange(channels=8, threshold=threshold).eval()
         fuser.merge.alpha.data = torch.tensor([40.0, -40.0])  # the camera's result alone
         # The score of a LiDAR cell cannot change what a kept camera cell says.
         changed = fuser(camera, lidar + torch.randn_like(lidar))
@@ -52,10 +52,10 @@ def test_the_penalty_is_the_mean_score_whatever_the_size_of_the_map():
     fuser, (camera, lidar) = GeminiTokenExchange(channels=8, sparsity_weight=0.1), maps()
     expected = 0.1 * (fuser.camera_score(camera.permute(0, 2, 3, 1)).mean()
                       + fuser.lidar_score(lidar.permute(0, 2, 3, 1)).mean())
-    found = fuser.loss(camera, lidar)
+    found = fuser(camera, lidar).losses
     assert list(found) == ['loss_exchange_scores']
     assert torch.allclose(found['loss_exchange_scores'], expected)
-    twice = fuser.loss(camera.repeat(1, 1, 2, 1), lidar.repeat(1, 1, 2, 1))
+    twice = fuser(camera.repeat(1, 1, 2, 1), lidar.repeat(1, 1, 2, 1)).losses
     assert torch.allclose(twice['loss_exchange_scores'], expected)
 
 
@@ -68,7 +68,8 @@ def test_training_replaces_the_cells_that_say_nothing_and_keeps_the_others():
         # The camera sees nothing in the right half, the LiDAR nothing in the left half.
         is_right = (torch.arange(6) >= 3).float()
         camera, lidar = truth * (1 - is_right), truth * is_right
-        loss = F.mse_loss(fuser(camera, lidar), truth) + sum(fuser.loss(camera, lidar).values())
+        fused = fuser(camera, lidar)
+        loss = F.mse_loss(fused.bev, truth) + sum(fused.losses.values())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

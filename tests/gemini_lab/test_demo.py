@@ -1,26 +1,14 @@
 """The demo driver's own decisions; tests/test_end_to_end.py runs the chain."""
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
+from gemini_lab import demo
+from geminifusion3d.commands.main import parse
 from geminifusion3d.errors import UserError
 
-REPO = Path(__file__).resolve().parents[2]
 
-
-@pytest.fixture(scope='module')
-def demo():
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location('demo', REPO / 'tools' / 'demo.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_fresh_removes_an_earlier_demo_and_nothing_else(demo, tmp_path):
+def test_fresh_removes_an_earlier_demo_and_nothing_else(tmp_path):
     letters, earlier = tmp_path / 'letters', tmp_path / 'demo'
     letters.mkdir()
     (letters / 'dear.txt').write_text('dear')
@@ -33,27 +21,38 @@ def test_fresh_removes_an_earlier_demo_and_nothing_else(demo, tmp_path):
     demo.start_fresh(earlier)
 
 
-def test_a_key_is_found_wherever_it_stands_in_a_config(demo):
+def test_a_key_is_found_wherever_it_stands_in_a_config():
     cfg = {'data_root': 'a', 'loader': {'dataset': {'data_root': 'b'}},
            'evaluators': [{'x': 1}, {'data_root': 'c'}]}
     assert list(demo.find_keys(cfg, 'data_root')) == [
         'data_root', 'loader.dataset.data_root', 'evaluators.1.data_root']
 
 
-def test_a_missing_config_is_told(demo, tmp_path):
-    args = demo.parse_args(['--config', str(tmp_path / 'none.py')])
+def test_a_missing_config_is_told(tmp_path):
+    args = parse('demo', '--config', str(tmp_path / 'none.py'))
     with pytest.raises(UserError, match='none.py does not exist'):
         demo.Chain(args)
 
 
-def test_every_step_calls_an_existing_tool_and_depends_on_existing_sources(demo):
-    for step in demo.Chain(demo.parse_args([])).steps():
-        assert Path(step.command[0]).is_file() and Path(step.command[0]) == Path(sys.executable)
-        assert (REPO / 'tools' / Path(step.command[1]).name).is_file()
+def test_every_step_is_a_command_that_understands_its_arguments_and_depends_on_existing_sources():
+    for step in demo.Chain(parse('demo')).steps():
+        assert step.command[:3] == demo.GEMINI3D
+        parse(*step.command[3:])
         assert [source for source in step.sources if not source.exists()] == []
 
 
-def test_the_times_of_skipped_steps_are_kept(demo, tmp_path, capsys):
+def test_a_change_of_any_module_of_the_product_makes_every_step_run_again():
+    assert all(demo.PACKAGE in step.sources for step in demo.Chain(parse('demo')).steps())
+
+
+def test_a_line_of_the_log_says_how_far_a_training_is():
+    line = ('11/26 21:00:00 - mmengine - INFO - Epoch(train)  [3][40/80]  lr: 1.0e-03  eta: 0:09:12  '
+            'time: 0.5  data_time: 0.1  grad_norm: 3.1  loss: 7.1234  task0.loss_heatmap: 2.0')
+    assert demo.training_progress(line) == 'epoch 3, iteration 40 of 80, loss 7.12, 0:09:12 left'
+    assert demo.training_progress('W1126 19:02:20 [torch/fx/_symbolic_trace.py:56] is_fx_tracing') == ''
+
+
+def test_the_times_of_skipped_steps_are_kept(tmp_path, capsys):
     (tmp_path / 'metrics_summary.json').write_text(json.dumps({'mean_ap': 0.5, 'nd_score': 0.25}))
     demo.finish(tmp_path, {'generate': 10.0, 'train': 20.04})
     demo.finish(tmp_path, {'test': 3.0})

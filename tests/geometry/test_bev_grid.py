@@ -26,6 +26,12 @@ def test_a_point_falls_into_the_cell_that_covers_it(point_m, cell):
     assert GRID.cell_of(torch.tensor([point_m])).item() == cell
 
 
+def test_a_map_on_the_grid_passes_and_its_transpose_does_not():
+    GRID.check_map(torch.zeros(1, 4, 8, 12))
+    with pytest.raises(ValueError, match=r'\(8, 12\), got \(12, 8\)'):
+        GRID.check_map(torch.zeros(1, 4, 12, 8))
+
+
 def test_cell_centres_fall_into_their_own_cells():
     centres_m = torch.cat([GRID.centres_m(), torch.zeros(8, 12, 1)], dim=-1)
     assert torch.equal(GRID.cell_of(centres_m).flatten(), torch.arange(96))

@@ -107,3 +107,25 @@ def test_fingerprints_differ_as_soon_as_anything_about_the_cameras_does():
              {**meta_of(), 'camera_present': [False]}, {**meta_of(), 'camera_present': [True]}]
     fingerprints = CameraRig.from_metas(metas, device=torch.device('cpu')).fingerprints
     assert len(set(fingerprints)) == 4 and fingerprints[0] == fingerprints[4]
+
+
+def test_corner_pixels_are_resized_flipped_and_turned_as_bevfusion_does():
+    rng = np.random.default_rng(2)
+    for _ in range(5):
+        scale, crop_px, angle = rng.uniform(0.3, 0.6), rng.uniform(0, 50, 2), rng.uniform(-0.1, 0.1)
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        linear = turn @ np.diag([-scale, scale])
+        # BEVFusion's ImageAug3D on (u, v) as they are: resize, crop, flip, turn about the
+        # middle of 704 by 256 pixels.
+        middle = np.array([704, 256]) / 2
+        corner_shift = turn @ (np.diag([-1, 1]) @ -crop_px + [704, 0] - middle) + middle
+        # Pixel centres do the same half a pixel further right and down.
+        corners, centres = np.eye(4), np.eye(4)
+        corners[:2, :2] = centres[:2, :2] = linear
+        corners[:2, 3] = corner_shift
+        centres[:2, 3] = linear @ [0.5, 0.5] + corner_shift - 0.5
+        assert np.abs(corners - centres).max() > 0.2
+        as_they_do = CameraRig.from_metas([meta_of(corners)], device=torch.device('cpu'))
+        ours = CameraRig.from_metas([meta_of(centres)], device=torch.device('cpu'), corner_pixels=True)
+        torch.testing.assert_close(ours.lidar_from_ray, as_they_do.lidar_from_ray)
+        torch.testing.assert_close(ours.ray_from_lidar, as_they_do.ray_from_lidar)

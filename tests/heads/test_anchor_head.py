@@ -8,8 +8,8 @@ from mmdet3d.registry import MODELS
 from mmengine.config import Config
 from tiny_detector import CONFIG, SMALL_GRID, build_detector, make_batch, make_sample
 
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.geometry.bev_grid import BEVGrid
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 
 GRID = BEVGrid.from_config(SMALL_GRID)  # 24 columns, 16 rows of 1 m
 HEAD = Config.fromfile(Path(CONFIG).parents[1] / '_base_/models/anchor_head.py').anchor_head
@@ -147,6 +147,36 @@ def test_it_trains_and_predicts_in_the_detector():
     with torch.no_grad():
         results = model.eval()(**model.data_preprocessor(make_batch(), training=False), mode='predict')
     assert all(result.pred_instances_3d.bboxes_3d.tensor.shape[1] == 9 for result in results)
+
+
+def test_each_number_of_a_box_code_costs_its_weight():
+    features = [torch.randn(1, 8, 16, 24)]
+    sample = make_sample(torch.tensor([[2.2, 3.1, -1.8, 4.5, 1.9, 1.6, 0.1, 2.0, -1.0]]), [CAR])
+
+    def box_loss(weights):
+        return make_head(code_weights=weights).loss(features, [sample])['loss_bbox'].item()
+
+    alone = [box_loss([float(other == index) for other in range(9)]) for index in range(9)]
+    assert min(alone) > 0
+    weights = [0.3, 1.0, 2.0, 0.1, 0.7, 1.1, 0.0, 0.2, 0.5]
+    assert box_loss(weights) == pytest.approx(sum(w * loss for w, loss in zip(weights, alone)), rel=1e-5)
+
+
+def test_values_that_mmdet3d_reads_arrive_there():
+    head = make_head(candidates=70, score_threshold=0.3, nms_iou=0.45, max_boxes=33, direction_offset_rad=0.5,
+                     assigner=dict(positive_iou=0.7, negative_iou=0.4, least_iou=0.2))
+    assigner, test_cfg = head.bbox_assigner, head.test_cfg
+    assert (assigner.pos_iou_thr, assigner.neg_iou_thr, assigner.min_pos_iou) == (0.7, 0.4, 0.2)
+    assert (test_cfg.nms_pre, test_cfg.score_thr, test_cfg.nms_thr, test_cfg.max_num) == (70, 0.3, 0.45, 33)
+    assert test_cfg.use_rotate_nms and head.dir_offset == 0.5
+
+
+def test_own_classes_are_as_many_as_the_config_names():
+    head = make_head(classes=['fork_lift', 'person'])
+    scores, _, _ = head([torch.randn(1, 8, 16, 24)])
+    assert scores[0].shape[1] == 7 * 2 * 2 and head.classes == ('fork_lift', 'person')
+    sample = make_sample(torch.tensor([[2.2, 3.1, -1.8, 4.5, 1.9, 1.6, 0.1, 2.0, -1.0]]), [1])
+    assert all(loss.isfinite() for loss in head.loss([torch.randn(1, 8, 16, 24)], [sample]).values())
 
 
 @pytest.mark.parametrize('replaced, message', [

@@ -1,10 +1,11 @@
-"""Decoding all tasks and samples at once gives the host's boxes, bit by bit, with one copy to the CPU."""
+"""Decoding all tasks and samples at once gives mmdet3d's boxes, bit by bit, with one copy to the CPU."""
 import pytest
 import torch
 from mmdet3d.models.dense_heads import CenterHead
 from tiny_detector import build_detector, make_sample
 
-from geminifusion3d.heads.center_decode import decode_tasks, suppress
+from geminifusion3d.heads.center_decode import (CircleSuppression, RotatedSuppression,
+                                                decode_tasks, suppress)
 
 
 @pytest.fixture(scope='module')
@@ -22,16 +23,35 @@ def make_maps(head, batch=2, spread=3.0):
                      for name, n in channels.items()})] for count in head.num_classes]
 
 
-def test_boxes_scores_and_labels_are_those_of_the_host(head):
+@pytest.mark.parametrize('suppression, test_cfg', [
+    (CircleSuppression([1.0, 0.5, 2.0]), dict(nms_type='circle', min_radius=[1.0, 0.25, 4.0])),
+    (RotatedSuppression(0.2), dict(nms_type='rotate', nms_thr=0.2)),
+    (RotatedSuppression(0.5), dict(nms_type='rotate', nms_thr=0.5))], ids=['circle', 'rotated', 'wider'])
+def test_boxes_scores_and_labels_are_those_of_mmdet3d(head, suppression, test_cfg, monkeypatch):
     maps, metas = make_maps(head), [make_sample().metainfo] * 2
+    for task in maps:
+        # Sizes of 0.4 to 7 m, so that many boxes overlap and many do not.
+        task[0]['dim'] = task[0]['dim'].div(3).add(0.5).clamp(-1, 2)
+    monkeypatch.setattr(head, 'suppression', suppression)
+    monkeypatch.setattr(head, 'test_cfg', dict(
+        post_max_size=head.boxes_after_nms, pre_max_size=1000, post_center_limit_range=head.limit_m.tolist(),
+        score_threshold=head.bbox_coder.score_threshold, **test_cfg))
     ours = head.predict_by_feat(maps, metas)
     theirs = CenterHead.predict_by_feat(head, maps, metas)
     assert len(ours) == len(theirs) == 2
-    for own, host in zip(ours, theirs):
+    for own, their in zip(ours, theirs):
         assert len(own.scores_3d) > 100
-        assert torch.equal(own.scores_3d, host.scores_3d)
-        assert torch.equal(own.labels_3d, host.labels_3d) and own.labels_3d.dtype == host.labels_3d.dtype
-        assert torch.equal(own.bboxes_3d.tensor, host.bboxes_3d.tensor)
+        assert torch.equal(own.scores_3d, their.scores_3d)
+        assert torch.equal(own.labels_3d, their.labels_3d) and own.labels_3d.dtype == their.labels_3d.dtype
+        assert torch.equal(own.bboxes_3d.tensor, their.bboxes_3d.tensor)
+
+
+def test_a_box_longer_than_any_polygon_can_be_clipped_suppresses_nothing():
+    rows = torch.zeros(3, 12)
+    rows[:, 3:6], rows[:, 9], rows[:, 11] = 2.0, torch.tensor([0.9, 0.8, 0.7]), 1
+    rows[0, 3] = float('inf')
+    # The second and the third stand in one place.
+    assert RotatedSuppression(0.2)(rows.numpy(), 0).tolist() == [0, 1]
 
 
 def test_a_sample_without_boxes_is_empty(head):
@@ -47,7 +67,7 @@ def test_the_weaker_of_two_close_boxes_goes_and_a_far_one_stays():
     # Rows: x, y, z, l, w, h, yaw, vx, vy, score, label, kept. Distances 1 and 5 m from the first.
     rows = torch.tensor([[0.0, 0, 1, 4, 2, 2, 0, 0, 0, 0.5, 3, 1], [1.0, 0, 1, 4, 2, 2, 0, 0, 0, 0.9, 3, 1],
                          [5.0, 0, 1, 4, 2, 2, 0, 0, 0, 0.7, 4, 1], [9.0, 0, 1, 4, 2, 2, 0, 0, 0, 0.8, 4, 0]])
-    sample, = suppress(rows[None, None], radius_squared_m2=[4.0], boxes_a_task=5)
+    sample, = suppress(rows[None, None], CircleSuppression([2.0]), boxes_per_task=5)
     assert sample.scores.tolist() == pytest.approx([0.9, 0.7])
     assert sample.labels.tolist() == [3, 4]
     assert sample.boxes[:, 2].tolist() == [0.0, 0.0]  # bottom: 1 - 2 / 2

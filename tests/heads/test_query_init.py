@@ -6,6 +6,7 @@ from torch import nn
 
 from geminifusion3d.geometry.bev_grid import BEVGrid
 from geminifusion3d.heads.query_init import QueryInit, cell_centres
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 
 CAR, TRUCK, PEDESTRIAN = 0, 1, 8
 SMALL = BEVGrid(range_m=(0., 0., 0., 5., 4., 1.), cell_m=1.0)
@@ -14,7 +15,7 @@ SMALL = BEVGrid(range_m=(0., 0., 0., 5., 4., 1.), cell_m=1.0)
 def make_init(num_queries, **replaced):
     """Returns a QueryInit whose ten input channels are the heat map's logits."""
     arguments = dict(bev_grid=SMALL, channels=10, num_queries=num_queries, peak_kernel=3,
-                     unpooled_classes=['pedestrian', 'traffic_cone'], init_bias=-2.19)
+                     classes=CLASS_NAMES, unpooled_classes=['pedestrian', 'traffic_cone'], init_bias=-2.19)
     init = QueryInit(**{**arguments, **replaced})
     init.heatmap = nn.Identity()
     return init

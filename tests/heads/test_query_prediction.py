@@ -5,7 +5,7 @@ from geminifusion3d.heads.query_prediction import QueryPrediction
 
 
 def test_each_branch_fills_its_places_and_centres_count_from_the_query():
-    prediction = QueryPrediction(channels=4, branch_channels=6, init_bias=-2.19).eval()
+    prediction = QueryPrediction(channels=4, num_classes=10, branch_channels=6, init_bias=-2.19).eval()
     for number, name in enumerate(('center', 'height', 'dim', 'rot', 'vel', 'heatmap')):
         last = getattr(prediction, name)[-1]
         torch.nn.init.zeros_(last.weight)
@@ -18,6 +18,6 @@ def test_each_branch_fills_its_places_and_centres_count_from_the_query():
 
 
 def test_classes_start_at_their_bias():
-    prediction = QueryPrediction(channels=4, branch_channels=6, init_bias=-2.19)
+    prediction = QueryPrediction(channels=4, num_classes=10, branch_channels=6, init_bias=-2.19)
     prediction.init_weights()
     assert torch.equal(prediction.heatmap[-1].bias, torch.full((10,), -2.19))

@@ -141,8 +141,45 @@ def test_it_works_in_the_detector():
     assert all(sample.pred_instances_3d.bboxes_3d.tensor.shape[1] == 9 for sample in found)
 
 
+def test_each_number_of_a_box_code_costs_its_weight():
+    bev = make_map()
+    sample = make_sample(torch.tensor([[7.3, -4.6, -1.8, 4.0, 2.0, 1.6, 0.5, 3.0, -1.0]]), [0])
+
+    def box_loss(weights):
+        return build_head(code_weights=weights).eval().loss([bev], [sample])['loss_bbox'].item()
+
+    alone = [box_loss([float(other == index) for other in range(10)]) for index in range(10)]
+    assert min(alone) > 0
+    weights = [0.3, 1.0, 2.0, 0.1, 0.7, 1.1, 0.0, 1.0, 0.2, 0.5]
+    assert box_loss(weights) == pytest.approx(sum(w * loss for w, loss in zip(weights, alone)), rel=1e-5)
+
+
+def test_own_classes_are_learned_and_named_by_their_order():
+    head = build_head(classes=['fork_lift', 'person', 'pallet'], unpooled_classes=['person'])
+    assert head.classes == ('fork_lift', 'person', 'pallet')
+    output = head([make_map()])
+    assert output.heatmap_logits.shape[1] == output.class_logits.shape[2] == 3
+    assert head.query_init.is_pooled.tolist() == [True, False, True]
+    ground_truth = make_sample(torch.tensor([[7.3, -4.6, -1.8, 4.0, 2.0, 1.6, 0.5, 3.0, -1.0]]), [2])
+    losses = head.loss([make_map()], [ground_truth])
+    assert all(loss.isfinite() for loss in losses.values())
+    message = r"among \['fork_lift', 'person'\], got \['pedestrian', 'traffic_cone'\]"
+    with pytest.raises(ValueError, match=message):
+        build_head(classes=['fork_lift', 'person'])
+
+
+def test_bottom_centres_stay_in_the_range_that_is_asked_for():
+    bev, sample = make_map(), make_sample()
+    with torch.no_grad():
+        everywhere = build_head(centre_margin_m=1e6).eval().predict([bev], [sample])[0].bboxes_3d.tensor
+        range_m = [-4.0, -20, -20, 20, 20, 20]
+        right = build_head(centre_range_m=range_m).eval().predict([bev], [sample])[0].bboxes_3d.tensor
+    expected = everywhere[(everywhere[:, 0] >= -4) & (everywhere[:, :3].abs() <= 20).all(1)]
+    assert torch.equal(right, expected) and 0 < len(expected) < len(everywhere)
+
+
 @pytest.mark.parametrize('replaced, message', [
-    (dict(num_queries=501), 'allows 500 boxes a sample, got num_queries=501'),
+    (dict(num_queries=501), 'allows 500 boxes per sample, got num_queries=501'),
     (dict(code_weights=[1.0] * 8), 'needs 10 numbers, got 8'),
     (dict(assigner=dict(class_weight=1.0)), 'centre_weight'),
     (dict(nms_type='circle'), 'nms_type')])

@@ -2,11 +2,14 @@
 import pytest
 import torch
 from mmdet3d.models.middle_encoders import SparseEncoder
+from spconv import constants
+from spconv.core import ConvAlgo
 from spconv.pytorch import SparseConvTensor, SubMConv3d
 
 from geminifusion3d.geometry.bev_grid import BEVGrid
 from geminifusion3d.lidar_bev.sparse_encoder import GeminiSparseEncoder
-from geminifusion3d.lidar_bev.spconv_cpu import enable_spconv_on_cpu, use_native_algorithm
+from geminifusion3d.lidar_bev.spconv_cpu import choose_algorithm, enable_spconv_on_cpu
+from geminifusion3d.lidar_bev.voxel_encoders import VoxelNorm
 
 GRID = BEVGrid(range_m=(-6.0, -4.0, -2.0, 6.0, 4.0, 2.0), cell_m=1.0)
 STAGES = dict(in_channels=5, base_channels=8, output_channels=8, block_type='conv_module',
@@ -17,7 +20,7 @@ def test_a_submanifold_convolution_equals_a_dense_one_at_its_sites_with_gradient
     enable_spconv_on_cpu()
     torch.manual_seed(0)
     conv = SubMConv3d(2, 3, 3, padding=1, bias=False)
-    use_native_algorithm(conv)
+    choose_algorithm(conv, is_cuda=False)
     sites = torch.unique(torch.randint(0, 4, (30, 3)), dim=0)
     features = torch.randn(len(sites), 2, requires_grad=True)
     batch = torch.zeros(len(sites), 1, dtype=torch.int32)
@@ -51,7 +54,7 @@ def test_voxels_that_do_not_lead_to_the_cells_are_refused_when_built():
 
 @pytest.mark.parametrize('voxel_m, cell_m, half_m', [((0.075, 0.075, 0.2), 0.6, 54.0),
                                                      ((0.1, 0.1, 0.2), 0.8, 51.2)])
-def test_the_published_sizes_have_the_hosts_weights_one_to_one(voxel_m, cell_m, half_m):
+def test_the_published_sizes_have_mmdet3ds_weights_one_to_one(voxel_m, cell_m, half_m):
     stages = dict(
         in_channels=5, base_channels=16, output_channels=128, block_type='basicblock',
         encoder_channels=((16, 16, 32), (32, 32, 64), (64, 64, 128), (128, 128)),
@@ -59,9 +62,9 @@ def test_the_published_sizes_have_the_hosts_weights_one_to_one(voxel_m, cell_m, 
     grid = BEVGrid(range_m=(-half_m, -half_m, -5.0, half_m, half_m, 3.0), cell_m=cell_m)
     ours = GeminiSparseEncoder(bev_grid=grid, voxel_m=voxel_m, **stages)
     n = round(2 * half_m / voxel_m[0])
-    host = SparseEncoder(sparse_shape=[41, n, n], **stages)
-    assert ours.sparse_shape == host.sparse_shape and ours.out_channels == 256
-    host.load_state_dict(ours.state_dict())
+    theirs = SparseEncoder(sparse_shape=[41, n, n], **stages)
+    assert ours.sparse_shape == theirs.sparse_shape and ours.out_channels == 256
+    theirs.load_state_dict(ours.state_dict())
 
 
 def test_one_voxel_trains():
@@ -71,6 +74,51 @@ def test_one_voxel_trains():
     trained.sum().backward()
     assert all(torch.isfinite(parameter.grad).all() for parameter in encoder.parameters())
     assert torch.isfinite(trained).all()
+
+
+def test_the_momentum_of_the_running_statistics_is_the_one_asked_for():
+    encoder = GeminiSparseEncoder(bev_grid=GRID, voxel_m=(0.25, 0.25, 0.25), norm_momentum=0.3, **STAGES)
+    norms = [layer for layer in encoder.modules() if isinstance(layer, torch.nn.BatchNorm1d)]
+    assert len(norms) == 6 and all(isinstance(norm, VoxelNorm) and norm.momentum == 0.3 for norm in norms)
+    features, places = torch.full((2, 5), 3.0), torch.tensor([[0, 0, 0, 0], [0, 15, 31, 47]])
+    inputs = []
+    norms[0].register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    encoder.train()(features, places, 1)
+    # Running means start at 0.
+    torch.testing.assert_close(norms[0].running_mean, 0.3 * inputs[0].mean(0))
+
+
+def test_each_device_gets_its_algorithm_and_cuda_its_own_back():
+    layers = torch.nn.Sequential(SubMConv3d(2, 3, 3),
+                                 SubMConv3d(3, 2, 3, algo=ConvAlgo.MaskSplitImplicitGemm))
+    original = [layer.algo for layer in layers]
+    assert original[0] != ConvAlgo.Native != original[1] != original[0]
+    for _ in range(2):
+        choose_algorithm(layers, is_cuda=False)
+        assert [layer.algo for layer in layers] == [ConvAlgo.Native] * 2
+    choose_algorithm(layers, is_cuda=True)
+    assert [layer.algo for layer in layers] == original
+
+
+@pytest.mark.parametrize('is_allowed', [True, False])
+def test_tf32_is_allowed_where_it_is_for_dense_convolutions(is_allowed, monkeypatch):
+    monkeypatch.setattr(constants, 'SPCONV_ALLOW_TF32', not is_allowed)
+    monkeypatch.setattr(torch.backends.cudnn, 'allow_tf32', is_allowed)
+    encoder = GeminiSparseEncoder(bev_grid=GRID, voxel_m=(0.25, 0.25, 0.25), **STAGES).eval()
+    with torch.no_grad():
+        encoder(torch.randn(2, 5), torch.tensor([[0, 0, 0, 0], [0, 15, 31, 47]]), 1)
+    assert constants.SPCONV_ALLOW_TF32 == is_allowed
+
+
+def test_no_autocast_reaches_spconv():
+    encoder = GeminiSparseEncoder(bev_grid=GRID, voxel_m=(0.25, 0.25, 0.25), **STAGES).eval()
+    seen = []
+    encoder.conv_input.register_forward_pre_hook(lambda _, given: seen.append(
+        (given[0].features.dtype, torch.is_autocast_enabled('cpu'))))
+    with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):
+        encoder(torch.randn(2, 5).bfloat16(), torch.tensor([[0, 0, 0, 0], [0, 15, 31, 47]]), 1)
+    # mmdet3d switches autocast off on CUDA alone, so that on a CPU this is our own doing.
+    assert seen == [(torch.float32, False)]
 
 
 def test_it_computes_in_float32_under_autocast():

@@ -43,5 +43,5 @@ def test_kernels_and_bags_agree_in_sums_and_gradients():
 
 
 def test_without_a_gpu_and_the_interpreter_no_kernel_runs():
-    from geminifusion3d.ops.triton_here import runs_triton
+    from geminifusion3d.ops.splat import runs_triton
     assert not runs_triton(torch.zeros(1))

@@ -47,7 +47,7 @@ def test_beside_a_file_of_trainval_val_is_val(root):
 
 
 def test_a_split_that_was_not_converted_names_the_command(root):
-    with pytest.raises(UserError, match=r'no info file .*geminifusion3d_infos_rain.pkl.*--splits rain'):
+    with pytest.raises(UserError, match=r'no info file .*geminifusion3d_infos_rain.pkl.*--split rain'):
         choose_split(recipe(root), 'rain')
 
 

@@ -9,7 +9,7 @@ from mmdet3d.structures import LiDARInstance3DBoxes
 from pyquaternion import Quaternion
 
 from geminifusion3d.results.info_file import KeyFrame
-from geminifusion3d.results.nuscenes_boxes import ConvertedBoxes, boxes_to_global, boxes_to_records
+from geminifusion3d.results.nuscenes_boxes import GlobalBoxes, boxes_to_global, to_global_boxes
 
 NAMES = ('car', 'pedestrian')
 
@@ -21,10 +21,10 @@ def frame_with(global_from_lidar: np.ndarray) -> KeyFrame:
 
 
 def convert(rows: List[List[float]], *, scores: Any = None, labels: Any = None,
-            global_from_lidar: np.ndarray = np.eye(4), **kwargs: Any) -> ConvertedBoxes:
+            global_from_lidar: np.ndarray = np.eye(4), **kwargs: Any) -> GlobalBoxes:
     """Converts bottom-centre boxes x, y, z, l, w, h, yaw, vx, vy."""
     count = len(rows)
-    return boxes_to_records(
+    return to_global_boxes(
         boxes=LiDARInstance3DBoxes(torch.tensor(rows).reshape(count, -1) if count else
                                    torch.zeros(0, 9), box_dim=9),
         scores=torch.full((count, ), 0.5) if scores is None else torch.tensor(scores),
@@ -33,7 +33,7 @@ def convert(rows: List[List[float]], *, scores: Any = None, labels: Any = None,
 
 
 def test_centre_is_the_gravity_centre_and_size_is_width_length_height() -> None:
-    record = convert([[1., 2., 3., 4., 2., 1.5, 0., 0., 0.]]).records[0]
+    record = convert([[1., 2., 3., 4., 2., 1.5, 0., 0., 0.]]).records()[0]
     # The model's z is the bottom: 3 + 1.5 / 2.
     assert record['translation'] == [1.0, 2.0, 3.75]
     assert record['size'] == [2.0, 4.0, 1.5]
@@ -44,7 +44,7 @@ def test_centre_is_the_gravity_centre_and_size_is_width_length_height() -> None:
 def test_a_turned_and_moved_lidar_turns_and_moves_boxes_and_velocities() -> None:
     # LiDAR turned by 90 degrees: its x axis is the global y axis.
     pose = np.array([[0., -1, 0, 10], [1, 0, 0, 20], [0, 0, 1, 2], [0, 0, 0, 1]])
-    record = convert([[1., 2., 0., 4., 2., 2., 0., 3., 0.]], global_from_lidar=pose).records[0]
+    record = convert([[1., 2., 0., 4., 2., 2., 0., 3., 0.]], global_from_lidar=pose).records()[0]
     # (1, 2) -> (-2, 1) + (10, 20); z: bottom 0 + half height 1 + mount 2.
     assert record['translation'] == pytest.approx([8.0, 21.0, 3.0])
     # Yaw 0 becomes 90 degrees: cos 45, sin 45.
@@ -75,7 +75,7 @@ def test_upright_boxes_come_back_exactly_through_a_tilted_lidar() -> None:
 
 def test_quaternions_are_unit_and_point_along_the_yaw() -> None:
     rows = [[1., 1., 0., 4., 2., 2., yaw, 0., 0.] for yaw in np.linspace(-7, 7, 15).tolist()]
-    for row, record in zip(rows, convert(rows).records):
+    for row, record in zip(rows, convert(rows).records()):
         quaternion = Quaternion(record['rotation'])
         assert quaternion.norm == pytest.approx(1, abs=1e-12)
         assert quaternion.rotation_matrix[:2, 0] == pytest.approx(
@@ -85,7 +85,7 @@ def test_quaternions_are_unit_and_point_along_the_yaw() -> None:
 def test_the_best_500_are_kept_and_equal_scores_keep_their_order() -> None:
     rows = [[0.01 * index, 0., 0., 4., 2., 2., 0., 0., 0.] for index in range(510)]
     scores = [0.5] * 505 + [0.9] * 5
-    records = convert(rows, scores=scores).records
+    records = convert(rows, scores=scores).records()
     assert len(records) == 500
     kept_x = [round(record['translation'][0] * 100) for record in records]
     assert kept_x == [505, 506, 507, 508, 509] + list(range(495))
@@ -94,16 +94,16 @@ def test_the_best_500_are_kept_and_equal_scores_keep_their_order() -> None:
 def test_boxes_at_or_beyond_their_class_range_are_left_out() -> None:
     rows = [[x, 0., 0., 1., 1., 1., 0., 0., 0.] for x in (39.9, 40.0, 40.0, 49.9, 50.0)]
     labels = [1, 1, 0, 0, 0]  # the range of a pedestrian is 40 m, of a car 50 m
-    kept_x = [record['translation'][0] for record in convert(rows, labels=labels).records]
+    kept_x = [record['translation'][0] for record in convert(rows, labels=labels).records()]
     assert kept_x == pytest.approx([39.9, 40.0, 49.9])
-    assert len(convert(rows, labels=labels, within_class_range=False).records) == 5
+    assert len(convert(rows, labels=labels, within_class_range=False).records()) == 5
 
 
 def test_the_class_range_is_measured_from_the_ego_vehicle() -> None:
     pose = np.eye(4)
     pose[0, 3] = 1000.0
     rows = [[30., 0., 0., 1., 1., 1., 0., 0., 0.]]
-    assert len(convert(rows, global_from_lidar=pose).records) == 1
+    assert len(convert(rows, global_from_lidar=pose).records()) == 1
 
 
 @pytest.mark.parametrize('column, value', [
@@ -114,7 +114,7 @@ def test_degenerate_boxes_are_dropped_and_counted(column: int, value: float) -> 
     bad[column] = value
     converted = convert([[2., 1., 0., 4., 2., 2., 0., 0., 0.], bad])
     assert converted.n_degenerate == 1
-    assert [record['translation'][0] for record in converted.records] == [2.0]
+    assert [record['translation'][0] for record in converted.records()] == [2.0]
 
 
 def test_a_score_that_is_no_number_drops_its_box() -> None:
@@ -129,10 +129,10 @@ def test_logits_are_refused() -> None:
 
 def test_boxes_without_velocity_are_refused() -> None:
     with pytest.raises(ValueError, match='7 columns, expected 9'):
-        boxes_to_records(boxes=LiDARInstance3DBoxes(torch.ones(1, 7)), scores=torch.ones(1),
+        to_global_boxes(boxes=LiDARInstance3DBoxes(torch.ones(1, 7)), scores=torch.ones(1),
                          labels=torch.zeros(1, dtype=torch.long), class_names=NAMES,
                          frame=frame_with(np.eye(4)))
 
 
 def test_no_boxes_give_no_records() -> None:
-    assert convert([]) == ConvertedBoxes(records=[], n_degenerate=0)
+    assert convert([]).records() == [] and convert([]).n_degenerate == 0

@@ -140,7 +140,7 @@ def test_boxes_that_are_not_numbers_are_dropped(tiny_root: Path, infos: Path) ->
     samples = [prediction(0), prediction(1)]
     samples[0]['pred_instances_3d']['bboxes_3d'].tensor[0, 0] = float('nan')
     metric.process({}, samples)
-    assert metric.results[0]['n_degenerate'] == 1
+    assert metric.results[0].n_degenerate == 1
     # One of two cars is gone: precision 1 up to a recall of 0.5.
     assert metric.evaluate(2)['NuScenes/car_AP'] == pytest.approx(40 / 90)
 

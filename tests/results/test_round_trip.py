@@ -15,7 +15,7 @@ from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.nuscenes_facts import attribute_by_speed
 from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.results.info_file import KeyFrame
-from geminifusion3d.results.nuscenes_boxes import boxes_to_records
+from geminifusion3d.results.nuscenes_boxes import to_global_boxes
 
 Pair = Tuple[Dict[str, Any], Dict[str, Any], np.ndarray]
 
@@ -44,12 +44,12 @@ def records_of(info: Dict[str, Any], instances: List[Dict[str, Any]]) -> List[Di
     rows = [[*one['bbox_3d'], *np.nan_to_num(one['velocity'])] for one in instances]
     boxes = LiDARInstance3DBoxes(torch.tensor(rows, dtype=torch.float32).reshape(-1, 9),
                                  box_dim=9, origin=(0.5, 0.5, 0.5))
-    converted = boxes_to_records(
+    converted = to_global_boxes(
         boxes=boxes, scores=torch.linspace(1, 0.1, len(rows)),
         labels=torch.tensor([one['bbox_label_3d'] for one in instances], dtype=torch.long),
         class_names=CLASS_NAMES, frame=frame, within_class_range=False)
     assert converted.n_degenerate == 0
-    return converted.records
+    return converted.records()
 
 
 def check(found: List[Pair], *, yaw_tolerance_rad: float, velocity_tolerance_mps: float) -> None:

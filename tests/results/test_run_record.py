@@ -6,11 +6,22 @@ from types import SimpleNamespace
 from typing import List
 
 import pytest
+from ten_objects import META, write_infos
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.results import inference_clock
-from geminifusion3d.results.inference_clock import WARM_UP_BATCHES, InferenceClock
+from geminifusion3d.results.inference_clock import WARM_UP_BATCHES, InferenceClock, hardware
+from geminifusion3d.results.nuscenes_metric import GeminiNuScenesMetric
 from geminifusion3d.results.run_record import RunRecordHook, made_with, read_record
+
+
+def test_run(work_dir: Path, *metrics: GeminiNuScenesMetric) -> SimpleNamespace:
+    """What the hook sees of a run."""
+    return SimpleNamespace(work_dir=str(work_dir), cfg=SimpleNamespace(filename='recipe.py'),
+                           test_evaluator=SimpleNamespace(metrics=metrics))
+
+
+test_run.__test__ = False
 
 
 @pytest.fixture
@@ -19,7 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch):
     def run_batches(clock: InferenceClock, seconds: List[float], samples: int = 1) -> InferenceClock:
         now = SimpleNamespace(s=0.0)
         monkeypatch.setattr(inference_clock, 'perf_counter', lambda: now.s)
-        clock.before_test(None)
+        InferenceClock.before_test(clock, None)
         for second in seconds:
             now.s += 100.0
             clock.before_test_iter(None, 0)
@@ -52,7 +63,7 @@ def recorded(tmp_path: Path, run) -> Path:
     (tmp_path / 'epoch_1.pth').write_bytes(b'weights')
     (tmp_path / 'results_nusc.json').write_text('{}')
     hook = run(RunRecordHook(checkpoint=str(tmp_path / 'epoch_1.pth'), tta=['flip']), [0.5])
-    hook.after_test(SimpleNamespace(work_dir=str(tmp_path)))
+    hook.after_test(test_run(tmp_path))
     return tmp_path / 'results_nusc.json'
 
 
@@ -64,22 +75,43 @@ def test_a_record_says_what_made_the_results(recorded: Path) -> None:
     assert set(found) == set(made_with(None, (), None)) and 'cpu' in found['inference']['hardware']
 
 
-def test_a_record_of_other_results_says_nothing(recorded: Path, tmp_path: Path) -> None:
-    recorded.write_text('{"results": {}}')
-    assert read_record(recorded) is None
+def test_results_that_changed_after_the_run_are_refused(recorded: Path, tmp_path: Path) -> None:
+    recorded.write_text('{ }')
+    with pytest.raises(UserError, match='its SHA-256 differs'):
+        read_record(recorded)
     assert read_record(tmp_path / 'elsewhere' / 'results_nusc.json') is None
+
+
+def test_a_new_run_begins_without_the_record_of_the_last(recorded: Path, run) -> None:
+    RunRecordHook(checkpoint='a.pth').before_test(test_run(recorded.parent))
+    assert read_record(recorded) is None
+
+
+def test_a_record_names_the_dataset_that_was_scored(tmp_path: Path, tiny_root: Path, run) -> None:
+    metric = GeminiNuScenesMetric(data_root=str(tiny_root), ann_file=str(write_infos(tmp_path / 'i.pkl')), meta=META)
+    (tmp_path / 'results_nusc.json').write_text('{}')
+    RunRecordHook(checkpoint='a.pth').after_test(test_run(tmp_path, metric))
+    assert json.loads((tmp_path / 'test_run.json').read_text())['dataset'] == {
+        'dataroot': str(tiny_root), 'version': 'v1.0-mini', 'split': 'mini_val'}
+
+
+def test_the_hardware_is_named() -> None:
+    found = hardware()
+    assert set(found) == {'gpu', 'cpu', 'cpu_threads'} and found['cpu_threads'] >= 1
+    count, _, name = found['cpu'].partition(' x ')
+    assert int(count) >= 1 and name
 
 
 @pytest.mark.parametrize('text', ['{', '[]', '{"results": {}}', '{"results": {"sha256": ""}}'])
 def test_a_broken_record_is_named(recorded: Path, text: str) -> None:
     recorded.with_name('test_run.json').write_text(text)
-    with pytest.raises(UserError, match='test_run.json is not what tools/test.py writes'):
+    with pytest.raises(UserError, match='test_run.json is not what gemini3d test writes'):
         read_record(recorded)
 
 
 def test_a_run_that_kept_no_results_leaves_no_record(tmp_path: Path, run) -> None:
     run(RunRecordHook(checkpoint=str(tmp_path / 'a.pth')), [0.5]).after_test(
-        SimpleNamespace(work_dir=str(tmp_path)))
+        test_run(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

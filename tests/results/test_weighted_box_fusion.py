@@ -91,10 +91,13 @@ def test_only_boxes_of_one_class_and_of_different_sources_meet():
     assert len(fuse(opinions(*rows), weights=[1, 1]).scores) == 3
 
 
-@pytest.mark.parametrize('label, class_name', [(CAR, 'car'), (PERSON, 'pedestrian')])
-def test_a_box_joins_within_the_radius_of_its_class_only(label, class_name):
+@pytest.mark.parametrize('class_name, radius_m', [
+    ('car', 1.0), ('truck', 1.5), ('construction_vehicle', 1.5), ('bus', 1.5), ('trailer', 1.5), ('barrier', 0.5),
+    ('motorcycle', 0.5), ('bicycle', 0.5), ('pedestrian', 0.4), ('traffic_cone', 0.4)])
+def test_a_box_joins_within_the_radius_of_its_class_only(class_name, radius_m):
+    label = CLASS_NAMES.index(class_name)
     for factor, count in ((0.99, 1), (1.01, 2)):
-        rows = [(0, 0.9, box(x=-0.2), label), (1, 0.8, box(x=-0.2 + factor * RADIUS_M[class_name]), label)]
+        rows = [(0, 0.9, box(x=-0.2), label), (1, 0.8, box(x=-0.2 + factor * radius_m), label)]
         assert len(fuse(opinions(*rows), weights=[1, 1]).scores) == count
 
 

@@ -3,10 +3,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from nuscenes.utils.splits import create_splits_scenes
 from ten_objects import EGO_XYZ_M, TRAIN_TOKEN, VAL_TOKENS, VERSION
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.submission.split_samples import read_split_samples
+from geminifusion3d.submission.split_samples import official_splits, read_split_samples
 
 
 @pytest.mark.parametrize('split, tokens', [
@@ -38,3 +39,14 @@ def test_damaged_tables_are_named(
     with pytest.raises(UserError, match=message):
         read_split_samples(data_root=root, version=VERSION,
                            split='night' if table == 'splits' else 'mini_val')
+
+
+def test_the_official_splits_are_the_devkits() -> None:
+    assert {split: sorted(names) for split, names in official_splits().items()} == {
+        split: sorted(names) for split, names in create_splits_scenes().items()}
+
+
+@pytest.mark.parametrize('version', ['../nuscenes/v1.0-mini', '/', '.', '..'])
+def test_a_version_leads_nowhere_out_of_the_data_root(tiny_root: Path, version: str) -> None:
+    with pytest.raises(UserError, match='has no folder'):
+        read_split_samples(data_root=tiny_root, version=version, split='mini_val')

@@ -10,8 +10,6 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
-import geminifusion3d  # noqa: F401, registers the models
-
 CONFIG = Path(__file__).parents[2] / 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
 # 24 columns, 16 rows.
 SMALL_GRID = dict(range_m=[-12.0, -8.0, -3.0, 12.0, 8.0, 3.0], cell_m=1.0)

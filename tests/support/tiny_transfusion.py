@@ -8,9 +8,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from tiny_detector import CONFIG, SMALL_GRID, make_sample
 
-import geminifusion3d  # noqa: F401, registers the models
+import geminifusion3d
 from geminifusion3d.geometry.bev_grid import BEVGrid
 
+geminifusion3d.register()
 PART = 'configs/_base_/models/transfusion_head.py'
 GRID = BEVGrid.from_config(SMALL_GRID)
 CHANNELS = 16

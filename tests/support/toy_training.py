@@ -26,7 +26,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from geminifusion3d.cli import run_cli
-from geminifusion3d.commands.train_and_test import (parse_test_arguments, parse_train_arguments, test, train)
+from geminifusion3d.commands.main import parse
+from geminifusion3d.commands.train_and_test import test, train
 
 CONFIG = '''
 custom_imports = dict(imports=['geminifusion3d.engine', 'toy_training'])
@@ -178,7 +179,7 @@ def run_train(config: Path, work_dir: Path, *arguments: str) -> int:
     """Runs `tools/train.py` in this process and returns its exit code."""
     forget_runs()
     try:
-        return train(parse_train_arguments([str(config), '--work-dir', str(work_dir), *arguments]))
+        return train(parse('train', str(config), '--work-dir', str(work_dir), *arguments))
     finally:
         forget_runs()
 
@@ -187,8 +188,7 @@ def run_test(config: Path, checkpoint: Path, work_dir: Path, *arguments: str) ->
     """Runs `tools/test.py` in this process and returns the metrics that it logged."""
     forget_runs()
     try:
-        test(parse_test_arguments([str(config), str(checkpoint), '--work-dir', str(work_dir),
-                                   *arguments]))
+        test(parse('test', str(config), str(checkpoint), '--work-dir', str(work_dir), *arguments))
     finally:
         forget_runs()
     return logged_metrics(work_dir)

@@ -1,6 +1,6 @@
-"""The LiDAR-only network of mmdet3d's BEVFusion project, for its weights and as a first stage.
+"""The LiDAR-only network of mmdet3d's BEVFusion project.
 
-tools/model_converters/convert_bevfusion.py converts the published checkpoint.
+Why: the target of its published weights (`gemini3d convert-checkpoint`), and a first stage.
 """
 _base_ = [
     './geminifusion3d_lidar_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py',

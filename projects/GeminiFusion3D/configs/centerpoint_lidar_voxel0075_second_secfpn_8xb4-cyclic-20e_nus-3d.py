@@ -1,7 +1,7 @@
-"""The network of mmdet3d's CenterPoint with 0.075 m voxels, for its weights and as a first stage.
+"""The network of mmdet3d's CenterPoint with 0.075 m voxels, tested as there with rotated suppression.
 
-tools/model_converters/convert_centerpoint.py converts the published checkpoints whose heads have no
-deformable convolution.
+Why: the target of the published checkpoints whose heads have no deformable convolution
+(`gemini3d convert-checkpoint`), and a first stage.
 """
 _base_ = ['./geminifusion3d_lidar_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py']
 model = dict(
@@ -10,4 +10,6 @@ model = dict(
         scale_features=False,
         voxelization=dict(type='GeminiHardVoxelization', max_points=10, max_voxels=[90000, 120000])),
     lidar_align=dict(project=False),
-    bbox_head=dict(score_threshold=0.1))
+    bbox_head=dict(
+        score_threshold=0.1, nms_radius_m=None, nms_iou=0.2,
+        centre_range_m=[-61.2, -61.2, -10.0, 61.2, 61.2, 10.0]))

@@ -1,7 +1,7 @@
-"""The network of mmdet3d's CenterPoint with 0.1 m voxels, for its weights and as a first stage.
+"""The network of mmdet3d's CenterPoint with 0.1 m voxels.
 
-tools/model_converters/convert_centerpoint.py converts the published checkpoints whose heads have no
-deformable convolution.
+Why: the target of the published checkpoints whose heads have no deformable convolution
+(`gemini3d convert-checkpoint`), and a first stage.
 """
 _base_ = ['./geminifusion3d_lidar_voxel01_second_secfpn_8xb4-cyclic-20e_nus-3d.py']
 model = dict(

@@ -1,4 +1,7 @@
-"""Cameras only, ResNet-50, whose depth learns from the LiDAR of the keyframe; tested without points."""
+"""Cameras only: ResNet-50 in place of Swin-T, and a depth that learns from the LiDAR of the keyframe.
+
+Why: supervised depth is what camera-only detectors gain most by. It is tested without points.
+"""
 _base_ = [
     './geminifusion3d_cam_swint_second_secfpn_8xb4-cosine-20e_nus-3d.py',
     './_base_/models/camera/resnet50.py']

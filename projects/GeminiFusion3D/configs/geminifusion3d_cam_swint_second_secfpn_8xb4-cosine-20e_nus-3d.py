@@ -1,4 +1,7 @@
-"""Cameras only, Swin-T, depth from the images alone, on cells of 0.6 m."""
+"""Cameras only: Swin-T, depth from the images alone, on cells of 0.6 m.
+
+Why: the baseline that tells what the cameras of the fused recipe know by themselves.
+"""
 _base_ = [
     './_base_/datasets/nuscenes_full_size.py', './_base_/models/voxel0075.py',
     './_base_/schedules/camera_20e.py', './_base_/runtime.py']

@@ -1,4 +1,6 @@
 """Camera and LiDAR with 0.075 m voxels: the second stage, from the weights of the LiDAR recipe.
+
+Why: the project's main recipe. BEVFusion trains in the same two stages.
 """
 _base_ = [
     './_base_/datasets/nuscenes_full_size.py', './_base_/models/voxel0075.py',
@@ -14,6 +16,6 @@ test_pipeline = [
 train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-# What the first stage left: python tools/train.py ... --cfg-options load_from=PATH for another place.
+# What the first stage left; another place: --cfg-options load_from=PATH; none: load_from=None.
 load_from = 'work_dirs/geminifusion3d_lidar_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d/epoch_20.pth'
 load_cfg = dict(missing_branches=['camera_branch', 'camera_align', 'fuser'])

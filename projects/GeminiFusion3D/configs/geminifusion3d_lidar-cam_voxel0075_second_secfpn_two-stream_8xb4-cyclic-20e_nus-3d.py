@@ -1,4 +1,7 @@
-"""GeminiFusion after every stage of a two-stream BEV backbone, both sensors in one stage."""
+"""GeminiFusion after every stage of a two-stream BEV backbone, both sensors in one stage.
+
+Why: the paper fuses between the stages of a backbone, not once in front of it.
+"""
 _base_ = ['./geminifusion3d_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py']
 model = dict(
     fuser=dict(

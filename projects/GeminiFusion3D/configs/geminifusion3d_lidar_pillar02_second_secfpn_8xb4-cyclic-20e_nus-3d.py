@@ -1,4 +1,6 @@
 """LiDAR only with 0.2 m pillars: a detector of its own, and the first stage of the fused recipe.
+
+Why: no sparse convolution runs, so that it fits where spconv does not.
 """
 _base_ = [
     './_base_/datasets/nuscenes_full_size.py', './_base_/models/pillar02.py',

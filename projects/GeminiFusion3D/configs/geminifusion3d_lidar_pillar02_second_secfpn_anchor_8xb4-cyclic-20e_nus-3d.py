@@ -1,4 +1,7 @@
-"""LiDAR only with 0.2 m pillars and PointPillars' anchors instead of CenterPoint's heat maps."""
+"""LiDAR only with 0.2 m pillars and PointPillars' anchors instead of CenterPoint's heat maps.
+
+Why: the classical baseline of the LiDAR branch.
+"""
 _base_ = [
     './geminifusion3d_lidar_pillar02_second_secfpn_8xb4-cyclic-20e_nus-3d.py',
     './_base_/models/anchor_head.py']

@@ -1,4 +1,6 @@
 """LiDAR only with 0.075 m voxels: a detector of its own, and the first stage of the fused recipe.
+
+Why: the baseline that the cameras of the main recipe have to beat.
 """
 _base_ = [
     './_base_/datasets/nuscenes_full_size.py', './_base_/models/voxel0075.py',

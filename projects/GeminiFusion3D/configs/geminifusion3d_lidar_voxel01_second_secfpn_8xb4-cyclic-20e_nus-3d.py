@@ -1,4 +1,6 @@
 """LiDAR only with 0.1 m voxels: a detector of its own, and the first stage of the fused recipe.
+
+Why: half the cells of the 0.075 m recipe, for smaller GPUs and quicker experiments.
 """
 _base_ = [
     './_base_/datasets/nuscenes_full_size.py', './_base_/models/voxel01.py',

@@ -1,27 +1,41 @@
-"""How every command line tool starts: one clear line for a mistake, no traceback, honest exit codes."""
+"""How every command starts and ends: one clear line for a mistake, no traceback, honest exit codes."""
 import atexit
+import errno
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, NoReturn, Optional
+from typing import Callable, Iterator, NoReturn, Optional
 
 from .errors import UserError
 
 EXIT_COULD_NOT_RUN = 2
 EXIT_INTERRUPTED = 130
 PACKAGE = Path(__file__).resolve().parent
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
+_exit_code_without_finalisation: Optional[int] = None
 _skips_finalisation = False
 
 
 def skip_finalisation() -> None:
-    """Makes `run_cli` end this process right after its exit handlers.
+    """Makes a process of `run_cli` end right after its exit handlers.
 
     For whoever started threads that nothing stops: those of gloo outlive their process group, and now
     and then abort a process that has done its work ('terminate called without an active exception').
     """
     global _skips_finalisation
     _skips_finalisation = True
+
+
+@atexit.register
+def _end_at_once() -> None:
+    """Ends the process if that was asked for: the first handler that is registered is called last."""
+    if _exit_code_without_finalisation is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_exit_code_without_finalisation)
 
 
 def warn_of_other_checkout(tool: Path) -> None:
@@ -42,26 +56,77 @@ def warn_of_other_checkout(tool: Path) -> None:
             return
 
 
+@contextmanager
+def progress_bar(total: int, description: str) -> Iterator[Callable[[], object]]:
+    """Shows on stderr how much is done and when the rest will be; its line ends, whatever happens.
+
+    Args:
+        total: how many parts there are.
+        description: what is done.
+
+    Yields:
+        What is to be called after each part.
+    """
+    from tqdm import tqdm
+    with tqdm(total=total, desc=description) as bar:
+        yield bar.update
+
+
 def run_cli(main: Callable[[], Optional[int]]) -> NoReturn:
-    """Runs a tool's main function and exits with its code.
+    """Runs a command and exits with its code.
 
     Args:
         main: parses the arguments and does the work; returns an exit code or None for 0.
 
-    Exits with 2 after `error: ...` on stderr for a UserError, with 130 after Ctrl-C.
+    Exits with 2 after `error: ...` on stderr for a user's mistake, with 130 after Ctrl-C; another error
+    keeps its traceback.
     """
+    global _exit_code_without_finalisation
     warn_of_other_checkout(Path(sys.argv[0]))
     try:
         code = main() or 0
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        code = EXIT_COULD_NOT_RUN
     except KeyboardInterrupt:
-        print('interrupted: finished parts are kept, the same command continues', file=sys.stderr)
+        print('\ninterrupted: what is finished stays, the same command goes on', file=sys.stderr)
         code = EXIT_INTERRUPTED
-    if _skips_finalisation:
-        atexit._run_exitfuncs()
+    except BrokenPipeError:
+        # Whoever reads, such as `head`, has read enough; nothing more can be written there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_COULD_NOT_RUN
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
         sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        print(f'error: {sentence}', file=sys.stderr)
+        code = EXIT_COULD_NOT_RUN
+    if _skips_finalisation:
+        _exit_code_without_finalisation = code
     sys.exit(code)
+
+
+def _sentence(error: BaseException) -> Optional[str]:
+    """Returns what a user's mistake is told in; None for an error of another kind."""
+    if isinstance(error, UserError) or isinstance(error, ValueError) and _is_raised_here(error):
+        return str(error)
+    cause: Optional[BaseException] = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in FULL_DISK:
+            return (f'{_place(cause)} could not be written, the disk is full; free some space and run the '
+                    'same command again: what is finished stays')
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, OSError) and error.errno in NOT_ALLOWED:
+        return (f'{_place(error)} may not be read or written ({error.strerror}); change its permissions, or '
+                'name another place')
+    return None
+
+
+def _place(error: OSError) -> str:
+    return str(error.filename) if error.filename else 'a file'
+
+
+def _is_raised_here(error: BaseException) -> bool:
+    """Whether the `raise` stands in this package or beside it, where ValueErrors have messages for users."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and PACKAGE.parent in Path(trace.tb_frame.f_code.co_filename).resolve().parents

@@ -1,20 +1,46 @@
-"""The detector: images and points in, boxes in the LiDAR frame out, one call a stage.
+"""The detector: images and points in, boxes in the LiDAR frame out, one call per stage.
 
     images -> camera BEV \
                           align -> fuser -> BEV backbone + neck -> head -> boxes
     points -> LiDAR BEV  /
 """
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import torch
+from jaxtyping import Bool, Float
 from mmdet3d.models.detectors import Base3DDetector
 from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from .fusion.fused_bev import FusedBEV
 from .geometry.bev_grid import BEVGrid
 from .geometry.camera_rig import CameraRig
+
+
+class AlignedCamera(NamedTuple):
+    """What the camera stage returns.
+
+    Attributes:
+        bev: the camera map on the model's grid.
+        losses: of the camera branch, by name; empty in evaluation mode.
+    """
+
+    bev: Float[Tensor, 'b c_camera y x']
+    losses: Dict[str, Tensor]
+
+
+class Encoded(NamedTuple):
+    """What every stage before the head returns together.
+
+    Attributes:
+        features: the neck's maps, each (B, C, Y, X).
+        losses: of the stages before the head, by name; empty in evaluation mode.
+    """
+
+    features: List[Tensor]
+    losses: Dict[str, Tensor]
 
 
 @MODELS.register_module()
@@ -32,8 +58,10 @@ class GeminiFusion3D(Base3DDetector):
         lidar_align: LiDAR BEV onto the grid; with lidar_branch.
         offset_field: moves the camera map, cell by cell, to where the LiDAR map shows the same; or None.
         fuser: two maps to one; with both branches.
-        data_preprocessor: the host's Det3DDataPreprocessor.
-        init_cfg: weights to start from, as everywhere in the host.
+        data_preprocessor: mmdet3d's Det3DDataPreprocessor, or GeminiDataPreprocessor.
+        init_cfg: weights to start from, as in every mmengine module.
+        train_cfg: None, as mmdet3d's `init_model` passes it; what it holds elsewhere stands in the parts.
+        test_cfg: likewise.
 
     Raises:
         ValueError: if the parts do not fit together.
@@ -48,7 +76,12 @@ class GeminiFusion3D(Base3DDetector):
                  offset_field: Optional[Dict[str, Any]] = None,
                  fuser: Optional[Dict[str, Any]] = None,
                  data_preprocessor: Optional[Dict[str, Any]] = None,
-                 init_cfg: Optional[Dict[str, Any]] = None) -> None:
+                 init_cfg: Optional[Dict[str, Any]] = None,
+                 train_cfg: Optional[Dict[str, Any]] = None,
+                 test_cfg: Optional[Dict[str, Any]] = None) -> None:
+        if train_cfg or test_cfg:
+            raise ValueError(f'GeminiFusion3D got train_cfg={train_cfg}, test_cfg={test_cfg}, which it would '
+                             'not read; expected None: write their settings into bbox_head')
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         _check_parts(camera_branch, camera_align, lidar_branch, lidar_align, offset_field, fuser)
         self.bev_grid = BEVGrid.from_config(bev_grid)
@@ -80,44 +113,73 @@ class GeminiFusion3D(Base3DDetector):
         return dict(use_camera=use_camera, use_lidar=self.lidar_branch is not None or reads_depth)
 
     def extract_feat(self, batch_inputs_dict: Dict[str, Any],
-                     batch_input_metas: Sequence[Dict[str, Any]]) -> List[Tensor]:
+                     batch_input_metas: Optional[Sequence[Dict[str, Any]]] = None) -> List[Tensor]:
         """Runs every stage before the head.
 
         Args:
             batch_inputs_dict: `imgs` (B, n_cam, 3, H, W) and `points`, a list of (N_i, 5).
-            batch_input_metas: metainfo of each sample.
+            batch_input_metas: metainfo of each sample; a model without cameras reads none.
 
         Returns:
             The neck's maps, (B, C, Y, X).
-        """
-        return self._encode(batch_inputs_dict, batch_input_metas)[0]
 
-    def _encode(self, inputs: Dict[str, Any], metas: Sequence[Dict[str, Any]]
-                ) -> Tuple[List[Tensor], Dict[str, Tensor]]:
-        """Returns the neck's maps and, in training, the branches' own losses."""
-        maps, losses, points = [], {}, inputs.get('points')
-        if self.camera_branch is not None:
-            images = inputs['imgs']
-            rig = CameraRig.from_metas(metas, device=images.device)
-            camera = self.camera_branch(images, rig, points)
-            maps.append(self.camera_align(camera.bev, rig.is_present.any(dim=1)))
-            if self.training:
-                losses = self.camera_branch.loss(camera, rig, points)
-        if self.lidar_branch is not None:
-            maps.append(self.lidar_align(self.lidar_branch(points), _are_filled(points)))
+        Raises:
+            ValueError: if a model with cameras gets no metainfo.
+        """
+        return self.encode(batch_inputs_dict, batch_input_metas).features
+
+    def encode(self, batch_inputs_dict: Dict[str, Any],
+               batch_input_metas: Optional[Sequence[Dict[str, Any]]]) -> Encoded:
+        """Runs every stage before the head and, in training mode, collects the losses of these stages.
+
+        Args:
+            batch_inputs_dict: as for extract_feat.
+            batch_input_metas: as for extract_feat.
+
+        Raises:
+            ValueError: if a model with cameras gets no metainfo.
+        """
+        fused = self._fuse(batch_inputs_dict, batch_input_metas)
+        levels = self.bev_backbone(fused.bev) if self.bev_backbone is not None else fused.bev
+        return Encoded(self.bev_neck(levels), fused.losses)
+
+    def _fuse(self, inputs: Dict[str, Any], metas: Optional[Sequence[Dict[str, Any]]]) -> FusedBEV:
+        """Returns the fused map, or the only branch's, with the losses up to here."""
+        if self.lidar_branch is None:
+            return FusedBEV(*self._see(inputs, metas))
+        lidar_bev = self._scan(inputs['points'])
+        if self.camera_branch is None:
+            return FusedBEV(lidar_bev, {})
+        camera = self._see(inputs, metas)
+        camera_bev = camera.bev
         if self.offset_field is not None:
-            maps[0] = self.offset_field(*maps)
-        bev = self.fuser(*maps) if self.fuser is not None else maps[0]
-        if self.training and hasattr(self.fuser, 'loss'):
-            losses = {**losses, **self.fuser.loss(*maps)}
-        levels = self.bev_backbone(bev) if self.bev_backbone is not None else bev
-        return self.bev_neck(levels), losses
+            camera_bev = self.offset_field(camera_bev, lidar_bev)
+        fused = self.fuser(camera_bev, lidar_bev)
+        # A fuser with losses of its own returns them beside the map.
+        bev, losses = fused if isinstance(fused, FusedBEV) else (fused, {})
+        return FusedBEV(bev, {**camera.losses, **losses})
+
+    def _see(self, inputs: Dict[str, Any], metas: Optional[Sequence[Dict[str, Any]]]) -> AlignedCamera:
+        """Images to the camera map."""
+        if metas is None:
+            raise ValueError('a model with cameras got no batch_input_metas; pass the metainfo of each sample, '
+                             '[sample.metainfo for sample in data_samples]: the calibration stands in it')
+        images, points = inputs['imgs'], inputs.get('points')
+        rig = CameraRig.from_metas(metas, device=images.device,
+                                   corner_pixels=self.camera_branch.corner_pixels)
+        camera = self.camera_branch(images, rig, points)
+        losses = self.camera_branch.loss(camera) if self.training else {}
+        return AlignedCamera(self.camera_align(camera.bev, rig.is_present.any(dim=1)), losses)
+
+    def _scan(self, points: Sequence[Float[Tensor, '_ f']]) -> Float[Tensor, 'b c y x']:
+        """Points to the LiDAR map."""
+        return self.lidar_align(self.lidar_branch(points), _are_filled(points))
 
     def loss(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
              ) -> Dict[str, Tensor]:
-        """Returns the head's losses and those of the branches."""
-        features, losses = self._encode(batch_inputs_dict, _metas(batch_data_samples))
-        return {**self.bbox_head.loss(features, batch_data_samples), **losses}
+        """Returns the head's losses and those of the stages before it."""
+        encoded = self.encode(batch_inputs_dict, _metas(batch_data_samples))
+        return {**self.bbox_head.loss(encoded.features, batch_data_samples), **encoded.losses}
 
     def predict(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
                 ) -> List[Det3DDataSample]:
@@ -139,7 +201,7 @@ def _metas(samples: List[Det3DDataSample]) -> List[Dict[str, Any]]:
     return [sample.metainfo for sample in samples]
 
 
-def _are_filled(points: Sequence[Tensor]) -> Tensor:
+def _are_filled(points: Sequence[Float[Tensor, '_ f']]) -> Bool[Tensor, ' b']:
     """Says of each cloud whether it holds a point: an empty one is a LiDAR that is missing."""
     # Filled in place: a copy from the host would wait for what the device has still to do.
     are_filled = torch.ones(len(points), dtype=torch.bool, device=points[0].device)

@@ -1,12 +1,16 @@
-"""A chain of commands that can be killed anywhere: `tools/demo.py` runs the whole project with it.
+"""Long runs that can be killed anywhere and go on only if nothing that decides their result changed.
 
-A step is done when it ended well, its outputs are as it left them, and neither its command, nor
-the sources that it depends on, nor any step before it changed. Its state file says so.
+`identity` digests what a result depends on: settings, files, code. `Results` keeps the parts of a result
+in one JSON file as soon as each is there. `run_steps` runs a chain of commands: a step is done when it
+ended well, its outputs are as it left them, and neither its command, nor the sources that it depends on,
+nor any step before it changed; its state file says so.
 """
 import ctypes
 import fcntl
 import hashlib
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,15 +18,24 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
-from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
+from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from .atomic import write_json
 from .errors import UserError
 
+# The code of the product, for `identity` and the sources of a step.
+PACKAGE = Path(__file__).resolve().parent
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.2
 REPORT_EVERY_S = 30.0
 TAIL_BYTES = 8192
+# Of Python's warnings and of torch's logger.
+WARNING = re.compile(r'Warning: |^W\d{4} |^\s+warnings\.warn')
+
+
+def without_warnings(line: str) -> str:
+    """Returns a line of output, or '' for a warning, which would stand there until the next line."""
+    return '' if WARNING.search(line) else line
 
 
 @dataclass(frozen=True)
@@ -35,12 +48,15 @@ class Step:
         sources: files and folders (the .py files below) whose content the result depends on.
         outputs: files that the command leaves; the first one is shown to the user.
         stale: what an earlier, different run of this chain left, and this one must not continue.
+        progress: from a line of the command's output to what is shown while it runs; '' for a line that says
+            nothing about it.
     """
     name: str
     command: Tuple[str, ...]
     sources: Tuple[Path, ...]
     outputs: Tuple[Path, ...]
     stale: Tuple[Path, ...] = ()
+    progress: Callable[[str], str] = without_warnings
 
 
 def hash_sources(sources: Sequence[Path]) -> str:
@@ -54,10 +70,76 @@ def hash_sources(sources: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
+def identity(**parts: Any) -> Dict[str, str]:
+    """Digests what a result depends on, part by part, so that a message can name the part that changed.
+
+    Args:
+        parts: a file or folder (see `hash_sources`), a list of them, or content that JSON can carry.
+
+    Returns:
+        A SHA-256 by the name of the part.
+
+    Raises:
+        UserError: if a file is absent.
+    """
+    digests = {}
+    for name, part in parts.items():
+        paths = [part] if isinstance(part, Path) else part
+        if paths and isinstance(paths, (list, tuple)) and all(isinstance(path, Path) for path in paths):
+            absent = [path for path in paths if not path.exists()]
+            if absent:
+                raise UserError(f'{absent[0]} does not exist, and the {name} of this run is read from it')
+            digests[name] = hash_sources(paths)
+        else:
+            text = json.dumps(part, sort_keys=True, default=str)
+            digests[name] = hashlib.sha256(text.encode()).hexdigest()
+    return digests
+
+
+class Results:
+    """The parts of a long run's result in one JSON file, which is written whole after each of them.
+
+    Args:
+        path: the file.
+        identity: what the result depends on, see `identity`.
+        restart: forget what belongs to another identity instead of refusing to mix the two.
+
+    Attributes:
+        parts: what is there, by name.
+        is_fresh: whether nothing of this identity was there.
+
+    Raises:
+        UserError: if the file holds the result of something else, or is damaged.
+    """
+
+    def __init__(self, path: Path, identity: Dict[str, str], *, restart: bool = False) -> None:
+        self.path, self.identity = path, dict(identity)
+        content = read_state(path)
+        if path.is_file() and not all(isinstance(content.get(key), dict) for key in ('identity', 'parts')):
+            raise UserError(f'{path} holds no results of a long run; move it away or pass another folder')
+        differing = [name for name, value in self.identity.items()
+                     if content and content['identity'].get(name) != value]
+        if differing and not restart:
+            raise UserError(f'{path} holds the result of another {" and ".join(differing)}; pass another '
+                            '--work-dir, or --restart to forget it')
+        self.is_fresh = not content or bool(differing)
+        self.parts: Dict[str, Any] = {} if self.is_fresh else content['parts']
+
+    def keep(self, name: str, part: Any) -> None:
+        """Adds a part and writes the file."""
+        self.parts = {**self.parts, name: part}
+        write_json(self.path, dict(identity=self.identity, parts=self.parts), indent=2)
+
+    def once(self, name: str, work: Callable[[], Any]) -> Any:
+        """Returns a part, after `work` made it if it is not there."""
+        if name not in self.parts:
+            self.keep(name, work())
+        return self.parts[name]
+
+
 def fingerprint_step(step: Step, upstream: str) -> str:
     """Digests all that decides the step's result; `upstream` is the fingerprint before it."""
-    facts = [upstream, step.name, list(step.command), hash_sources(step.sources)]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return identity(step=[upstream, step.name, list(step.command), hash_sources(step.sources)])['step']
 
 
 def describe_outputs(outputs: Sequence[Path]) -> 'Dict[str, List[int]]':
@@ -95,12 +177,12 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def last_line(log_path: Path) -> str:
-    """Returns the newest line of a growing log; a progress bar's lines end in carriage returns."""
+def newest_progress(log_path: Path, progress: Callable[[str], str]) -> str:
+    """Returns what the newest telling line of a growing log says; bars' lines end in carriage returns."""
     with log_path.open('rb') as log:
         log.seek(max(0, log_path.stat().st_size - TAIL_BYTES))
         lines = log.read().decode(errors='replace').replace('\r', '\n').splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), '')
+    return next((text for line in reversed(lines) if (text := progress(line.strip()))), 'starting')
 
 
 def watch(process: 'subprocess.Popen[bytes]', step: Step, log_path: Path, screen: IO[str]) -> int:
@@ -112,7 +194,7 @@ def watch(process: 'subprocess.Popen[bytes]', step: Step, log_path: Path, screen
         if not screen.isatty() and now - said < REPORT_EVERY_S:
             continue
         said = now
-        text = f'  {step.name} {now - start:5.0f} s | {last_line(log_path)}'
+        text = f'  {step.name} {now - start:5.0f} s | {newest_progress(log_path, step.progress)}'
         screen.write(f'\r{text[:110]:<110}' if screen.isatty() else f'{text}\n')
         screen.flush()
     if screen.isatty():
@@ -121,7 +203,7 @@ def watch(process: 'subprocess.Popen[bytes]', step: Step, log_path: Path, screen
 
 
 def end_with_parent() -> None:
-    """Runs in a new command: on Linux, it ends when the chain is killed."""
+    """Makes this process end when the one that started it does, however that ends (on Linux)."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -162,7 +244,8 @@ def run_step(step: Step, state_dir: Path, upstream: str) -> Tuple[str, float]:
     if state and not continues:
         for path in step.stale:
             remove(path)
-    print(f'{step.name:>9}: {" ".join(step.command[1:])}', flush=True)
+    typed = shlex.join(step.command).replace(f'{sys.executable} -m {__package__} ', 'gemini3d ')
+    print(f'{step.name:>9}: {typed}', flush=True)
     started = {'fingerprint': fingerprint, 'seconds': state['seconds'] if continues else 0.0}
     write_json(state_path, started)
     start = time.monotonic()

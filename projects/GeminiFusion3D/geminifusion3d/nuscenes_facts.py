@@ -1,4 +1,4 @@
-"""The facts of nuScenes: detection classes, sensor channels, attributes. Nobody else writes them down.
+"""The facts of nuScenes: classes, ranges, limits, sensor channels, attributes. Nobody else writes them down.
 
 The speed rule of the attributes is the one of mmdet3d's NuScenesMetric; the devkit itself defines only
 which attributes exist.
@@ -17,6 +17,16 @@ LIDAR_NAME = 'LIDAR_TOP'
 # Height and width of every picture.
 IMAGE_HW: Tuple[int, int] = (900, 1600)
 LIDAR_COLUMNS: Tuple[str, ...] = ('x', 'y', 'z', 'intensity', 'ring')
+
+# The evaluation leaves out boxes, annotated or predicted, at or beyond this distance from the ego vehicle.
+CLASS_RANGE_M: Dict[str, float] = {
+    'car': 50.0, 'truck': 50.0, 'construction_vehicle': 50.0, 'bus': 50.0, 'trailer': 50.0, 'barrier': 30.0,
+    'motorcycle': 40.0, 'bicycle': 40.0, 'pedestrian': 40.0, 'traffic_cone': 30.0}
+# A submission with more boxes in a sample is refused.
+MAX_BOXES_PER_SAMPLE = 500
+# What the evaluation does not define for a class: a cone has no front, what cannot move has no velocity.
+UNDEFINED_ERRORS: Dict[str, Tuple[str, ...]] = {'traffic_cone': ('orient_err', 'vel_err', 'attr_err'),
+                                                'barrier': ('vel_err', 'attr_err')}
 
 MOVING_SPEED_MPS = 0.2
 

@@ -1,6 +1,6 @@
-"""Imports every module that registers something; the host's registries load it when first asked."""
+"""Import every module that registers something; a recipe names this module in `custom_imports`."""
 from . import alignment, camera_bev, detector, engine, fusion, heads, lidar_bev, sensors
-from .results import nuscenes_metric, test_time_augmentation
+from .results import detection_metric, nuscenes_metric, test_time_augmentation
 
-__all__ = ['alignment', 'camera_bev', 'detector', 'engine', 'fusion', 'heads', 'lidar_bev',
+__all__ = ['alignment', 'camera_bev', 'detection_metric', 'detector', 'engine', 'fusion', 'heads', 'lidar_bev',
            'nuscenes_metric', 'sensors', 'test_time_augmentation']

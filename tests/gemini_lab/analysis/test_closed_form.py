@@ -12,10 +12,11 @@ from mmdet3d.registry import METRICS
 from pyquaternion import Quaternion
 from ten_objects import META, VAL_TOKENS, VERSION, lidar_boxes, object_center_m, write_infos
 
+from geminifusion3d.submission.submission import write_submission
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.nuscenes_facts import VALID_ATTRIBUTES
 from geminifusion3d.results.devkit_eval import evaluate_file, open_tables
-from gemini_lab.analysis.prediction_file import read_predictions, write_predictions
+from gemini_lab.analysis.prediction_file import read_predictions
 
 ERRORS = ('mATE', 'mASE', 'mAOE', 'mAVE', 'mAAE')
 
@@ -115,7 +116,7 @@ def test_a_wrong_attribute_costs_its_share_of_the_attribute_error_and_nothing_el
                 record['attribute_name'] = next(name for name in VALID_ATTRIBUTES[record['detection_name']]
                                                 if name != record['attribute_name'])
     path = tmp_path / 'wrong.json'
-    write_predictions(path, meta=content['meta'], samples=content['results'].items())
+    write_submission(path, meta=content['meta'], samples=content['results'].items())
     summary = evaluate_file(result_path=path, tables=open_tables(data_root=tiny_root, version=VERSION),
                             split='mini_val').summary
     # Eight of the ten classes have attributes.

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from ten_objects import META, VAL_TOKENS, YAW_RAD, perfect_submission
 
+from geminifusion3d.submission.submission import write_submission
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.errors import UserError
-from gemini_lab.analysis.prediction_file import (ATTRIBUTES, PredictionFile, read_predictions, read_with_findings, write_predictions)
+from gemini_lab.analysis.prediction_file import (ATTRIBUTES, PredictionFile, read_predictions, read_with_findings)
 from gemini_lab.analysis.prediction_file_fusion import fuse_files, joint_meta
 from gemini_lab.analysis.prediction_file_summary import format_summary, summarise_predictions
 
@@ -48,7 +49,7 @@ def test_the_yaw_of_a_leaning_box_is_that_of_its_length_from_above(tmp_path: Pat
 
 
 def test_one_file_fused_is_the_file(file: PredictionFile, tmp_path: Path) -> None:
-    count = write_predictions(tmp_path / 'out.json', meta=file.meta, samples=fuse_files([file], weights=[3]))
+    count = write_submission(tmp_path / 'out.json', meta=file.meta, samples=fuse_files([file], weights=[3]))
     assert count == 20
     again = read_predictions(tmp_path / 'out.json')
     for name in ('boxes', 'scores', 'labels', 'attributes', 'first'):
@@ -122,8 +123,8 @@ def test_a_broken_record_is_refused_or_left_out_and_counted(tmp_path: Path, perf
 
 
 def test_what_breaks_a_rule_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match='break a rule'):
-        write_predictions(tmp_path / 'f.json', meta=META, samples=[(VAL_TOKENS[0], [{}])])
+    with pytest.raises(ValueError, match='sample_token is missing'):
+        write_submission(tmp_path / 'f.json', meta=META, samples=[(VAL_TOKENS[0], [{}])])
     assert not list(tmp_path.iterdir())
 
 
@@ -141,7 +142,7 @@ def test_a_summary_counts_and_measures(tmp_path: Path, perfect: Dict[str, Any]) 
     assert sum(row['boxes'] for row in summary['distance_histogram']) == 10
     assert summary['broken_rules'] == {} and summary['suspicions'] == []
     text = format_summary(summary)
-    assert 'f.json: 2 samples, 10 boxes, 1 samples without a box' in text
+    assert 'f.json: 2 samples, 10 boxes, 1 sample without a box' in text
     assert json.loads(json.dumps(summary)) == summary
 
 
@@ -155,7 +156,7 @@ def test_a_summary_suspects_what_no_rule_forbids(tmp_path: Path, perfect: Dict[s
     summary = summarise_predictions(file, log)
     text = format_summary(summary)
     for part in ('no box of class truck', 'every velocity is zero', 'class car are wider than long',
-                 '1 samples hold 500 boxes or more', 'error [score-range] 1 times, first: results.'):
+                 '1 sample with 500 boxes or more', 'error [score-range] 1 times, first: results.'):
         assert part in text
     assert summary['broken_rules']['duplicate-box']['count'] == 499
     assert summary['distance_histogram'] is None

@@ -3,41 +3,44 @@ import json
 from types import ModuleType
 
 import pytest
+from commands import benchmark_arguments
 
-from gemini_lab.benchmark import arguments
-from gemini_lab.benchmark.arguments import modules, parse_arguments
-from gemini_lab.benchmark.command import benchmark, words
+from gemini_lab.benchmark import command, measure
 from gemini_lab.benchmark.contest import Entrant, run_contest
 from gemini_lab.benchmark.rows import Row
+from geminifusion3d.commands.main import parse
 from geminifusion3d.errors import UserError
 
 
 @pytest.fixture
 def toy(monkeypatch):
-    """Makes a sub-command `toy` of two contestants the only one."""
+    """Makes `toy`, of two contestants, one of the things that are measured."""
     module = ModuleType('toy', 'Sums.')
-    module.HELP, module.EXAMPLE = 'sums', 'python tools/benchmark.py toy --count 3'
-    module.add_arguments = lambda parser: parser.add_argument('--count', type=int, default=10)
-    module.run = lambda parsed: run_contest([
-        Entrant(name=name, call=lambda: sum(range(parsed.count)), shape=str(parsed.count), includes='the sum',
-                macs=12345) for name in ('one', 'other')], parsed)
-    monkeypatch.setattr(arguments, 'modules', lambda: {'toy': module})
+    module.run = lambda args: run_contest([
+        Entrant(name=name, call=lambda: sum(range(args.count)), shape=str(args.count), includes='the sum',
+                macs=12345) for name in ('one', 'other')], args)
+    add = (lambda parser: parser.add_argument('--count', type=int, default=10))
+    monkeypatch.setitem(command.WHAT, 'toy', ('sums', add))
+    monkeypatch.setattr(measure, 'module_of', lambda what: module)
     return module
 
 
-def test_every_sub_command_has_what_the_framework_asks_for():
-    found = modules()
-    assert {'fusion', 'model'} <= set(found)
-    for name, module in found.items():
-        assert module.HELP and module.__doc__ and f'tools/benchmark.py {name}' in module.EXAMPLE
-        assert callable(module.add_arguments) and callable(module.run)
+def benchmark(words):
+    """Runs the command."""
+    return command.run(parse('benchmark', *words))
+
+
+def test_everything_that_can_be_measured_has_a_module():
+    for what in command.WHAT:
+        module = measure.module_of(what)
+        assert module.__doc__ and callable(module.run)
 
 
 def test_rows_are_printed_written_and_put_into_the_readme(toy, tmp_path, capsys):
     readme, numbers = tmp_path / 'README.md', tmp_path / 'rows.json'
     readme.write_text('# Top\n<!-- benchmark-toy:start -->\nold\n<!-- benchmark-toy:end -->\nbottom\n')
     toy.charts = lambda rows: {'benchmark-toy.svg': f'<svg>{len(rows)}</svg>'}
-    options = ['--repeats', '2', '--json', str(numbers), '--readme', str(readme), '--device', 'cpu']
+    options = ['--repeats', '2', '--json', str(numbers), '--out', str(readme), '--device', 'cpu']
     assert benchmark(['toy', *options]) == 0
     rows = json.loads(numbers.read_text())
     assert [row['name'] for row in rows] == ['one', 'other'] and rows[0]['repeats'] == 2
@@ -70,14 +73,14 @@ def test_a_readme_without_the_block_is_refused_before_anything_is_measured(toy, 
     readme = tmp_path / 'README.md'
     readme.write_text('nothing here')
 
-    def run(parsed):
+    def run(args):
         pytest.fail('measured for nothing')
 
     toy.run = run
     with pytest.raises(UserError, match='benchmark-toy:start'):
-        benchmark(['toy', '--readme', str(readme)])
+        benchmark(['toy', '--out', str(readme)])
     with pytest.raises(UserError, match='does not exist'):
-        benchmark(['toy', '--readme', str(tmp_path / 'absent.md')])
+        benchmark(['toy', '--out', str(tmp_path / 'absent.md')])
 
 
 @pytest.mark.parametrize('given, message', [
@@ -85,19 +88,17 @@ def test_a_readme_without_the_block_is_refused_before_anything_is_measured(toy, 
     (['--device', 'abacus'], "--device got 'abacus', expected cpu")])
 def test_wrong_options_are_named(toy, given, message):
     with pytest.raises(UserError, match=message):
-        parse_arguments(['toy', *given])
+        benchmark_arguments(['toy', *given])
 
 
 @pytest.mark.parametrize('given, message', [
-    (['voxelize', '--repeats', '0'], '--repeats: must be at least 1, got 0'),
+    (['data', '--repeats', '0'], '--repeats: must be at least 1, got 0'),
     (['splat', '--warm-up', '-1'], '--warm-up: must be at least 0, got -1'),
     (['fusion', '--cells', '16', '0'], '--cells: must be at least 1, got 0'),
-    (['splat', '--stride', '-8'], '--stride: must be at least 1, got -8'),
-    (['convert', '--workers', '0'], '--workers: must be at least 1, got 0')])
-def test_numbers_that_are_too_small_are_named(given, message, capsys):
-    with pytest.raises(SystemExit) as ended:
-        parse_arguments(given)
-    assert ended.value.code == 2 and message in capsys.readouterr().err
+    (['splat', '--stride', '-8'], '--stride: must be at least 1, got -8')])
+def test_numbers_that_are_too_small_are_named(given, message):
+    with pytest.raises(UserError, match=message):
+        parse('benchmark', *given)
 
 
 def test_channels_that_the_heads_do_not_divide_are_named():
@@ -108,4 +109,21 @@ def test_channels_that_the_heads_do_not_divide_are_named():
 def test_equal_words_are_said_once():
     rows = [Row(name=name, device='cpu', dtype='float32', shape='1', median_s=1, spread=0, includes=includes)
             for name, includes in (('a', 'x'), ('b', 'x'), ('a', 'x'), ('c', ''))]
-    assert words(rows) == ['a, b: includes x']
+    assert measure.words(rows) == ['a, b: includes x']
+
+
+def test_fusers_are_measured_and_written(gemini3d, tmp_path):
+    rows_file = tmp_path / 'rows.json'
+    done = gemini3d('benchmark', 'fusion', '--device', 'cpu', '--cells', 64, '--channels', 16, '--repeats', 1,
+                    '--only', 'Gemini', 'addition', '--modes', 'inference', '--json', rows_file)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(rows_file.read_text())
+    assert [row['name'] for row in rows] == ['GeminiFusion', 'addition']
+    assert rows[0]['shape'] == '64 x 16' and rows[0]['median_s'] > 0 and rows[0]['peak_bytes'] > 0
+    assert 'GeminiFusion' in done.stdout and 'includes both directions' in done.stdout
+
+
+def test_a_recipe_that_is_not_there_is_one_sentence(gemini3d):
+    done = gemini3d('benchmark', 'model', 'configs/absent.py')
+    assert done.returncode == 2 and done.stderr.count('\n') == 1
+    assert 'configs/absent.py does not exist' in done.stderr

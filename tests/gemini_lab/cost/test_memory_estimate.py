@@ -5,16 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import Gemini3d
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from tiny_detector import CONFIG, IMAGE_HW, SMALL_GRID
 from torch import nn
 
-from gemini_lab.cost import memory_command
-from gemini_lab.cost.live_bytes import LiveBytes
-from gemini_lab.cost.memory_estimate import StepMemory, estimate_step_memory, measure_step
+from gemini_lab.cost import memory_estimate
+from gemini_lab.cost.memory_estimate import LiveBytes, StepMemory, estimate_step_memory, measure_step
 from gemini_lab.cost.typical_batch import make_typical_cloud
-from geminifusion3d.errors import UserError
 
 KIB = 1024
 
@@ -69,7 +68,7 @@ def small_recipe() -> Config:
     return cfg
 
 
-def test_frozen_parts_and_forgotten_activations_need_less() -> None:
+def test_frozen_parts_and_recomputed_activations_need_less() -> None:
     cfg, points = small_recipe(), make_typical_cloud(sweeps=1)
     plain = estimate_step_memory(cfg, points=points, batch_size=3)
     assert plain.total == plain.weights + 3 * plain.gradients + 3 * plain.activations
@@ -90,7 +89,7 @@ def test_the_typical_cloud_has_the_size_of_ten_sweeps_and_stands_on_the_ground()
 
 
 def test_the_tool_prints_a_table_and_says_what_it_is(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gemini3d: Gemini3d) -> None:
     asked = {}
 
     def estimate(cfg: Config, **arguments: object) -> StepMemory:
@@ -98,17 +97,15 @@ def test_the_tool_prints_a_table_and_says_what_it_is(
         return StepMemory(weights=2 ** 30, gradients=2 ** 29, optimizer=2 ** 30, activations=2 ** 31,
                           batch_size=2)
 
-    monkeypatch.setattr(memory_command, 'estimate_step_memory', estimate)
+    monkeypatch.setattr(memory_estimate, 'estimate_step_memory', estimate)
     np.arange(10, dtype=np.float32).tofile(tmp_path / 'cloud.bin')
-    memory_command.estimate_memory([str(CONFIG), '--amp', 'bf16', '--batch-size', '2', '--points',
-                                    str(tmp_path / 'cloud.bin')])
-    told = capsys.readouterr().out
-    assert re.search('in all, 2 samples an iteration +6.500 GiB', told) and 'An estimate' in told
+    told = gemini3d('memory', CONFIG, '--amp', 'bf16', '--batch-size', '2', '--points',
+                       tmp_path / 'cloud.bin').stdout
+    assert re.search('in all, 2 samples per iteration +6.500 GiB', told) and 'An estimate' in told
     assert asked['points'].shape == (2, 5) and asked['precision'] == 'bf16' and asked['batch_size'] == 2
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (['--points', 'gone.bin'], 'holds 0 float32 numbers'), (['--batch-size', '0'], 'at least 1, got 0')])
-def test_mistakes_end_in_one_sentence(arguments: list, message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        memory_command.estimate_memory([str(CONFIG), *arguments])
+    (['--points', 'gone.bin'], 'gone.bin is no point file'), (['--batch-size', '0'], 'at least 1, got 0')])
+def test_mistakes_end_in_one_sentence(arguments: list, message: str, gemini3d: Gemini3d) -> None:
+    assert message in gemini3d('memory', CONFIG, *arguments).stderr

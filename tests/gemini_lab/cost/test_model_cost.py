@@ -4,7 +4,7 @@ import torch
 from spconv.pytorch import SparseConvTensor, SubMConv3d
 from torch import nn
 
-from geminifusion3d.lidar_bev.spconv_cpu import enable_spconv_on_cpu, use_native_algorithm
+from geminifusion3d.lidar_bev.spconv_cpu import choose_algorithm, enable_spconv_on_cpu
 from gemini_lab.cost.model_cost import StageCost, count_costs
 
 
@@ -37,7 +37,7 @@ class Detector(nn.Module):
         self.lidar_branch = SubMConv3d(4, 5, 3, padding=1, bias=False, indice_key='a')
         self.bbox_head = nn.Linear(8, 2)
         self.bbox_head.bias.requires_grad = False
-        use_native_algorithm(self)
+        choose_algorithm(self, is_cuda=False)
 
     def forward(self, inputs, data_samples, mode):
         assert mode == 'tensor' and not self.training

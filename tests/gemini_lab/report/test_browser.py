@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from gemini_lab.report.build import ReportRequest, write_report
-from gemini_lab.robustness.robustness_report import RobustnessReport
+from gemini_lab.robustness.suite import RobustnessReport
 
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 SCORES = {'clean': {'mAP': 0.4, 'NDS': 0.5}, 'fog-1': {'mAP': 0.2, 'NDS': 0.25}}
@@ -36,24 +36,27 @@ window.addEventListener("load", () => {
     .filter(name => !name.startsWith("data:"));
   for (const table of all("table.sortable")) {
     found.tables += 1;
-    const rows = table.tBodies[0].rows;
-    const texts = () => [...rows].map(row => row.textContent).sort().join();
+    const groups = () => [...table.tBodies].map(
+      body => [...body.rows].filter(row => !row.matches(".group")));
+    const texts = () => groups().map(rows => rows.map(row => row.textContent).sort().join()).join("|");
     const before = texts();
     all("thead button", table).forEach((button, column) => {
       for (const way of [0, 1]) {
         button.click();
         const order = button.parentElement.getAttribute("aria-sort");
-        const numbers = [...rows].map(row => row.cells[column].textContent.trim()
-            .replace("\u2212", "-").replaceAll(",", ""))
-          .filter(text => /^[+-]?[\d.]+( |$)/.test(text)).map(parseFloat);
-        const isSorted = numbers.every((value, i) => i === 0 || (order === "ascending"
-          ? numbers[i - 1] <= value : numbers[i - 1] >= value));
-        if (!order || !isSorted) found.unsorted.push([button.textContent, order, numbers]);
+        for (const rows of groups()) {
+          const numbers = rows.map(row => row.cells[column].textContent.trim()
+              .replace("\u2212", "-").replaceAll(",", ""))
+            .filter(text => /^[+-]?[\d.]+( |$)/.test(text)).map(parseFloat);
+          const isSorted = numbers.every((value, i) => i === 0 || (order === "ascending"
+            ? numbers[i - 1] <= value : numbers[i - 1] >= value));
+          if (!order || !isSorted) found.unsorted.push([button.textContent, order, numbers]);
+        }
       }
     });
     if (texts() !== before) found.lost.push(before);
   }
-  const classHead = all("#metrics thead button")[2];
+  const classHead = all("#metrics thead button")[3];
   classHead.click();
   found.bestClass = document.querySelector("#metrics tbody th").textContent;
 
@@ -140,14 +143,14 @@ def test_the_console_stays_silent_and_nothing_is_fetched(findings):
 
 
 def test_every_image_loads_and_has_a_text(findings):
-    # The worst sample, which is also the most different one, and one more; seven pictures each.
-    assert findings['images'] == 14
+    # The best, the worst, which is also the most different one; seven pictures each.
+    assert findings['images'] % 7 == 0 and findings['images'] >= 14
     assert (findings['broken'], findings['unnamed']) == (0, 0)
 
 
 def test_every_table_sorts_both_ways_and_keeps_its_rows(findings):
-    # Classes 1, breakdown 14, robustness 2, comparison 5 (one model found nothing alone), worst 1.
-    assert findings['tables'] == 23
+    # Classes 1, breakdown 2, robustness 2, comparison 4 and those that one model found alone, worst 1.
+    assert findings['tables'] in (11, 12)
     assert findings['unsorted'] == []
     assert findings['lost'] == []
     assert findings['bestClass'] == 'car'

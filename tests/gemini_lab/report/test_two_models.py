@@ -1,10 +1,8 @@
 """Two models: the first finds all cars, the second none; both find the pedestrians."""
-import re
 from pathlib import Path
 
 import pytest
 
-from gemini_lab.report.compare_section import compare_content, distances_table, figures_table
 from gemini_lab.report.two_models import alone_found, bin_pairs, difference_intervals, two_models
 
 
@@ -33,23 +31,3 @@ def test_models_are_named_by_their_folders_or_paths(models):
     assert named.names == ('demo', 'other')
     same = two_models((Path('a/demo'), Path('b/demo')), models.metrics, models.analyses)
     assert same.names == ('a/demo', 'b/demo')
-
-
-def test_a_difference_is_this_minus_the_other(models):
-    this, other = models.metrics
-    row = re.search(r'>NDS</th>(.*?)</tr>', figures_table(models)).group(1)
-    assert this.nds > other.nds
-    assert f'+{this.nds - other.nds:.3f}' in row
-    assert 'class="better"' in row
-
-
-def test_objects_by_distance_are_counted(models):
-    row = re.search(r'>0-20 m</th>(.*?)</tr>', distances_table(models)).group(1)
-    # Eight objects: four pedestrians by both, four cars by the first.
-    assert re.findall(r'data-order="(\d+)"', row) == ['8', '4', '4', '0', '0']
-
-
-def test_the_whole_comparison_names_samples(models):
-    content = compare_content(models, ('car', 'pedestrian'), lambda token: f'[{token}]')
-    assert content.count('[scene-') == 4
-    assert '<p class="note">None.</p>' in content

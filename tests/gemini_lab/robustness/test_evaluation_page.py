@@ -7,7 +7,7 @@ import pytest
 from geminifusion3d.errors import UserError
 from gemini_lab.robustness.evaluation_page import BLOCKS, write_page
 from gemini_lab.robustness.modalities import modality_rows
-from gemini_lab.robustness.robustness_report import RobustnessReport
+from gemini_lab.robustness.suite import RobustnessReport
 from gemini_lab.robustness.variants_gain import gain_rows
 
 PAGE = ''.join(f'# {name}\n<!-- {name}:start -->\nold\n<!-- {name}:end -->\n' for name in BLOCKS)
@@ -45,7 +45,7 @@ def test_every_table_holds_its_numbers(folder):
     for line in ('| visibility: v0-40 \\* | 12 | 0.250 | 0.200 – 0.310 | 0.300 | – | 0.300 | 0.200 | – |',
                  '| LiDAR empty | 0.100 | -0.300 | 0.200 | -0.300 |',
                  '| flip scale | 0.420 | +0.020 | 0.490 | -0.010 | 6.00 s | 12.0 x |',
-                 '| **fused** | 0.450 | +0.050 | 0.500 | +0.000 |', 'Fusing took 12.3 ms a sample.',
+                 '| **fused** | 0.450 | +0.050 | 0.500 | +0.000 |', 'Fusing took 12.3 ms per sample.',
                  '| Fog | 1.000 | 0.700 | 0.400 | 0.400 | 0.400 | 0.300 |', '| **ours** | 0.500 | – |'):
         assert line in text
     assert 'old' not in text and 'v40-60' not in text

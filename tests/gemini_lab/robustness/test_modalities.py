@@ -1,14 +1,12 @@
 """Deltas of each modality: what is evaluated, and the differences by hand."""
-import argparse
 import json
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
-from geminifusion3d.errors import UserError
-from gemini_lab.robustness.conditions import ScoreBook
-from gemini_lab.robustness.modalities import (measure_modalities, modality_conditions, run_modalities)
+from geminifusion3d.jobs import Results
+from gemini_lab.robustness.modalities import modality_conditions, run_modalities
 
 DEMO = Path(__file__).resolve().parents[3] / 'configs' / 'demo'
 NDS = {'clean': 0.5, 'cameras-black': 0.4, 'cameras-shuffled': 0.3, 'lidar-empty': 0.1}
@@ -27,7 +25,7 @@ def test_what_a_recipe_reads_is_silenced(sensors, names):
 
 def test_differences_to_the_clean_evaluation_are_printed_and_written(tmp_path):
     lines = []
-    book = ScoreBook(path=tmp_path / 'scores.json', identity={})
+    book = Results(tmp_path / 'scores.json', {})
     rows = run_modalities(recipe('lidar-cam'), book,
                           lambda cfg, folder: dict(mAP=0.2, NDS=NDS[folder.name]), say=lines.append)
     assert [row['NDS_delta'] for row in rows] == pytest.approx([0, -0.1, -0.2, -0.4])
@@ -35,11 +33,3 @@ def test_differences_to_the_clean_evaluation_are_printed_and_written(tmp_path):
     table = lines[-1].splitlines()
     assert table[0].split() == ['sensors', 'mAP', 'Δ', 'mAP', 'NDS', 'Δ', 'NDS']
     assert table[3].split() == ['cameras', 'shuffled', '0.200', '+0.000', '0.300', '-0.200']
-
-
-@pytest.mark.parametrize('flags', [dict(drop_lidar=True), dict(cameras_black=True), dict(drop_cameras='all')])
-def test_silencing_flags_do_not_go_with_it(flags):
-    others = dict(drop_lidar=False, cameras_black=False, drop_cameras='')
-    arguments = argparse.Namespace(**{**others, **flags})
-    with pytest.raises(UserError, match='leave the other flags out'):
-        measure_modalities(recipe('lidar-cam'), arguments, is_writer=True)

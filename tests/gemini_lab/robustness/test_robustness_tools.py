@@ -1,19 +1,17 @@
-"""The two commands on a tiny dataset with an untrained detector: through the devkit to the reports."""
+"""The command on a tiny dataset with an untrained detector: through the devkit to the reports."""
 import json
-import runpy
-import sys
 from pathlib import Path
 from typing import Callable
 
 import pytest
 import torch
+from commands import Gemini3d
 from mmengine.config import Config
 from tiny_detector import CONFIG, build_detector
 from tiny_nuscenes import write_tiny_nuscenes
 
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 
-TOOLS = Path(__file__).resolve().parents[3] / 'tools'
 SMALL_GRID = dict(range_m=[-12.0, -8.0, -3.0, 12.0, 8.0, 3.0], cell_m=1.0)
 
 
@@ -36,67 +34,45 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, folder: Path) -> Callable:
-    """Runs a tool as a user does, in this process to save the imports."""
-    def run_tool(tool: str, *arguments: str) -> tuple:
-        words = [tool, str(folder / 'recipe.py'), str(folder / 'model.pth'), *map(str, arguments)]
-        monkeypatch.setattr(sys, 'argv', words)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(TOOLS / tool), run_name='__main__')
-        return (end.value.code, *capsys.readouterr())
-    return run_tool
+def run(gemini3d: Gemini3d, folder: Path) -> Callable:
+    """Runs the command with the recipe and the checkpoint."""
+    return lambda *words: gemini3d('robustness', folder / 'recipe.py', folder / 'model.pth', *words)
 
 
 def test_the_suite_writes_its_reports_and_runs_nothing_twice(run, folder, tmp_path):
     choice = ('--corruptions', 'temporalmisalignment', 'fog', '--severities', '3', '--work-dir', tmp_path)
-    code, out, err = run('test_robustness.py', *choice)
-    assert code == 0, err
-    assert '[3/3] temporalmisalignment-3: mAP' in out and 'mRA over 2 of 10 corruptions' in out
+    done = run(*choice)
+    assert done.returncode == 0, done.stderr
+    assert '[3/3] temporalmisalignment-3: mAP' in done.stdout and 'mRA over 2 of 10 corruptions' in done.stdout
     content = json.loads((tmp_path / 'robustness.json').read_text())
     summary = json.loads((tmp_path / 'fog-3' / 'metrics_summary.json').read_text())
     assert content['scores']['fog']['3'] == dict(mAP=summary['mean_ap'], NDS=summary['nd_score'])
     assert 'published table' in (tmp_path / 'robustness.md').read_text()
-    assert '3 of 3 evaluations are done' in run('test_robustness.py', *choice)[1]
+    assert '3 of 3 evaluations are done' in run(*choice).stdout
 
 
 def test_the_deltas_of_the_modalities_come_with_one_flag(run, tmp_path):
-    code, out, err = run('test.py', '--modality-deltas', '--work-dir', tmp_path)
-    assert code == 0, err
+    done = run('--modalities', '--work-dir', tmp_path)
+    assert done.returncode == 0, done.stderr
     rows = json.loads((tmp_path / 'modalities.json').read_text())
     assert [row['condition'] for row in rows] == ['clean', 'cameras-black', 'cameras-shuffled', 'lidar-empty']
-    assert rows[0]['NDS_delta'] == 0 and 'cameras shuffled' in out
+    assert rows[0]['NDS_delta'] == 0 and 'cameras shuffled' in done.stdout
 
 
 def test_what_augmentation_gains_and_costs_comes_with_one_flag(run, tmp_path):
-    code, out, err = run('test.py', '--tta-gain', 'flip-x', '--work-dir', tmp_path)
-    assert code == 0, err
+    done = run('--tta', 'flip-x', '--work-dir', tmp_path)
+    assert done.returncode == 0, done.stderr
     plain, flipped = json.loads((tmp_path / 'tta_gain.json').read_text())
     summary = json.loads((tmp_path / 'flip-x' / 'metrics_summary.json').read_text())
     assert flipped['NDS'] == summary['nd_score']
     assert flipped['NDS_gain'] == flipped['NDS'] - plain['NDS']
     # Two variants cost twice the time, within what a busy machine makes of it.
     assert plain['cost'] == 1 and 1.2 < flipped['cost'] < 5
-    assert 'flip-x' in out.splitlines()[-1]
+    assert 'flip-x' in done.stdout.splitlines()[-1]
 
 
-def test_a_split_of_ones_own_is_evaluated_by_its_name(run, folder, tmp_path):
-    (folder / 'data' / 'v1.0-mini' / 'splits.json').write_text(json.dumps({'one': ['scene-0916']}))
-    code, _, err = run('test.py', '--split', 'one', '--work-dir', tmp_path)
-    assert code == 2 and 'tools/create_data.py nuscenes --splits one' in err and err.count('\n') == 1
-    convert_nuscenes(folder / 'data', 'v1.0-mini', folder / 'data', splits=['one'])
-    code, _, err = run('test.py', '--split', 'one', '--work-dir', tmp_path)
-    assert code == 0, err
-    assert len(json.loads((tmp_path / 'results_nusc.json').read_text())['results']) == 2
-    assert 'nd_score' in json.loads((tmp_path / 'metrics_summary.json').read_text())
-
-
-def test_mistakes_end_in_one_line(run, tmp_path, capsys):
-    code, _, err = run('test.py', '--modality-deltas', '--drop-lidar', '--work-dir', tmp_path)
-    assert code == 2 and err.startswith('error: got --modality-deltas and a flag') and err.count('\n') == 1
-    assert run('test_robustness.py', '--corruptions', 'rain')[0] == 2
-
-
-def test_help_holds_an_example(run):
-    code, out, _ = run('test_robustness.py', '--help')
-    assert code == 0 and 'Example:' in out and 'python tools/test_robustness.py' in out
+def test_mistakes_end_in_one_line(run, tmp_path):
+    done = run('--modalities', '--tta', '--work-dir', tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith('error: got --modalities and --tta')
+    done = run('--corruptions', 'rain')
+    assert done.returncode == 2 and '--corruptions got rain; expected some of beamsreducing' in done.stderr

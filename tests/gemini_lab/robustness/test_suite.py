@@ -5,13 +5,26 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from gemini_lab.robustness.conditions import ScoreBook
-from gemini_lab.robustness.robustness_report import RobustnessReport
-from gemini_lab.robustness.suite import run_suite, suite_conditions, write_report
+from geminifusion3d.jobs import Results
 from gemini_lab.corruptions.catalogue import CORRUPTIONS
+from gemini_lab.robustness.published import PUBLISHED
+from gemini_lab.robustness.suite import (RobustnessReport, condition_name, resistance, run_suite,
+                                         suite_conditions, write_report)
 
 DEMO = Path(__file__).resolve().parents[3] / 'configs' / 'demo'
 ALL, LEVELS = list(CORRUPTIONS), [1, 2, 3]
+
+
+SCORES = {'clean': dict(mAP=0.5, NDS=0.8),
+          'fog-1': dict(mAP=0.5, NDS=0.6), 'fog-2': dict(mAP=0.25, NDS=0.4),
+          'fog-3': dict(mAP=0.0, NDS=0.2), 'dark-1': dict(mAP=0.4, NDS=0.8),
+          'dark-2': dict(mAP=0.4, NDS=0.8), 'dark-3': dict(mAP=0.4, NDS=0.4)}
+# MultiCorrupt's NDS of CMT, clean 0.729, severities 1 to 3 (its evaluation/evaluations_nds.csv).
+CMT = {'beamsreducing': (0.6826, 0.5873, 0.4497), 'brightness': (0.7038, 0.6852, 0.6605),
+       'dark': (0.7051, 0.6904, 0.6786), 'fog': (0.6974, 0.6527, 0.4134),
+       'missingcamera': (0.718, 0.7109, 0.7009), 'motionblur': (0.6886, 0.6154, 0.5357),
+       'pointsreducing': (0.7012, 0.6834, 0.638), 'snow': (0.6483, 0.619, 0.5554),
+       'spatialmisalignment': (0.6462, 0.586, 0.5367), 'temporalmisalignment': (0.6572, 0.568, 0.4988)}
 
 
 def recipe(sensors: str = 'lidar-cam') -> Config:
@@ -28,7 +41,7 @@ def evaluate(cfg: Config, folder: Path) -> dict:
 
 @pytest.fixture
 def report(tmp_path: Path) -> RobustnessReport:
-    book = ScoreBook(path=tmp_path / 'scores.json', identity={})
+    book = Results(tmp_path / 'scores.json', {})
     return run_suite(recipe(), book, evaluate, corruptions=ALL, severities=LEVELS, say=str)
 
 
@@ -64,7 +77,7 @@ def test_the_model_stands_beside_the_published_ones_with_a_warning(report, tmp_p
 
 
 def test_a_part_of_the_suite_says_so_and_claims_no_mean(tmp_path):
-    book = ScoreBook(path=tmp_path / 'scores.json', identity={})
+    book = Results(tmp_path / 'scores.json', {})
     part = run_suite(recipe(), book, evaluate, corruptions=['fog'], severities=[1, 3], say=str)
     assert not part.is_whole
     assert 'mRA over 1 of 10 corruptions at severities 1, 3: not the published mean' in part.to_terminal()
@@ -72,7 +85,7 @@ def test_a_part_of_the_suite_says_so_and_claims_no_mean(tmp_path):
 
 
 def test_corruptions_of_a_sensor_that_is_not_read_leave_the_clean_score(tmp_path):
-    book = ScoreBook(path=tmp_path / 'scores.json', identity={})
+    book = Results(tmp_path / 'scores.json', {})
     lidar = run_suite(recipe('lidar'), book, evaluate, corruptions=['dark', 'fog'], severities=[3], say=str)
     assert lidar.of('NDS').by_corruption == {'dark': 1.0, 'fog': pytest.approx(0.7)}
     assert 'the recipe does not read the sensor: Darkness' in lidar.to_terminal()
@@ -84,3 +97,37 @@ def test_a_model_that_finds_nothing_has_dashes(tmp_path):
     write_report(nothing, tmp_path, 'ours')
     assert json.loads((tmp_path / 'robustness.json').read_text())['resistance']['mAP']['mRA'] is None
     assert '–' in nothing.to_terminal()
+
+
+def test_the_mean_share_that_is_kept_of_each_and_of_all():
+    # NDS: fog (0.75 + 0.5 + 0.25) / 3, dark (1 + 1 + 0.5) / 3. mAP: (1 + 0.5 + 0) / 3 and 0.8.
+    nds = resistance(SCORES, 'NDS', ['fog', 'dark'], [1, 2, 3])
+    assert nds.by_corruption == {'fog': pytest.approx(0.5), 'dark': pytest.approx(2.5 / 3)}
+    assert nds.mean == pytest.approx(2 / 3) and nds.clean == 0.8
+    assert resistance(SCORES, 'mAP', ['fog', 'dark'], [1, 2, 3]).mean == pytest.approx(0.65)
+
+
+def test_only_the_severities_that_were_run_count():
+    assert resistance(SCORES, 'NDS', ['fog'], [3]).mean == pytest.approx(0.25)
+
+
+def test_of_nothing_nothing_can_be_kept():
+    nothing = {name: dict(NDS=0.0) for name in SCORES}
+    found = resistance(nothing, 'NDS', ['fog', 'dark'], [1, 2, 3])
+    assert found.by_corruption == {'fog': None, 'dark': None} and found.mean is None
+
+
+def test_the_published_scores_give_the_published_row():
+    scores = {condition_name(name, severity): dict(NDS=nds) for name, levels in CMT.items()
+              for severity, nds in enumerate(levels, start=1)}
+    found = resistance({**scores, 'clean': dict(NDS=0.729)}, 'NDS', list(CORRUPTIONS), [1, 2, 3])
+    row = next(row for row in PUBLISHED if row.model == 'CMT')
+    assert found.by_corruption == pytest.approx(row.by_corruption, abs=6e-4)
+    assert found.mean == pytest.approx(row.mean, abs=6e-4)
+
+
+def test_every_published_mean_is_that_of_its_row():
+    assert len(PUBLISHED) == 12
+    for row in PUBLISHED:
+        assert set(row.by_corruption) == set(CORRUPTIONS)
+        assert sum(row.by_corruption.values()) / 10 == pytest.approx(row.mean, abs=1e-3)

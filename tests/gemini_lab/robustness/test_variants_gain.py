@@ -1,15 +1,13 @@
-"""What --tta-gain evaluates and times, and the gains and costs by hand."""
-import argparse
+"""What --tta evaluates and times, and the gains and costs by hand."""
 import json
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
-from geminifusion3d.commands.train_and_test import parse_test_arguments
 from geminifusion3d.errors import UserError
-from gemini_lab.robustness.conditions import ScoreBook
-from gemini_lab.robustness.variants_gain import augmented_recipes, measure_gain, run_gain
+from geminifusion3d.jobs import Results
+from gemini_lab.robustness.variants_gain import augmented_recipes, run_gain
 
 DEMO = Path(__file__).resolve().parents[3] / 'configs' / 'demo'
 NDS = {'clean': 0.5, 'flip': 0.55, 'flip+image-flip': 0.45}
@@ -49,7 +47,7 @@ def test_gains_and_costs_are_printed_and_written_and_finished_evaluations_kept(t
         return dict(mAP=0.2, NDS=NDS[folder.name])
 
     for _ in range(2):
-        book = ScoreBook(path=tmp_path / 'scores.json', identity={})
+        book = Results(tmp_path / 'scores.json', {})
         rows = run_gain(recipe(), ['flip', 'flip+image-flip'], book, score,
                         lambda recipes, folder: {name: SECONDS[name] for name in recipes}, say=lines.append)
     assert evaluated == list(NDS)
@@ -63,16 +61,3 @@ def test_gains_and_costs_are_printed_and_written_and_finished_evaluations_kept(t
 def test_an_unknown_term_is_named_before_anything_runs():
     with pytest.raises(UserError, match="got 'spin'"):
         augmented_recipes(recipe(), ['flip+spin'])
-
-
-@pytest.mark.parametrize('flags', [dict(drop_lidar=True), dict(cameras_black=True), dict(drop_cameras='all'),
-                                   dict(tta=['flip'])])
-def test_other_changes_of_the_evaluation_do_not_go_with_it(flags):
-    others = dict(drop_lidar=False, cameras_black=False, drop_cameras='', tta=None)
-    with pytest.raises(UserError, match='give one of them'):
-        measure_gain(recipe(), argparse.Namespace(**{**others, **flags}), is_writer=True)
-
-
-def test_the_flag_without_words_asks_for_the_default_terms():
-    assert parse_test_arguments(['config.py', 'a.pth']).tta_gain is None
-    assert parse_test_arguments(['config.py', 'a.pth', '--tta-gain']).tta_gain == []

@@ -2,7 +2,6 @@
 import hashlib
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -24,8 +23,8 @@ from gemini_lab.synthetic.generate import Request, generate
 from gemini_lab.synthetic.rig import CHANNELS
 from gemini_lab.synthetic.tables import SCENE_TABLES
 from geminifusion3d.atomic import write_json
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.errors import UserError
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 
 REPO = Path(__file__).resolve().parents[3]
 
@@ -166,13 +165,10 @@ def test_numbers_out_of_range_are_refused(tmp_path):
         generate(Request(tmp_path, 'v1.0-mini', 1, 2, workers=0))
 
 
-def test_the_command_line_ends_a_mistake_in_one_line(tmp_path, monkeypatch, capsys):
-    tool = REPO / 'tools' / 'create_synthetic.py'
-    monkeypatch.setattr(sys, 'argv', [str(tool), '--out', str(tmp_path), '--version', 'v1.0-maxi'])
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(tool), run_name='__main__')
-    assert stop.value.code == 2
-    assert capsys.readouterr().err.splitlines() == [
+def test_the_command_line_ends_a_mistake_in_one_line(gemini3d, tmp_path):
+    done = gemini3d('synthetic', '--out', tmp_path, '--version', 'v1.0-maxi')
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
         'error: --version v1.0-maxi is unknown: expected one of v1.0-mini, v1.0-trainval, '
         'v1.0-test']
 

@@ -1,5 +1,20 @@
-"""What every recipe runs with: hooks, randomness, environment."""
-custom_imports = dict(imports=['geminifusion3d'])
+"""What every recipe runs with: the package, hooks, randomness, environment."""
+_base_ = []  # said first, or mmengine takes a file with imports for one of its lazy configs
+import importlib.util
+import os
+import sys
+
+# The package that these recipes belong to, under the name it has here: installed, or dropped into an
+# mmdetection3d tree, whose root need not be on the path. Two underscores keep a name out of the config.
+__plugin = os.path.realpath('{{ fileDirname }}/../..')
+__package = os.path.join(__plugin, 'geminifusion3d')
+__installed = importlib.util.find_spec('geminifusion3d')
+if __installed and (not os.path.isdir(__package)
+                    or os.path.samefile(os.path.dirname(__installed.origin), __package)):
+    custom_imports = dict(imports=['geminifusion3d.registered'])
+else:
+    sys.path.append(os.path.dirname(os.path.dirname(__plugin)))
+    custom_imports = dict(imports=['projects.GeminiFusion3D.geminifusion3d.registered'])
 default_scope = 'mmdet3d'
 randomness = dict(seed=0, deterministic=True)
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

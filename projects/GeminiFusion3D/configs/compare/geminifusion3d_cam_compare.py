@@ -1,4 +1,7 @@
-"""The comparison's camera-only baseline."""
+"""The comparison's camera-only baseline: no points.
+
+Why: the least that a fuser has to reach.
+"""
 _base_ = ['../_base_/compare.py']
 model = dict(lidar_branch=None, lidar_align=None, fuser=None)
 modality = dict(

@@ -1,3 +1,6 @@
-"""The comparison: GeminiFusion without relation score."""
+"""The comparison: GeminiFusion without relation score; the cross key is the cell's own feature.
+
+Why: the paper says that the score tells where the other modality helps.
+"""
 _base_ = ['../_base_/compare.py']
 model = dict(fuser=dict(relation=False))

@@ -1,4 +1,7 @@
-"""The comparison's LiDAR-only baseline."""
+"""The comparison's LiDAR-only baseline: no images.
+
+Why: what a fuser has to beat.
+"""
 _base_ = ['../_base_/compare.py']
 model = dict(camera_branch=None, camera_align=None, fuser=None)
 modality = dict(

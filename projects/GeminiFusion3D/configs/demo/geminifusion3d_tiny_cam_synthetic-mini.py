@@ -1,4 +1,7 @@
-"""The demo's camera-only baseline: the same budget, no points."""
+"""The demo's camera-only baseline: the same budget, no points.
+
+Why: tells what the cameras of the demo know by themselves.
+"""
 _base_ = ['./geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
 model = dict(lidar_branch=None, lidar_align=None, fuser=None)
 modality = dict(

@@ -1,7 +1,6 @@
-"""Overfits one real nuScenes keyframe: proof that real calibration, poses and boxes fit together.
+"""The demo's detector on one real nuScenes keyframe, trained and tested on the same frame.
 
-It trains and tests on the same frame without augmentation; its score says nothing about a
-detector.
+Why: proof that real calibration, poses and boxes fit together; its score says nothing about a detector.
 """
 _base_ = ['./geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
 data_root = 'data/keyframe'

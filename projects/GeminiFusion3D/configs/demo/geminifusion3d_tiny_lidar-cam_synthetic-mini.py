@@ -1,4 +1,7 @@
-"""The demo: camera and LiDAR, fused by GeminiFusion, learned on a CPU from a synthetic nuScenes."""
+"""The demo: camera and LiDAR, fused by GeminiFusion, learned on a CPU from a synthetic nuScenes.
+
+Why: every step from tables to a submission, in the time of a coffee break and without a download.
+"""
 _base_ = ['../_base_/datasets/nuscenes.py', '../_base_/models/tiny.py', '../_base_/runtime.py']
 data_root = 'data/synthetic'
 sweeps_num = 4
@@ -50,7 +53,8 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
-    type='GeminiOptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01),
+    type='OptimWrapper', constructor='GeminiOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01),
     clip_grad=dict(max_norm=35, norm_type=2))
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=2e-3, total_steps=max_epochs, by_epoch=True,

@@ -1,4 +1,7 @@
-"""The demo's LiDAR-only baseline: the same budget, no images."""
+"""The demo's LiDAR-only baseline: the same budget, no images.
+
+Why: the baseline that the cameras of the demo have to beat.
+"""
 _base_ = ['./geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
 model = dict(camera_branch=None, camera_align=None, fuser=None)
 modality = dict(

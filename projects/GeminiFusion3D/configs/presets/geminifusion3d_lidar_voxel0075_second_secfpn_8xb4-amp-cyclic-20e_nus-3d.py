@@ -1,3 +1,6 @@
-"""The LiDAR stage on eight GPUs of 24 GB or more: bf16."""
+"""The main recipe's first stage on eight GPUs of 24 GB or more: bf16.
+
+Why: half the memory of the activations.
+"""
 _base_ = ['../geminifusion3d_lidar_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py']
 optim_wrapper = dict(precision='bf16')

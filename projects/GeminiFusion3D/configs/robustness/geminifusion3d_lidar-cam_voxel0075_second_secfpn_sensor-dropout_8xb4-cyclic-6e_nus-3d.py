@@ -1,4 +1,7 @@
-"""The fused recipe trained with failing sensors, for use where a camera or the LiDAR may be missing."""
+"""The main recipe's second stage trained with sensors that fail at random.
+
+Why: for use where a camera or the LiDAR may be missing.
+"""
 _base_ = ['../geminifusion3d_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py']
 drop_sensors = dict(
     type='GeminiDropSensorsAtRandom', camera_prob=0.1, all_cameras_prob=0.1, lidar_prob=0.1)

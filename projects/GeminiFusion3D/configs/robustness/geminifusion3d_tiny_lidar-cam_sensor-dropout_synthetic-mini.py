@@ -1,4 +1,7 @@
-"""The demo trained with failing sensors, for use where a camera or the LiDAR may be missing."""
+"""The demo trained with sensors that fail at random.
+
+Why: for use where a camera or the LiDAR may be missing.
+"""
 _base_ = ['../demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
 drop_sensors = dict(
     type='GeminiDropSensorsAtRandom', camera_prob=0.1, all_cameras_prob=0.1, lidar_prob=0.1)

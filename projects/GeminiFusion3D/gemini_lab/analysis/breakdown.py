@@ -12,14 +12,18 @@ import numpy as np
 from nuscenes.eval.detection.algo import calc_ap, calc_tp
 from nuscenes.eval.detection.constants import TP_METRICS
 
+from geminifusion3d.nuscenes_facts import UNDEFINED_ERRORS
+from geminifusion3d.results.devkit_eval import ERROR_NAMES
+from ..text_table import number, plural, terminal_table
 from .breakdown_bins import ANY_BIN, Question, questions
-from geminifusion3d.results.devkit_eval import UNDEFINED_ERRORS
 from .evaluated_boxes import EvaluatedBoxes
 from .matched_curves import metric_data
 from .official_matching import ClassBoxes, Matches, match
 
 # Of the resamples, the middle 95 %.
 INTERVAL_PERCENTILES = (2.5, 97.5)
+# With fewer, intervals over scenes mean little.
+FEW_SCENES = 10
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def breakdown(evaluated: EvaluatedBoxes, resamples: int = 0, seed: int = 0,
 
     Returns:
         `n_scenes`, and in `questions` for each question its bins with counts, AP and errors; see
-        the keys in _bin_scores.
+        the keys in score_parts.
     """
     matched = match_all(evaluated)
     weights = scene_weights(evaluated, resamples, seed)
@@ -158,7 +162,7 @@ def part_of(question: Question, index: int, boxes: ClassBoxes, matches: Dict[flo
 
 def score_parts(parts: List[Part], evaluated: EvaluatedBoxes,
                 sample_weights: Optional[np.ndarray] = None) -> Dict[str, Any]:
-    """Returns the scores of one bin: a row a class, and means over the classes that it has."""
+    """Returns the scores of one bin: a row per class, and means over the classes that it has."""
     rows = {part.boxes.name: row for part in parts
             if (row := _score_class(part, evaluated, sample_weights)) is not None}
     errors = {name: _mean([row['errors'][name] for row in rows.values()]) for name in TP_METRICS}
@@ -211,3 +215,40 @@ def _interval(values: List[Optional[float]]) -> Optional[Tuple[float, float]]:
     """Returns the middle 95 % of the resamples."""
     known = [value for value in values if value is not None]
     return tuple(float(bound) for bound in np.percentile(known, INTERVAL_PERCENTILES)) if known else None
+
+
+def format_breakdown(result: Dict[str, Any]) -> str:
+    """Returns one line per part that has objects: their number, mAP, NDS, errors, intervals.
+
+    Args:
+        result: what `breakdown` returned.
+    """
+    header = ['', 'objects', 'mAP', 'NDS', *(ERROR_NAMES[name] for name in TP_METRICS), 'mAP in', 'NDS in']
+    rows = []
+    for question in result['questions']:
+        rows.append([question['name'] + ('' if question['false_positives_by_bin'] else ' *'),
+                     *[''] * (len(header) - 1)])
+        rows += [_line(entry) for entry in question['bins'] if entry['n_annotations']]
+    if not result['resamples']:
+        header, rows = header[:-2], [row[:-2] for row in rows]
+    return '\n'.join([terminal_table(header, rows), '', *breakdown_notes(result)])
+
+
+def breakdown_notes(result: Dict[str, Any]) -> List[str]:
+    """Returns how to read the numbers of a breakdown, a sentence or two each."""
+    notes = ['Means are over the classes that a part has; a class without objects is not counted as 0.',
+             '* A false positive cannot be assigned to one of these parts and counts in all: lower bounds, to '
+             'be compared between models and not between rows.']
+    if result['resamples']:
+        scenes = plural(result['n_scenes'], 'scene')
+        few = f' With {scenes} they mean little.' if result['n_scenes'] < FEW_SCENES else ''
+        notes.append(f'Intervals: the middle 95 % of {plural(result["resamples"], "bootstrap resample")} of '
+                     f'{scenes}; none where only one scene has the objects.{few}')
+    return notes
+
+
+def _line(entry: Dict[str, Any]) -> List[str]:
+    values = [entry['mean_ap'], entry['nd_score'], *(entry['errors'][name] for name in TP_METRICS)]
+    intervals = [entry.get('intervals', {}).get(key) for key in ('mean_ap', 'nd_score')]
+    return [f'  {entry["name"]}', str(entry['n_annotations']), *map(number, values),
+            *('' if bounds is None else f'[{bounds[0]:.3f}, {bounds[1]:.3f}]' for bounds in intervals)]

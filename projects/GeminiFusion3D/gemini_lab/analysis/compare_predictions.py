@@ -1,23 +1,26 @@
 """Two results files of one split, object by object: what did one find and the other miss?
 
 On the devkit's own filters and matching (centre within 2 m). Predictions below a score are no finds: a
-detector's lowest boxes touch nearly every object. Each file has its own scores a class, those of its
+detector's lowest boxes touch nearly every object. Each file has its own scores per class, those of its
 highest F1, since scores of two detectors do not compare; or one given score.
 """
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 from nuscenes import NuScenes
 from nuscenes.eval.detection.data_classes import DetectionBox
 
+from ..text_table import NOTHING, number, terminal_table
 from .breakdown_bins import DISTANCE_EDGES_M
 from .evaluated_boxes import AnnotationFacts, EvaluatedBoxes, load_evaluated_boxes
 from .official_matching import UNMATCHED, ClassBoxes, Matches, match
 
 OUTCOMES = ('both', 'only_a', 'only_b', 'neither')
 DISTANCES = tuple(f'{low}-{high} m' for low, high in zip(DISTANCE_EDGES_M, DISTANCE_EDGES_M[1:]))
+COUNTS = ('objects', *OUTCOMES)
+SHOWN = 5
 ObjectKey = Tuple[Any, ...]
 
 
@@ -181,3 +184,44 @@ def _by_sample(objects: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     rows = [{'sample_token': token, 'only_a': _count(part)['only_a'], 'only_b': _count(part)['only_b']}
             for token, part in parts.items()]
     return sorted(rows, key=lambda row: (-row['only_a'] - row['only_b'], row['sample_token']))
+
+
+def format_comparison(result: Mapping[str, Any]) -> str:
+    """Returns one line per class and per distance, and where to look.
+
+    Args:
+        result: what `compare_files` returned.
+    """
+    counts = [name.replace('_', ' ') for name in COUNTS]
+    total = {name: sum(row[name] for row in result['classes'].values()) for name in COUNTS}
+    rows = [[name, *_counts(row), number(row['min_score_a']), number(row['min_score_b']),
+             str(row['false_positives_a']), str(row['false_positives_b']),
+             *(number(row[f'errors_{side}'].get('trans_err')) for side in 'ab')]
+            for name, row in result['classes'].items()]
+    classes = terminal_table(['class', *counts, 'score A', 'score B', 'FP A', 'FP B', 'ATE A', 'ATE B'],
+                             [*rows, ['all', *_counts(total), *[NOTHING] * 6]])
+    distances = terminal_table(['distance', *counts], [
+        [name, *_counts(row)] for name, row in result['distances'].items()])
+    return '\n'.join([
+        f'A: {result["a"]}', f'B: {result["b"]}',
+        f'A find: centre within {result["match_distance_m"]:g} m, score at least that of the class.', '',
+        classes, '', distances, '', 'ATE: over the objects that both found.', *_places(result)])
+
+
+def _counts(row: Mapping[str, Any]) -> List[str]:
+    return [str(row[name]) for name in COUNTS]
+
+
+def _places(result: Mapping[str, Any]) -> List[str]:
+    """Returns the samples with most differences and the surest finds of one file alone."""
+    if not result['objects']:
+        return ['', 'Both files found the same objects.']
+    samples = [f'  {row["sample_token"]}  only A {row["only_a"]}, only B {row["only_b"]}'
+               for row in result['samples'][:SHOWN]]
+    objects = []
+    for outcome in ('only_a', 'only_b'):
+        rows = [row for row in result['objects'] if row['found_by'] == outcome][:SHOWN]
+        objects += [f'  {outcome.replace("_", " ")}  {row["sample_token"]}  {row["class"]}, '
+                    f'{row["distance_m"]:.0f} m away, {row["n_lidar_points"]} LiDAR points, '
+                    f'score {row["score"]:.2f}' for row in rows]
+    return ['', 'samples that differ most', *samples, 'surest finds of one file alone', *objects]

@@ -1,86 +1,102 @@
 """Fuses several results files into one: weighted box fusion of rotated 3D boxes, seen from above.
 
 The files may be of any detector in the nuScenes format, JSON or zip, all of the same split. Boxes of one
-class whose centres are near become one; its score falls with every file that missed it.
+class whose centres are near become one; its score falls with every file that missed it. --score,
+or naming the dataset, also says what each file and their ensemble score, and what fusing costs.
 
-Examples:
-    python tools/ensemble.py A/results_nusc.json B/results_nusc.json --weights 2 1 \\
-        --out work_dirs/ensemble
-    python tools/ensemble.py A/results_nusc.json B/results_nusc.json --out work_dirs/ensemble \\
-        --dataroot data/nuscenes --version v1.0-trainval --split val
-The second also says what each file and their ensemble score, and what fusing costs.
+Example:
+    gemini3d ensemble A/results_nusc.json B/results_nusc.json --weights 2 1 --out work_dirs/ensemble
+    gemini3d ensemble A/results_nusc.json B/results_nusc.json --score --out work_dirs/ensemble
 """
 import argparse
-import hashlib
 from pathlib import Path
-from time import perf_counter
-from typing import Dict, List, Optional
+from typing import Dict, List
 
-from mmengine.utils import ProgressBar
-
-from geminifusion3d.atomic import write_json
-from geminifusion3d.cli import run_cli
+from geminifusion3d.commands.arguments import add_dataset
+from geminifusion3d.commands.dataset import Dataset, choose_dataset, is_named
 from geminifusion3d.errors import UserError
-from geminifusion3d.results.devkit_eval import open_tables
-from geminifusion3d.submission.findings import errors_among
-from geminifusion3d.results.nuscenes_metric import RESULTS_NAME
-from .prediction_file import read_predictions, write_predictions
-from .prediction_file_fusion import fuse_files, joint_meta
-from .prediction_file_gain import format_gain, score_gain
-from geminifusion3d.submission.split_samples import SplitSamples, read_split_samples
-from geminifusion3d.submission.validation import validate_file
-from geminifusion3d.results.weighted_box_fusion import RADIUS_M, check_weights, with_radii
 
-RECORD_NAME, GAIN_NAME = 'ensemble.json', 'ensemble_gain.json'
+RESULTS_NAME, RECORD_NAME, GAIN_NAME = 'results_nusc.json', 'ensemble.json', 'ensemble_gain.json'
 
 
-def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('files', nargs='+', type=Path, help='results files')
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the files, how they are fused, and the dataset that scores them."""
+    parser.add_argument('files', nargs='+', type=Path, help='results files, at least two')
     parser.add_argument('--weights', nargs='+', type=float, default=[], metavar='W',
                         help='trust in each file; default: 1 each')
     parser.add_argument('--radius', nargs='+', default=[], metavar='CLASS=METRES',
-                        help='how near two centres must be to be one object; default: '
-                             + ' '.join(f'{name}={value:g}' for name, value in RADIUS_M.items()))
+                        help='how near two centres must be to be one object; default: by class, from 0.4 m '
+                             'for pedestrians to 4 m for trailers')
     parser.add_argument('--out', type=Path, required=True,
                         help=f'folder for {RESULTS_NAME} and {RECORD_NAME}, which says what went in')
-    scored = parser.add_argument_group('gain', f'with all three, the files are scored into {GAIN_NAME}')
-    scored.add_argument('--dataroot', type=Path, help='folder of the dataset')
-    scored.add_argument('--version', help='for example v1.0-trainval')
-    scored.add_argument('--split', help='official or from splits.json')
-    return parser.parse_args()
+    parser.add_argument('--score', action='store_true', help=f'score the files and the ensemble into {GAIN_NAME}')
+    add_dataset(parser, recorded=True)
 
 
-def scored_split(args: argparse.Namespace) -> Optional[SplitSamples]:
-    """Returns the samples to score on, after a look at every file; None where scores are not asked for.
+def run(args: argparse.Namespace) -> None:
+    """Writes the fused file, and with a dataset what it gains."""
+    from time import perf_counter
+
+    from geminifusion3d.atomic import write_json
+    from geminifusion3d.cli import progress_bar
+    from geminifusion3d.results.weighted_box_fusion import check_weights
+    from geminifusion3d.submission.provenance import file_facts
+    from geminifusion3d.submission.submission import write_submission
+    from .prediction_file import read_predictions
+    from .prediction_file_fusion import fuse_files, joint_meta
+    if len(args.files) < 2:
+        raise UserError(f'got one results file, {args.files[0]}; an ensemble is made of two or more')
+    weights, radius_m = check_weights(args.weights, len(args.files)), radii(args.radius)
+    out = args.out / RESULTS_NAME
+    if out.resolve() in [path.resolve() for path in args.files]:
+        raise UserError(f'--out {args.out} would replace the input {out}; give another folder')
+    dataset = choose_dataset(args, results=args.files[0]) if args.score or is_named(args) else None
+    if dataset is not None:
+        check_files(args.files, dataset)
+    files = []
+    for path in args.files:
+        files.append(read_predictions(path))
+        print(f'{path}: {len(files[-1].tokens)} samples, {len(files[-1].scores)} boxes')
+    meta, samples = joint_meta(files), len(files[0].tokens)
+    began_s = perf_counter()
+    with progress_bar(samples, 'samples') as tick:
+        fused = fuse_files(files, weights=weights, radius_m=radius_m)
+        count = write_submission(out, meta=meta, samples=((tick(), sample)[1] for sample in fused))
+    seconds = perf_counter() - began_s
+    facts = [{**file_facts(path), 'weight': weight, 'boxes': len(file.scores)}
+             for path, file, weight in zip(args.files, files, weights)]
+    write_json(args.out / RECORD_NAME, {
+        'method': 'weighted box fusion by centre distance', 'radius_m': radius_m, 'meta': meta,
+        'files': facts, 'samples': samples, 'boxes': count}, indent=2)
+    print(f'{out}: {samples} samples, {count} boxes')
+    if dataset is not None:
+        report_gain(args, out, seconds / samples, dataset)
+
+
+def check_files(files: List[Path], dataset: Dataset) -> None:
+    """Refuses files that are no valid submissions of the split.
 
     Raises:
-        UserError: if the dataset is named in part, or a file is no valid submission of the split.
+        UserError: with the first rule that one breaks.
     """
-    dataset = (args.dataroot, args.version, args.split)
-    if not any(dataset):
-        return None
-    if not all(dataset):
-        raise UserError('got some of --dataroot, --version, --split; give all three, or none')
-    split = read_split_samples(data_root=args.dataroot, version=args.version, split=args.split)
-    for path in args.files:
-        errors = errors_among(validate_file(path, split).findings)
-        if errors:
-            raise UserError(f'{path} is no valid submission of {args.split}: {errors[0]}; '
-                            'tools/validate_submission.py lists everything')
-    return split
+    from geminifusion3d.submission.split_samples import read_split_samples
+    from .prediction_file import check_submission
+    split = read_split_samples(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
+    for path in files:
+        check_submission(path, split)
 
 
-def report_gain(args: argparse.Namespace, fused: Path, seconds: float, samples: int) -> None:
+def report_gain(args: argparse.Namespace, fused: Path, seconds_per_sample: float, dataset: Dataset) -> None:
     """Prints and writes what the files and their ensemble score, and what fusing cost."""
-    tables = open_tables(data_root=args.dataroot, version=args.version)
-    rows = score_gain(args.files, fused, tables=tables, split=args.split)
+    from geminifusion3d.atomic import write_json
+    from geminifusion3d.results.devkit_eval import open_tables
+    from .prediction_file_gain import format_gain, score_gain
+    tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
+    rows = score_gain(args.files, fused, tables=tables, split=dataset.split)
     print(format_gain(rows))
-    print(f'cost: every file\'s own inference, and {seconds / samples * 1e3:.1f} ms a sample to fuse them')
-    write_json(args.out / GAIN_NAME, {'rows': rows, 'split': args.split,
-                                      'fusing_seconds_per_sample': seconds / samples}, indent=2)
+    print(f"cost: every file's own inference, and {seconds_per_sample * 1e3:.1f} ms per sample to fuse them")
+    write_json(args.out / GAIN_NAME, {'rows': rows, 'split': dataset.split,
+                                      'fusing_seconds_per_sample': seconds_per_sample}, indent=2)
 
 
 def radii(listed: List[str]) -> Dict[str, float]:
@@ -89,6 +105,7 @@ def radii(listed: List[str]) -> Dict[str, float]:
     Raises:
         UserError: if an entry is not CLASS=METRES.
     """
+    from geminifusion3d.results.weighted_box_fusion import with_radii
     changes = {}
     for entry in listed:
         name, _, value = entry.partition('=')
@@ -97,45 +114,3 @@ def radii(listed: List[str]) -> Dict[str, float]:
         except ValueError:
             raise UserError(f'--radius got {entry!r}; expected CLASS=METRES, such as car=1.5') from None
     return with_radii(changes)
-
-
-def main() -> Optional[int]:
-    """Writes the fused file."""
-    args = parse_args()
-    weights, radius_m = check_weights(args.weights, len(args.files)), radii(args.radius)
-    out = args.out / RESULTS_NAME
-    if out.resolve() in [path.resolve() for path in args.files]:
-        raise UserError(f'--out {args.out} would replace the input {out}; give another folder')
-    split = scored_split(args)
-    files = []
-    for path in args.files:
-        files.append(read_predictions(path))
-        print(f'{path}: {len(files[-1].tokens)} samples, {len(files[-1].scores)} boxes')
-    meta = joint_meta(files)
-    progress, began_s = ProgressBar(len(files[0].tokens)), perf_counter()
-    fused = fuse_files(files, weights=weights, radius_m=radius_m)
-    count = write_predictions(out, meta=meta, samples=(_tick(sample, progress) for sample in fused))
-    seconds = perf_counter() - began_s
-    write_json(args.out / RECORD_NAME, {
-        'method': 'weighted box fusion by centre distance', 'radius_m': radius_m, 'meta': meta,
-        'files': [{'path': str(path), 'sha256': sha256(path), 'weight': weight, 'boxes': len(file.scores)}
-                  for path, file, weight in zip(args.files, files, weights)],
-        'samples': len(files[0].tokens), 'boxes': count}, indent=2)
-    print(f'\n{out}: {len(files[0].tokens)} samples, {count} boxes')
-    if split is not None:
-        report_gain(args, out, seconds, len(files[0].tokens))
-
-
-def sha256(path: Path) -> str:
-    """Returns the SHA-256 of a file."""
-    with open(path, 'rb') as stream:
-        return hashlib.file_digest(stream, 'sha256').hexdigest()
-
-
-def _tick(sample: tuple, progress: ProgressBar) -> tuple:
-    progress.update()
-    return sample
-
-
-if __name__ == '__main__':
-    run_cli(main)

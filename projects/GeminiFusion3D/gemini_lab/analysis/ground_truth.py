@@ -17,11 +17,11 @@ from nuscenes.eval.detection.data_classes import DetectionBox
 from nuscenes.utils.splits import create_splits_scenes, is_predefined_split
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.nuscenes_facts import attribute_by_speed
+from geminifusion3d.nuscenes_facts import CLASS_RANGE_M, attribute_by_speed
 from geminifusion3d.results.devkit_eval import Evaluation, evaluate_file, quiet
-from geminifusion3d.results.nuscenes_boxes import CLASS_RANGE_M, Record
+from geminifusion3d.results.nuscenes_boxes import Record
 from geminifusion3d.submission.split_samples import OFFICIAL_SPLITS, read_custom_splits
-from geminifusion3d.submission.submission import Submission
+from geminifusion3d.submission.submission import write_submission
 
 TOLERANCE = 1e-6
 _META = {'use_camera': True, 'use_lidar': True, 'use_radar': False, 'use_map': False,
@@ -74,9 +74,9 @@ def score_ground_truth(*, tables: NuScenes, split: str, folder: Path) -> GroundT
         folder: where the submission is written.
     """
     boxes = _countable_boxes(tables, split)
-    records = {token: [_record(box) for box in boxes[token]] for token in boxes.sample_tokens}
     path = folder / f'ground_truth_{split}.json'
-    Submission(meta=_META, results=records).to_json(path)
+    write_submission(path, meta=_META, samples=(
+        (token, [_record(box) for box in boxes[token]]) for token in sorted(boxes.sample_tokens)))
     present = {box.detection_name for box in boxes.all}
     return GroundTruthScore(
         split=split, evaluation=evaluate_file(result_path=path, tables=tables, split=split),

@@ -1,29 +1,26 @@
 """A results file as columns: what ensembling and inspection compute with, a tenth of the JSON's size.
 
-The delta to Submission, which holds records and is valid as a whole: numbers in arrays, sample after
-sample; a file is written sample by sample too.
+Numbers in arrays, sample after sample.
 """
-import json
 from array import array
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from geminifusion3d.atomic import atomic_write
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.errors import UserError
 from geminifusion3d.nuscenes_facts import VALID_ATTRIBUTES
-from geminifusion3d.submission.content_rules import check_meta, check_results
 from geminifusion3d.submission.findings import FindingLog, errors_among
 from geminifusion3d.submission.json_stream import NotJson
 from geminifusion3d.results.nuscenes_boxes import Record
-from geminifusion3d.submission.record_rules import check_record
-from geminifusion3d.submission.strict_json import ZIP_ERRORS, duplicate_key, open_submission
-from geminifusion3d.submission.submission_parts import MEMBER, SAMPLE, Part, read_parts
+from geminifusion3d.submission.rules import check_meta, check_sample
+from geminifusion3d.submission.split_samples import SplitSamples
+from geminifusion3d.submission.submission_file import (MEMBER, SAMPLE, Part, ZipUnreadable, duplicate_key, open_submission, read_parts)
+from geminifusion3d.submission.validation import validate_file
 
 ATTRIBUTES: Tuple[str, ...] = tuple(dict.fromkeys(
     name for names in VALID_ATTRIBUTES.values() for name in names))
@@ -107,8 +104,20 @@ def read_predictions(path: Path) -> PredictionFile:
     file, log = read_with_findings(path)
     errors = errors_among(log.listed)
     if errors:
-        raise UserError(f'{path}: {errors[0]}; tools/validate_submission.py lists everything')
+        raise UserError(f'{path}: {errors[0]}; gemini3d validate lists everything')
     return file
+
+
+def check_submission(path: Path, split: SplitSamples) -> None:
+    """Refuses a file that is no valid submission of a split.
+
+    Raises:
+        UserError: with the first rule that it breaks.
+    """
+    errors = errors_among(validate_file(path, split).findings)
+    if errors:
+        raise UserError(f'{path} is no valid submission of the split: {errors[0]}; gemini3d validate lists '
+                        'everything')
 
 
 def read_with_findings(path: Path) -> Tuple[PredictionFile, FindingLog]:
@@ -126,7 +135,7 @@ def read_with_findings(path: Path) -> Tuple[PredictionFile, FindingLog]:
     log, columns, keys, meta = FindingLog(), BoxColumns(), [], {}
     for part in _parts(path):
         if part.kind == SAMPLE:
-            findings = list(check_results({part.key: part.value}))
+            findings = list(check_sample(part.value, part.key))
             log.extend(findings)
             columns.add(part.key, part.value if not findings else _sound(part.key, part.value))
         else:
@@ -136,7 +145,7 @@ def read_with_findings(path: Path) -> Tuple[PredictionFile, FindingLog]:
             meta = part.value
     if sorted(keys) != ['meta', 'results']:
         raise UserError(f'{path} has the keys {", ".join(keys) or "(none)"}; expected meta and results, as '
-                        'tools/export_submission.py writes them')
+                        'gemini3d export writes them')
     log.extend(duplicate_key(token, times, token) for token, times in Counter(columns.tokens).items()
                if times > 1)
     return columns.to_file(path, meta), log
@@ -149,45 +158,11 @@ def _parts(path: Path) -> Iterator[Part]:
             if stream is None:
                 raise UserError(f'{path}: {findings[0]}')
             yield from read_parts(stream)
-    except (NotJson, *ZIP_ERRORS) as error:
+    except (NotJson, ZipUnreadable) as error:
         raise UserError(f'{path} cannot be read: {error}') from error
 
 
 def _sound(token: str, records: Any) -> List[Record]:
     """Returns the records of a sample that break no rule."""
     listed = records if isinstance(records, list) else []
-    return [record for record in listed if not errors_among(check_record(record, token, 0))]
-
-
-def write_predictions(path: Path, *, meta: Mapping[str, bool],
-                      samples: Iterable[Tuple[str, List[Record]]]) -> int:
-    """Writes a results file sample by sample, whole or not at all; returns the number of boxes.
-
-    Args:
-        path: where to.
-        meta: the five flags.
-        samples: token and records, best first; the same bytes as Submission writes if sorted by token.
-
-    Raises:
-        ValueError: if what is to be written breaks a rule.
-    """
-    _raise_first(check_meta(dict(meta)))
-    count = 0
-    with atomic_write(path) as part, open(part, 'w', encoding='utf-8') as stream:
-        stream.write(f'{{"meta":{_compact(dict(meta))},"results":{{')
-        for index, (token, records) in enumerate(samples):
-            _raise_first(check_results({token: records}))
-            stream.write(f'{"," if index else ""}{_compact(token)}:{_compact(records)}')
-            count += len(records)
-        stream.write('}}\n')
-    return count
-
-
-def _raise_first(findings: Any) -> None:
-    errors = errors_among(findings)
-    if errors:
-        raise ValueError(f'results that were to be written break a rule: {errors[0]}')
-
-
-def _compact(content: Any) -> str:
-    return json.dumps(content, allow_nan=False, separators=(',', ':'))
+    return [record for record in listed if not errors_among(check_sample([record], token))]

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 from nuscenes import NuScenes
 
 from geminifusion3d.results.devkit_eval import evaluate_file
+from ..text_table import number, terminal_table
 
 FUSED = 'fused'
 METRICS = {'mAP': 'mean_ap', 'NDS': 'nd_score'}
@@ -29,16 +30,14 @@ def score_gain(members: Sequence[Path], fused: Path, *, tables: NuScenes, split:
 
 
 def format_gain(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Returns one line a file for the terminal.
+    """Returns one line per file for the terminal.
 
     Args:
         rows: see score_gain.
     """
-    width = max(len(row['file']) for row in rows)
-    lines = [f'{"":<{width}}' + ''.join(f'{name:>8}{"to best":>9}' for name in METRICS)]
-    lines += [f'{row["file"]:<{width}}' + ''.join(
-        f'{row[name]:8.3f}{row[f"{name}_gain"]:+9.3f}' for name in METRICS) for row in rows]
-    return '\n'.join(lines)
+    header = ['', *(cell for name in METRICS for cell in (name, 'to best'))]
+    return terminal_table(header, [[row['file'], *(cell for name in METRICS for cell in (
+        number(row[name]), number(row[f'{name}_gain'], signed=True)))] for row in rows])
 
 
 def _score(path: Path, tables: NuScenes, split: str) -> Dict[str, float]:

@@ -8,9 +8,9 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
-from geminifusion3d.submission.content_rules import MAX_BOXES_PER_SAMPLE
+from geminifusion3d.nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
 from geminifusion3d.submission.findings import Finding, FindingLog
+from ..text_table import plural
 from .prediction_file import ATTRIBUTES, PredictionFile
 
 SCORE_EDGES = np.linspace(0, 1, 11)
@@ -64,7 +64,7 @@ def suspicions(file: PredictionFile) -> List[str]:
             found.append(f'most boxes of class {name} are wider than long: sizes are width, length, height')
     full = int((np.diff(file.first) >= MAX_BOXES_PER_SAMPLE).sum())
     if full:
-        found.append(f'{full} samples hold {MAX_BOXES_PER_SAMPLE} boxes or more, the limit')
+        found.append(f'{plural(full, "sample")} with {MAX_BOXES_PER_SAMPLE} boxes or more, the limit')
     return found
 
 
@@ -72,10 +72,10 @@ def format_summary(summary: Mapping[str, Any]) -> str:
     """Returns the numbers as text for a terminal."""
     used = [flag for flag, is_used in summary['meta'].items() if is_used is True]
     per_sample = summary['boxes_per_sample']
-    lines = [f'{summary["file"]}: {summary["samples"]} samples, {summary["boxes"]} boxes, '
-             f'{summary["empty_samples"]} samples without a box',
+    lines = [f'{summary["file"]}: {plural(summary["samples"], "sample")}, {plural(summary["boxes"], "box")}, '
+             f'{plural(summary["empty_samples"], "sample")} without a box',
              f'declared: {", ".join(used) or "nothing"}',
-             'boxes a sample: ' + ', '.join(f'{name} {value:g}' for name, value in per_sample.items()), '',
+             'boxes per sample: ' + ', '.join(f'{name} {value:g}' for name, value in per_sample.items()), '',
              f'{"class":<22}{"boxes":>9}{"score 5 %":>11}{"median":>8}{"95 %":>8}{"m/s":>7}'
              f'{"m":>7}  attributes']
     lines += [_class_line(name, row) for name, row in summary['classes'].items()]
@@ -136,12 +136,10 @@ def _bars(histogram: List[Dict[str, Any]]) -> List[str]:
 def _by_rule(log: FindingLog) -> Dict[str, Dict[str, Any]]:
     """Returns for each broken rule how often, and where first."""
     rows: Dict[str, Dict[str, Any]] = {}
-    for finding in log.listed:
-        row = rows.setdefault(finding.rule, {'severity': finding.severity, 'count': 0,
-                                             'first': _place(finding)})
-        row['count'] += 1
-    for rule, unlisted in log.unlisted.items():
-        rows[rule]['count'] += unlisted
+    for group in log.groups.values():
+        first = group.listed[0]
+        row = rows.setdefault(first.rule, {'severity': first.severity, 'count': 0, 'first': _place(first)})
+        row['count'] += group.count
     return rows
 
 

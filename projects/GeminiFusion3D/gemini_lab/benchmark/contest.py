@@ -56,7 +56,7 @@ def run_contest(entrants: Sequence[Entrant], arguments: Namespace) -> List[Row]:
         arguments: `device`, `repeats`, `warm_up` and `quiet` of the command line.
 
     Returns:
-        One row an entrant, in the given order.
+        One row per entrant, in the given order.
     """
     device = arguments.device
     peaks: List[Optional[int]] = []
@@ -87,7 +87,7 @@ def quartile_spread(values: Sequence[float]) -> float:
 
 
 def synchronise(device: torch.device) -> None:
-    """Waits until a device has done what it was told; a CPU has."""
+    """Waits until a device has done its work; a CPU has."""
     if device.type == 'cuda':
         torch.cuda.synchronize(device)
 

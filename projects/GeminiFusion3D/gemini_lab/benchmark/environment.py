@@ -3,7 +3,8 @@ from typing import Any, Dict
 
 import torch
 
-from geminifusion3d.submission.provenance import code_facts, hardware, now, package_versions
+from geminifusion3d.results.inference_clock import hardware
+from geminifusion3d.submission.provenance import code_facts, now, package_versions
 
 PACKAGES = ('torch', 'triton', 'numpy', 'mmcv', 'mmdet3d', 'spconv-cu120')
 

@@ -3,7 +3,7 @@ from typing import Dict, List, Optional, Sequence
 
 from ..cost.stats_table import three_digits
 from ..text_table import markdown_table
-from .fusers import BLOCK_PRODUCTS, OURS, PRODUCTS, REFERENCE
+from .fusers import OURS, PRODUCTS, REFERENCE
 from .growth import log_log_slope
 from .log_log_chart import log_log_chart
 from .rows import Row, mebibytes, ratio, seconds
@@ -79,7 +79,7 @@ def _growth(rows: Sequence[Row]) -> str:
 
 
 def _ratios(rows: Sequence[Row]) -> str:
-    """Says how the operator stands beside its plain formula and beside its matrix products."""
+    """Says how the module stands beside the official formula and beside its matrix products."""
     cells = DETAIL_CELLS if DETAIL_CELLS in _values(rows, 'cells') else max(_values(rows, 'cells'))
     at = [row for row in rows if row.facts['cells'] == cells]
     sentences = []
@@ -88,13 +88,10 @@ def _ratios(rows: Sequence[Row]) -> str:
         if {OURS, REFERENCE} <= names:
             share = 1 / ratio(at, OURS, REFERENCE, of='peak_bytes', mode=mode)
             sentences.append(f'{mode} {ratio(at, OURS, REFERENCE, mode=mode):.1f} times as fast as the '
-                             f'reference formula with {share:.0%} of its memory')
+                             f'official formula with {share:.0%} of its memory')
         if {OURS, PRODUCTS} <= names:
             share = 1 / ratio(at, OURS, PRODUCTS, mode=mode)
             sentences.append(f'{share:.2f} times the time of its matrix products alone')
-        if {OURS, BLOCK_PRODUCTS} <= names:
-            share = 1 / ratio(at, OURS, BLOCK_PRODUCTS, mode=mode)
-            sentences.append(f'{share:.2f} times that of the same products in cache')
     return f'GeminiFusion there: {", ".join(sentences)}.' if sentences else ''
 
 

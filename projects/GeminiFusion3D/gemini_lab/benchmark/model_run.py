@@ -7,14 +7,14 @@ from mmdet3d.registry import MODELS
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
 from torch import nn
 
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.engine.compiled_parts import compile_parts
 from geminifusion3d.engine.folded_norms import fold_norms
-from geminifusion3d.results.nuscenes_boxes import boxes_to_records
-from ..cost.model_cost import count_costs
+from geminifusion3d.results.nuscenes_boxes import to_global_boxes
+from ..cost.model_cost import count_costs, without_weights
 from .model_stages import (BACKWARD, BOXES, COLLATE, LOAD, LOSSES, RECORDS, STEP, multiply_adds_by_stage, watched_methods)
 from .recipe_inputs import make_inputs
 from .stage_clock import Watched
@@ -33,7 +33,7 @@ class ModelRun:
         self.is_training = arguments.train
         self.inputs = make_inputs(cfg, 'train_dataloader' if arguments.train else 'test_dataloader',
                                   batch_size=arguments.batch_size, frames=arguments.frames)
-        torch.manual_seed(0)
+        repeat_as_trained(cfg)
         self.model = MODELS.build(without_weights(cfg.model))
         if arguments.checkpoint:
             self.model.load_state_dict(read_checkpoint(arguments.checkpoint)['state_dict'])
@@ -65,10 +65,10 @@ class ModelRun:
 
     def records(self, predictions: List[Any]) -> List[Any]:
         """Turns predictions into nuScenes records."""
-        return [boxes_to_records(
+        return [to_global_boxes(
             boxes=sample.pred_instances_3d.bboxes_3d, scores=sample.pred_instances_3d.scores_3d,
             labels=sample.pred_instances_3d.labels_3d, class_names=CLASS_NAMES,
-            frame=self.inputs.keyframe(sample)).records for sample in predictions]
+            frame=self.inputs.keyframe(sample)).records() for sample in predictions]
 
     def step(self, turn: int) -> Any:
         """Goes from files to records, or makes a training step.
@@ -103,11 +103,13 @@ class ModelRun:
         return multiply_adds_by_stage(count_costs(self.model, batch))
 
 
-def without_weights(node: Any) -> Any:
-    """Returns a model's config without the weights to start from: they do not matter for the time."""
-    if isinstance(node, dict):
-        return {key: without_weights(value) for key, value in node.items() if key != 'init_cfg'}
-    return [without_weights(value) for value in node] if isinstance(node, (list, tuple)) else node
+def repeat_as_trained(cfg: Config) -> None:
+    """Seeds, and sets the deterministic mode that the recipe trains and is tested in."""
+    deterministic = bool(cfg.get('randomness', {}).get('deterministic'))
+    set_random_seed(0, deterministic=deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    if deterministic and torch.cuda.is_available():
+        torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 def device_bytes(model: nn.Module) -> int:
@@ -125,4 +127,5 @@ def describe(run: ModelRun, checkpoint: Optional[str]) -> str:
     weights = f'weights of {checkpoint}' if checkpoint else 'random weights'
     compiled = f'; compiled: {", ".join(run.compiled)}' if run.compiled else ''
     folded = f'; {run.folded} norms multiplied into convolutions' if run.folded else ''
-    return f'{run.inputs.words}; {weights}{folded}{compiled}'
+    mode = 'deterministic mode' if torch.are_deterministic_algorithms_enabled() else 'no deterministic mode'
+    return f'{run.inputs.words}; {weights}{folded}{compiled}; {mode}'

@@ -7,8 +7,9 @@ from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from ..cost.typical_batch import make_typical_batch
 from geminifusion3d.results.info_file import KeyFrame, read_info_file
+
+from ..cost.typical_batch import make_typical_batch
 
 MADE_UP = ('one made-up sample of the recipe\'s shape: random images, a made-up cloud of ten sweeps in a '
            'street; nothing was read from files')

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from geminifusion3d.errors import UserError
+
 from ..cost.stats_table import three_digits
 from ..text_table import terminal_table
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from geminifusion3d.camera_bev.bev_pool import plan_pool
 from geminifusion3d.camera_bev.lift import Frustum, frustum_cells
-from geminifusion3d.nuscenes_facts import CAMERA_NAMES, LIDAR_NAME
 from geminifusion3d.geometry.bev_grid import BEVGrid
 from geminifusion3d.geometry.camera_rig import CameraRig
+from geminifusion3d.nuscenes_facts import CAMERA_NAMES, LIDAR_NAME
 from geminifusion3d.ops.splat import splat
 from geminifusion3d.ops.splat_plan import SplatPlan
 

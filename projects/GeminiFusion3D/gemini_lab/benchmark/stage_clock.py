@@ -1,8 +1,6 @@
 """Seconds of the stages of a program: functions are watched, and what runs inside another is its own."""
 import time
-from contextlib import ExitStack
 from typing import Any, Callable, Dict, List, Sequence, Tuple
-from unittest import mock
 
 import torch
 
@@ -31,20 +29,23 @@ class StageClock:
         self.seconds: Dict[str, float] = {}
         self._stack: List[str] = []
         self._mark_s = 0.0
-        self._patches = ExitStack()
+        self._replaced: List[Tuple[Any, str, Any]] = []
 
     def __enter__(self) -> 'StageClock':
         self.seconds = {}
         for owner, name, stage in self.watched:
-            timed = self._timed(getattr(owner, name), stage)
-            self._patches.enter_context(mock.patch.object(owner, name, timed))
+            # An attribute of the object hides the method of its class, or its own one, which is put back.
+            self._replaced.append((owner, name, vars(owner).get(name)))
+            setattr(owner, name, self._timed(getattr(owner, name), stage))
         self._change(self.outermost)
         return self
 
     def __exit__(self, *exception: Any) -> None:
         self._leave()
         self._stack.clear()
-        self._patches.close()
+        while self._replaced:
+            owner, name, own = self._replaced.pop()
+            delattr(owner, name) if own is None else setattr(owner, name, own)
 
     def _timed(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
         def timed(*args: Any, **kwargs: Any) -> Any:

@@ -1,15 +1,15 @@
 """Compares LiDAR-only, camera-only and fused models on the synthetic world, several seeds each.
 
-Steps: generate the world, convert it, then train and score every model with every seed, several side
-by side. Ctrl-C or a kill loses at most an epoch of each training at work: the same command continues.
-Runs of the same recipe and data that docs/compare.json already lists are not made again. The table and
-the plot in README.md and every single run in docs/compare.json are written at the end, and after an
-interruption by --render-only.
+The models are the recipes of configs/compare. Steps: generate the world, convert it, then train and score
+every model with every seed, several side by side. Ctrl-C or a kill loses at most an epoch of each training
+at work: the same command continues. Runs of the same recipe, data and code that docs/compare.json already
+lists are not made again. Table and plot are written into a Markdown file and every single run into
+docs/compare.json at the end, and after an interruption by --render-only.
 
 Example:
-    python tools/compare.py
-    python tools/compare.py --only lidar gemini --seeds 0 --jobs 1
-    python tools/compare.py --render-only
+    gemini3d compare
+    gemini3d compare --only lidar gemini --seeds 0 --jobs 1
+    gemini3d compare --render-only
 """
 import argparse
 import json
@@ -17,20 +17,15 @@ import multiprocessing
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 from geminifusion3d.atomic import atomic_write, write_json
-from geminifusion3d.cli import run_cli
-from .plot import svg_plot
-from .queue import Queue
-from .run import LOG_FILE, Run, adopt, make_run
-from .summary import summarise
-from .table import markdown_table, processor_marks
-from .variants import VARIANTS, choose
+from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
 from geminifusion3d.folder_lock import locked_folder
+from geminifusion3d.jobs import PACKAGE, Step, run_steps
 from ..markdown_block import write_block
-from geminifusion3d.jobs import Step, run_steps
+from .runs import COSTLY, LOG_FILE, RESULT_FILE, Run, adopt, all_variants, choose, make_run
 
 REPO = Path(__file__).resolve().parents[4]
 DATA = Path('data') / 'compare'
@@ -40,16 +35,14 @@ WORKER = 'gemini_lab.compare.train_and_score'
 BLOCK, RUNS_FILE, PLOT_FILE = 'compare', 'compare.json', 'compare.svg'
 
 
-def parse_args(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds which runs, and where everything goes."""
     parser.add_argument('--only', nargs='+', default=[], metavar='MODEL',
-                        help='only some of: ' + ' '.join(variant.name for variant in VARIANTS) + '; default: '
-                             'all but ' + ' '.join(one.name for one in VARIANTS if one.is_costly))
+                        help='only these recipes of configs/compare, such as lidar gemini; default: all but '
+                             + ' '.join(COSTLY))
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], metavar='SEED',
                         help='default: 0 1 2')
-    parser.add_argument('--jobs', type=int, default=os.cpu_count(),
+    parser.add_argument('--jobs', type=at_least(1), default=os.cpu_count(),
                         help='trainings side by side, one thread each; default: one per core')
     parser.add_argument('--work-dir', type=Path, default=REPO / 'work_dirs' / 'compare',
                         help='where checkpoints, logs and results go')
@@ -59,28 +52,20 @@ def parse_args(arguments: Optional[List[str]] = None) -> argparse.Namespace:
                         help='file with the block that the table goes to')
     parser.add_argument('--docs', type=Path, default=REPO / 'docs',
                         help='folder for the plot and the list of runs')
-    args = parser.parse_args(arguments)
-    if args.jobs < 1:
-        raise UserError(f'got --jobs {args.jobs}, expected 1 or more')
-    choose(args.only)
-    args.work_dir, args.docs, args.readme = (
-        path.absolute() for path in (args.work_dir, args.docs, args.readme))
-    return args
 
 
 def data_steps() -> List[Step]:
     """Returns the world and its conversion."""
-    converters, tools = REPO / 'data_converters', REPO / 'tools'
     infos = tuple(DATA / f'geminifusion3d_infos_{split}.pkl' for split in ('train', 'val'))
+    gemini3d = (sys.executable, '-m', 'geminifusion3d')
     return [
-        Step('generate', (sys.executable, str(tools / 'create_synthetic.py'), '--out', str(DATA),
-                          '--version', VERSION, *WORLD),
-             sources=(converters / 'synthetic', tools / 'create_synthetic.py'),
+        Step('generate', (*gemini3d, 'synthetic', '--out', str(DATA), '--version', VERSION, *WORLD),
+             sources=(PACKAGE.parent / 'gemini_lab' / 'synthetic',),
              outputs=(DATA / VERSION / 'sample.json',),
              stale=(DATA / VERSION, DATA / '.synthetic' / VERSION)),
-        Step('convert', (sys.executable, str(tools / 'create_data.py'), 'nuscenes', '--root-path',
-                         str(DATA), '--version', VERSION, '--out-dir', str(DATA)),
-             sources=(*sorted(converters.glob('*.py')), tools / 'create_data.py'), outputs=infos)]
+        Step('convert', (*gemini3d, 'convert', '--dataroot', str(DATA), '--version', VERSION),
+             sources=tuple(PACKAGE / name for name in ('data_converters', 'geometry', 'sensors',
+                                                       'nuscenes_facts.py')), outputs=infos)]
 
 
 def launcher(jobs: int) -> Any:
@@ -101,20 +86,18 @@ def launcher(jobs: int) -> Any:
 
 
 def render(results: List[Dict[str, Any]], args: argparse.Namespace, facts: Dict[str, Any]) -> None:
-    """Writes the list of runs, the plot and the README's block.
+    """Writes the list of runs, the plot and the block of the Markdown file.
 
     Args:
         results: of all runs.
         args: the command line.
-        facts: the budget.
+        facts: see `read_budget`.
     """
-    rows = summarise(results, VARIANTS)
-    labels = {variant.name: variant.label for variant in VARIANTS}
-    runs = {row.label: [result['scores']['all']['mAP'] for result in results
-                        if labels[result['variant']] == row.label] for row in rows}
+    from .table import markdown_table, processor_marks, summarise, svg_plot
+    rows = summarise(results, {variant.name: variant.label for variant in all_variants()})
     write_json(args.docs / RUNS_FILE, dict(facts=facts, runs=results), indent=1)
     with atomic_write(args.docs / PLOT_FILE) as part:
-        part.write_text(svg_plot(rows, runs))
+        part.write_text(svg_plot(rows))
     write_block(args.readme, BLOCK, '\n\n'.join([
         markdown_table(rows), f'![mAP of each model](docs/{PLOT_FILE})',
         caption(facts, processor_marks(rows))]))
@@ -137,10 +120,26 @@ def caption(facts: Dict[str, Any], processors: Dict[str, str]) -> str:
             f'[docs/{RUNS_FILE}](docs/{RUNS_FILE}).')
 
 
-def collect_facts() -> Dict[str, Any]:
-    """Returns the budget as it is here and now."""
-    from .budget import read_budget
-    return read_budget(choose(['gemini'])[0].config)
+def read_budget(config: Path) -> Dict[str, Any]:
+    """Returns keyframes and scenes of both splits, and the steps of a training.
+
+    Args:
+        config: a recipe of the comparison; all share these numbers.
+    """
+    from mmengine.config import Config
+
+    from geminifusion3d.nuscenes_facts import CLASS_NAMES
+    from geminifusion3d.sensors.info_file import load_info_file
+    cfg = Config.fromfile(config)
+    facts: Dict[str, Any] = {}
+    for split, loader in (('train', cfg.train_dataloader), ('val', cfg.test_dataloader)):
+        path = Path(loader.dataset.data_root) / loader.dataset.ann_file
+        frames = load_info_file(path, CLASS_NAMES)['data_list']
+        facts[f'{split}_keyframes'] = len(frames)
+        facts[f'{split}_scenes'] = len({frame['scene_token'] for frame in frames})
+    batch_size = cfg.train_dataloader.batch_size
+    facts['steps'] = facts['train_keyframes'] // batch_size * cfg.train_cfg.max_epochs
+    return facts
 
 
 def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:
@@ -150,9 +149,9 @@ def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:
         UserError: if a run fails; the others are made all the same.
     """
     run_steps(data_steps(), args.work_dir / 'steps')
-    variants = choose(args.only)
-    wanted = [make_run(variant, seed, args.work_dir) for seed in args.seeds for variant in variants]
-    adopt_kept_runs(args)
+    wanted = [make_run(variant, seed, args.work_dir) for seed in args.seeds for variant in choose(args.only)]
+    adopt_listed_runs(args)
+    from .queue import Queue
     failed = Queue(runs=wanted, jobs=args.jobs, launch=launcher(args.jobs)).work()
     if failed:
         logs = '\n'.join(f'  {run.folder / LOG_FILE}' for run in failed)
@@ -161,43 +160,47 @@ def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:
     return results_there(args)
 
 
-def adopt_kept_runs(args: argparse.Namespace) -> None:
+def adopt_listed_runs(args: argparse.Namespace) -> None:
     """Takes over the runs that an earlier comparison, perhaps on another machine, wrote to docs."""
     path = args.docs / RUNS_FILE
-    kept = json.loads(path.read_text())['runs'] if path.is_file() else []
-    listed = {(result['variant'], result['seed']) for result in kept}
-    adopt([make_run(variant, seed, args.work_dir) for variant in VARIANTS
-           for name, seed in sorted(listed) if name == variant.name], kept)
+    listed = json.loads(path.read_text())['runs'] if path.is_file() else []
+    known = {(result['variant'], result['seed']) for result in listed}
+    adopt([make_run(variant, seed, args.work_dir) for variant in all_variants()
+           for name, seed in sorted(known) if name == variant.name], listed)
 
 
 def results_there(args: argparse.Namespace) -> List[Dict[str, Any]]:
-    """Returns the results of the work directory that belong to the recipes and data as they are."""
-    paths = sorted(args.work_dir.glob('*/seed*/result.json'))
-    seeds = sorted({int(path.parent.name[4:]) for path in paths})
-    results = [make_run(variant, seed, args.work_dir).result() for variant in VARIANTS for seed in seeds
-               if (args.work_dir / variant.name / f'seed{seed}' / 'result.json').is_file()]
+    """Returns the results of the work directory that belong to the recipes and data as they are.
+
+    The code may have changed since: each result says in its identity which it came from.
+    """
+    there = {(path.parent.parent.name, int(path.parent.name[4:])) for path in _result_files(args)}
+    results = [make_run(variant, seed, args.work_dir).result(ignored=('code',))
+               for variant in all_variants() for name, seed in sorted(there) if name == variant.name]
     return [result for result in results if result is not None]
 
 
-def main() -> None:
+def _result_files(args: argparse.Namespace) -> List[Path]:
+    return list(args.work_dir.glob(f'*/seed*/{RESULT_FILE}'))
+
+
+def run(args: argparse.Namespace) -> None:
     """Trains, scores and writes."""
-    args = parse_args()
+    args.work_dir, args.docs, args.readme = (
+        path.absolute() for path in (args.work_dir, args.docs, args.readme))
     os.chdir(REPO)
+    budget_recipe = choose(args.only)[0].config
     if not args.render_only:
         with locked_folder(args.work_dir):
-            results, facts = train_all(args), collect_facts()
-    elif list(args.work_dir.glob('*/seed*/result.json')):
-        results, facts = results_there(args), collect_facts()
+            results, facts = train_all(args), read_budget(budget_recipe)
+    elif _result_files(args):
+        results, facts = results_there(args), read_budget(budget_recipe)
     else:
         path = args.docs / RUNS_FILE
         if not path.is_file():
             raise UserError(f'nothing to render: no results in {args.work_dir} and no {path}; train first')
-        kept = json.loads(path.read_text())
-        results, facts = kept['runs'], kept['facts']
+        listed = json.loads(path.read_text())
+        results, facts = listed['runs'], listed['facts']
     if not results:
         raise UserError(f'the results in {args.work_dir} belong to other recipes or other data; train again')
     render(results, args, facts)
-
-
-if __name__ == '__main__':
-    run_cli(main)

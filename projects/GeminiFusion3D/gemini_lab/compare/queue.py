@@ -3,7 +3,7 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
-from .run import Run
+from .runs import Run
 
 POLL_S = 0.5
 SAY_EVERY_S = 60.0

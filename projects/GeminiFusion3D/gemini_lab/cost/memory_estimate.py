@@ -1,24 +1,26 @@
 """Estimates the memory of a recipe's training step without a GPU, by running one on the CPU.
 
-Every tensor of the step is counted while it is alive (live_bytes): forward, backward, mixed precision and
+Every tensor of the step is counted while it is alive: forward, backward, mixed precision and
 activation checkpointing as they are. Not counted: the CUDA context, workspaces of convolutions and of
 sparse convolutions, fragmentation; together 1 to 3 GiB on common GPUs.
 """
-from typing import Any, Dict, NamedTuple, Optional
+import weakref
+from typing import Any, Dict, Iterable, NamedTuple, Optional
 
 import torch
 from mmdet3d.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 from geminifusion3d.engine.activation_checkpointing import checkpoint_activations
 from geminifusion3d.engine.frozen_modules import freeze_modules
-from .live_bytes import LiveBytes
 from geminifusion3d.engine.optim_wrapper import PRECISIONS
 from .typical_batch import make_typical_batch
 
-# Two moments a weight.
+# Two moments per weight.
 ADAM_MOMENTS = 2
 
 
@@ -30,7 +32,7 @@ class StepMemory(NamedTuple):
         gradients: of the weights that train.
         optimizer: AdamW's moments of them.
         activations: most bytes of everything else that were alive at once, for one sample.
-        batch_size: samples an iteration.
+        batch_size: samples per iteration.
     """
 
     weights: int
@@ -51,7 +53,7 @@ def estimate_step_memory(cfg: Config, *, batch_size: Optional[int] = None,
 
     Args:
         cfg: a recipe; its precision, `activation_checkpointing` and `frozen_modules` are obeyed.
-        batch_size: samples an iteration; default: the recipe's.
+        batch_size: samples per iteration; default: the recipe's.
         points: (N, 5) cloud of all sweeps; default: a made-up one of typical size.
     """
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
@@ -92,3 +94,41 @@ def measure_step(model: nn.Module, batch: Dict[str, Any], *, precision: str) -> 
 def bytes_of(tensor: Tensor) -> int:
     """Returns the size of a tensor's numbers."""
     return tensor.numel() * tensor.element_size()
+
+
+class LiveBytes(TorchDispatchMode):
+    """Follows every storage that an operator returns, from there until it is freed.
+
+    What an operator allocates and frees inside itself (workspaces) is not seen.
+
+    Args:
+        ignored: tensors that exist already and shall not count, such as weights.
+    """
+
+    def __init__(self, ignored: Iterable[Tensor] = ()) -> None:
+        super().__init__()
+        self.now, self.peak = 0, 0
+        self._sizes: Dict[int, int] = {_key(tensor): 0 for tensor in ignored}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs an operator and counts what it returned."""
+        result = func(*args, **(kwargs or {}))
+        tree_map_only(Tensor, self._count, result)
+        return result
+
+    def _count(self, tensor: Tensor) -> None:
+        key = _key(tensor)
+        if key in self._sizes:
+            return
+        storage = tensor.untyped_storage()
+        self._sizes[key] = storage.nbytes()
+        self.now += self._sizes[key]
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._free, key)
+
+    def _free(self, key: int) -> None:
+        self.now -= self._sizes.pop(key, 0)
+
+
+def _key(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata

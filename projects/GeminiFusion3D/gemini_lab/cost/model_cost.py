@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-# The parts of the detector that are told apart one level deeper.
+# The parts of the detector that are counted one level deeper.
 OPENED = ('camera_branch',)
 REST = 'rest'
 
@@ -45,6 +45,13 @@ def count_costs(model: nn.Module, batch: Dict[str, Any]) -> List[StageCost]:
     multiply_adds = _count_multiply_adds(model, stages, batch)
     return [StageCost(stage, count_parameters(model, stage, stages), multiply_adds.get(stage, 0))
             for stage in stages]
+
+
+def without_weights(node: Any) -> Any:
+    """Returns a model's config without the weights to start from: they change neither cost nor time."""
+    if isinstance(node, dict):
+        return {key: without_weights(value) for key, value in node.items() if key != 'init_cfg'}
+    return [without_weights(value) for value in node] if isinstance(node, (list, tuple)) else node
 
 
 def stage_names(model: nn.Module) -> List[str]:

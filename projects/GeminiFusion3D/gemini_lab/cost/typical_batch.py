@@ -4,7 +4,8 @@ The sensors follow nuScenes: six cameras of 1600x900 pixels, a 32-beam LiDAR, te
 ground with obstacles at random distances, so that points and voxels are as many as in a street.
 """
 import math
-from typing import Any, Dict, Optional
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 import torch
@@ -13,12 +14,15 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from geminifusion3d.errors import UserError
+
 BEAMS, COLUMNS = 32, 1080
 ELEVATION_DEG = (-30.67, 10.67)
 LIDAR_HEIGHT_M, OBSTACLE_M, STEP_M = 1.84, 20.0, 0.05
 FOCAL_PX, IMAGE_WH = 1266.0, (1600, 900)
 CAMERA_YAWS_RAD = np.arange(6) * np.pi / 3
 N_BOXES = 30
+FLOATS_PER_POINT = 5
 
 
 def make_typical_cloud(sweeps: int = 10) -> Tensor:
@@ -40,6 +44,22 @@ def make_typical_cloud(sweeps: int = 10) -> Tensor:
         range_m * elevation.cos() * azimuth.cos(), range_m * elevation.cos() * azimuth.sin() - age * STEP_M,
         range_m * elevation.sin(), torch.full_like(range_m, 30.0), age * 0.05], dim=-1)
     return points.flatten(0, 2)
+
+
+def read_cloud(paths: Sequence[Path]) -> Tensor:
+    """Returns (N, 5) points of several nuScenes files; the ring number becomes an age of zero.
+
+    Raises:
+        UserError: if a file is absent or no point file.
+    """
+    clouds = []
+    for path in paths:
+        if not path.is_file() or not path.stat().st_size or path.stat().st_size % (4 * FLOATS_PER_POINT):
+            raise UserError(f'{path} is no point file; expected {FLOATS_PER_POINT} float32 numbers per point')
+        clouds.append(np.fromfile(path, dtype='<f4').reshape(-1, FLOATS_PER_POINT))
+    points = torch.from_numpy(np.concatenate(clouds))
+    points[:, 4] = 0
+    return points
 
 
 def make_typical_batch(cfg: Config, *, points: Optional[Tensor] = None) -> Dict[str, Any]:

@@ -1,7 +1,6 @@
-"""The report: from an evaluated run to one self-contained page (last stage, nothing here learns).
+"""The report: from an evaluated run to one self-contained page, and pictures of results files.
 
-Reading: `metric_files`, `training_log`, `boxes`, `selection`, `samples`. Knowing more than the official
-figures: `analysis` with `bootstrap` and `verdicts`, `two_models`. Drawing: `projection`, `box_marks`,
-`camera_view`, `bev_view`, `svg_chart`, `charts`, `error_charts`. Writing: `html_table`, `tables` and the
-`..._section` modules, `style`, `script`, put together by `page`; `build` is the whole in one call.
+Reading: `metric_files`, `training_log`, `dataset`. Knowing more than the official figures: `analysis` with
+`bootstrap` and `verdicts`, `two_models`. Showing: `projection`, `drawing`, `curves`, `tables`, written by
+`template/`; `build` is the whole in one call. `picture` draws one sample as a PNG.
 """

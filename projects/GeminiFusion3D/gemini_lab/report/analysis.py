@@ -26,7 +26,7 @@ class Analysis:
     Attributes:
         evaluated: the boxes that count.
         matches: by class, within the distance of the true-positive errors (2 m).
-        breakdown: see `results.breakdown.breakdown`.
+        breakdown: see `analysis.breakdown.breakdown`.
         resampled: the official figures of bootstrap resamples; None without.
         verdicts: on each box.
     """
@@ -64,7 +64,7 @@ def analyse(results_path: Path, nusc: NuScenes, split: str, metrics: Metrics, *,
         split: official or custom.
         metrics: the official figures of these predictions.
         resamples: how many bootstrap resamples of the scenes; 0 for no intervals.
-        breakdown_path: a file of tools/breakdown.py, instead of computing it.
+        breakdown_path: a file of gemini3d evaluate, instead of computing it.
 
     Raises:
         UserError: if a box is invalid, or the files are of different evaluations.
@@ -73,7 +73,7 @@ def analyse(results_path: Path, nusc: NuScenes, split: str, metrics: Metrics, *,
         evaluated = load_evaluated_boxes(result_path=results_path, tables=nusc, split=split)
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise UserError(f'the devkit refuses {results_path} ({type(error).__name__}: {error}); run '
-                        f'tools/validate_submission.py on it') from error
+                        f'gemini3d validate on it') from error
     matched = match_all(evaluated)
     parts = (read_json(breakdown_path) if breakdown_path
              else as_json(breakdown(evaluated, resamples=resamples)))
@@ -102,7 +102,7 @@ def check_agreement(parts: Mapping[str, Any], metrics: Metrics, path: str) -> No
                      if abs(row['ap'] - metrics.class_ap[name]) > AP_TOLERANCE]
     except (KeyError, TypeError, IndexError) as error:
         raise UserError(f'{path} is no breakdown ({type(error).__name__}: {error}); write it with '
-                        f'tools/breakdown.py --json') from error
+                        f'gemini3d evaluate --json') from error
     if differing:
         name = differing[0]
         raise UserError(

@@ -47,7 +47,7 @@ def resample(evaluated: EvaluatedBoxes, matched: Mapping[str, Mapping[float, Mat
 
     Args:
         evaluated: the boxes that count.
-        matched: by class and match distance, see `results.breakdown.match_all`.
+        matched: by class and match distance, see `analysis.breakdown.match_all`.
         metrics: the official figures.
         resamples: how many.
         seed: of the drawing.

@@ -1,25 +1,41 @@
 """The whole report in one call: read, match, choose, draw, write."""
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from nuscenes import NuScenes
 
 from geminifusion3d.atomic import atomic_write
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
+from geminifusion3d.commands.dataset import read_run
 from geminifusion3d.errors import UserError
-from .analysis import Analysis, analyse, why_no_analysis
-from .boxes import count_classes, count_predictions, read_results, truth_boxes
-from .card_choice import choose_cards
-from .cards import CardBoxes, read_cards
-from .metric_files import RESULTS_NAMES, Metrics, find_file, operating_score, read_metrics
-from .page import Report, render
-from .robustness_section import read_robustness
-from .selection import open_dataset, sample_names, split_tokens
-from .tables import modality_text
-from .training_log import read_training_log
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
+from geminifusion3d.submission.provenance import code_facts
+from ..analysis.breakdown import breakdown_notes
+from ..charts import COLOURS
+from ..text_table import NOTHING, plural
+from .analysis import Analysis, analyse, predictions_by_sample, why_no_analysis
+from .curves import DISTANCE_COLOURS, error_charts, error_names, legend, precision_charts, training_charts
+from .dataset import (Records, Sample, choose_tokens, count_classes, count_predictions, open_dataset,
+                      predicted_boxes, read_results, read_sample, sample_names, split_tokens,
+                      truth_boxes)
+from .drawing import CANVAS, View, bev_view, camera_views
+from .metric_files import (RESULTS_NAMES, SUMMARY_NAMES, Metrics, find_file, operating_score,
+                           read_json, read_metrics)
+from .tables import (METRICS, breakdown_tables, class_table, class_title, condition_title, figure_text,
+                     modalities_table, model_tables, suite_tables, tiles, worst_table)
+from .training_log import TrainingLog, find_training_log, read_training_log
 from .two_models import TwoModels, two_models
-from .verdicts import errors_by_sample, worst_first
+from .verdicts import SampleErrors, errors_by_sample, worst_first
+
+TEMPLATES = Path(__file__).parent / 'template'
+ROBUSTNESS_NAMES = ('robustness.json', 'robustness/robustness.json')
+MODALITIES_NAMES = ('modalities.json', 'modalities/modalities.json')
+# Below this, hundreds of boxes per sample would only make the page large; the slider reaches it.
+LOWEST_SCORE, MOST_PREDICTIONS = 0.05, 100
+MOST_DIFFERENT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +48,15 @@ class ReportRequest:
         version: of its tables.
         split: official or custom.
         results: predictions, if they are not in metrics_dir.
-        train_log: log or work directory of the training.
-        num_samples: how many samples to show, spread over the scenes.
+        train_log: log or work directory of the training, if it is not metrics_dir.
+        num_samples: how many samples to show beside the worst, the first of them at the head.
         num_worst: how many of the worst samples to show besides.
         sample_tokens: the samples to show instead of both.
         title: of the page.
         facts: more lines of its head.
         min_score: predictions below it start hidden; None for the score of the best F1.
         resamples: bootstrap resamples of the scenes; 0 for no intervals.
-        breakdown: a file of tools/breakdown.py, instead of computing it.
+        breakdown: a file of gemini3d evaluate breakdown, instead of computing it.
         robustness: robustness.json, if it is not in metrics_dir.
         compare: metrics_dir of another model on the same split.
     """
@@ -61,6 +77,63 @@ class ReportRequest:
     breakdown: Optional[Path] = None
     robustness: Optional[Path] = None
     compare: Optional[Path] = None
+
+
+class Card(NamedTuple):
+    """A pictured sample.
+
+    Attributes:
+        sample: with its boxes.
+        reason: why it is shown.
+        counts: objects, predictions, and what is missed or false, in words.
+        cameras: its six pictures.
+        bev: its view from above.
+    """
+
+    sample: Sample
+    reason: str
+    counts: str
+    cameras: List[View]
+    bev: View
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was read and found; `render` makes the page of it.
+
+    Attributes:
+        request: what was asked for.
+        facts: lines of the head, name and value.
+        metrics: the official figures.
+        min_score: predictions below it start hidden and do not count as finds in the pictures.
+        truth: evaluated objects by class.
+        predicted: predictions from `min_score` on by class.
+        training: curves, if there is a log.
+        no_analysis: why there is no analysis; empty if there is one.
+        analysis: matches, intervals and breakdown.
+        worst: samples with most errors, worst first.
+        models: the comparison with another model, if one was asked for.
+        suite: content of robustness.json, if there is one.
+        modalities: content of modalities.json, if there is one.
+        cards: the pictured samples, that of the head first.
+        sample_names: scene and time of every sample of the split.
+    """
+
+    request: ReportRequest
+    facts: Sequence[Tuple[str, str]]
+    metrics: Metrics
+    min_score: float
+    truth: Mapping[str, int]
+    predicted: Mapping[str, int]
+    training: Optional[TrainingLog]
+    no_analysis: str
+    analysis: Optional[Analysis]
+    worst: Sequence[SampleErrors]
+    models: Optional[TwoModels]
+    suite: Optional[Mapping[str, Any]]
+    modalities: Optional[Sequence[Mapping[str, Any]]]
+    cards: Sequence[Card]
+    sample_names: Mapping[str, str]
 
 
 def write_report(request: ReportRequest, out: Path) -> Report:
@@ -85,8 +158,9 @@ def collect_report(request: ReportRequest) -> Report:
     metrics = read_metrics(request.metrics_dir)
     results_path = request.results or find_file(request.metrics_dir, RESULTS_NAMES)
     results = read_results(results_path)
-    training = read_training_log(request.train_log) if request.train_log else None
-    robustness = read_robustness(request.metrics_dir, request.robustness)
+    training = (read_training_log(request.train_log) if request.train_log
+                else find_training_log(request.metrics_dir))
+    suite, modalities = read_robustness(request.metrics_dir, request.robustness)
     nusc = open_dataset(request.dataroot, request.version)
     tokens_of_scene = split_tokens(nusc, request.split)
     check_tokens(request, tokens_of_scene, results)
@@ -97,18 +171,43 @@ def collect_report(request: ReportRequest) -> Report:
         results_path, nusc, request.split, metrics, resamples=request.resamples,
         breakdown_path=request.breakdown)
     models = compared_models(request, nusc, metrics, analysis, no_analysis)
-    worst = ([] if analysis is None else
-             worst_first(errors_by_sample(analysis.evaluated, analysis.matches, min_score)))
-    chosen = choose_cards(request.sample_tokens, request.num_samples, request.num_worst,
-                          tokens_of_scene, results, worst, models)
-    boxes = CardBoxes(truth=truth_boxes(nusc, tokens), results=results, analysis=analysis, models=models)
+    errors = [] if analysis is None else errors_by_sample(analysis.evaluated, analysis.matches, min_score)
+    worst, truth = worst_first(errors), truth_boxes(nusc, tokens)
+    chosen = choose_samples(request, tokens_of_scene, results, errors, worst, models)
     return Report(
-        title=request.title, facts=head_facts(request, metrics, tokens_of_scene),
-        class_names=CLASS_NAMES, metrics=metrics, truth_counts=count_classes(boxes.truth),
-        prediction_counts=count_predictions(results, min_score), training=training,
-        cards=read_cards(nusc, chosen, boxes), min_score=min_score, no_analysis=no_analysis,
-        analysis=analysis, worst=worst, models=models, robustness=robustness,
-        sample_names=sample_names(nusc, tokens_of_scene))
+        request=request, facts=head_facts(request, metrics, tokens_of_scene, training), metrics=metrics,
+        min_score=min_score, truth=count_classes(truth), predicted=count_predictions(results, min_score),
+        training=training, no_analysis=no_analysis, analysis=analysis, worst=worst, models=models,
+        suite=suite, modalities=modalities, sample_names=sample_names(nusc, tokens_of_scene),
+        cards=read_cards(nusc, chosen, truth, results, analysis, models, min_score))
+
+
+def read_robustness(folder: Path, suite_file: Optional[Path] = None
+                    ) -> Tuple[Optional[Mapping[str, Any]], Optional[Sequence[Mapping[str, Any]]]]:
+    """Returns what gemini3d robustness left in a folder of metrics: robustness.json and modalities.json.
+
+    Args:
+        folder: of the metrics.
+        suite_file: robustness.json, if it lies elsewhere.
+
+    Raises:
+        UserError: if a file is broken, or the named one is not there.
+    """
+    def first(names: Sequence[str]) -> Optional[Path]:
+        return next((folder / name for name in names if (folder / name).is_file()), None)
+
+    suite_path, modalities_path = suite_file or first(ROBUSTNESS_NAMES), first(MODALITIES_NAMES)
+    suite = read_json(suite_path) if suite_path else None
+    modalities = read_json(modalities_path) if modalities_path else None
+    try:
+        if suite is not None:
+            suite_tables(suite), suite['untouched']
+        if modalities is not None:
+            modalities_table(modalities)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f'{suite_path or modalities_path} is not a file of gemini3d robustness (no or wrong '
+                        f'field {error}); measure again') from error
+    return suite, modalities
 
 
 def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,
@@ -150,10 +249,163 @@ def check_tokens(request: ReportRequest, tokens_of_scene: Mapping[str, Sequence[
                             f'{request.version}; give tokens of that split')
 
 
-def head_facts(request: ReportRequest, metrics: Metrics, tokens_of_scene: Mapping[str, Sequence[str]]
-               ) -> List[Tuple[str, str]]:
-    """Returns the lines of the page's head."""
-    counts: Dict[str, int] = {name: len(tokens) for name, tokens in tokens_of_scene.items()}
-    return [('dataset', request.version), ('split', request.split), ('scenes', str(len(counts))),
-            ('samples', str(sum(counts.values()))), ('sensors used', modality_text(metrics.modality)),
-            *request.facts]
+def head_facts(request: ReportRequest, metrics: Metrics, tokens_of_scene: Mapping[str, Sequence[str]],
+               training: Optional[TrainingLog]) -> List[Tuple[str, str]]:
+    """Returns what was evaluated, when, with which weights, as far as the work directory says it."""
+    folder, samples = request.metrics_dir, sum(map(len, tokens_of_scene.values()))
+    used = [name.removeprefix('use_') for name, is_used in metrics.modality.items() if is_used]
+    words = {'lidar': 'LiDAR', 'external': 'external data'}
+    run, code = read_run(folder), code_facts()
+    changed = find_file(folder, SUMMARY_NAMES).stat().st_mtime
+    configs = [Path(run['config'])] if run.get('config') else sorted(
+        folder.glob('*.py'), key=lambda path: path.stat().st_mtime)
+    facts = [
+        ('dataset', f'{request.version}, {request.split}: {plural(len(tokens_of_scene), "scene")}, '
+                    f'{plural(samples, "sample")}'),
+        ('sensors', ' + '.join(words.get(name, name) for name in used) or NOTHING),
+        ('evaluated', str(run.get('date') or datetime.fromtimestamp(changed, timezone.utc).date())[:10]),
+        ('config', configs[-1].stem if configs else ''),
+        ('checkpoint', Path((run.get('checkpoint') or {}).get('path', '')).name),
+        ('test-time augmentation', ' '.join(run.get('test_time_augmentation') or ())),
+        ('trained', training_words(training)),
+        ('code', f'{code["commit"][:7]}{" with changes" if code["is_dirty"] else ""}' if code else '')]
+    given = dict(request.facts)
+    return [*((name, given.pop(name, value)) for name, value in facts if given.get(name, value)),
+            *given.items()]
+
+
+def training_words(training: Optional[TrainingLog]) -> str:
+    """Returns how many iterations were made, and how long they took."""
+    if training is None or not training.losses.get('loss'):
+        return ''
+    text = plural(int(training.losses['loss'][-1][0]), 'iteration')
+    if training.seconds is None:
+        return text
+    minutes = training.seconds / 60
+    return f'{text} in {minutes:.0f} min' if minutes < 90 else f'{text} in {minutes / 60:.1f} h'
+
+
+def choose_samples(request: ReportRequest, tokens_of_scene: Mapping[str, Sequence[str]], results: Records,
+                   errors: Sequence[SampleErrors], worst: Sequence[SampleErrors],
+                   models: Optional[TwoModels]) -> List[Tuple[str, str]]:
+    """Returns tokens with the reason to show each, none twice; the first stands at the head of the page.
+
+    Args:
+        request: the user's tokens, then these alone, or how many.
+        tokens_of_scene: samples of the split by scene.
+        results: predictions by sample; only predicted samples are chosen.
+        errors: of each sample, where they are known.
+        worst: samples with errors, worst first.
+        models: of the comparison; half as many of the most different as of the worst, at most two.
+    """
+    if request.sample_tokens:
+        return [(token, 'Chosen') for token in request.sample_tokens]
+    chosen: List[Tuple[str, str]] = []
+    if errors and request.num_samples:
+        best = max(errors, key=lambda one: (one.objects - one.missed - one.false_positives, one.token))
+        chosen.append((best.token, 'Most objects found'))
+    chosen += [(entry.token, 'Among the worst') for entry in worst[:request.num_worst]]
+    if models is not None:
+        chosen += [(row['sample_token'],
+                    f'Most different: {plural(row["only_a"], "object")} found by {models.names[0]} alone, '
+                    f'{row["only_b"]} by {models.names[1]} alone')
+                   for row in models.objects['samples'][:min(MOST_DIFFERENT, (request.num_worst + 1) // 2)]]
+    taken = {token for token, _ in chosen}
+    left = {name: [token for token in tokens if token in results and token not in taken]
+            for name, tokens in tokens_of_scene.items()}
+    chosen += [(token, 'Evenly chosen over scenes and time') for token in choose_tokens(
+        {name: tokens for name, tokens in left.items() if tokens}, request.num_samples - bool(errors))]
+    return list({token: (token, reason) for token, reason in reversed(chosen)}.values())[::-1]
+
+
+def read_cards(nusc: NuScenes, chosen: Sequence[Tuple[str, str]], truth: Mapping[str, Sequence],
+               results: Records, analysis: Optional[Analysis], models: Optional[TwoModels], min_score: float
+               ) -> List[Card]:
+    """Reads and draws the chosen samples.
+
+    Args:
+        nusc: the dataset.
+        chosen: tokens and why they are shown.
+        truth: objects that count, by sample.
+        results: predicted records by sample.
+        analysis: the matching, if there is one.
+        models: the comparison, if there is one.
+        min_score: predictions below it start hidden.
+    """
+    predictions = predicted_boxes(nusc, results, [token for token, _ in chosen])
+    others = predictions_by_sample(models.analyses[1].evaluated) if models else {}
+    verdicts = analysis.verdicts if analysis else None
+    cards = []
+    for token, reason in chosen:
+        sample = read_sample(nusc, token, truth=truth[token], predictions=worth_drawing(predictions[token]),
+                             other_predictions=worth_drawing(others.get(token, ())), verdicts=verdicts)
+        cards.append(Card(sample, reason, counts_text(sample, min_score), camera_views(sample, min_score),
+                          bev_view(sample, min_score)))
+    return cards
+
+
+def worth_drawing(predictions: Sequence) -> List:
+    """Returns the surest predictions.
+
+    Args:
+        predictions: best first.
+    """
+    return [box for box in predictions if box.detection_score >= LOWEST_SCORE][:MOST_PREDICTIONS]
+
+
+def counts_text(sample: Sample, min_score: float) -> str:
+    """Returns how many boxes a sample has, and what is wrong with them."""
+    shown = sum(box.detection_score >= min_score for box in sample.predictions)
+    text = f'{plural(len(sample.truth), "object")}, {plural(shown, "prediction")} from {min_score:.2f}'
+    if sample.verdicts is None:
+        return text
+    missed = sum(sample.verdicts.found_from(box) < min_score for box in sample.truth)
+    false = sum(box.detection_score >= min_score and sample.verdicts.is_false_positive(box)
+                for box in sample.predictions)
+    return f'{text}, {missed} missed, {false} false'
+
+
+def without_matches(report: Report) -> str:
+    """Returns which classes have no curve, and why."""
+    names = [name for name in CLASS_NAMES if not any(
+        len(curve.recall) for curve in report.metrics.curves.get(name, {}).values())]
+    reasons = [('No match', [name for name in names if report.truth.get(name)]),
+               ('Not in this split', [name for name in names if not report.truth.get(name)])]
+    return ' '.join(f'{reason}: {", ".join(map(class_title, found))}.' for reason, found in reasons if found)
+
+
+def suite_note(suite: Mapping[str, Any]) -> str:
+    """Returns what the resistance abilities are, and what is missing from a whole suite."""
+    means = ', '.join(f'{metric} {figure_text(suite["resistance"][metric]["mRA"])}' for metric in METRICS)
+    partial = '' if suite['is_whole'] else ' Not the whole suite, so not the published mean.'
+    untouched = ', '.join(map(condition_title, suite['untouched']))
+    unread = f' Sensors that the model does not read: {untouched}.' if untouched else ''
+    return (f'Resistance ability (RA) as MultiCorrupt defines it: the mean over severities of the share of '
+            f'the clean score that is left. Mean over corruptions (mRA): {means}.{partial}{unread}')
+
+
+def render(report: Report) -> str:
+    """Returns the page: everything inside, every word escaped."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                              lstrip_blocks=True, loader=FileSystemLoader(TEMPLATES))
+    metrics, analysis = report.metrics, report.analysis
+    resampled = analysis.resampled if analysis else None
+    notes = breakdown_notes(dict(analysis.breakdown)) if analysis else []
+    context: Dict[str, Any] = dict(
+        report=report, title=report.request.title, min_score=report.min_score, cards=report.cards,
+        css=Markup((TEMPLATES / 'report.css').read_text()), js=Markup((TEMPLATES / 'report.js').read_text()),
+        tiles=tiles(metrics, resampled), canvas=CANVAS, notes=notes,
+        interval_note=notes[-1] if resampled else '',
+        classes=class_table(metrics, CLASS_NAMES, report.truth, report.predicted, resampled),
+        models=model_tables(report.models, CLASS_NAMES) if report.models else None,
+        precision=precision_charts(metrics, CLASS_NAMES), errors=error_charts(metrics, CLASS_NAMES),
+        distance_legend=legend(['0.5 m', '1 m', '2 m', '4 m'], DISTANCE_COLOURS),
+        error_legend=legend(error_names(), COLOURS), without_matches=without_matches(report),
+        parts=breakdown_tables(analysis.breakdown, CLASS_NAMES) if analysis else None,
+        modalities=modalities_table(report.modalities) if report.modalities is not None else None,
+        suite=suite_tables(report.suite) if report.suite is not None else None,
+        suite_note=suite_note(report.suite) if report.suite is not None else '',
+        training=training_charts(report.training) if report.training else [],
+        worst=worst_table(report.worst) if report.worst else None,
+        shown={card.sample.token for card in report.cards})
+    return environment.get_template('report.html').render(context)

@@ -1,63 +1,53 @@
 """Writes the report of an evaluated run: one HTML page to open in any browser, without a network.
 
-Beside the metrics, robustness.json and modalities.json are shown where they are there. Another model
-of the same split is put beside this one with --compare.
+What the work directory knows is found there: dataset, checkpoint, config, training log, robustness.json and
+modalities.json. Another model of the same split is put beside this one with --compare.
 
 Example:
-    python tools/make_report.py --metrics-dir work_dirs/demo --dataroot data/synthetic \
-        --version v1.0-mini --split mini_val --train-log work_dirs/demo \
-        --out work_dirs/demo/report.html
+    gemini3d report work_dirs/demo
+    gemini3d report work_dirs/demo --compare work_dirs/other --out work_dirs/both.html
 """
 import argparse
 from pathlib import Path
 from typing import Tuple
 
-from geminifusion3d.cli import run_cli
+from geminifusion3d.commands.arguments import add_alias, add_dataset, at_least
 from geminifusion3d.errors import UserError
-from .build import ReportRequest, write_report
 
 
-def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--metrics-dir', type=Path, required=True,
-                        help='folder with metrics_summary.json (or metrics.json), '
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the run, its dataset, and what the page shows."""
+    parser.add_argument('metrics_dir', type=Path, nargs='?', metavar='WORK_DIR',
+                        help='folder that gemini3d test filled: metrics_summary.json (or metrics.json), '
                              'metrics_details.json and results_nusc.json')
-    parser.add_argument('--results', type=Path,
-                        help='submission file, if it is not in --metrics-dir')
-    parser.add_argument('--dataroot', type=Path, required=True, help='folder of the dataset')
-    parser.add_argument('--version', required=True, help='for example v1.0-mini')
-    parser.add_argument('--split', required=True, help='for example mini_val')
+    add_alias(parser, '--metrics-dir', dest='metrics_dir', type=Path)
+    add_dataset(parser, recorded=True)
+    parser.add_argument('--results', type=Path, help='submission file, if it is not in WORK_DIR')
     parser.add_argument('--train-log', type=Path,
-                        help='scalars.json, a loss curve, or the work directory of a training')
-    parser.add_argument('--out', type=Path, required=True, help='the page to write')
+                        help='work directory of the training, or a log, if it is not in WORK_DIR')
+    parser.add_argument('--out', type=Path, help='the page to write; default: report.html in WORK_DIR')
     chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument('--samples', type=int, default=4, metavar='N',
-                        help='how many samples to show, spread over the scenes (default 4)')
+    chosen.add_argument('--samples', type=at_least(0), default=4, metavar='N',
+                        help='how many samples to show, one of them at the head of the page (default 4)')
     chosen.add_argument('--sample-tokens', nargs='+', default=(), metavar='TOKEN',
                         help='the samples to show, and no others')
-    parser.add_argument('--worst', type=int, default=4, metavar='N',
+    parser.add_argument('--worst', type=at_least(0), default=4, metavar='N',
                         help='how many of the worst samples to show besides (default 4)')
     parser.add_argument('--compare', type=Path, metavar='OTHER_WORK_DIR',
-                        help='metrics folder of another model, to put beside this one')
-    parser.add_argument('--resamples', type=int, default=100, metavar='N',
+                        help='work directory of another model, to put beside this one')
+    parser.add_argument('--resamples', type=at_least(0), default=100, metavar='N',
                         help='bootstrap resamples of the scenes for 95 %% intervals; 0 for none '
                              '(default 100, about 0.3 s each for 40 samples)')
     parser.add_argument('--breakdown', type=Path, metavar='FILE',
-                        help='JSON of tools/breakdown.py, instead of computing it')
+                        help='JSON of gemini3d evaluate, instead of computing it')
     parser.add_argument('--robustness', type=Path, metavar='FILE',
-                        help='robustness.json of tools/test_robustness.py, if it is not in '
-                             '--metrics-dir or its folder robustness')
+                        help='robustness.json, if it is not in WORK_DIR or its folder robustness')
     parser.add_argument('--min-score', type=float,
                         help='predictions below it start hidden (default: where F1 is best)')
     parser.add_argument('--title', default='Camera-LiDAR 3D detection')
-    parser.add_argument('--config', help='name of the config, for the head of the page')
-    parser.add_argument('--checkpoint', help='name of the checkpoint, for the head of the page')
-    parser.add_argument('--date', help='date to print; none is printed without it')
     parser.add_argument('--fact', action='append', default=[], metavar='NAME=VALUE',
-                        help='another line for the head of the page; may be repeated')
-    return parser.parse_args()
+                        help='another line for the head of the page, or one that replaces what was found, such '
+                             'as config=mine; may be repeated')
 
 
 def read_fact(text: str) -> Tuple[str, str]:
@@ -68,26 +58,23 @@ def read_fact(text: str) -> Tuple[str, str]:
     return name, value
 
 
-def main() -> None:
+def run(args: argparse.Namespace) -> None:
     """Writes the report and says where it is."""
-    args = parse_args()
-    for name in ('samples', 'worst', 'resamples'):
-        if getattr(args, name) < 0:
-            raise UserError(f'--{name} {getattr(args, name)} is negative; give how many, or 0')
+    if args.metrics_dir is None:
+        raise UserError('got no WORK_DIR, expected the folder that gemini3d test filled, such as work_dirs/demo')
     if args.min_score is not None and not 0 <= args.min_score <= 1:
         raise UserError(f'--min-score {args.min_score} is not within 0 and 1')
-    named = (('config', args.config), ('checkpoint', args.checkpoint), ('date', args.date))
-    facts = [(name, value) for name, value in named if value]
-    facts += [read_fact(text) for text in args.fact]
+    from geminifusion3d.commands.dataset import choose_dataset
+    dataset = choose_dataset(args, results=args.results or args.metrics_dir)
+    facts = [read_fact(text) for text in args.fact]
+    out = args.out or args.metrics_dir / 'report.html'
+    from ..text_table import plural
+    from .build import ReportRequest, write_report
     report = write_report(ReportRequest(
-        metrics_dir=args.metrics_dir, results=args.results, dataroot=args.dataroot,
-        version=args.version, split=args.split, train_log=args.train_log,
+        metrics_dir=args.metrics_dir, results=args.results, dataroot=dataset.dataroot,
+        version=dataset.version, split=dataset.split, train_log=args.train_log,
         num_samples=args.samples, num_worst=args.worst, sample_tokens=args.sample_tokens,
         title=args.title, facts=facts, min_score=args.min_score, resamples=args.resamples,
-        breakdown=args.breakdown, robustness=args.robustness, compare=args.compare), args.out)
-    print(f'{args.out}: {len(report.cards)} samples, mAP {report.metrics.mean_ap:.4f}, '
-          f'NDS {report.metrics.nds:.4f}, {args.out.stat().st_size / 2**20:.1f} MB')
-
-
-if __name__ == '__main__':
-    run_cli(main)
+        breakdown=args.breakdown, robustness=args.robustness, compare=args.compare), out)
+    print(f'{out}: {plural(len(report.cards), "sample")}, mAP {report.metrics.mean_ap:.4f}, '
+          f'NDS {report.metrics.nds:.4f}, {out.stat().st_size / 2**20:.1f} MB')

@@ -71,7 +71,7 @@ def read_metrics(metrics_dir: Path) -> Metrics:
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f'{path} is not a metrics file of the nuScenes devkit (no or wrong field {error}); '
-            f'expected what tools/test.py writes: evaluate again') from error
+            f'expected what gemini3d test writes: evaluate again') from error
 
 
 def find_file(folder: Path, names: Tuple[str, ...]) -> Path:
@@ -84,7 +84,7 @@ def find_file(folder: Path, names: Tuple[str, ...]) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise UserError(f'{folder} holds none of {", ".join(names)}; '
-                    f'give the folder in which tools/test.py left its metrics')
+                    f'give the folder in which gemini3d test left its metrics')
 
 
 def read_json(path: Path) -> Any:

@@ -1,12 +1,10 @@
-"""Reads training curves: the engine's `losses.jsonl`, the host's `scalars.json`, or another list.
+"""Reads training curves: `loss_curve.jsonl` of this project and `scalars.json` of mmengine.
 
-`losses.jsonl` holds exact losses per iteration. The host (mmengine's LocalVisBackend) appends one
-JSON object per line to `<work-dir>/<time stamp>/vis_data/scalars.json`; a resumed run starts
-another time stamp and repeats some steps, and the last word on a step wins. A work directory that
-holds both gives losses from the first and scores from the second. Other files may be JSON lines,
-one JSON list of objects with a step (`iter` or `step`) and `loss`, a list of losses, or CSV.
+The first holds exact losses of every iteration. mmengine's LocalVisBackend appends one JSON object per line
+to `<work-dir>/<time stamp>/vis_data/scalars.json`; a resumed run starts another time stamp and repeats some
+steps, of which the last one counts. A work directory that holds both gives losses from the first, scores
+and times from the second.
 """
-import csv
 import json
 import math
 from dataclasses import dataclass, field
@@ -15,12 +13,9 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from geminifusion3d.errors import UserError
 
-STEP_KEYS = ('step', 'iter', 'iteration')
-# Measured durations and memory differ from run to run: they are no part of a reproducible page.
-IGNORED_KEYS = {'time', 'data_time', 'memory', 'epoch', *STEP_KEYS}
+CURVE_NAME, SCALARS = 'loss_curve.jsonl', 'vis_data/scalars.json'
+STEP_KEYS = ('step', 'iter')
 SCORE_KEYS = {'mAP', 'NDS'}
-CURVE_NAMES = ('losses.jsonl', 'losses.json', 'loss_curve.jsonl', 'loss_curve.json',
-               'loss_curve.csv')
 
 Series = List[Tuple[float, float]]
 
@@ -29,72 +24,59 @@ Series = List[Tuple[float, float]]
 class TrainingLog:
     """Curves by name, each a list of (step, value) sorted by step.
 
-    losses: `loss` and its parts over iterations; scores: mAP and NDS over what the log counts
-    (epochs or iterations); rates: the learning rate over iterations.
+    Attributes:
+        losses: `loss` and its parts over iterations.
+        scores: mAP and NDS over what the log counts, epochs or iterations.
+        rates: the learning rate over iterations.
+        seconds: of all iterations together; None where the log has no times.
     """
 
     losses: Dict[str, Series] = field(default_factory=dict)
     scores: Dict[str, Series] = field(default_factory=dict)
     rates: Dict[str, Series] = field(default_factory=dict)
+    seconds: Optional[float] = None
+
+
+def find_training_log(folder: Path) -> Optional[TrainingLog]:
+    """Returns what a work directory knows about its training; None if nothing was trained there."""
+    has_log = (folder / CURVE_NAME).is_file() or any(folder.glob(f'*/{SCALARS}'))
+    log = read_training_log(folder) if has_log else None
+    return log if log is not None and 'loss' in log.losses else None
 
 
 def read_training_log(path: Path) -> TrainingLog:
     """Reads one log file, or all that a work directory holds.
 
     Raises:
-        UserError: if there is no log, or it holds no loss.
+        UserError: if there is none.
     """
-    curve, scalars = log_files(path)
+    if not path.exists():
+        raise UserError(f'the training log {path} does not exist; give {CURVE_NAME}, scalars.json, or the '
+                        'work directory of a training')
+    curve = path if path.is_file() else path / CURVE_NAME
+    scalars = [] if path.is_file() else sorted(path.glob(f'*/{SCALARS}'))
+    if not curve.is_file() and not scalars:
+        raise UserError(f'{path} holds no {CURVE_NAME} and no {SCALARS}; give the work directory of a training')
     series: Dict[str, Dict[float, float]] = {}
     for file in scalars:
-        for record in records(file):
+        for record in json_lines(file):
             collect(record, series)
-    if curve is not None:
+    times = series.pop('time', {})
+    if curve.is_file():
         series = {name: by_step for name, by_step in series.items() if name in SCORE_KEYS}
-        for record in records(curve):
+        for record in json_lines(curve):
             collect(record, series)
-    log = TrainingLog()
+        times = series.pop('time', times)
+    log = TrainingLog(seconds=total_seconds(times))
     for name, by_step in series.items():
         group = log.scores if name in SCORE_KEYS else log.rates if name == 'lr' else log.losses
         group[name] = sorted(by_step.items())
-    if 'loss' not in log.losses:
-        raise UserError(f'{path} holds no training loss (a field `loss` with `step` or `iter`); '
-                        f'give the work directory of a training, or leave --train-log away')
     return log
 
 
-def log_files(path: Path) -> Tuple[Optional[Path], List[Path]]:
-    """Returns the loss curve, if there is one, and the host's logs, oldest first."""
-    if path.is_file():
-        return None, [path]
-    if not path.is_dir():
-        raise UserError(f'the training log {path} does not exist; give losses.jsonl, '
-                        f'scalars.json, or the work directory of a training')
-    scalars = sorted(path.rglob('vis_data/scalars.json')) or sorted(path.glob('scalars.json'))
-    curve = next((path / name for name in CURVE_NAMES if (path / name).is_file()), None)
-    if curve is None and not scalars:
-        raise UserError(f'{path} holds no {CURVE_NAMES[0]} and no vis_data/scalars.json; '
-                        f'give the work directory of a training')
-    return curve, scalars
-
-
-def records(file: Path) -> Iterator[Mapping[str, Any]]:
-    """Yields one mapping per logged step; a half-written last line of a killed run is left out."""
-    text = file.read_text()
-    if file.suffix == '.csv':
-        yield from csv.DictReader(text.splitlines())
-        return
-    try:
-        content = json.loads(text)
-    except ValueError:
-        yield from json_lines(text, file)
-        return
-    yield from whole_file(content, file)
-
-
-def json_lines(text: str, file: Path) -> Iterator[Mapping[str, Any]]:
-    """Yields the objects of a JSON-lines file."""
-    lines = [line for line in text.splitlines() if line.strip()]
+def json_lines(file: Path) -> Iterator[Mapping[str, Any]]:
+    """Yields the objects of a JSON-lines file; a half-written last line of a killed run is left out."""
+    lines = [line for line in file.read_text().splitlines() if line.strip()]
     for index, line in enumerate(lines):
         try:
             record = json.loads(line)
@@ -107,40 +89,21 @@ def json_lines(text: str, file: Path) -> Iterator[Mapping[str, Any]]:
             yield record
 
 
-def whole_file(content: Any, file: Path) -> Iterator[Mapping[str, Any]]:
-    """Yields the records of a file that is one JSON value: a list or an object of lists."""
-    if isinstance(content, dict) and isinstance(content.get('loss'), list):
-        steps = next((content[key] for key in STEP_KEYS if key in content), None)
-        steps = steps or range(1, len(content['loss']) + 1)
-        content = [{'step': s, 'loss': loss} for s, loss in zip(steps, content['loss'])]
-    elif isinstance(content, dict):
-        nested = next((v for v in content.values() if isinstance(v, list)), None)
-        content = nested if nested is not None else [content]
-    if not isinstance(content, list):
-        raise UserError(f'{file} holds a {type(content).__name__}, expected training records')
-    for index, record in enumerate(content):
-        if isinstance(record, (list, tuple)) and len(record) == 2:
-            record = {'step': record[0], 'loss': record[1]}
-        yield record if isinstance(record, dict) else {'step': index + 1, 'loss': record}
-
-
 def collect(record: Mapping[str, Any], series: Dict[str, Dict[float, float]]) -> None:
     """Adds the finite numbers of one record to `series` (name -> step -> value)."""
-    step = next((as_number(record[key]) for key in STEP_KEYS if key in record), None)
-    if step is None:
-        return
-    for key, raw in record.items():
+    step = next((record[key] for key in STEP_KEYS if isinstance(record.get(key), (int, float))), None)
+    for key, value in record.items() if step is not None else ():
         name = key.rsplit('/', 1)[-1]
-        value = as_number(raw)
-        wanted = 'loss' in name or name in SCORE_KEYS or name == 'lr'
-        if wanted and name not in IGNORED_KEYS and value is not None:
-            series.setdefault(name, {})[step] = value
+        is_wanted = 'loss' in name or name in SCORE_KEYS or name == 'lr' or name == 'time' and 'loss' in record
+        if is_wanted and isinstance(value, (int, float)) and math.isfinite(value):
+            series.setdefault(name, {})[float(step)] = float(value)
 
 
-def as_number(raw: Any) -> Optional[float]:
-    """Returns a finite float, or None for anything else."""
-    try:
-        value = float(raw)
-    except (TypeError, ValueError):
-        return None
-    return value if math.isfinite(value) else None
+def total_seconds(times: Mapping[float, float]) -> Optional[float]:
+    """Returns the seconds of all iterations: each logged mean stands for those since the one before.
+
+    Args:
+        times: mean seconds per iteration, by the step at which they were logged.
+    """
+    steps = [0.0, *sorted(times)]
+    return sum((step - before) * times[step] for before, step in zip(steps, steps[1:])) if times else None

@@ -17,7 +17,7 @@ class TwoModels:
         names: how the page calls them.
         metrics: their official figures.
         analyses: their results, taken apart.
-        objects: what each found, see `results.compare_predictions.compare`.
+        objects: what each found, see `analysis.compare_predictions.compare`.
     """
 
     names: Tuple[str, str]

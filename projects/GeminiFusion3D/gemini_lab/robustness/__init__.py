@@ -1,1 +1,1 @@
-"""Evaluations under conditions: corrupted sensors, and sensors that say nothing. Run by two tools."""
+"""Evaluations under conditions: corrupted sensors, silent sensors, test-time augmentation."""

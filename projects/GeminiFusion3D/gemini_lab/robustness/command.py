@@ -1,61 +1,70 @@
-"""What `tools/test_robustness.py` does: arguments to conditions, conditions to a report."""
+"""Evaluates a model under conditions: corrupted sensors, silent sensors, test-time augmentation.
+
+Without a choice: every corruption of MultiCorrupt at every severity, into <work-dir>/robustness.
+--modalities: black and shuffled cameras, empty LiDAR, into <work-dir>/modalities. --tta: what each
+combination of test-time augmentation gains and costs, into <work-dir>/tta_gain. A killed run goes on.
+
+Example:
+    gemini3d robustness configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py \\
+        work_dirs/demo/epoch_18.pth --severities 3
+"""
 import argparse
 from pathlib import Path
-from typing import List, Optional
 
-from geminifusion3d.commands.train_and_test import (evaluation_config, one_voice, process_rank, recipe_parser)
-from geminifusion3d.results.evaluated_split import add_split_argument
-from ..corruptions.catalogue import CORRUPTIONS
-from ..corruptions.strength import SEVERITIES
-from .conditions import ScoreBook
-from .evaluate import evaluate
-from .identity import identity_of
-from .suite import JSON_FILE, MARKDOWN_FILE, SCORES_FILE, run_suite, write_report
+from geminifusion3d.commands.arguments import add_evaluation, add_restart, add_speed
+from geminifusion3d.errors import UserError
 
-DEFAULT_FOLDER = 'robustness'
+DEFAULT_TERMS = ('flip', 'rotate', 'scale', 'image-flip')
 
 
-def parse_robustness_arguments(arguments: Optional[List[str]] = None, *, description: str = '',
-                               example: str = '') -> argparse.Namespace:
-    """Reads the command line.
-
-    Args:
-        arguments: words; None takes those of the process.
-        description: of the tool.
-        example: of a call.
-    """
-    parser = recipe_parser(description, example)
-    parser.add_argument('checkpoint', help='checkpoint (.pth) that was trained with the config')
-    add_split_argument(parser)
-    parser.add_argument('--corruptions', nargs='+', choices=list(CORRUPTIONS), default=list(CORRUPTIONS),
-                        metavar='NAME', help='some of: ' + ' '.join(CORRUPTIONS) + '; default: all')
-    parser.add_argument('--severities', nargs='+', type=int, choices=SEVERITIES, default=list(SEVERITIES),
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds recipe, checkpoint and conditions."""
+    add_evaluation(parser)
+    add_restart(parser)
+    add_speed(parser)
+    parser.add_argument('--corruptions', nargs='+', metavar='NAME',
+                        help='some of: beamsreducing brightness dark fog missingcamera motionblur '
+                             'pointsreducing snow spatialmisalignment temporalmisalignment; default: all')
+    parser.add_argument('--severities', nargs='+', type=int, choices=(1, 2, 3), default=[1, 2, 3],
                         metavar='N', help='some of 1 2 3; default: all')
-    parser.add_argument('--restart', action='store_true',
-                        help='forget finished evaluations of another config, checkpoint or dataset')
-    return parser.parse_args(arguments)
+    parser.add_argument('--modalities', action='store_true',
+                        help='black and shuffled cameras and an empty LiDAR instead of corruptions')
+    parser.add_argument('--tta', nargs='*', metavar='TERM[+TERM]',
+                        help='test-time augmentation instead of corruptions: plain, and with each of these '
+                             'combinations, such as flip rotate=6,-6 flip+image-flip; default: '
+                             + ' '.join(DEFAULT_TERMS))
 
 
-def measure_robustness(arguments: argparse.Namespace) -> int:
-    """Evaluates, prints the table and writes the report.
-
-    Args:
-        arguments: of `parse_robustness_arguments`.
-
-    Returns:
-        The exit code, 0.
-    """
-    with one_voice(arguments):
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluates, prints the table and writes the report; returns the exit code, 0."""
+    from geminifusion3d.commands.train_and_test import evaluation_config, one_error, process_rank
+    from ..corruptions.catalogue import CORRUPTIONS
+    from .evaluations import evaluate_recipe, open_scores
+    from .modalities import run_modalities
+    from .suite import JSON_FILE, MARKDOWN_FILE, run_suite, write_report
+    from .variants_gain import run_gain, seconds_per_sample
+    chosen = arguments.corruptions or list(CORRUPTIONS)
+    unknown = [name for name in chosen if name not in CORRUPTIONS]
+    if unknown:
+        raise UserError(f'--corruptions got {", ".join(unknown)}; expected some of {", ".join(CORRUPTIONS)}')
+    if arguments.modalities and arguments.tta is not None:
+        raise UserError('got --modalities and --tta; run one after the other')
+    kind = 'modalities' if arguments.modalities else 'robustness' if arguments.tta is None else 'tta_gain'
+    with one_error(arguments):
         cfg = evaluation_config(arguments)
-        folder = Path(cfg.work_dir) / ('' if arguments.work_dir else DEFAULT_FOLDER)
-        book = ScoreBook(path=folder / SCORES_FILE, identity=identity_of(cfg, arguments.checkpoint),
-                         restart=arguments.restart)
+        folder = Path(cfg.work_dir) / ('' if arguments.work_dir else kind)
+        results = open_scores(cfg, folder, restart=arguments.restart)
         is_writer = process_rank() == 0
-        report = run_suite(cfg, book, evaluate, is_writer=is_writer,
-                           corruptions=[name for name in CORRUPTIONS if name in arguments.corruptions],
-                           severities=sorted(set(arguments.severities)))
-        if is_writer:
-            write_report(report, folder, Path(arguments.config).stem)
-            print(report.to_terminal())
-            print(f'written: {folder / JSON_FILE}, {folder / MARKDOWN_FILE}')
+        if arguments.modalities:
+            run_modalities(cfg, results, evaluate_recipe, is_writer=is_writer)
+        elif arguments.tta is not None:
+            run_gain(cfg, arguments.tta, results, evaluate_recipe, seconds_per_sample, is_writer=is_writer)
+        else:
+            report = run_suite(cfg, results, evaluate_recipe, is_writer=is_writer,
+                               corruptions=[name for name in CORRUPTIONS if name in chosen],
+                               severities=sorted(set(arguments.severities)))
+            if is_writer:
+                write_report(report, folder, Path(arguments.config).stem)
+                print(report.to_terminal())
+                print(f'written: {folder / JSON_FILE}, {folder / MARKDOWN_FILE}')
     return 0

@@ -6,12 +6,12 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from nuscenes.eval.detection.constants import TP_METRICS
 
 from geminifusion3d.errors import UserError
-from ..markdown_block import write_block
 from geminifusion3d.results.devkit_eval import ERROR_NAMES
 from ..analysis.prediction_file_gain import FUSED, METRICS
+from ..markdown_block import write_block
 from ..text_table import markdown_table, number
 from .modalities import MODALITY_HEADER, modality_cells
-from .robustness_report import RobustnessReport
+from .suite import RobustnessReport
 from .variants_gain import GAIN_HEADER, gain_cells
 
 
@@ -28,34 +28,34 @@ class Block(NamedTuple):
 
 
 def modalities(rows: Sequence[Mapping[str, Any]], model: str) -> str:
-    """Returns the table of `tools/test.py --modality-deltas`."""
+    """Returns the table of modalities.json."""
     return markdown_table(MODALITY_HEADER, [modality_cells(row) for row in rows])
 
 
 def robustness(content: Mapping[str, Any], model: str) -> str:
-    """Returns the tables of `tools/test_robustness.py`."""
+    """Returns the tables of robustness.json."""
     report = RobustnessReport.from_json(content)
     return (f'{report.markdown_scores()}\n\nResistance ability (NDS) beside the published one:\n\n'
             f'{report.markdown_published(model)}')
 
 
 def tta(rows: Sequence[Mapping[str, Any]], model: str) -> str:
-    """Returns the table of `tools/test.py --tta-gain`."""
+    """Returns the table of tta_gain.json."""
     return markdown_table(GAIN_HEADER, [gain_cells(row) for row in rows])
 
 
 def ensemble(content: Mapping[str, Any], model: str) -> str:
-    """Returns the table of `tools/ensemble.py` with a dataset."""
+    """Returns the table of ensemble_gain.json."""
     header = ['file', *[cell for name in METRICS for cell in (name, f'Δ {name} to the best')]]
     rows = [['**fused**' if row['file'] == FUSED else f'`{row["file"]}`',
              *[cell for name in METRICS for cell in (
                  number(row[name]), number(row[f'{name}_gain'], signed=True))]] for row in content['rows']]
     cost_ms = content['fusing_seconds_per_sample'] * 1e3
-    return f'{markdown_table(header, rows)}\n\nFusing took {cost_ms:.1f} ms a sample.'
+    return f'{markdown_table(header, rows)}\n\nFusing took {cost_ms:.1f} ms per sample.'
 
 
 def breakdown(content: Mapping[str, Any], model: str) -> str:
-    """Returns the table of `tools/breakdown.py --json`, a line a bin."""
+    """Returns the table of breakdown.json, a line per bin."""
     header = ['part', 'objects', 'mAP', '95 %', 'NDS', '95 %', *[ERROR_NAMES[name] for name in TP_METRICS]]
     rows: List[List[str]] = []
     for question in content['questions']:

@@ -1,57 +1,37 @@
-"""What test-time augmentation gains and costs: plain and augmented evaluations side by side."""
-import argparse
+"""What test-time augmentation gains and costs: plain and augmented evaluations side by side.
+
+What is timed: network, decoding, and fusing the variants, sample by sample in turns. Files are read and
+variants made before: loading processes do that beside the network.
+"""
 import copy
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Sequence
+from statistics import median
+from time import perf_counter
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
+import torch
+from mmdet3d.registry import DATASETS
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from torch import nn
 
 from geminifusion3d.atomic import write_json
-from geminifusion3d.errors import UserError
 from geminifusion3d.commands.test_time_augmentation_flags import augment_test_time
+from geminifusion3d.jobs import Results
+from geminifusion3d.results.test_time_augmentation import GeminiTestTimeAugmentation
 from ..text_table import number, terminal_table
 from .changed_recipe import read_sensors
-from .conditions import CLEAN, METRICS, Condition, Evaluate, ScoreBook, Scores, run_conditions
-from .evaluate import evaluate
-from .identity import identity_of
-from .variants_cost import seconds_per_sample
+from .command import DEFAULT_TERMS
+from .evaluations import (CLEAN, METRICS, Condition, Evaluate, Scores, build_runner, run_conditions)
 
-SCORES_FILE, JSON_FILE = 'scores.json', 'tta_gain.json'
-DEFAULT_FOLDER = 'tta_gain'
-DEFAULT_TERMS = ('flip', 'rotate', 'scale', 'image-flip')
+JSON_FILE = 'tta_gain.json'
+SAMPLES, ROUNDS = 4, 2
 # Between the terms of one combination.
 AND = '+'
-HELP = ('evaluate plain and with each of these combinations of --tta\'s terms, such as flip rotate=6,-6 '
-        'flip+image-flip, and report what each gains and costs; finished evaluations are kept; default: '
-        f'{" ".join(DEFAULT_TERMS)}')
 GAIN_HEADER = ['augmentation', *[cell for metric in METRICS for cell in (metric, f'Δ {metric}')],
                'a sample', 'cost']
 
 Cost = Callable[[Mapping[str, Config], Path], Dict[str, float]]
-
-
-def add_gain_argument(parser: argparse.ArgumentParser) -> None:
-    """Adds the flag."""
-    parser.add_argument('--tta-gain', nargs='*', metavar='TERM[+TERM]', help=HELP)
-
-
-def measure_gain(cfg: Config, arguments: argparse.Namespace, *, is_writer: bool) -> None:
-    """Does what `tools/test.py --tta-gain` asks for.
-
-    Args:
-        cfg: the recipe, with the checkpoint in `load_from`.
-        arguments: the command line of `tools/test.py`.
-        is_writer: write and speak; of several processes one does.
-
-    Raises:
-        UserError: if other flags change the evaluation too.
-    """
-    if arguments.tta or arguments.drop_cameras or arguments.drop_lidar or arguments.cameras_black:
-        raise UserError('got --tta-gain and --tta or a flag that silences sensors; give one of them')
-    folder = Path(cfg.work_dir) / ('' if arguments.work_dir else DEFAULT_FOLDER)
-    book = ScoreBook(path=folder / SCORES_FILE, identity=identity_of(cfg, cfg.load_from),
-                     restart=arguments.restart)
-    run_gain(cfg, arguments.tta_gain, book, evaluate, seconds_per_sample, is_writer=is_writer)
 
 
 def augmented_recipes(cfg: Config, combinations: Sequence[str]) -> Dict[str, Config]:
@@ -72,28 +52,28 @@ def augmented_recipes(cfg: Config, combinations: Sequence[str]) -> Dict[str, Con
     return recipes
 
 
-def run_gain(cfg: Config, combinations: Sequence[str], book: ScoreBook, score: Evaluate, cost: Cost, *,
+def run_gain(cfg: Config, combinations: Sequence[str], results: Results, evaluate: Evaluate, cost: Cost, *,
              say: Callable[[str], None] = print, is_writer: bool = True) -> List[Dict[str, Any]]:
-    """Runs what is not done yet; returns one row a combination, the plain evaluation first.
+    """Runs what is not done yet; returns one row per combination, the plain evaluation first.
 
     Args:
         cfg: the recipe.
         combinations: see `augmented_recipes`.
-        book: finished scores.
-        score: runs one evaluation.
+        results: finished evaluations.
+        evaluate: runs one evaluation.
         cost: measures the seconds of one sample under each recipe.
         say: shows one line.
-        is_writer: keep results; of several processes one does.
+        is_writer: write results; of several processes one does.
     """
     recipes = augmented_recipes(cfg, combinations)
-    run_conditions([Condition(name, one) for name, one in recipes.items()], book, score, say=say,
-                   is_writer=is_writer)
+    scores = run_conditions([Condition(name, one) for name, one in recipes.items()], results, evaluate,
+                            say=say, is_writer=is_writer)
     if not is_writer:
         return []
-    folder = Path(book.path).parent
-    rows = gain_rows({name: book.scores[name] for name in recipes}, cost(recipes, folder / 'cost'))
+    folder = Path(results.path).parent
+    rows = gain_rows(scores, cost(recipes, folder / 'cost'))
     write_json(folder / JSON_FILE, rows, indent=2)
-    say(gain_table(rows))
+    say(terminal_table(GAIN_HEADER, [gain_cells(row) for row in rows]))
     return rows
 
 
@@ -118,6 +98,47 @@ def gain_cells(row: Mapping[str, Any]) -> List[str]:
     return [name, *scores, f'{row["seconds_per_sample"]:.2f} s', f'{row["cost"]:.1f} x']
 
 
-def gain_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Returns the table for the terminal."""
-    return terminal_table(GAIN_HEADER, [gain_cells(row) for row in rows])
+def seconds_per_sample(cfgs: Mapping[str, Config], folder: Path) -> Dict[str, float]:
+    """Returns the median seconds of one sample under each recipe.
+
+    Every sample goes through all recipes before the next one comes, so that what else the machine does
+    falls on all of them; the first sample is a warm-up and is not counted.
+
+    Args:
+        cfgs: recipes of one model and checkpoint by name; they differ in their test pipeline.
+        folder: for the log.
+    """
+    runner = build_runner(next(iter(cfgs.values())), folder)
+    runner.load_or_resume()
+    model = runner.model.eval()
+    datasets = {name: DATASETS.build(cfg.test_dataloader.dataset) for name, cfg in cfgs.items()}
+    seconds: Dict[str, List[float]] = {name: [] for name in cfgs}
+    for turn, index in enumerate(_indices(len(next(iter(datasets.values()))))):
+        for name, dataset in datasets.items():
+            taken_s = _time(*_ready(model, dataset[index]))
+            if turn:
+                seconds[name].append(taken_s)
+    return {name: median(taken) for name, taken in seconds.items()}
+
+
+def _indices(n_samples: int) -> List[int]:
+    """Returns samples spread over the split, the first once more before them."""
+    count = min(SAMPLES, n_samples)
+    spread = [number * n_samples // count for number in range(count)]
+    return [spread[0], *spread * ROUNDS]
+
+
+def _ready(model: nn.Module, sample: Dict[str, Any]) -> Tuple[nn.Module, Any]:
+    """Returns what predicts a sample, and the batch that it takes."""
+    if isinstance(sample['data_samples'], list):
+        model = GeminiTestTimeAugmentation(module=model)
+    return model, pseudo_collate([sample])
+
+
+def _time(model: nn.Module, batch: Any) -> float:
+    began_s = perf_counter()
+    with torch.no_grad():
+        model.test_step(batch)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return perf_counter() - began_s

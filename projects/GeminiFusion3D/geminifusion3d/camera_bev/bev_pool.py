@@ -1,4 +1,4 @@
-"""Pools lifted pixels of a whole batch into BEV maps.
+"""Pools the lifted pixels of a whole batch into BEV maps.
 
 Source: Lift, Splat, Shoot (Philion and Fidler, ECCV 2020), section 3.2: the splat.
 """
@@ -12,7 +12,7 @@ from ..geometry.bev_grid import BEVGrid
 from ..ops.splat import splat
 from ..ops.splat_plan import SplatPlan, plan_splat
 
-# Below this much depth probability a cell's average fades to zero instead of amplifying noise.
+# Below this sum of depth probabilities a cell's average fades to zero instead of amplifying noise.
 LEAST_MASS = 0.01
 
 
@@ -20,8 +20,8 @@ def plan_pool(cells: Int[Tensor, 'b n_cam p d'], feature_hw: Tuple[int, int], be
     """Finds the order in which the pixels of a batch are summed.
 
     Args:
-        cells: flat cell of each (pixel, bin), -1 outside; p = h * w, row by row.
-        feature_hw: h and w.
+        cells: flat cell of each (pixel, depth bin), -1 outside; p = h * w, row by row.
+        feature_hw: rows and columns of the feature map.
         bev_grid: the grid of the cells.
     """
     batch, n_cells = len(cells), bev_grid.n_y * bev_grid.n_x
@@ -32,22 +32,22 @@ def plan_pool(cells: Int[Tensor, 'b n_cam p d'], feature_hw: Tuple[int, int], be
     return plan_splat(cells.unflatten(2, feature_hw).permute(0, 1, 3, 4, 2), batch * n_cells)
 
 
-def pool_to_bev(context: Float[Tensor, 'n c h w'], depth: Float[Tensor, 'n d h w'], plan: SplatPlan,
-                bev_grid: BEVGrid, *, average: bool) -> Float[Tensor, 'b c y x']:
-    """Sums depth x context in each cell.
+def pool_to_bev(context: Float[Tensor, 'n c h w'], depth_probability: Float[Tensor, 'n d h w'],
+                plan: SplatPlan, bev_grid: BEVGrid, *, average: bool) -> Float[Tensor, 'b c y x']:
+    """Sums depth probability x context in each cell.
 
     Args:
         context: features to lift, n = b * n_cam.
-        depth: probability of each bin.
-        plan: of plan_pool.
+        depth_probability: of each depth bin.
+        plan: what plan_pool returned.
         bev_grid: the grid of the cells.
-        average: divide each cell's sum by the depth mass in it.
+        average: divide each cell's sum by the sum of its depth probabilities.
     """
     features = context.permute(0, 3, 2, 1).flatten(0, 1)
     if average:
         features = torch.cat([features, features.new_ones(*features.shape[:2], 1)], dim=2)
-    bev = splat(features, depth.permute(0, 3, 1, 2).flatten(0, 1), plan)
+    bev = splat(features, depth_probability.permute(0, 3, 1, 2).flatten(0, 1), plan)
     if average:
         bev = bev[:, :-1] / bev[:, -1:].clamp(min=LEAST_MASS)
-    # Channels lie last in memory, which is what the fuser and the convolutions after it read best.
+    # Channels-last memory, the layout that the fuser and the convolutions after it read fastest.
     return bev.view(-1, bev_grid.n_y, bev_grid.n_x, bev.shape[1]).permute(0, 3, 1, 2)

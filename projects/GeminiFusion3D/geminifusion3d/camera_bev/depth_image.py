@@ -1,8 +1,8 @@
-"""Draws the LiDAR points into the images: the depth of the nearest return at each pixel.
+"""Draws the LiDAR points into the images: the depth of one LiDAR return at each pixel.
 
-Source: BEVFusion (Liu et al., ICRA 2023), mmdet3d v1.4.0 projects/BEVFusion/bevfusion/depth_lss.py.
-Delta: there the last point of a pixel wins and points behind the camera are moved in front of it; here
-the nearest return wins and points behind are dropped.
+Source: BEVFusion (Liu et al., ICRA 2023), mmdet3d v1.4.0 projects/BEVFusion/bevfusion/depth_lss.py, where
+the last point of a pixel in the order of the cloud wins; by default the nearest wins here. Points behind
+the camera, which are moved in front of it there, are dropped.
 """
 from typing import Sequence, Tuple
 
@@ -14,40 +14,53 @@ from ..geometry.camera_rig import CameraRig
 
 
 @torch.no_grad()
-def nearest_depth_images(rig: CameraRig, points: Sequence[Tensor], image_hw: Tuple[int, int], *,
-                         to_corner_px: float) -> Float[Tensor, 'b n_cam h w']:
+def depth_images(rig: CameraRig, points: Sequence[Float[Tensor, '_ f']], image_hw: Tuple[int, int], *,
+                 corner_pixels: bool, returns: str = 'nearest') -> Float[Tensor, 'b n_cam h w']:
     """Returns the depth in metres at each pixel, 0 where no point falls and where a camera is missing.
 
-    In float32 under any autocast. Depth is measured along the optical axis, before scene augmentation.
+    In float32 under any autocast, and without waiting for a GPU. Depth is measured along the optical axis,
+    before scene augmentation.
 
     Args:
         rig: the cameras.
-        points: one (N_i, 3 or more) cloud a sample, in the augmented LiDAR frame.
+        points: per sample one cloud of x, y, z and more, in the augmented LiDAR frame.
         image_hw: rows and columns of an image.
-        to_corner_px: how far the upper left corner of a pixel lies from its integer coordinate.
+        corner_pixels: whether integer coordinates are the upper left corners of pixels, not the centres.
+        returns: which return a pixel shows, 'nearest' or 'last'.
 
     Raises:
-        ValueError: if there is not one cloud a sample.
+        ValueError: if the number of clouds is not that of the samples.
     """
     if len(points) != len(rig.is_present):
-        raise ValueError(f'depth images need one cloud a sample, got {len(points)} clouds and '
+        raise ValueError(f'depth images need one cloud per sample, got {len(points)} clouds and '
                          f'{len(rig.is_present)} samples; load points in the pipeline')
     device = rig.lidar_from_ray.device
     with torch.autocast(device.type, enabled=False):
-        images = torch.stack([_nearest(rig.project(sample, cloud[:, :3].float()), image_hw, to_corner_px)
-                              for sample, cloud in enumerate(points)])
+        images = torch.stack([
+            _draw(rig.project(sample, cloud[:, :3].float()), image_hw, corner_pixels, returns)
+            for sample, cloud in enumerate(points)])
     return images.where(rig.is_present[:, :, None, None], images.new_zeros(()))
 
 
-def _nearest(uv_depth: Float[Tensor, 'n_cam n 3'], image_hw: Tuple[int, int], to_corner_px: float
-             ) -> Float[Tensor, 'n_cam h w']:
+def _draw(uv_depth: Float[Tensor, 'n_cam n 3'], image_hw: Tuple[int, int], corner_pixels: bool, returns: str
+          ) -> Float[Tensor, 'n_cam h w']:
     height, width = image_hw
-    # Compared before the conversion: a point near the camera's plane projects beyond any integer.
+    to_corner_px = 0.0 if corner_pixels else 0.5
     column, row = (uv_depth[..., :2] + to_corner_px).floor().unbind(-1)
     depth_m = uv_depth[..., 2]
     is_seen = (depth_m > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    camera = torch.arange(len(uv_depth), device=uv_depth.device).unsqueeze(1).expand_as(column)[is_seen]
-    pixel = (camera * height + row[is_seen].long()) * width + column[is_seen].long()
-    nearest_m = depth_m.new_full((len(uv_depth) * height * width,), float('inf'))
-    nearest_m = nearest_m.scatter_reduce(0, pixel, depth_m[is_seen], 'amin')
-    return nearest_m.where(nearest_m.isfinite(), nearest_m.new_zeros(())).view(-1, height, width)
+    # Points outside go to one pixel more: to choose the others would wait for a GPU. Numbered before the
+    # conversion, because a point near the camera's plane projects beyond any integer.
+    outside = height * width
+    pixel = (row * width + column).where(is_seen, row.new_full((), outside)).long()
+    if returns == 'nearest':
+        drawn_m = depth_m.new_full((len(pixel), outside + 1), float('inf'))
+        drawn_m = drawn_m.scatter_reduce(1, pixel, depth_m, 'amin')
+        is_drawn = drawn_m.isfinite()
+    else:
+        order = torch.arange(pixel.shape[1], device=pixel.device).expand_as(pixel)
+        last = pixel.new_full((len(pixel), outside + 1), -1).scatter_reduce(1, pixel, order, 'amax')
+        is_drawn = last >= 0
+        # A cloud without points has nothing to gather from.
+        drawn_m = torch.cat([depth_m, depth_m.new_zeros(len(pixel), 1)], dim=1).gather(1, last.clamp(min=0))
+    return drawn_m.where(is_drawn, drawn_m.new_zeros(()))[:, :outside].unflatten(1, image_hw)

@@ -1,9 +1,9 @@
-"""Keeps the splat plans of the calibrations seen last, so that cameras that stay put are lifted once.
+"""Caches the splat plans of the last calibrations, so that cameras that stay in place are lifted once.
 
 A camera's pixels fall into the same cells as long as calibration and augmentation stay the same to the last
-bit. That is so for a rig that is calibrated once and fires at once. In nuScenes the car drives on between
-the LiDAR's and a camera's shot, which the info files take into account: there only a standing car's
-samples are found again.
+bit. That is so for a rig that is calibrated once and triggered at one time. In nuScenes the car drives on
+between the LiDAR's and a camera's shot, which the info files account for: there only the samples of a
+standing car are found again.
 """
 from collections import OrderedDict
 from typing import Any, Callable, Hashable, Tuple
@@ -14,13 +14,12 @@ from ..ops.splat_plan import SplatPlan
 
 
 class PlanCache:
-    """Plans by what they depend on; the one that was not asked for longest makes room.
+    """Plans by what they depend on; the least recently used one is dropped first.
 
-    Copies and pickles of it are empty: what they belong to may work on another device or with other
-    cameras.
+    Copies and pickles of it are empty: their owner may work on another device or with other cameras.
 
     Args:
-        capacity: most plans to keep; each takes about 8 bytes a (pixel, depth bin) pair.
+        capacity: most plans to keep; each takes about 8 bytes per (pixel, depth bin) pair.
 
     Raises:
         ValueError: if capacity is negative.
@@ -28,7 +27,7 @@ class PlanCache:
 
     def __init__(self, capacity: int) -> None:
         if capacity < 0:
-            raise ValueError(f'a cache keeps 0 or more calibrations, got {capacity}')
+            raise ValueError(f'cached_calibrations must be 0 or more, got {capacity}')
         self.capacity = capacity
         self._plans: 'OrderedDict[Hashable, SplatPlan]' = OrderedDict()
 
@@ -39,7 +38,7 @@ class PlanCache:
         return type(self), (self.capacity,)
 
     def get(self, key: Hashable, make: Callable[[], SplatPlan]) -> SplatPlan:
-        """Returns the plan of a key, made where it is not known.
+        """Returns the plan of a key, made if it is not cached.
 
         Args:
             key: all that the plan depends on, the device included.
@@ -56,5 +55,5 @@ class PlanCache:
         return plan
 
     def clear(self) -> None:
-        """Forgets every plan."""
+        """Drops every plan."""
         self._plans.clear()

@@ -5,13 +5,13 @@ backward, the device, free disk space. Each problem comes with its remedy. The s
 processes of their own, side by side: a library that crashes the interpreter is a finding too.
 
 Example:
-    python tools/check_env.py
-    python tools/check_env.py --json
+    gemini3d check
+    gemini3d check --json
 """
 import argparse
-import importlib.util
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -23,7 +23,8 @@ from typing import Iterator, List, Sequence
 REPO = Path(__file__).resolve().parents[4]
 PIN_FILES = ('torch.txt', 'mmcv.txt', 'runtime.txt', 'tests.txt')
 PROBES = ('mmcv', 'spconv', 'data', 'plugin')
-SPCONV_ON_CPU = REPO / 'projects/GeminiFusion3D/geminifusion3d/lidar_bev/spconv_cpu.py'
+PROGRAM = __package__.rpartition('.')[0]
+SPCONV_ON_CPU = Path(__file__).resolve().parents[1] / 'lidar_bev/spconv_cpu.py'
 REINSTALL = 'run `make setup`; if it says that all is up to date, `make clean-venv setup`'
 MIN_FREE_GB = 5.0
 
@@ -96,12 +97,12 @@ def probe_mmcv() -> Iterator[Finding]:
     image = torch.arange(64.).reshape(1, 1, 8, 8).requires_grad_()
     box = torch.tensor([[0., 1., 1., 5., 5.]])
     pooled = roi_align(image, box, (2, 2), 1.0, 0, 'avg', True)
-    pooled.sum().backward()
+    gradient, = torch.autograd.grad(pooled.sum(), image)
     # The image is 8 y + x; the box spans 0.5 to 4.5 in y and x, so the four cells' centres are
     # (1.5, 1.5), (1.5, 3.5), (3.5, 1.5), (3.5, 3.5). Each output's gradient sums to one.
     expected = torch.tensor([[13.5, 15.5], [29.5, 31.5]])
     error = (pooled.detach()[0, 0] - expected).abs().max().item()
-    grad_error = abs(image.grad.sum().item() - 4.0)
+    grad_error = abs(gradient.sum().item() - 4.0)
     if max(error, grad_error) > 1e-4:
         yield Finding('mmcv operator', 'problem', f'RoIAlign is off by {error:.2g} (gradient '
                       f'{grad_error:.2g})', 'delete the cached mmcv wheel (`make clean-wheels`), '
@@ -120,10 +121,7 @@ def probe_spconv() -> Iterator[Finding]:
     import torch
 
     # The module alone: importing the whole plugin is another check, and takes its time.
-    spec = importlib.util.spec_from_file_location('spconv_cpu', SPCONV_ON_CPU)
-    spconv_cpu = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(spconv_cpu)
-    spconv_cpu.enable_spconv_on_cpu()
+    runpy.run_path(str(SPCONV_ON_CPU))['enable_spconv_on_cpu']()
     import spconv.pytorch as spconv
     torch.manual_seed(0)
     conv = spconv.SubMConv3d(2, 3, 3, bias=False, algo=spconv.ConvAlgo.Native)
@@ -157,16 +155,14 @@ def probe_data() -> Iterator[Finding]:
 
 def probe_plugin() -> Iterator[Finding]:
     """This project's own packages: all modules of the detector are registered."""
-    import data_converters
-    import geminifusion3d.registered
-    names = [module.__name__ for module in (geminifusion3d.registered, data_converters)]
-    yield Finding('plugin', 'ok', f'import {", ".join(names)}')
+    from .. import registered
+    yield Finding('plugin', 'ok', f'import {registered.__name__}')
 
 
 def start_probe(name: str) -> 'subprocess.Popen[str]':
     """Starts one slow check in its own process."""
-    return subprocess.Popen([sys.executable, '-W', 'ignore', __file__, '--probe', name], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [sys.executable, '-W', 'ignore', '-m', PROGRAM, 'check', '--probe', name]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def finish_probe(name: str, process: 'subprocess.Popen[str]') -> List[Finding]:
@@ -199,15 +195,16 @@ def show(findings: List[Finding]) -> None:
     print('environment: ' + (f'{problems} problem(s), see above' if problems else 'all well'))
 
 
-def main() -> int:
-    """Returns 0 where everything works, 1 where something does not."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what is checked and how it is said."""
     parser.add_argument('--json', action='store_true', help='print the findings as JSON')
     parser.add_argument('--quick', action='store_true',
                         help='leave out the import of the whole plugin')
     parser.add_argument('--probe', choices=PROBES, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Returns 0 where everything works, 1 where something does not."""
     if args.probe:
         for finding in globals()[f'probe_{args.probe}']():
             print(json.dumps(asdict(finding)))
@@ -218,7 +215,3 @@ def main() -> int:
     else:
         show(findings)
     return int(any(finding.state == 'problem' for finding in findings))
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,27 +1,20 @@
-"""Draws LiDAR points and ground truth boxes over the six images and from above.
+"""Draws LiDAR points and ground truth boxes of a keyframe over the six images and from above.
 
 The picture goes through the info file and the transforms that training uses: where points lie on
-their objects, conversion, calibration and augmentation agree.
+their objects, conversion, calibration and augmentation agree. --augment 1 draws the same after random
+augmentation with seed 1: points must stay on objects.
+
+Example:
+    gemini3d draw --dataroot data/synthetic --split mini_val --index 0 --out work_dirs/sensors.png
 """
 import argparse
 from pathlib import Path
 from typing import Any, Dict, List
 
-import cv2
-from mmengine.logging import MMLogger
-from mmengine.registry import init_default_scope
-
-from ..atomic import atomic_write
-from ..cli import run_cli
 from ..errors import UserError
-from ..sensors import GeminiNuScenesDataset
-from ..sensors.draw import draw_sample
+from .arguments import add_dataset
+from .dataset import choose_dataset
 
-EXAMPLE = """example:
-  python tools/draw_sensors.py --root-path data/synthetic \\
-      --info-file geminifusion3d_infos_mini_val.pkl --index 0 --out work_dirs/sensors.png
-
---augment 1 draws the same after random augmentation with seed 1: points must stay on objects."""
 FINAL_HW = (450, 800)
 # A mild draw keeps the pictures readable; any other keeps points on objects as well.
 AUGMENTATION: List[Dict[str, Any]] = [
@@ -35,48 +28,65 @@ NO_AUGMENTATION: List[Dict[str, Any]] = [
 ]
 
 
-def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EXAMPLE,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--root-path', required=True, help='the dataset that was converted')
-    parser.add_argument('--info-file', required=True,
-                        help='written by tools/create_data.py; absolute or inside the root')
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds dataset, keyframe and output."""
+    add_dataset(parser)
+    parser.add_argument('--info-file', type=Path, metavar='FILE',
+                        help='written by gemini3d convert elsewhere than in the dataset, instead of '
+                             '--version and --split')
     parser.add_argument('--index', type=int, default=0, help='which keyframe (default: the first)')
     parser.add_argument('--sweeps', type=int, default=0,
                         help='LiDAR sweeps before the keyframe (default: 0)')
     parser.add_argument('--augment', type=int, metavar='SEED', help='draw after augmentation')
-    parser.add_argument('--out', type=Path, required=True, help='the picture, a .png or .jpg file')
-    return parser.parse_args()
+    parser.add_argument('--out', type=Path, help='the picture, a .png or .jpg file; default: '
+                                                 'work_dirs/draw/<info file>_<index>.png')
 
 
-def load_sample(args: argparse.Namespace) -> Dict[str, Any]:
+def run(args: argparse.Namespace) -> None:
+    """Draws and writes the picture."""
+    info_file = _info_file(args)
+    out = args.out or Path('work_dirs/draw') / f'{info_file.stem}_{args.index}.png'
+    if out.suffix not in ('.png', '.jpg'):
+        raise UserError(f'got --out {out}; expected a name that ends in .png or .jpg')
+    import cv2
+
+    from ..atomic import atomic_write
+    from ..sensors.draw import draw_sample
+    picture = draw_sample(_load_sample(args, info_file))
+    with atomic_write(out) as part:
+        part.write_bytes(cv2.imencode(out.suffix, picture)[1].tobytes())
+    print(out)
+
+
+def _info_file(args: argparse.Namespace) -> Path:
+    """Returns the info file: as it was named, else in the dataset, else that of the split."""
+    if args.info_file is not None:
+        inside = (args.dataroot or Path()) / args.info_file
+        args.dataroot = args.dataroot or args.info_file.parent
+        return args.info_file if args.info_file.is_file() else inside
+    from ..results.evaluated_split import info_file_of_split
+    dataset = choose_dataset(args)
+    args.dataroot = dataset.dataroot
+    return info_file_of_split(dataset.dataroot / f'geminifusion3d_infos_{dataset.split}.pkl', dataset.split)
+
+
+def _load_sample(args: argparse.Namespace, info_file: Path) -> Dict[str, Any]:
     """Runs one keyframe through the transforms."""
-    pipeline = [dict(type='GeminiLoadImages'),
-                dict(type='GeminiLoadPoints', sweeps_num=args.sweeps),
-                dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True),
-                *(NO_AUGMENTATION if args.augment is None else AUGMENTATION)]
+    from mmengine.logging import MMLogger
+    from mmengine.registry import init_default_scope
+
+    from .. import register
+    from ..sensors import GeminiNuScenesDataset
+    register()
+    pipeline: List[Any] = [
+        dict(type='GeminiLoadImages'), dict(type='GeminiLoadPoints', sweeps_num=args.sweeps),
+        dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True),
+        *(NO_AUGMENTATION if args.augment is None else AUGMENTATION)]
     init_default_scope('mmdet3d')
-    MMLogger.get_instance('draw_sensors', log_level='ERROR')
-    dataset = GeminiNuScenesDataset(data_root=args.root_path, ann_file=args.info_file,
-                                    pipeline=pipeline, filter_empty_gt=False,
-                                    seed=args.augment or 0)
+    MMLogger.get_instance('draw', log_level='ERROR')
+    dataset = GeminiNuScenesDataset(data_root=str(args.dataroot), ann_file=str(info_file.absolute()),
+                                    pipeline=pipeline, filter_empty_gt=False, seed=args.augment or 0)
     if not 0 <= args.index < len(dataset):
-        raise UserError(f'{args.info_file} holds {len(dataset)} keyframes; got --index '
+        raise UserError(f'{info_file} holds {len(dataset)} keyframes; got --index '
                         f'{args.index}, expected 0 to {len(dataset) - 1}')
     return dataset[args.index]
-
-
-def main() -> None:
-    """Draws and writes the picture."""
-    args = parse_args()
-    if args.out.suffix not in ('.png', '.jpg'):
-        raise UserError(f'got --out {args.out}; expected a name that ends in .png or .jpg')
-    picture = draw_sample(load_sample(args))
-    with atomic_write(args.out) as part:
-        part.write_bytes(cv2.imencode(args.out.suffix, picture)[1].tobytes())
-    print(args.out)
-
-
-if __name__ == '__main__':
-    run_cli(main)

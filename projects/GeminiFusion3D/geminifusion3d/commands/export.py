@@ -3,10 +3,9 @@
 What was used is declared by the config's `modality`; a model that reads other sensors than it says
 is refused, because a wrong declaration disqualifies a submission.
 """
-import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from mmengine.config import Config
 from mmengine.model import is_model_wrapper
@@ -15,15 +14,15 @@ from ..engine.config_file import load_config
 from ..engine.mistakes import config_mistakes
 from ..engine.runner import GeminiRunner
 from ..errors import UserError
-from ..submission.content_rules import META_FLAGS
 from ..results.evaluated_split import info_file_of_split
 from ..submission.external_data import declare_external_data
-from ..results.inference_clock import InferenceClock
+from ..results.inference_clock import InferenceClock, hardware
 from ..results.info_file import InfoFile, read_info_file
 from ..results.nuscenes_metric import RESULTS_NAME
-from ..submission.provenance import PROVENANCE_NAME, config_facts, hardware, past_lidar_sweeps
+from ..submission.provenance import PROVENANCE_NAME, config_facts, past_lidar_sweeps
+from ..submission.rules import META_FLAGS
 from ..submission.split_samples import SplitSamples, read_split_samples
-from ..submission.submission import Submission
+from ..submission.submission import read_meta, read_samples, write_submission, zip_submission
 from .test_time_augmentation_flags import augment_test_time
 
 
@@ -64,79 +63,81 @@ def plan_export(*, config: str, split: str, cfg_options: Optional[Mapping[str, A
     cfg = load_config(config, cfg_options)
     dataset = cfg.test_dataloader.dataset
     meta, data_root = _declared(cfg, config), Path(dataset.data_root)
-    external = declare_external_data(cfg, meta, external_data)
+    external = declare_external_data(cfg.to_dict(), meta, external_data)
     infos = read_info_file(info_file_of_split(data_root / dataset.ann_file, split))
     samples = read_split_samples(data_root=data_root, version=infos.version, split=infos.split)
-    facts = {'version': infos.version, 'split': infos.split, 'config': config_facts(cfg, config),
+    facts = {'version': infos.version, 'split': infos.split, 'config': config_facts(cfg.pretty_text, config),
              'external_data': external, 'past_lidar_sweeps': past_lidar_sweeps(cfg)}
     return ExportPlan(cfg=cfg, data_root=data_root, infos=infos, samples=samples, facts=facts,
                       meta={**meta, 'use_external': external['used']})
 
 
-def predict(plan: ExportPlan, *, config: str, checkpoint: str, work_dir: str,
-            tta: Sequence[str] = ()) -> Tuple[Submission, Dict[str, Any]]:
-    """Runs the model over the split.
+def predict(plan: ExportPlan, json_path: Path, *, config: str, checkpoint: str, work_dir: str,
+            tta: Sequence[str] = ()) -> Dict[str, Any]:
+    """Runs the model over the split and writes the results JSON, whole or not at all.
 
     Args:
         plan: see plan_export.
+        json_path: where the results go.
         config: path of the config, for messages.
         checkpoint: weights trained with the config.
         work_dir: where the log goes.
         tta: terms of test-time augmentation.
 
     Returns:
-        The submission, and how fast on which machine it was made.
+        How fast on which machine the results were made.
     """
     cfg = plan.cfg
-    Path(work_dir).mkdir(parents=True, exist_ok=True)
     ann_file = str(plan.infos.path.absolute())
     cfg.test_dataloader.dataset.ann_file = ann_file
     cfg.test_evaluator = dict(
         type='GeminiNuScenesMetric', data_root=str(plan.data_root), ann_file=ann_file,
-        meta=plan.meta, format_only=True)
+        meta=plan.meta, format_only=True, out_dir=str(json_path.parent), results_name=json_path.name)
     cfg.load_from, cfg.resume, cfg.launcher, cfg.work_dir = checkpoint, False, 'none', work_dir
     augment_test_time(cfg, tta)
     clock = InferenceClock()
-    # Under work_dir: a test split's results are too large for many a /tmp.
-    with config_mistakes(config), tempfile.TemporaryDirectory(dir=work_dir) as folder:
-        cfg.test_evaluator.out_dir = folder
+    with config_mistakes(config):
         runner = GeminiRunner.from_cfg(cfg)
         check_declaration(plan.meta, runner.model)
         runner.register_hook(clock)
         runner.test()
-        submission = Submission.from_json(Path(folder) / RESULTS_NAME)
-    return submission, {**clock.speed(), 'hardware': hardware()}
+    return {**clock.speed(), 'hardware': hardware()}
 
 
-def read_predictions(plan: ExportPlan, predictions: Path, *, is_ensemble: bool = False) -> Submission:
-    """Reads a results file that a test run has written, of the same split and declaration.
+def take_predictions(plan: ExportPlan, predictions: Path, json_path: Path, *, is_ensemble: bool = False
+                     ) -> Dict[str, bool]:
+    """Writes a results file of a test run, of the same split and declaration, as the results JSON.
 
     Args:
         plan: see plan_export.
-        predictions: the results JSON.
+        predictions: the results file, JSON or zip.
+        json_path: where the results go, whole or not at all.
         is_ensemble: other models may have used more than this config's.
 
+    Returns:
+        The five flags that are declared.
+
     Raises:
-        UserError: if it declares something else than the config, or is of other samples.
+        UserError: if the file declares something else than the config, is of other samples or breaks a
+            rule.
     """
-    submission = Submission.from_json(predictions)
-    declared = {**submission.meta, 'use_external': plan.meta['use_external']} \
-        if plan.facts['external_data']['used'] else dict(submission.meta)
+    meta = read_meta(predictions)
+    declared = {**meta, 'use_external': plan.meta['use_external']} \
+        if plan.facts['external_data']['used'] else meta
     adds_only = is_ensemble and all(declared[flag] or not plan.meta[flag] for flag in META_FLAGS)
     if declared != plan.meta and not adds_only:
-        raise UserError(f'{predictions} declares {dict(submission.meta)}, the config {plan.meta}; '
+        raise UserError(f'{predictions} declares {meta}, the config {plan.meta}; '
                         'give the config that the predictions were made with')
-    submission.check_covers(frame.token for frame in plan.infos.frames)
-    return submission if declared == dict(submission.meta) else replace(submission, meta=declared)
+    write_submission(json_path, meta=declared, samples=read_samples(predictions),
+                     expected=(frame.token for frame in plan.infos.frames))
+    return declared
 
 
-def write_submission(submission: Submission, out_dir: Path, *, json_name: str = RESULTS_NAME,
-                     zip_name: Optional[str] = None) -> Dict[str, Path]:
-    """Writes JSON and zip; each is whole or absent.
+def pack(out_dir: Path, *, json_name: str = RESULTS_NAME, zip_name: Optional[str] = None) -> Dict[str, Path]:
+    """Packs the results JSON into the zip, whole or not at all.
 
     Args:
-        submission: what to write.
-        out_dir: where.
+        out_dir: where the JSON stands and the zip goes.
         json_name: name of the JSON file, beside the zip and in it.
         zip_name: name of the zip; default: that of the JSON file with `.zip`.
 
@@ -144,9 +145,9 @@ def write_submission(submission: Submission, out_dir: Path, *, json_name: str = 
         The two paths by kind, `json` and `zip`.
     """
     paths = {kind: out_dir / name for kind, name in file_names(json_name, zip_name).items()}
+    # New results never stand beside the zip of others.
     paths['zip'].unlink(missing_ok=True)
-    submission.to_json(paths['json'])
-    submission.to_zip(paths['zip'], json_name=json_name)
+    zip_submission(paths['json'], paths['zip'])
     return paths
 
 

@@ -1,5 +1,4 @@
 """`--tta flip rotate=6,-6 ...`: from the command line to a pipeline of variants around one model."""
-import argparse
 from itertools import product
 from math import radians
 from pathlib import Path
@@ -16,14 +15,6 @@ FLIPS = {'flip': ((False, False), (True, False), (False, True), (True, True)),
          'flip-x': ((False, False), (True, False)), 'flip-y': ((False, False), (False, True))}
 # The steps that look at where things are: variants come before the first of them.
 PLACE_STEPS = ('PointsRangeFilter', 'GeminiPointsRangeFilter', 'Pack3DDetInputs')
-HELP = ('test-time augmentation: every combination of these, fused. flip-x (x becomes -x), flip-y, flip '
-        '(both, and their combination), rotate[=DEG,...], scale[=FACTOR,...], image-flip; for example '
-        '--tta flip rotate=6,-6')
-
-
-def add_test_time_argument(parser: argparse.ArgumentParser) -> None:
-    """Adds the flag."""
-    parser.add_argument('--tta', nargs='+', metavar='TERM', help=HELP)
 
 
 def augment_test_time(cfg: Config, terms: Optional[Sequence[str]]) -> int:
@@ -59,7 +50,10 @@ def variants(terms: Sequence[str]) -> Tuple[List[Dict[str, Any]], List[Dict[str,
     Raises:
         UserError: if a term is unknown, twice there, or has wrong values.
     """
-    flips, angles_deg, scales, image_flips = ((False, False), ), (0.0, ), (1.0, ), (False, )
+    flips: Tuple[Tuple[bool, bool], ...] = ((False, False), )
+    angles_deg: Tuple[float, ...] = (0.0, )
+    scales: Tuple[float, ...] = (1.0, )
+    image_flips: Tuple[bool, ...] = (False, )
     names = [term.partition('=')[0] for term in terms]
     kinds = ['flip' if name in FLIPS else name for name in names]
     if len(set(kinds)) < len(kinds):

@@ -1,4 +1,4 @@
-"""What `tools/train.py` and `tools/test.py` do: arguments to a checked config, config to a run."""
+"""What `gemini3d train` and `gemini3d test` do: arguments to a checked config, config to a run."""
 import argparse
 import os
 import shlex
@@ -6,87 +6,28 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Iterator
 
-from mmengine.config import Config, DictAction
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
-from ..cli import EXIT_INTERRUPTED
-from ..errors import UserError
-from ..results.evaluated_split import add_split_argument, check_same_info_file, choose_split
-from ..results.run_record import RunRecordHook
-from .test_time_augmentation_flags import (add_test_time_argument, augment_test_time, variants_folder)
 from ..checkpoints.checkpoint_file import check_exists
+from ..cli import EXIT_INTERRUPTED
 from ..engine.config_file import apply_seed, check_data_files, check_sections, load_config
 from ..engine.distributed import leave_process_group
-from ..engine.inference_hook import add_inference_arguments, speed_up_tests
+from ..engine.inference_hook import speed_up_tests
 from ..engine.mistakes import config_mistakes
 from ..engine.runner import GeminiRunner
-from ..engine.silenced_sensors import add_silence_arguments, silence_sensors
+from ..engine.silenced_sensors import silence_sensors
+from ..errors import UserError
+from ..results.evaluated_split import check_same_info_file, choose_split
+from ..results.run_record import RunRecordHook
+from .arguments import overrides
+from .test_time_augmentation_flags import augment_test_time, variants_folder
 
 OTHER_RANKS_WAIT_S = 5.
-DEMO_CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
-TRAIN_EXAMPLE = (f'example: python tools/train.py {DEMO_CONFIG} '
-                 '--work-dir work_dirs/demo --resume auto')
-TEST_EXAMPLE = (f'example: python tools/test.py {DEMO_CONFIG} '
-                'work_dirs/demo/epoch_12.pth --work-dir work_dirs/demo')
-
-
-def recipe_parser(description: str, example: str) -> argparse.ArgumentParser:
-    """Builds the arguments of every command that runs a recipe.
-
-    Args:
-        description: of the command.
-        example: of a call.
-    """
-    parser = argparse.ArgumentParser(description=description, epilog=example,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file, such as those under configs/')
-    parser.add_argument('--work-dir', help='folder for checkpoints, logs and metrics; '
-                                           'default: work_dirs/<name of the config>')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='settings of the config to replace: '
-                             'optim_wrapper.optimizer.lr=0.001 train_cfg.max_epochs=2')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-                        help='who started the processes; tools/dist_train.sh and others set it')
-    # torch.distributed.launch passes this; torchrun sets the variable LOCAL_RANK instead.
-    parser.add_argument('--local-rank', '--local_rank', type=int, default=0,
-                        help=argparse.SUPPRESS)
-    return parser
-
-
-def parse_train_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Reads the command line of `tools/train.py`."""
-    parser = recipe_parser('Trains a detector.', TRAIN_EXAMPLE)
-    parser.add_argument('--resume', nargs='?', const='auto', metavar='auto|CHECKPOINT',
-                        help='continue from this checkpoint; "auto" or nothing: from the newest '
-                             'readable one in the work directory, or from the beginning')
-    parser.add_argument('--amp', choices=['fp16', 'bf16'],
-                        help='mixed precision: bf16 where the GPU knows it (Ampere and later), else fp16')
-    parser.add_argument('--auto-scale-lr', action='store_true',
-                        help='scale the learning rate by the real batch size over the recipe\'s, as '
-                             'the recipes here do by default')
-    parser.add_argument('--seed', type=int, help='seed of everything random')
-    return _parse(parser, arguments)
-
-
-def parse_test_arguments(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Reads the command line of `tools/test.py`."""
-    parser = recipe_parser('Evaluates a checkpoint with the official nuScenes metric.', TEST_EXAMPLE)
-    parser.add_argument('checkpoint', help='checkpoint (.pth) that was trained with the config')
-    add_split_argument(parser)
-    add_silence_arguments(parser)
-    add_test_time_argument(parser)
-    add_inference_arguments(parser)
-    return _parse(parser, arguments)
-
-
-def _parse(parser: argparse.ArgumentParser, arguments: Optional[List[str]]) -> argparse.Namespace:
-    """Reads a command line; mmengine's DictAction fails with a ValueError if a `=` is absent."""
-    try:
-        return parser.parse_args(arguments)
-    except ValueError as error:
-        raise UserError(f'--cfg-options got something else than the KEY=VALUE that it expects, '
-                        f'write for example train_cfg.max_epochs=2 ({error})') from error
 
 
 def train_config(arguments: argparse.Namespace) -> Config:
@@ -119,7 +60,7 @@ def train_config(arguments: argparse.Namespace) -> Config:
 
 def _common_config(arguments: argparse.Namespace) -> Config:
     """Loads the config and sets what both commands set."""
-    cfg = load_config(arguments.config, arguments.cfg_options)
+    cfg = load_config(arguments.config, overrides(arguments.cfg_options))
     cfg.launcher = arguments.launcher
     cfg.work_dir = (arguments.work_dir or cfg.get('work_dir')
                     or str(Path('work_dirs') / Path(arguments.config).stem))
@@ -133,7 +74,21 @@ def _set_precision(cfg: Config, precision: str) -> None:
         raise UserError(f'--amp works with optim_wrapper.type GeminiOptimWrapper, got {kind}: '
                         f'leave --amp out or change the config')
     cfg.optim_wrapper.type = 'GeminiOptimWrapper'
-    cfg.optim_wrapper.precision = precision
+    cfg.optim_wrapper.precision = best_precision() if precision == 'auto' else precision
+
+
+def best_precision() -> str:
+    """Returns the mixed precision that suits this device: bf16 needs no scaling of the loss."""
+    return 'bf16' if not torch.cuda.is_available() or torch.cuda.is_bf16_supported() else 'fp16'
+
+
+class _NothingToDoHook(Hook):
+    """Says so when a training that is continued has already come to its end."""
+
+    def before_train(self, runner: Runner) -> None:
+        if runner.iter >= runner.max_iters and process_rank() == 0:
+            print(f'nothing to do: {runner.epoch} of {runner.max_epochs} epochs are done in '
+                  f'{runner.work_dir}; for more, write --cfg-options train_cfg.max_epochs=N')
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -142,10 +97,12 @@ def train(arguments: argparse.Namespace) -> int:
     Returns:
         The exit code: 0, or 130 after Ctrl-C.
     """
-    with one_voice(arguments):
+    with one_error(arguments):
         cfg = train_config(arguments)
         try:
-            GeminiRunner.from_cfg(cfg).train()
+            runner = GeminiRunner.from_cfg(cfg)
+            runner.register_hook(_NothingToDoHook())
+            runner.train()
         except KeyboardInterrupt:
             if process_rank() == 0:
                 print(f'\ninterrupted; to continue from the last checkpoint in {cfg.work_dir}: '
@@ -160,7 +117,7 @@ def test(arguments: argparse.Namespace) -> int:
     Returns:
         The exit code, 0.
     """
-    with one_voice(arguments):
+    with one_error(arguments):
         cfg = evaluation_config(arguments)
         silence_sensors(cfg, arguments)
         augment_test_time(cfg, arguments.tta)
@@ -176,7 +133,7 @@ def evaluation_config(arguments: argparse.Namespace) -> Config:
     """Builds the config of an evaluation from its arguments.
 
     Args:
-        arguments: those of `recipe_parser` and the `checkpoint`.
+        arguments: those of `add_evaluation`.
 
     Raises:
         UserError: if something in it cannot work.
@@ -195,11 +152,11 @@ def evaluation_config(arguments: argparse.Namespace) -> Config:
 
 
 @contextmanager
-def one_voice(arguments: argparse.Namespace) -> Iterator[None]:
+def one_error(arguments: argparse.Namespace) -> Iterator[None]:
     """Names a mistake once: all processes make it, and the first to end stops the others.
 
     Args:
-        arguments: those of `recipe_parser`.
+        arguments: those of `add_recipe`.
     """
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
     try:
@@ -221,9 +178,12 @@ def _resume_command(arguments: argparse.Namespace) -> str:
     """Returns the command that continues an interrupted training."""
     if arguments.launcher != 'none':
         return 'the same command with --resume auto'
-    kept = list(sys.argv)
-    if '--resume' in kept:
-        at = kept.index('--resume')
-        takes_value = arguments.resume == (kept[at + 1] if at + 1 < len(kept) else None)
-        del kept[at:at + 1 + takes_value]
-    return 'python ' + shlex.join(kept + ['--resume', 'auto'])
+    words = list(sys.argv)
+    if '--resume' in words:
+        at = words.index('--resume')
+        takes_value = arguments.resume == (words[at + 1] if at + 1 < len(words) else None)
+        del words[at:at + 1 + takes_value]
+    program = {'.py': ['python', words[0]]}.get(Path(words[0]).suffix, ['gemini3d'])
+    if Path(words[0]).name == '__main__.py':
+        program = ['python', '-m', __package__.rpartition('.')[0]]
+    return shlex.join([*program, *words[1:], '--resume', 'auto'])

@@ -6,11 +6,13 @@ from .finite_loss_hook import GeminiFiniteLossHook
 from .inference_hook import GeminiInferenceHook
 from .loss_curve_hook import GeminiLossCurveHook
 from .optim_wrapper import GeminiOptimWrapper
+from .optim_wrapper_constructor import GeminiOptimWrapperConstructor
 from .runner import GeminiRunner
 from .seed_hook import GeminiSeedHook
 
 register_safe_globals()
 
 __all__ = ['GeminiCheckpointHook', 'GeminiEMAHook', 'GeminiFiniteLossHook', 'GeminiInferenceHook',
-           'GeminiLossCurveHook', 'GeminiOptimWrapper', 'GeminiRunner', 'GeminiSeedHook', 'read_checkpoint',
+           'GeminiLossCurveHook', 'GeminiOptimWrapper',
+           'GeminiOptimWrapperConstructor', 'GeminiRunner', 'GeminiSeedHook', 'read_checkpoint',
            'register_safe_globals']

@@ -1,12 +1,16 @@
 """From a path and the command line to a checked config; mistakes are named in one sentence."""
 import difflib
+import inspect
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 
+from .. import register
 from ..errors import UserError
 from ..info_file import existing_info_file
+from .config_variables import evaluate_with
 from .registered import accepts_argument
 
 # What the Runner reads although no config need mention it.
@@ -14,6 +18,8 @@ RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_h
                'experiment_name', 'find_unused_parameters', 'frozen_modules', 'launcher',
                'load_cfg', 'load_from', 'log_level', 'log_processor', 'model_wrapper_cfg',
                'param_scheduler', 'randomness', 'resume', 'sync_bn', 'visualizer', 'work_dir')
+# What this project's commands read beside the Runner.
+COMMAND_KEYS = ('custom_imports', 'external_data', 'modality')
 # Dictionaries whose optional arguments a config rarely spells out.
 OPEN_DICTS = ('randomness', 'model_wrapper_cfg', 'auto_scale_lr', 'env_cfg', 'test_cfg',
               'train_cfg', 'init_cfg', 'clip_grad', 'load_cfg')
@@ -34,6 +40,7 @@ def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Con
     """
     if not Path(path).is_file():
         raise UserError(f'config {path} does not exist{_close_configs(path)}')
+    register()
     try:
         cfg = Config.fromfile(path)
     except FAULTS as error:
@@ -43,12 +50,81 @@ def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Con
     overrides = dict(overrides or {})
     for key in overrides:
         check_override(cfg, key)
+    variables = {key: value for key, value in overrides.items() if not is_read(key)}
+    cfg = _set_variables(cfg, variables)
     try:
-        cfg.merge_from_dict(overrides)
+        cfg.merge_from_dict({key: value for key, value in overrides.items() if is_read(key)})
     except (KeyError, TypeError, IndexError, AssertionError) as error:
         raise UserError(f'--cfg-options {" ".join(overrides)} cannot be applied to {path}: {error}'
                         ) from error
     return cfg
+
+
+def is_read(dotted: str) -> bool:
+    """Says whether a key belongs to a section that the Runner or a command reads.
+
+    Other names at the top of a config are variables: the file has copied them into sections by the time
+    that it is read.
+
+    Args:
+        dotted: a key such as 'train_cfg.max_epochs'.
+    """
+    root = dotted.split('.')[0]
+    return root in RUNNER_KEYS or root in COMMAND_KEYS or root in inspect.signature(Runner.__init__).parameters
+
+
+def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
+    """Evaluates the config's files anew with other variables, one after the other.
+
+    Raises:
+        UserError: if a new value would change nothing that is read.
+    """
+    given: Dict[str, Any] = {}
+    for key, value in variables.items():
+        if _value_at(cfg, key) == value:
+            continue
+        given[key] = value
+        try:
+            changed = evaluate_with(Path(cfg.filename), given)
+        except FAULTS as error:
+            raise UserError(f'--cfg-options {key}={value}: {cfg.filename} cannot be read with it: '
+                            f'{type(error).__name__}: {" ".join(str(error).split())}') from error
+        if changed is None or _sections(changed) == _sections(cfg):
+            places = _places(_sections(cfg), key.split('.')[-1], _value_at(cfg, key))
+            raise UserError(
+                f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} does not use it'
+                + (f'; expected keys of sections, such as {", ".join(places)}' if places else
+                   '; leave it out'))
+        cfg = changed
+    return cfg
+
+
+def _sections(cfg: Config) -> Dict[str, Any]:
+    return {key: value for key, value in cfg.to_dict().items() if is_read(key)}
+
+
+def _value_at(cfg: Config, dotted: str) -> Any:
+    node: Any = cfg
+    for part in dotted.split('.'):
+        if isinstance(node, (list, tuple)):
+            node = node[int(part)]
+        elif part in node:
+            node = node[part]
+        else:
+            return None
+    return node
+
+
+def _places(node: Any, name: str, value: Any, at: str = '') -> List[str]:
+    """Lists the keys of this name and value below a node."""
+    found = []
+    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for key, below in items:
+        place = f'{at}.{key}' if at else str(key)
+        if key == name and below == value:
+            found.append(place)
+        found += _places(below, name, value, place)
+    return found
 
 
 def _close_configs(path: str) -> str:

@@ -1,19 +1,20 @@
 """Several processes on machines without a GPU: mmengine's launchers, with gloo in place of nccl.
 
-mmengine 0.10.7 (mmengine/dist/utils.py `init_dist`) selects a CUDA device for every process. Here
-the same function runs with that one call switched off where there is no CUDA device; everything
-else (the variables of torchrun, SLURM and MPI) stays the host's.
+mmengine 0.10.7 (mmengine/dist/utils.py `init_dist`) selects the CUDA device of the process' local rank.
+`torch.cuda.set_device` does nothing for a negative one, which is what it reads here where there is no
+CUDA device; everything else (the variables of torchrun, SLURM and MPI) stays mmengine's.
 """
 import gc
 import os
 from typing import Any, Mapping
-from unittest import mock
 
 import torch
 from mmengine.dist import init_dist
 
 from ..cli import skip_finalisation
 from ..errors import UserError
+
+LOCAL_RANK_VARIABLES = dict(pytorch='LOCAL_RANK', slurm='SLURM_LOCALID', mpi='OMPI_COMM_WORLD_LOCAL_RANK')
 
 
 def runs_on_gpu() -> bool:
@@ -37,12 +38,21 @@ def start_process_group(launcher: str, dist_cfg: Mapping[str, Any]) -> None:
             _check_device_count()
             init_dist(launcher, **dist_cfg)
         else:
-            with mock.patch.object(torch.cuda, 'set_device', lambda device: None):
-                init_dist(launcher, **{**dist_cfg, 'backend': 'gloo'})
+            _start_on_cpu(launcher, {**dist_cfg, 'backend': 'gloo'})
     except KeyError as error:
         raise UserError(f'--launcher {launcher} needs the variable {error} of its launcher: start '
                         f'with tools/dist_train.sh or slurm_train.sh, or leave --launcher out'
                         ) from error
+
+
+def _start_on_cpu(launcher: str, dist_cfg: Mapping[str, Any]) -> None:
+    variable = LOCAL_RANK_VARIABLES[launcher]
+    local_rank = os.environ[variable]
+    os.environ[variable] = '-1'
+    try:
+        init_dist(launcher, **dist_cfg)
+    finally:
+        os.environ[variable] = os.environ['LOCAL_RANK'] = local_rank
 
 
 def leave_process_group() -> None:

@@ -35,7 +35,7 @@ class GeminiFiniteLossHook(Hook):
         if max_failures < 1:
             raise ValueError(f'max_failures must be at least 1, got {max_failures}')
         self.max_failures = max_failures
-        self.last_reason = ''
+        self.last_reason, self.iterations, self.has_stepped = '', 0, False
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch: Optional[Sequence[Any]] = None,
@@ -46,6 +46,8 @@ class GeminiFiniteLossHook(Hook):
             UserError: if it was one failure too many.
         """
         wrapper = runner.optim_wrapper
+        self.iterations += 1
+        self.has_stepped |= getattr(wrapper, 'has_stepped', True)
         if not isinstance(wrapper, GeminiOptimWrapper):
             self._refuse(runner, bad_losses(outputs))
             return
@@ -55,6 +57,16 @@ class GeminiFiniteLossHook(Hook):
             raise UserError(f'training stopped at {_place(runner)}: {wrapper.failures_in_row} steps in a '
                             f'row were skipped, fewer than {self.max_failures} expected; the last one: '
                             f'{self.last_reason}; {ADVICE}')
+
+    def after_train(self, runner: Runner) -> None:
+        """Refuses to call it a success where no step has changed a weight.
+
+        Raises:
+            UserError: if all were skipped.
+        """
+        if self.iterations and not self.has_stepped:
+            raise UserError(f'each step of the {self.iterations} iterations was skipped, the weights are as they '
+                            f'were at the start; the last one: {self.last_reason}; {ADVICE}')
 
     def _report(self, runner: Runner, data_batch: Any, outputs: Optional[Dict[str, Any]]) -> None:
         """Logs a skipped step and the samples behind it."""

@@ -9,11 +9,6 @@ from mmengine.runner import Runner
 from .compiled_parts import compile_parts
 from .folded_norms import fold_norms
 
-FOLD_HELP = ('multiply the batch norms into the convolutions before them; results differ in the last digits')
-COMPILE_HELP = ('compile the parts with fixed shapes (image backbone, fuser, BEV backbone, head) with '
-                'torch.compile, on a GPU as CUDA graphs; the first sample takes minutes, results differ in '
-                'the last digits')
-
 
 @HOOKS.register_module()
 class GeminiInferenceHook(Hook):
@@ -41,13 +36,6 @@ class GeminiInferenceHook(Hook):
         names = compile_parts(runner.model) if self.compile_dense else []
         if names:
             runner.logger.info(f'compiled at their first call: {", ".join(names)}')
-
-
-def add_inference_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags."""
-    group = parser.add_argument_group('speed')
-    group.add_argument('--fold-norms', action='store_true', help=FOLD_HELP)
-    group.add_argument('--compile', action='store_true', help=COMPILE_HELP)
 
 
 def speed_up_tests(cfg: Config, arguments: argparse.Namespace) -> None:

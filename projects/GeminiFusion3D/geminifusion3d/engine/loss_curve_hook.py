@@ -59,7 +59,8 @@ class GeminiLossCurveHook(Hook):
                          outputs: Optional[Dict[str, Any]] = None) -> None:
         """Appends the line of this iteration."""
         names = [name for name, value in (outputs or {}).items() if torch.is_tensor(value)]
-        values = torch.stack([outputs[name].detach().double().cpu().mean() for name in names])
+        # One wait for the device, whatever the number of losses.
+        values = torch.stack([outputs[name].detach().double().mean() for name in names])
         all_reduce(values, op='mean')
         row = {'epoch': runner.epoch + 1, 'iter': runner.iter + 1,
                'lr': runner.optim_wrapper.param_groups[0]['lr'],

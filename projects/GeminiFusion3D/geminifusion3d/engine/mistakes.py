@@ -1,41 +1,71 @@
-"""Turns the host's errors about a config into one sentence; others keep their traceback."""
+"""Turns errors that a user can mend into one sentence; others keep their traceback.
+
+What an error is about is read off where it was raised, not off its words: below a call that builds a part
+from a config, the config is wrong; a ValueError of this package explains itself; a loading worker's error
+carries the text of the one that it met.
+"""
 import difflib
 import re
+import traceback
 from contextlib import contextmanager
-from typing import Iterator, Optional
+from pathlib import Path
+from types import FrameType
+from typing import Iterator, List, Optional
 
 from ..errors import UserError
 from .registered import registered_names
 
+PACKAGE = Path(__file__).resolve().parents[1]
 NOT_REGISTERED = re.compile(r'(\S+) is not in the (\S+?)::(.+?) registry')
-BUILD_ERROR = re.compile(r'(?:class|cls) `(\w+)` in \S+: (.*)', re.DOTALL)
 WRONG_ARGUMENTS = re.compile(r'(\w+)\.__init__\(\) (got an unexpected keyword argument \S+'
                              r'|missing \d+ required .*)', re.DOTALL)
+# The last line of the traceback that torch.utils.data hands over from a worker: type, then message.
+OF_A_WORKER = re.compile(r'^Caught \w+ in DataLoader worker process.*\n(?:[\w.]+\.)?(\w+): ([^\n]*)\s*$', re.DOTALL)
+LEAVE_THEIR_TRACEBACK = (MemoryError, NotImplementedError)
+SHARED_MEMORY = ('give it more (docker run --shm-size=2g, or --ipc=host), or load without workers '
+                 '(--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False, and '
+                 'the same for val_ and test_dataloader)')
 
 
 @contextmanager
 def config_mistakes(config: str) -> Iterator[None]:
-    """Reports an unknown type or argument of the config as the user's mistake.
+    """Reports what a user can mend, a wrong config above all, as the user's mistake.
 
     Args:
         config: the config's path, for the message.
 
     Raises:
-        UserError: in place of the host's KeyError or TypeError.
+        UserError: in place of the error that a wrong value, a lost worker or a full memory leads to.
     """
     try:
         yield
-    except UserError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        message = _explain(' '.join(str(error.args[0] if error.args else '').split()))
-        if message is None:
+    except Exception as error:
+        sentence = _of_worker(error) or (None if isinstance(error, UserError) else _explain(error, config))
+        if sentence is None:
             raise
-        raise UserError(f'config {config}: {message}') from error
+        raise UserError(sentence) from error
 
 
-def _explain(text: str) -> Optional[str]:
-    """Returns what is wrong with the config, or None if the error is of another kind."""
+def _explain(error: Exception, config: str) -> Optional[str]:
+    """Returns what is wrong, or None if the error is of another kind."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, RuntimeError) and _is_of_loader(frames):
+        return _of_loader(str(error))
+    if 'out of memory' in str(error) and type(error).__name__ == 'OutOfMemoryError':
+        return ('the GPU\'s memory is full: lower train_dataloader.batch_size (the learning rate follows where '
+                'auto_scale_lr is on), use --amp, or a preset with activation_checkpointing')
+    if isinstance(error, LEAVE_THEIR_TRACEBACK):
+        return None
+    is_own = isinstance(error, ValueError) and PACKAGE in Path(frames[-1].f_code.co_filename).resolve().parents
+    built = _built(frames)
+    if built is not None:
+        return f'config {config}: ' + _of_config(error, built, is_own)
+    return str(error) if is_own else None
+
+
+def _of_config(error: Exception, built: str, is_own: bool) -> str:
+    """Says what is wrong with the part of a config that was being built."""
+    text = ' '.join(str(error.args[0] if error.args else '').split())
     unknown = NOT_REGISTERED.search(text)
     if unknown:
         name, kind = unknown.group(1), unknown.group(3)
@@ -46,5 +76,49 @@ def _explain(text: str) -> Optional[str]:
     wrong = WRONG_ARGUMENTS.search(text)
     if wrong:
         return f'{wrong.group(1)} {wrong.group(2)}: correct the keys of type={wrong.group(1)!r}'
-    built = BUILD_ERROR.search(text)
-    return f'type={built.group(1)!r}: {built.group(2)}' if built else None
+    if is_own:
+        return f'{built}: {text}'
+    # The words of other libraries are for their developers: the place helps to look it up.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    said = text or place.line
+    return f'{built}: {type(error).__name__}: {said} ({Path(place.filename).name}:{place.lineno}); correct its values'
+
+
+def _built(frames: List[FrameType]) -> Optional[str]:
+    """Returns what was being made from the config when an error was raised, if anything was."""
+    for frame in reversed(frames):
+        module, function = frame.f_globals.get('__name__', ''), frame.f_code.co_name
+        if module.startswith('mmengine.registry') and function == 'build_from_cfg':
+            kind = frame.f_locals.get('obj_type')
+            return f'type={getattr(kind, "__name__", kind)!r}'
+        if module in ('mmengine.runner.runner', f'{__package__}.runner') and (
+                function.startswith('build_') or function in ('__init__', 'from_cfg', 'setup_env', 'scale_lr')):
+            return function.replace('build_', '').replace('__init__', 'runner').replace('from_cfg', 'runner')
+    return None
+
+
+def _of_worker(error: Exception) -> Optional[str]:
+    """Returns the sentence of a loading worker's UserError or ValueError, which torch wraps in a traceback."""
+    found = OF_A_WORKER.match(str(error))
+    if not found or not isinstance(error, (ValueError, OSError)):
+        return None
+    return found.group(2)
+
+
+def _is_of_loader(frames: List[FrameType]) -> bool:
+    return any(frame.f_globals.get('__name__') == 'torch.utils.data.dataloader' for frame in frames)
+
+
+def _of_loader(text: str) -> Optional[str]:
+    """Explains the end of a loading worker that said nothing itself."""
+    if 'shared memory' in text or 'Bus error' in text or 'No space left' in text:
+        return f'the shared memory, /dev/shm, is full: {SHARED_MEMORY}'
+    if 'timed out' in text:
+        return (f'no sample came from the loading workers ({" ".join(text.split())}): look at the disk that the '
+                f'dataset lies on; if /dev/shm is full, {SHARED_MEMORY}; slow disks need a larger '
+                '--cfg-options train_dataloader.timeout=SECONDS')
+    if 'DataLoader worker' in text:
+        return (f'a loading worker was killed, mostly because the memory was full '
+                f'({" ".join(text.split())[:120]}): lower num_workers of the data loaders, then continue with '
+                '--resume auto')
+    return None

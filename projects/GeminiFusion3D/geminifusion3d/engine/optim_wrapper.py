@@ -4,17 +4,19 @@ Source: mmengine 0.10.7 OptimWrapper and AmpOptimWrapper. The delta: mixed preci
 one argument; accumulation that ends with each epoch, so that a checkpoint holds no half-summed
 gradient; a step whose loss or gradient is not finite changes nothing, on any process.
 """
+import math
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import torch
 from mmdet3d.registry import OPTIM_WRAPPERS
+from mmengine.dist import all_reduce
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from ..errors import UserError
-from .running_statistics import RunningStatistics, true_everywhere
+from .running_statistics import RunningStatistics
 
 PRECISIONS = {'fp32': None, 'fp16': torch.float16, 'bf16': torch.bfloat16}
 # A gradient that overflows fp16 at this loss scale or below has no better scale to try.
@@ -94,42 +96,46 @@ class GeminiOptimWrapper(OptimWrapper):
         """
         self.skipped, self.has_stepped = None, False
         self._is_spoilt = self._is_spoilt and self._position()[0] > 0
-        if not true_everywhere(loss.detach().isfinite().all()):
-            self._skip('the loss is not finite', is_failure=True)
         if self._is_spoilt:
             self._inner_count += 1
         else:
             self.backward(self.scale_loss(loss))
-        if self.should_update():
-            if not self._is_spoilt:
-                self.step(**(step_kwargs or {}))
+        steps = self.should_update()
+        norm = self._gradient_norm() if steps and not self._is_spoilt else None
+        is_finite, norm = self._look_once(loss, norm)
+        if not is_finite:
+            self._skip('the loss is not finite', is_failure=True)
+        elif norm is not None:
+            self.step(norm=norm, **(step_kwargs or {}))
+        if steps:
             self.zero_grad(**(zero_kwargs or {}))
             self.failures_in_row = 0 if self.has_stepped else self.failures_in_row + self._is_spoilt
+            if self.loss_scaler and not is_finite and norm is not None:
+                # Unscaled gradients are forgotten; a bad loss says nothing about the scale, which stays.
+                self.loss_scaler.update(self.loss_scaler.get_scale())
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
         """Adds the gradient of a loss, multiplied by the loss scale under fp16."""
         scaled = self.loss_scaler.scale(loss) if self.loss_scaler else loss
         super().backward(scaled, **kwargs)
 
-    def step(self, **kwargs: Any) -> None:
-        """Clips the gradients and steps, unless they are not finite."""
-        if self.loss_scaler:
-            self.loss_scaler.unscale_(self.optimizer)
-        norm = self._clipped_norm()
-        self.has_stepped = bool(norm.isfinite())
-        if self.has_stepped and self.loss_scaler:
-            self.loss_scaler.step(self.optimizer, **kwargs)
-        elif self.has_stepped:
+    def step(self, *, norm: float, **kwargs: Any) -> None:
+        """Clips the gradients and steps, unless they are not finite.
+
+        Args:
+            norm: of the gradients.
+            kwargs: arguments of the optimiser's step.
+        """
+        self.has_stepped = math.isfinite(norm)
+        if self.has_stepped:
+            self._clip(norm)
             self.optimizer.step(**kwargs)
         else:
-            self._skip_bad_gradient(norm)
+            scale = self.loss_scaler.get_scale() if self.loss_scaler else LEAST_LOSS_SCALE
+            at_scale = f' at loss scale {scale:g}' if self.loss_scaler else ''
+            self._skip(f'the gradient norm is {norm}{at_scale}', is_failure=scale <= LEAST_LOSS_SCALE)
         if self.loss_scaler:
             self.loss_scaler.update()
-
-    def _skip_bad_gradient(self, norm: Tensor) -> None:
-        scale = self.loss_scaler.get_scale() if self.loss_scaler else LEAST_LOSS_SCALE
-        told = f' at loss scale {scale:g}' if self.loss_scaler else ''
-        self._skip(f'the gradient norm is {float(norm)}{told}', is_failure=scale <= LEAST_LOSS_SCALE)
 
     def _skip(self, reason: str, *, is_failure: bool) -> None:
         """Drops the gradients of the step, and what the bad batch did to the running statistics."""
@@ -138,14 +144,39 @@ class GeminiOptimWrapper(OptimWrapper):
         if self._statistics is not None:
             self._statistics.restore()
 
-    def _clipped_norm(self) -> Tensor:
-        """Clips the gradients in place; returns their norm before that."""
-        gradients: List[Tensor] = [parameter.grad for group in self.optimizer.param_groups
-                                   for parameter in group['params'] if parameter.grad is not None]
-        norm = get_total_norm(gradients)
-        if self.clip_grad_kwargs and bool(norm.isfinite()):
-            self._clip_grad()
-        return norm
+    def _gradients(self) -> List[Tensor]:
+        return [parameter.grad for parameter in self._parameters() if parameter.grad is not None]
+
+    def _parameters(self) -> List[nn.Parameter]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group['params']]
+
+    def _gradient_norm(self) -> Tensor:
+        """Returns the norm of the gradients, of the kind that clipping is about."""
+        if self.loss_scaler:
+            self.loss_scaler.unscale_(self.optimizer)
+        return get_total_norm(self._gradients(), (self.clip_grad_kwargs or {}).get('norm_type', 2.0))
+
+    def _look_once(self, loss: Tensor, norm: Optional[Tensor]) -> Tuple[bool, Optional[float]]:
+        """Returns whether every process' loss is finite, and the norm: waits for the device once."""
+        is_finite = loss.detach().isfinite().all().float()
+        all_reduce(is_finite, op='min')
+        if norm is None:
+            return bool(is_finite), None
+        flag, number = torch.stack([is_finite, norm.float()]).tolist()
+        return bool(flag), number
+
+    def _clip(self, norm: float) -> None:
+        """Clips the gradients in place, and logs the norm as mmengine does."""
+        if not self.clip_grad_kwargs:
+            return
+        if self.clip_func is torch.nn.utils.clip_grad_norm_:
+            max_norm = self.clip_grad_kwargs['max_norm']
+            # Below the bound the factor is 1: the pass over all gradients is saved.
+            if norm + 1e-6 > max_norm:
+                clip_grads_with_norm_(self._parameters(), max_norm, torch.tensor(norm))
+            self.message_hub.update_scalar(f'train/{self.grad_name}', norm)
+        else:
+            self.clip_func(self._parameters(), **self.clip_grad_kwargs)
 
     def _position(self, ahead: int = 0) -> Tuple[int, int]:
         """Returns the place of an iteration in its accumulation, and the length of that.

@@ -1,17 +1,18 @@
 """Training and testing: mmengine's Runner where its assumptions do not hold for this project.
 
 The delta to `mmengine.runner.Runner` 0.10.7, method by method: processes on CPUs (`setup_env`,
-`wrap_model`), parts that are frozen or forget their activations (`wrap_model`, `train`), a learning rate
+`wrap_model`), parts that are frozen or compute their activations again (`wrap_model`, `train`), a learning rate
 and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`),
 checkpoints that are read safely, fit the model and are written whole (`_init_model_weights`,
-`load_or_resume`, `load_checkpoint`, `save_checkpoint`), collected results inside the work directory
+`load_or_resume`, `load_checkpoint`, `save_checkpoint`), data loaders that feed a GPU and do not hang
+(`build_dataloader`), collected results inside the work directory
 (`build_evaluator`), and a console that shows progress only (`build_logger`).
 """
 import logging
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
-from unittest import mock
 
 import torch
 from mmengine.dist import broadcast_object_list, is_distributed, is_main_process
@@ -20,14 +21,16 @@ from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.registry import RUNNERS
 from mmengine.runner import EpochBasedTrainLoop, Runner
-from mmengine.runner import runner as host
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
+from torch.utils.data import DataLoader
 
 from .activation_checkpointing import checkpoint_activations
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
+from ..folder_lock import locked_folder
+from .data_loading import check_shared_memory, loader_config, set_clock, with_counted_draws
 from .distributed import runs_on_gpu, start_process_group
 from .frozen_modules import freeze_modules
 from .learning_rate import batch_size_ratio, check_same_batches, last_epoch, scaled_schedules
@@ -35,6 +38,8 @@ from .optim_wrapper import GeminiOptimWrapper
 from .resume import check_resumable, find_resumable
 
 PART_SUFFIX = '.part'
+TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was started again may still run: squeue, '
+                 'scancel), or give another --work-dir')
 # Under this name a checkpoint remembers samples an iteration and iterations a step.
 BATCHES = 'batches'
 # Longer messages, such as one line of a hundred metrics, are for the log file.
@@ -68,8 +73,11 @@ class GeminiRunner(Runner):
 
     def set_randomness(self, seed: Optional[int], diff_rank_seed: bool = False,
                        deterministic: bool = False) -> None:
-        """As the host's; on a GPU, an operator without a deterministic form warns and runs."""
+        """As mmengine's; on a GPU, an operator without a deterministic form warns and runs."""
         super().set_randomness(seed, diff_rank_seed, deterministic)
+        # New memory is not filled with NaN first, thousands of times per step: that finds reads of what was
+        # never written, and repeats nothing better.
+        torch.utils.deterministic.fill_uninitialized_memory = False
         if deterministic and runs_on_gpu():
             torch.use_deterministic_algorithms(True, warn_only=True)
 
@@ -79,6 +87,8 @@ class GeminiRunner(Runner):
         if self.cfg.get('frozen_modules') and not is_model_wrapper(model):
             frozen = freeze_modules(model, self.cfg.frozen_modules)
             self.logger.info(f'frozen: {", ".join(self.cfg.frozen_modules)}, {frozen} weights')
+        if self.cfg.get('activation_checkpointing') and not is_model_wrapper(model):
+            checkpoint_activations(model, self.cfg.activation_checkpointing)
         if self.distributed and not runs_on_gpu() and not is_model_wrapper(model):
             if self.cfg.pop('sync_bn', None) is not None:
                 self.logger.warning('sync_bn is left out: SyncBatchNorm needs a GPU')
@@ -89,13 +99,58 @@ class GeminiRunner(Runner):
                 **(model_wrapper_cfg or {}), 'device_ids': None}
         return super().wrap_model(model_wrapper_cfg, model)
 
+    @staticmethod
+    def build_dataloader(dataloader: Union[DataLoader, Dict], seed: Optional[int] = None,
+                         diff_rank_seed: bool = False) -> DataLoader:
+        """As mmengine's; pinned for a GPU, with a limit for lost batches, refused where they cannot fit.
+
+        Raises:
+            UserError: if the shared memory is too small for the workers.
+        """
+        if isinstance(dataloader, dict):
+            dataloader = with_counted_draws(loader_config(dataloader), seed=None if diff_rank_seed else seed)
+        built = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        check_shared_memory(built)
+        return built
+
+    def build_train_loop(self, loop: Union[BaseLoop, Dict]) -> BaseLoop:
+        """As mmengine's; samples learn whether epochs or iterations count."""
+        built = super().build_train_loop(loop)
+        set_clock(built.dataloader, by_epoch=isinstance(built, EpochBasedTrainLoop))
+        return built
+
+    def dump_config(self) -> None:
+        """Does nothing while the runner is built: the folder may belong to another training."""
+
     def train(self) -> nn.Module:
-        """Trains as the host does; `activation_checkpointing` changes no result."""
-        with mock.patch.object(host, 'turn_on_activation_checkpointing', checkpoint_activations):
-            return super().train()
+        """Trains as mmengine does, alone in its folder.
+
+        Raises:
+            UserError: if another training writes to the folder.
+        """
+        lock = (locked_folder(Path(self.work_dir), who='another training', advice=TWO_TRAININGS)
+                if is_main_process() else nullcontext())
+        # `wrap_model` has applied it.
+        patterns = self.cfg.pop('activation_checkpointing', None)
+        try:
+            with lock:
+                super().dump_config()
+                return super().train()
+        finally:
+            if patterns:
+                self.cfg.activation_checkpointing = patterns
+
+    def test(self) -> Dict[str, float]:
+        """Tests as mmengine does."""
+        super().dump_config()
+        return super().test()
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """As the host's; accumulated gradients are stepped at the end of each epoch at the latest."""
+        """As mmengine's; AdamW runs fused, and accumulated gradients are stepped at the end of each epoch."""
+        if isinstance(optim_wrapper, dict) and optim_wrapper.get('type') == 'GeminiOptimWrapper':
+            optimizer = optim_wrapper['optimizer']
+            if isinstance(optimizer, dict) and optimizer.get('type') == 'AdamW':
+                optim_wrapper = {**optim_wrapper, 'optimizer': {'fused': True, **optimizer}}
         built = super().build_optim_wrapper(optim_wrapper)
         if isinstance(built, GeminiOptimWrapper) and isinstance(self._train_loop, EpochBasedTrainLoop):
             built.epoch_length = len(self.train_dataloader)
@@ -211,12 +266,17 @@ class GeminiRunner(Runner):
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """As the host's, but under a temporary name that is renamed when the file is whole."""
         part = filename + PART_SUFFIX
-        super().save_checkpoint(out_dir, part, *args, **kwargs)
         written = Path(out_dir) / part
-        if is_main_process() and written.is_file():
-            with open(written, 'rb') as file:
-                os.fsync(file.fileno())
-            os.replace(written, Path(out_dir) / filename)
+        try:
+            super().save_checkpoint(out_dir, part, *args, **kwargs)
+            if is_main_process() and written.is_file():
+                _sync(written)
+                os.replace(written, Path(out_dir) / filename)
+                _sync(Path(out_dir))
+        finally:
+            # On a full disk half a checkpoint would keep it full.
+            if is_main_process():
+                written.unlink(missing_ok=True)
 
 
 def _is_for_console(record: logging.LogRecord) -> bool:
@@ -225,7 +285,17 @@ def _is_for_console(record: logging.LogRecord) -> bool:
     return len(text) <= CONSOLE_CHARACTERS and not text.startswith(NOT_FOR_CONSOLE)
 
 
+def _sync(path: Path) -> None:
+    """Forces a file, or the names in a folder, to the disk: a power cut then takes nothing of it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _remove_parts(work_dir: Path) -> None:
-    """Removes what a killed run left half-written."""
-    for part in work_dir.glob(f'*.pth{PART_SUFFIX}'):
-        part.unlink(missing_ok=True)
+    """Removes what a killed run left half-written: nobody else writes to the folder."""
+    for pattern in (f'*.pth{PART_SUFFIX}', f'.*{PART_SUFFIX}'):
+        for part in work_dir.glob(pattern):
+            part.unlink(missing_ok=True)

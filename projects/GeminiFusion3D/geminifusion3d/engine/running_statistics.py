@@ -2,8 +2,7 @@
 from typing import List
 
 import torch
-from mmengine.dist import all_reduce
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
 
@@ -11,17 +10,6 @@ def norm_layers(model: nn.Module) -> List[nn.Module]:
     """Returns the layers that keep running statistics (batch norm of any kind)."""
     return [layer for layer in model.modules()
             if isinstance(layer, _NormBase) and layer.track_running_stats]
-
-
-def true_everywhere(is_true: Tensor) -> bool:
-    """Says whether a condition holds on every process.
-
-    Args:
-        is_true: the condition on this one, a scalar.
-    """
-    flag = is_true.float()
-    all_reduce(flag, op='min')
-    return bool(flag)
 
 
 class RunningStatistics:
@@ -32,16 +20,20 @@ class RunningStatistics:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.buffers = [buffer for layer in norm_layers(model)
-                        for buffer in layer.buffers(recurse=False)]
-        self.saved: List[Tensor] = []
+        buffers = [buffer for layer in norm_layers(model) for buffer in layer.buffers(recurse=False)]
+        # One operation for all buffers of a type, into memory that stays.
+        self.groups = [[buffer for buffer in buffers if buffer.dtype == dtype]
+                       for dtype in sorted({buffer.dtype for buffer in buffers}, key=str)]
+        self.saved = [[torch.empty_like(buffer) for buffer in group] for group in self.groups]
 
+    @torch.no_grad()
     def save(self) -> None:
         """Remembers the statistics as they are now."""
-        self.saved = [buffer.clone() for buffer in self.buffers]
+        for group, saved in zip(self.groups, self.saved):
+            torch._foreach_copy_(saved, group)
 
     @torch.no_grad()
     def restore(self) -> None:
         """Brings back what was saved."""
-        for buffer, saved in zip(self.buffers, self.saved):
-            buffer.copy_(saved)
+        for group, saved in zip(self.groups, self.saved):
+            torch._foreach_copy_(group, saved)

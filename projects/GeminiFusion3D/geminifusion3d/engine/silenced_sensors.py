@@ -1,4 +1,4 @@
-"""Flags of `tools/test.py` that silence sensors: the recipe stays, its test pipeline gets one step more."""
+"""Silences sensors as `gemini3d test` is asked to: the recipe stays, its test pipeline gets one step more."""
 import argparse
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
@@ -11,24 +11,12 @@ from ..errors import UserError
 PACK = 'Pack3DDetInputs'
 
 
-def add_silence_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags."""
-    group = parser.add_argument_group('missing sensors')
-    group.add_argument('--drop-cameras', metavar='NAME[,NAME...]', default='',
-                       help='cameras that deliver nothing, such as CAM_FRONT,CAM_BACK; or "all"')
-    group.add_argument('--drop-lidar', action='store_true',
-                       help='the LiDAR delivers nothing: every cloud is empty')
-    group.add_argument('--cameras-black', action='store_true',
-                       help='all pictures are black and the model takes them for real ones: how much does '
-                            'it look at them?')
-
-
 def silence_sensors(cfg: Config, arguments: argparse.Namespace) -> None:
     """Adds what the flags ask for to the test pipeline; results get a folder of their own.
 
     Args:
         cfg: the config; `work_dir` and the test data loader change if a sensor is silenced.
-        arguments: the command line, with the flags of `add_silence_arguments`.
+        arguments: of `gemini3d test`.
 
     Raises:
         UserError: if a camera is unknown, flags contradict each other or the recipe does not read

@@ -1,7 +1,7 @@
 """Camera BEV and LiDAR BEV become one map."""
 from .add_fuser import GeminiAddFuser
 from .conv_fuser import GeminiConvFuser
-from .cross_attention_fuser import GeminiCrossAttention
+from .cross_attention import GeminiCrossAttention
 from .gemini_fusion import GeminiFusion
 from .token_exchange import GeminiTokenExchange
 from .two_stream import GeminiTwoStreamSECOND

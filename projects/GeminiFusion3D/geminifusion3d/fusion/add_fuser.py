@@ -4,7 +4,7 @@ from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from .same_cells import check_same_shape
+from .two_maps import check_same_shape
 
 
 @MODELS.register_module()

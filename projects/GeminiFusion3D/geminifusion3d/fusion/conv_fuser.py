@@ -11,7 +11,7 @@ from mmdet3d.registry import MODELS
 from mmengine.model import Sequential
 from torch import Tensor, nn
 
-from .same_cells import check_same_cells
+from .two_maps import check_same_cells
 
 
 @MODELS.register_module()

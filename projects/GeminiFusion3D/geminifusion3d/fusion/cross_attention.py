@@ -10,9 +10,11 @@ from typing import Optional, Sequence
 
 import torch
 from jaxtyping import Bool, Float
+from mmdet3d.registry import MODELS
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .windows import cells_from_windows, windows_from_cells
+from .two_maps import WeightedSum, check_same_shape
 
 
 class CrossAttention(nn.Module):
@@ -59,6 +61,38 @@ class CrossAttention(nn.Module):
         return own + self.out_proj(cells_from_windows(found, window_yx, shape_yx))
 
 
+@MODELS.register_module()
+class GeminiCrossAttention(BaseModule):
+    """Each map reads the other one, then both are summed by learned weights.
+
+    Args:
+        channels: C of both maps and of the fused map.
+        heads: attention heads; must divide C.
+        window: side of a square window in cells; None for attention over the whole map.
+    """
+
+    def __init__(self, *, channels: int, heads: int = 8, window: Optional[int] = None) -> None:
+        super().__init__()
+        self.camera_attention = CrossAttention(channels=channels, heads=heads, window=window)
+        self.lidar_attention = CrossAttention(channels=channels, heads=heads, window=window)
+        self.merge = WeightedSum()
+        self.out_channels = channels
+
+    def forward(self, camera_bev: Float[Tensor, 'b c y x'],
+                lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
+                ) -> Float[Tensor, 'b c y x']:
+        """Returns the fused map.
+
+        Raises:
+            ValueError: if the two maps are not of one shape.
+        """
+        check_same_shape(camera_bev, lidar_bev)
+        camera, lidar = camera_bev.permute(0, 2, 3, 1), lidar_bev.permute(0, 2, 3, 1)
+        new_camera = self.camera_attention(camera, lidar).permute(0, 3, 1, 2)
+        new_lidar = self.lidar_attention(lidar, camera).permute(0, 3, 1, 2)
+        return self.merge(new_camera, new_lidar)
+
+
 def sine_positions(like: Float[Tensor, 'b y x c']) -> Float[Tensor, 'y x c']:
     """Returns sines and cosines of row and column at wavelengths from 2 pi to 1000 cells."""
     _, n_y, n_x, channels = like.shape
@@ -75,3 +109,36 @@ def _is_cell(own: Tensor, window_yx: Sequence[int]) -> Optional[Bool[Tensor, 'wi
         return None
     ones = own.new_ones(*own.shape[:3], 1)
     return windows_from_cells(ones, window_yx, heads=1).transpose(-1, -2) > 0
+
+
+def windows_from_cells(cells: Float[Tensor, 'b y x c'], window_yx: Sequence[int], *, heads: int
+                       ) -> Float[Tensor, 'windows heads cells d']:
+    """Returns the windows row by row, sample after sample; rows and columns that miss are zeros at the end.
+
+    Args:
+        cells: a map with channels last.
+        window_yx: rows and columns of a window.
+        heads: parts into which the channels are split.
+    """
+    side_y, side_x = window_yx
+    cells = nn.functional.pad(cells, (0, 0, 0, -cells.shape[2] % side_x, 0, -cells.shape[1] % side_y))
+    windows = cells.unflatten(3, (heads, -1)).unflatten(2, (-1, side_x)).unflatten(1, (-1, side_y))
+    # (b, rows, side_y, columns, side_x, heads, d) -> (b, rows, columns, heads, side_y, side_x, d)
+    return windows.permute(0, 1, 3, 5, 2, 4, 6).flatten(4, 5).flatten(0, 2)
+
+
+def cells_from_windows(windows: Float[Tensor, 'windows heads cells d'], window_yx: Sequence[int],
+                       shape_yx: Sequence[int]) -> Float[Tensor, 'b y x c']:
+    """Returns the map whose windows these are, without the padding.
+
+    Args:
+        windows: as `windows_from_cells` returns them.
+        window_yx: rows and columns of a window.
+        shape_yx: rows and columns of the map.
+    """
+    (side_y, side_x), (n_y, n_x) = window_yx, shape_yx
+    rows, columns = -(-n_y // side_y), -(-n_x // side_x)
+    cells = windows.unflatten(2, (side_y, side_x)).unflatten(0, (-1, rows, columns))
+    # (b, rows, columns, heads, side_y, side_x, d) -> (b, rows, side_y, columns, side_x, heads, d)
+    cells = cells.permute(0, 1, 4, 2, 5, 3, 6).flatten(5, 6).flatten(3, 4).flatten(1, 2)
+    return cells[:, :n_y, :n_x]

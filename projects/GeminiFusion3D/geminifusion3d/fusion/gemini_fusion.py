@@ -1,38 +1,133 @@
-"""GeminiFusion: L layers of attention in both directions, then one map.
+"""GeminiFusion: each cell of a BEV map attends to itself and to its twin in the other map.
 
-Source: Jia et al., GeminiFusion, ICML 2024, section 3.3; the two outputs are summed with softmax(alpha)
-as in the official KITTI branch (point_fusion.py, at 8456609). What changes here: batched BEV maps, and
-parts that can be left out, for ablations.
+Source: Jia et al., GeminiFusion, ICML 2024, section 3.3; official segmentation branch
+(models/mix_transformer.py, class Attention, at 1f102f6); the merge is that of the official KITTI branch
+(point_fusion.py, at 8456609). What changes here: batched BEV maps, and parts that can be left out.
+
+Per cell, with own feature x and twin y of C channels, and per head of d channels:
+
+    r      = softmax over channels of W2 gelu(W1 [x ; y])                      RelationScore
+    k_self = Wk (x + noise_k),   v_self = Wv (x + noise_v),   q = Wq x         GeminiAttention
+    k_twin = Wk (x * r),         v_twin = Wv y
+    a      = softmax over {self, twin} of q . k / sqrt(d)
+    out    = x + Wo (a_self v_self + a_twin v_twin)
+    fused  = softmax(alpha) . (out of the camera, out of the LiDAR)            GeminiFusion
+
+The modules compute this with three identities, which save 6 of 20 products with a (C, C) matrix:
+
+    a_self = sigmoid(q . (k_self - k_twin) / sqrt(d)): two keys are one product, and a bias of keys cancels;
+    a_self v_self + a_twin v_twin = lerp(v_twin, v_self, a_self), and likewise in the merge;
+    W1 [x ; y] = s + t and W1 [y ; x] = s - t, where W1 = [A ; B], 2 s = (A + B)(x + y), 2 t = (A - B)(x - y).
+
+`gemini_reference.py` holds the formula as the official code computes it.
 """
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Callable, Optional, Tuple
 
 import torch
 from jaxtyping import Float
 from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from ..ops.gemini_exchange import exchange
-from ..ops.gemini_reference import reference_exchange
-from ..ops.gemini_weights import CAMERA, LIDAR, AttentionWeights, fold_reader
-from ..ops.weighted_sum import weighted_sum
 from .conv_fuser import GeminiConvFuser
-from .gemini_attention import GeminiAttention, RelationScore
-from .same_cells import check_same_shape
+from .two_maps import check_same_shape, weighted_sum
 
-# Which modalities read the other one.
-DIRECTIONS = {'both': (CAMERA, LIDAR), 'camera_from_lidar': (CAMERA, ), 'lidar_from_camera': (LIDAR, )}
+# Rows of the noise, and which modalities read the other one.
+CAMERA, LIDAR = 0, 1
+DIRECTIONS = {'both': (CAMERA, LIDAR), 'camera_from_lidar': (CAMERA,), 'lidar_from_camera': (LIDAR,)}
 MERGES = ('alpha', 'concat')
+# On a CPU: what is computed between two products stays in its cache.
+CELLS_PER_BLOCK = 4096
+
+
+class RelationScore(nn.Module):
+    """Scores channel by channel how much a cell and its twin agree; one network for both directions.
+
+    Args:
+        channels: C.
+    """
+
+    def __init__(self, *, channels: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(2 * channels, channels)
+        self.fc2 = nn.Linear(channels, channels)
+
+    def forward(self, own: Float[Tensor, '*cells c'], other: Float[Tensor, '*cells c']
+                ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
+        """Return the scores of [own ; other] and of [other ; own]; each sums to 1 over the channels."""
+        of_own, of_other = self.fc1.weight.chunk(2, dim=1)
+        common = F.linear(own + other, (of_own + of_other) / 2, self.fc1.bias)
+        difference = F.linear(own - other, (of_own - of_other) / 2)
+        first, second = (self.fc2(F.gelu(hidden)) for hidden in (common + difference, common - difference))
+        return (first.softmax(-1, dtype=_at_least_float32(first)),
+                second.softmax(-1, dtype=_at_least_float32(second)))
+
+
+class GeminiAttention(nn.Module):
+    """One direction: the own feature queries itself and its twin.
+
+    Without noise this is the paper's equation 5. Without a score the key of the twin is that of its
+    equations 2 and 3, Wk y (table 9, the row without ARD).
+
+    Args:
+        channels: C.
+        heads: attention heads; must divide C.
+
+    Raises:
+        ValueError: if heads does not divide channels.
+    """
+
+    def __init__(self, *, channels: int, heads: int) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ValueError(f'heads must divide channels, got {heads} heads for {channels} channels')
+        self.heads = heads
+        self.q_proj = nn.Linear(channels, channels)
+        self.k_proj = nn.Linear(channels, channels, bias=False)
+        self.v_proj = nn.Linear(channels, channels)
+        self.out_proj = nn.Linear(channels, channels)
+        for projection in (self.q_proj, self.k_proj, self.v_proj):
+            nn.init.xavier_uniform_(projection.weight)
+        for projection in (self.q_proj, self.v_proj, self.out_proj):
+            nn.init.zeros_(projection.bias)
+
+    def forward(self, own: Float[Tensor, '*cells c'], other: Float[Tensor, '*cells c'],
+                score: Optional[Float[Tensor, '*cells c']] = None,
+                noise_k: Optional[Float[Tensor, ' c']] = None,
+                noise_v: Optional[Float[Tensor, ' c']] = None) -> Float[Tensor, '*cells c']:
+        """Return the own features plus what was read.
+
+        Args:
+            own: x.
+            other: y.
+            score: r, or None.
+            noise_k: added to the own key's input, or None.
+            noise_v: added to the own value's input, or None.
+        """
+        self_key = own if noise_k is None else own + noise_k
+        self_value = own if noise_v is None else own + noise_v
+        # Self minus twin, whose key is own * score.
+        gap = self_key - other if score is None else torch.addcmul(self_key, own, score, value=-1)
+        query, key_gap = self.q_proj(own), self.k_proj(gap.to(own.dtype))
+        logit_gap = self._per_head(query * key_gap).sum(-1, keepdim=True, dtype=_at_least_float32(query))
+        self_share = (logit_gap * (query.shape[-1] // self.heads) ** -0.5).sigmoid()
+        v_self, v_twin = self._per_head(self.v_proj(self_value)), self._per_head(self.v_proj(other))
+        value = torch.lerp(v_twin, v_self, self_share.to(v_self.dtype))
+        return (own + self.out_proj(value.flatten(-2))).to(own.dtype)
+
+    def _per_head(self, features: Float[Tensor, '*cells c']) -> Float[Tensor, '*cells heads d']:
+        return features.unflatten(-1, (self.heads, -1))
 
 
 class GeminiFusionLayer(nn.Module):
-    """Both directions at once; the relation network is shared, the attention and the noise are not.
+    """Both directions; the relation network is shared, the attention and the noise are not.
 
     Args:
         channels: C.
         heads: attention heads.
-        noise: add the learned noise to the self key and value.
-        relation: score how much the two features agree; without it the cross key is the twin itself.
+        noise: add the learned noise to the own key and value.
+        relation: score how much the two features agree; without it the twin's key is the twin itself.
         directions: a key of DIRECTIONS; a modality that does not read passes unchanged.
 
     Raises:
@@ -45,57 +140,28 @@ class GeminiFusionLayer(nn.Module):
         if directions not in DIRECTIONS:
             raise ValueError(f'directions must be one of {", ".join(DIRECTIONS)}, got {directions!r}')
         readers = DIRECTIONS[directions]
-        self.heads = heads
         self.relation = RelationScore(channels=channels) if relation else None
         self.camera_attention = GeminiAttention(channels=channels, heads=heads) if CAMERA in readers else None
         self.lidar_attention = GeminiAttention(channels=channels, heads=heads) if LIDAR in readers else None
-        # Layer-adaptive noise: one learned row a modality, of this layer alone.
+        # Layer-adaptive noise: one learned row per modality, of this layer alone.
         self.k_noise = nn.Embedding(2, channels) if noise else None
         self.v_noise = nn.Embedding(2, channels) if noise else None
 
     def forward(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c']
                 ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
-        """Returns the enriched camera and LiDAR features; each reads the other's input."""
-        return self._both(camera, lidar, self._exchange(camera, lidar, shares=None))
+        """Return the enriched camera and LiDAR features; each reads the other's input."""
+        scores = (None, None) if self.relation is None else self.relation(camera, lidar)
+        new_camera, new_lidar = camera, lidar
+        if self.camera_attention is not None:
+            new_camera = self.camera_attention(camera, lidar, scores[CAMERA], *self._noise(CAMERA))
+        if self.lidar_attention is not None:
+            new_lidar = self.lidar_attention(lidar, camera, scores[LIDAR], *self._noise(LIDAR))
+        return new_camera, new_lidar
 
-    def merged(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c'],
-               shares: Float[Tensor, ' 2']) -> Float[Tensor, '*cells c']:
-        """Returns the weighed sum of the enriched features, without a map of each where that is exact.
-
-        Args:
-            camera: features.
-            lidar: features.
-            shares: of camera and LiDAR; must sum to 1.
-        """
-        if len(self._readers()) < 2:
-            return weighted_sum(*self(camera, lidar), shares)
-        return self._exchange(camera, lidar, shares)[0]
-
-    def forward_by_formula(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c']
-                           ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
-        """Returns the same by the official code's formula: slower, for comparisons."""
-        relation = self.relation.weights() if self.relation is not None else None
-        return self._both(camera, lidar, reference_exchange(
-            camera, lidar, relation, self._readers(), heads=self.heads))
-
-    def _exchange(self, camera: Tensor, lidar: Tensor, shares: Optional[Tensor]) -> List[Tensor]:
-        readers = {modality: fold_reader(weights, modality=modality, heads=self.heads,
-                                         relation=self.relation is not None)
-                   for modality, weights in self._readers().items()}
-        relation = self.relation.weights() if self.relation is not None else None
-        dtype = next(self.parameters()).dtype
-        return exchange(camera, lidar, relation, readers, heads=self.heads, dtype=dtype, shares=shares)
-
-    def _readers(self) -> Dict[int, AttentionWeights]:
-        attentions = {CAMERA: self.camera_attention, LIDAR: self.lidar_attention}
-        return {modality: attention.weights(
-                    self.k_noise.weight[modality] if self.k_noise is not None else None,
-                    self.v_noise.weight[modality] if self.v_noise is not None else None)
-                for modality, attention in attentions.items() if attention is not None}
-
-    def _both(self, camera: Tensor, lidar: Tensor, enriched: List[Tensor]) -> Tuple[Tensor, Tensor]:
-        found = dict(zip(self._readers(), enriched))
-        return found.get(CAMERA, camera), found.get(LIDAR, lidar)
+    def _noise(self, modality: int) -> Tuple[Optional[Tensor], Optional[Tensor]]:
+        if self.k_noise is None or self.v_noise is None:
+            return None, None
+        return self.k_noise.weight[modality], self.v_noise.weight[modality]
 
 
 @MODELS.register_module()
@@ -134,33 +200,55 @@ class GeminiFusion(BaseModule):
     def forward(self, camera_bev: Float[Tensor, 'b c y x'],
                 lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
                 ) -> Float[Tensor, 'b c y x']:
-        """Returns the fused map.
+        """Return the fused map.
 
         Raises:
             ValueError: if the two maps are not of one shape.
         """
         if self.merge is not None:
             return self.merge(*self.exchange(camera_bev, lidar_bev))
-        camera, lidar = self._exchange(camera_bev, lidar_bev, self.layers[:-1])
-        return self.layers[-1].merged(camera, lidar, self.alpha.softmax(dim=0)).permute(0, 3, 1, 2)
+        return _cell_by_cell(self._fuse_cells, camera_bev, lidar_bev)[0]
 
     def exchange(self, camera_bev: Float[Tensor, 'b c y x'],
                  lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
                  ) -> Tuple[Float[Tensor, 'b c y x'], Float[Tensor, 'b c y x']]:
-        """Returns the camera map and the LiDAR map, each enriched by the other.
+        """Return the camera map and the LiDAR map, each enriched by the other.
 
         Raises:
             ValueError: if the two maps are not of one shape.
         """
-        camera, lidar = self._exchange(camera_bev, lidar_bev, self.layers)
-        return camera.permute(0, 3, 1, 2), lidar.permute(0, 3, 1, 2)
+        return _cell_by_cell(self._exchange_cells, camera_bev, lidar_bev)
 
-    def _exchange(self, camera_bev: Tensor, lidar_bev: Tensor, layers: Iterable[GeminiFusionLayer]
-                  ) -> Tuple[Tensor, Tensor]:
-        """Returns both maps (B, Y, X, C) after some layers."""
-        check_same_shape(camera_bev, lidar_bev)
-        # Copies nothing where the maps already lie channels-last in memory.
-        camera, lidar = camera_bev.permute(0, 2, 3, 1), lidar_bev.permute(0, 2, 3, 1)
-        for layer in layers:
+    def _exchange_cells(self, camera: Float[Tensor, 'n c'], lidar: Float[Tensor, 'n c']
+                        ) -> Tuple[Float[Tensor, 'n c'], ...]:
+        for layer in self.layers:
             camera, lidar = layer(camera, lidar)
         return camera, lidar
+
+    def _fuse_cells(self, camera: Float[Tensor, 'n c'], lidar: Float[Tensor, 'n c']
+                    ) -> Tuple[Float[Tensor, 'n c'], ...]:
+        return weighted_sum(*self._exchange_cells(camera, lidar), self.alpha.softmax(dim=0)),
+
+
+def _cell_by_cell(work: Callable[[Tensor, Tensor], Tuple[Tensor, ...]], camera_bev: Tensor,
+                  lidar_bev: Tensor) -> Tuple[Tensor, ...]:
+    """Return the (B, C, Y, X) maps that `work` makes of the (N, C) cells of two maps.
+
+    On a CPU it gets a block of cells at a time, which changes nothing but the time and the memory that it
+    takes: no cell sees another. A compiler makes better use of the whole.
+    """
+    check_same_shape(camera_bev, lidar_bev)
+    # Copies nothing where the maps already lie channels-last in memory.
+    camera, lidar = (bev.permute(0, 2, 3, 1).flatten(0, 2) for bev in (camera_bev, lidar_bev))
+    if camera.device.type != 'cpu' or torch.compiler.is_compiling():
+        results = work(camera, lidar)
+    else:
+        blocks = [work(*block) for block in zip(camera.split(CELLS_PER_BLOCK), lidar.split(CELLS_PER_BLOCK))]
+        results = tuple(torch.cat(parts) for parts in zip(*blocks))
+    batch, channels, n_y, n_x = camera_bev.shape
+    return tuple(cells.view(batch, n_y, n_x, channels).permute(0, 3, 1, 2) for cells in results)
+
+
+def _at_least_float32(like: Tensor) -> torch.dtype:
+    """Return the dtype for sums: half precision would lose what float32 keeps."""
+    return torch.promote_types(like.dtype, torch.float32)

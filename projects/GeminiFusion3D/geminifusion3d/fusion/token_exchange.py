@@ -6,7 +6,7 @@ their score, a fixed threshold on the learned score, and an L1 penalty that driv
 changes here: a linear projection between the two maps, which come from different encoders here and from
 one shared transformer there, and a penalty that is a mean, so that it does not grow with the map.
 """
-from typing import Dict, Tuple
+from typing import Tuple, Union
 
 import torch
 from jaxtyping import Float
@@ -14,8 +14,8 @@ from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .same_cells import check_same_shape
-from .two_maps import WeightedSum
+from .fused_bev import FusedBEV
+from .two_maps import WeightedSum, check_same_shape
 
 
 class TokenScore(nn.Sequential):
@@ -69,29 +69,39 @@ class GeminiTokenExchange(BaseModule):
 
     def forward(self, camera_bev: Float[Tensor, 'b c y x'],
                 lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
-                ) -> Float[Tensor, 'b c y x']:
-        """Returns the fused map.
+                ) -> Union[Float[Tensor, 'b c y x'], FusedBEV]:
+        """Returns the fused map; in training mode with the penalty on the scores.
+
+        Args:
+            camera_bev: the camera map.
+            lidar_bev: the LiDAR map, of the same shape.
 
         Raises:
             ValueError: if the two maps are not of one shape.
         """
         check_same_shape(camera_bev, lidar_bev)
-        camera, lidar = self.exchange(camera_bev.permute(0, 2, 3, 1), lidar_bev.permute(0, 2, 3, 1))
-        return self.merge(camera.permute(0, 3, 1, 2), lidar.permute(0, 3, 1, 2))
-
-    def exchange(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c']
-                 ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
-        """Returns both features after the exchange."""
+        camera, lidar = camera_bev.permute(0, 2, 3, 1), lidar_bev.permute(0, 2, 3, 1)
         camera_score, lidar_score = self.camera_score(camera), self.lidar_score(lidar)
+        camera, lidar = self.exchange(camera, lidar, camera_score, lidar_score)
+        fused = self.merge(camera.permute(0, 3, 1, 2), lidar.permute(0, 3, 1, 2))
+        if not self.training:
+            return fused
+        penalty = self.sparsity_weight * (camera_score.mean() + lidar_score.mean())
+        return FusedBEV(fused, dict(loss_exchange_scores=penalty))
+
+    def exchange(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c'],
+                 camera_score: Float[Tensor, '*cells 1'], lidar_score: Float[Tensor, '*cells 1']
+                 ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
+        """Returns both features after the exchange.
+
+        Args:
+            camera: features of the cells.
+            lidar: features of the same cells.
+            camera_score: in (0, 1), of each camera cell.
+            lidar_score: in (0, 1), of each LiDAR cell.
+        """
         # The factor lets the score networks learn: the choice itself has no gradient.
         camera = camera * camera_score.to(camera.dtype)
         lidar = lidar * lidar_score.to(lidar.dtype)
         return (torch.where(camera_score >= self.threshold, camera, self.camera_from_lidar(lidar)),
                 torch.where(lidar_score >= self.threshold, lidar, self.lidar_from_camera(camera)))
-
-    def loss(self, camera_bev: Float[Tensor, 'b c y x'], lidar_bev: Float[Tensor, 'b c y x']
-             ) -> Dict[str, Tensor]:
-        """Returns the penalty on the scores of the same two maps."""
-        scores = (self.camera_score(camera_bev.permute(0, 2, 3, 1)).mean()
-                  + self.lidar_score(lidar_bev.permute(0, 2, 3, 1)).mean())
-        return dict(loss_exchange_scores=self.sparsity_weight * scores)

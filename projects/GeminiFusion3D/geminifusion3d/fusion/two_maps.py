@@ -1,12 +1,10 @@
-"""Two enriched maps become one by a learned weight: the merge of the official KITTI branch.
+"""What fusers share: maps that fit each other, and the learned sum of two maps.
 
-Source: GeminiFusion's point_fusion.py, softmax(alpha) over a learned pair.
+Source of the sum: GeminiFusion's point_fusion.py (official KITTI branch), softmax(alpha) over a learned pair.
 """
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-
-from ..ops.weighted_sum import weighted_sum
 
 
 class WeightedSum(nn.Module):
@@ -18,5 +16,34 @@ class WeightedSum(nn.Module):
 
     def forward(self, camera_bev: Float[Tensor, 'b c y x'], lidar_bev: Float[Tensor, 'b c y x']
                 ) -> Float[Tensor, 'b c y x']:
-        """Returns the weighted sum."""
+        """Return the weighted sum."""
         return weighted_sum(camera_bev, lidar_bev, self.alpha.softmax(dim=0))
+
+
+def weighted_sum(camera: Float[Tensor, '*cells'], lidar: Float[Tensor, '*cells'], shares: Float[Tensor, ' 2']
+                 ) -> Float[Tensor, '*cells']:
+    """Return the sum of two maps.
+
+    Args:
+        camera: features.
+        lidar: features.
+        shares: of camera and LiDAR; must sum to 1.
+    """
+    if camera.dtype == lidar.dtype == shares.dtype:
+        # The same in one pass over the maps, without maps in between.
+        return torch.lerp(camera, lidar, shares[1])
+    return shares[0] * camera + shares[1] * lidar
+
+
+def check_same_cells(camera_bev: Tensor, lidar_bev: Tensor) -> None:
+    """Raise ValueError unless both maps are of one batch and of the same rows and columns."""
+    if len(camera_bev) != len(lidar_bev) or camera_bev.shape[-2:] != lidar_bev.shape[-2:]:
+        raise ValueError(f'a fuser needs maps of the same cells, got camera {tuple(camera_bev.shape)} '
+                         f'and LiDAR {tuple(lidar_bev.shape)}; align them first')
+
+
+def check_same_shape(camera_bev: Tensor, lidar_bev: Tensor) -> None:
+    """Raise ValueError unless both maps are of one shape, channels included."""
+    if camera_bev.shape != lidar_bev.shape:
+        raise ValueError(f'this fuser needs maps of one shape, got camera {tuple(camera_bev.shape)} '
+                         f'and LiDAR {tuple(lidar_bev.shape)}; align them first')

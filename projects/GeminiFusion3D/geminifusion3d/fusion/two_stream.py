@@ -15,8 +15,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from .gemini_fusion import GeminiFusionLayer
-from .same_cells import check_same_shape
-from .two_maps import WeightedSum
+from .two_maps import WeightedSum, check_same_shape
 
 
 @MODELS.register_module()

@@ -1,4 +1,4 @@
-"""The one bird's-eye-view grid: who needs a range, a cell size or a cell count asks it.
+"""The one bird's-eye-view grid: whoever needs a range, a cell size or a cell count asks it.
 
 A BEV tensor is (B, C, Y, X): row i is y, column j is x, and cell (i, j) covers
 [x_min + j * cell, x_min + (j + 1) * cell) by the same in y.
@@ -26,7 +26,7 @@ class BEVGrid:
         ValueError: if the range is empty or is no whole number of cells.
     """
 
-    range_m: Tuple[float, float, float, float, float, float]
+    range_m: Tuple[float, ...]
     cell_m: float
 
     def __post_init__(self) -> None:
@@ -41,7 +41,10 @@ class BEVGrid:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> 'BEVGrid':
-        """Builds the grid from a config's `bev_grid`, whose range is a list.
+        """Builds the grid from a config's `bev_grid`.
+
+        Args:
+            config: `range_m`, a list of six numbers, and `cell_m`.
 
         Raises:
             ValueError: if a key is missing or unknown.
@@ -72,7 +75,7 @@ class BEVGrid:
         return self.n_y, self.n_x
 
     def cells_per_voxel_axis(self, voxel_m: Sequence[float], stride: int) -> Tuple[int, int, int]:
-        """Counts the voxels (x, y, z) of an encoder that reduces them to this grid's cells.
+        """Counts the voxels along x, y and z of an encoder that reduces them to this grid's cells.
 
         Args:
             voxel_m: voxel size along x, y, z.
@@ -106,7 +109,21 @@ class BEVGrid:
         # range of int64 converts to anything.
         column, row = (((axis - low_m) / self.cell_m).clamp_(0, count - 1).long()
                        for axis, low_m, count in zip(axes, self.range_m, (self.n_x, self.n_y)))
-        return row.mul_(self.n_x).add_(column).masked_fill_(is_inside.logical_not_(), -1)
+        return torch.add(column, row, alpha=self.n_x).masked_fill_(~is_inside, -1)
+
+    def check_map(self, feature_map: Float[Tensor, 'b c y x']) -> None:
+        """Checks that a feature map has this grid's rows and columns.
+
+        Args:
+            feature_map: what a head is about to read.
+
+        Raises:
+            ValueError: if (Y, X) is not the grid's: transposed, or of another size.
+        """
+        shape_yx = tuple(feature_map.shape[-2:])
+        if shape_yx != self.shape_yx:
+            raise ValueError(f'the head\'s feature map must have the grid\'s (Y, X) = {self.shape_yx}, got '
+                             f'{shape_yx}; the strides of bev_backbone and bev_neck must cancel')
 
     def centres_m(self) -> Float[Tensor, 'y x 2']:
         """Returns the (x, y) centre of every cell."""

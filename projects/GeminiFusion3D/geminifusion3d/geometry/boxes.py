@@ -1,6 +1,6 @@
-"""Upright boxes as solids: which points they hold, which of them stand in each other's way.
+"""Upright boxes as solids: which points they contain, which of them overlap.
 
-Boxes are (x, y, z, l, w, h, yaw, ...) with the bottom's centre as origin, as the host's LiDAR boxes.
+Boxes are (x, y, z, l, w, h, yaw, ...) with z at the bottom, as mmdet3d's LiDARInstance3DBoxes.
 """
 from typing import List
 
@@ -17,8 +17,8 @@ def points_in_boxes(points_m: Float[np.ndarray, 'n 3'], boxes: Float[np.ndarray,
     Most points are far from all boxes: only pairs of a point and a box near it are looked at closely.
 
     Args:
-        points_m: the points.
-        boxes: in the points' frame; points on a face are outside.
+        points_m: x, y, z.
+        boxes: bottom-centre boxes in the points' frame; points on a face are outside.
     """
     if len(boxes) == 0:
         return []
@@ -34,13 +34,13 @@ def points_in_boxes(points_m: Float[np.ndarray, 'n 3'], boxes: Float[np.ndarray,
 
 def boxes_overlap(boxes: Float[np.ndarray, 'n d'], others: Float[np.ndarray, 'm d']
                   ) -> Bool[np.ndarray, 'n m']:
-    """Says which boxes overlap seen from above; those that only touch do not.
+    """Returns which boxes overlap seen from above; those that only touch do not.
 
     Two convex shapes are apart if and only if an axis of one of them separates them.
 
     Args:
-        boxes: some boxes.
-        others: boxes in the same frame.
+        boxes: bottom-centre boxes.
+        others: bottom-centre boxes in the same frame.
     """
     boxes, others = boxes.astype(np.float64), others.astype(np.float64)
     apart_m = others[None, :, :2] - boxes[:, None, :2]
@@ -56,6 +56,6 @@ def boxes_overlap(boxes: Float[np.ndarray, 'n d'], others: Float[np.ndarray, 'm 
 
 
 def _axes(boxes: Float[np.ndarray, 'n d']) -> Float[np.ndarray, 'n 2 2']:
-    """Unit vectors along and across each box."""
+    """Returns the unit vectors along and across each box."""
     cos, sin = np.cos(boxes[:, 6]), np.sin(boxes[:, 6])
     return np.stack([np.stack([cos, sin], axis=1), np.stack([-sin, cos], axis=1)], axis=1)

@@ -1,6 +1,6 @@
 """Rigid transforms as 4x4 matrices named `dst_from_src`, in float64: chains must cancel.
 
-What makes or inverts a pose does so for one, or for many at once: batch dimensions go first.
+Functions that make or invert a pose take one or many at once: batch dimensions go first.
 """
 import numpy as np
 from jaxtyping import Float
@@ -38,16 +38,25 @@ def rotation_matrix(rotation_wxyz: ArrayLike) -> Float[np.ndarray, '*n 3 3']:
 
 
 def invert_pose(dst_from_src: Poses) -> Poses:
-    """Returns src_from_dst; exact for a rotation and a translation, no general inverse needed."""
-    turned_back = -np.swapaxes(dst_from_src[..., :3, :3], -1, -2)
+    """Returns src_from_dst = (R^T, -R^T t): exact for a rotation R and a translation t.
+
+    Args:
+        dst_from_src: rigid transforms.
+    """
+    inverse_rotation = np.swapaxes(dst_from_src[..., :3, :3], -1, -2)
     src_from_dst = np.zeros(dst_from_src.shape)
-    src_from_dst[..., :3, :3] = -turned_back
-    src_from_dst[..., :3, 3:] = turned_back @ dst_from_src[..., :3, 3:]
+    src_from_dst[..., :3, :3] = inverse_rotation
+    src_from_dst[..., :3, 3:] = inverse_rotation @ -dst_from_src[..., :3, 3:]
     src_from_dst[..., 3, 3] = 1
     return src_from_dst
 
 
 def transform_points(dst_from_src: Pose, points_src: Float[np.ndarray, 'n 3']
                      ) -> Float[np.ndarray, 'n 3']:
-    """Moves points from src to dst coordinates."""
+    """Moves points from src to dst coordinates.
+
+    Args:
+        dst_from_src: rigid transform.
+        points_src: x, y, z in src.
+    """
     return points_src @ dst_from_src[:3, :3].T + dst_from_src[:3, 3]

@@ -1,4 +1,4 @@
-"""The ground in squares, each of which knows the boxes that touch it: which points are near which box?
+"""Finds which points are near which box: the ground in squares that list the boxes touching them.
 
 Boxes are (x, y, z, l, w, h, yaw, ...), float64; seen from above, their plan is a rectangle.
 """
@@ -18,7 +18,7 @@ class GroundSquares:
     """Squares over the plans of boxes.
 
     Args:
-        boxes: at least one.
+        boxes: at least one box.
     """
 
     def __init__(self, boxes: Float[np.ndarray, 'm d']) -> None:
@@ -42,10 +42,13 @@ class GroundSquares:
 
     def pairs(self, points_m: Float[np.ndarray, 'n k']
               ) -> Tuple[Int[np.ndarray, ' p'], Int[np.ndarray, ' p']]:
-        """Returns (point, box) of all pairs in which the box touches the point's square, by points.
+        """Returns all pairs of a point and a box that touches the point's square, in the order of the points.
 
         Args:
-            points_m: x, y and more.
+            points_m: x, y and any further columns.
+
+        Returns:
+            Index of the point and index of the box, one entry per pair.
         """
         x_m, y_m = points_m[:, 0], points_m[:, 1]
         # The ground ends amid its outermost squares: rounding leads a point into no square beyond.
@@ -62,12 +65,12 @@ class GroundSquares:
 
 def is_on_plan(offset_m: Float[np.ndarray, 'p 2'], boxes: Float[np.ndarray, 'm d'],
                box_of: Int[np.ndarray, ' p'], *, margin_m: float = 0.0) -> Bool[np.ndarray, ' p']:
-    """Says which points lie on their box's plan; points on its edge do not.
+    """Returns which points lie on their box's plan; points on its edge do not.
 
     Args:
         offset_m: from the box's centre to the point.
         boxes: the boxes.
-        box_of: which of them, for each point.
+        box_of: index of each point's box.
         margin_m: how much wider the plan is on all four sides.
     """
     x_m, y_m = offset_m.T

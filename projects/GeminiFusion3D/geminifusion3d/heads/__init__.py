@@ -1,7 +1,7 @@
 """Detection heads on the shared grid."""
 from .anchor_head import GeminiAnchor3DHead
 from .center_head import GeminiCenterHead
-from .masked_l1_loss import GeminiMaskedL1Loss
+from .losses import GeminiMaskedL1Loss
 from .transfusion_head import GeminiTransFusionHead
 
 __all__ = ['GeminiAnchor3DHead', 'GeminiCenterHead', 'GeminiMaskedL1Loss', 'GeminiTransFusionHead']

@@ -15,30 +15,28 @@ from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from ..nuscenes_facts import CLASS_NAMES
 from ..geometry.bev_grid import BEVGrid
-from .feature_map import check_on_grid
-from .one_hot_loss import OneHotLoss
+from ..nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
+from .losses import OneHotLoss
 
 # Position, size, yaw, velocity.
 BOX_CODE_SIZE = 9
-MAX_BOXES_PER_SAMPLE = 500
-# Of every class at every anchor; the host's init_weights means the same.
+# Of every class at every anchor; mmdet3d's init_weights means the same.
 FIRST_SCORE = 0.01
 
 
 @MODELS.register_module()
 class GeminiAnchor3DHead(Anchor3DHead):
-    """The host's Anchor3DHead; its anchors stand in the middle of the grid's cells.
+    """mmdet3d's Anchor3DHead; its anchors stand in the middle of the grid's cells.
 
-    Further deltas: an unknown (NaN) velocity costs nothing; the ground truth is left as it was given;
-    neither loss nor non-maximum suppression calls a compiled operator on a GPU.
+    Further differences: an unknown (NaN) velocity costs nothing; the ground truth is not changed; neither
+    loss nor non-maximum suppression calls a compiled operator on a GPU.
 
     Args:
         bev_grid: the grid of the feature map.
         in_channels: channels of the feature map.
         anchors: `size_lwh_m` and `bottom_m`, the height of its underside, of each anchor in a cell.
-        anchor_yaws_rad: every anchor stands in a cell once for each of them.
+        anchor_yaws_rad: each anchor stands in a cell once with each of these yaws.
         assigner: overlaps `positive_iou` and `negative_iou` above and below which an anchor is object
             or background, and `least_iou` of an object's best anchor.
         loss_cls: a mmdet.FocalLoss over anchors.
@@ -46,10 +44,11 @@ class GeminiAnchor3DHead(Anchor3DHead):
         loss_dir: of the two directions along a yaw.
         code_weights: weight of each of the nine numbers of a box code.
         direction_offset_rad: yaw at which the two directions part.
-        candidates: best anchors of a sample that are decoded.
+        candidates: number of best anchors per sample that are decoded.
         score_threshold: boxes below are dropped.
         nms_iou: rotated overlap above which the weaker of two boxes of a class is dropped.
-        max_boxes: most boxes of a sample.
+        max_boxes: most boxes per sample.
+        classes: names of all classes, in the order of the labels.
 
     Raises:
         ValueError: if the loss, the number of code weights or of boxes does not fit.
@@ -59,13 +58,13 @@ class GeminiAnchor3DHead(Anchor3DHead):
                  anchor_yaws_rad: Sequence[float], assigner: Dict[str, float], loss_cls: Dict[str, Any],
                  loss_bbox: Dict[str, Any], loss_dir: Dict[str, Any], code_weights: Sequence[float],
                  direction_offset_rad: float, candidates: int, score_threshold: float, nms_iou: float,
-                 max_boxes: int) -> None:
+                 max_boxes: int, classes: Sequence[str] = CLASS_NAMES) -> None:
         _check(loss_cls, code_weights, max_boxes)
         with warnings.catch_warnings():
-            # The host announces to its developers that the offset may move one day.
+            # mmdet3d warns its developers that the offset may move one day.
             warnings.filterwarnings('ignore', message='dir_offset and dir_limit_offset')
             super().__init__(
-                num_classes=len(CLASS_NAMES), in_channels=in_channels, feat_channels=in_channels,
+                num_classes=len(classes), in_channels=in_channels, feat_channels=in_channels,
                 anchor_generator=_anchor_generator(bev_grid, anchors, anchor_yaws_rad),
                 dir_offset=direction_offset_rad,
                 bbox_coder=dict(type='DeltaXYZWLHRBBoxCoder', code_size=BOX_CODE_SIZE),
@@ -74,12 +73,12 @@ class GeminiAnchor3DHead(Anchor3DHead):
                                      pos_weight=-1),
                 test_cfg=ConfigDict(use_rotate_nms=True, nms_pre=candidates, score_thr=score_threshold,
                                     nms_thr=nms_iou, max_num=max_boxes))
-        self.loss_cls = OneHotLoss(self.loss_cls)
-        self.bev_grid = bev_grid
-        # Already without init_weights: if every anchor claims to be an object, suppression takes seconds.
+        self.loss_cls: nn.Module = OneHotLoss(self.loss_cls)
+        self.bev_grid, self.classes = bev_grid, tuple(classes)
+        # Set without init_weights as well: if every anchor predicts an object, suppression takes seconds.
         nn.init.constant_(self.conv_cls.bias, bias_init_with_prob(FIRST_SCORE))
 
-    def forward(self, features: Sequence[Tensor]) -> Tuple[List[Tensor], ...]:
+    def forward(self, features: Sequence[Float[Tensor, 'b c y x']]) -> Tuple[List[Tensor], ...]:
         """Returns class scores, box codes and direction scores, one map each in a list.
 
         Args:
@@ -91,22 +90,23 @@ class GeminiAnchor3DHead(Anchor3DHead):
         if len(features) != 1:
             raise ValueError(f'GeminiAnchor3DHead reads one map, got {len(features)}; bev_neck must '
                              'merge its levels')
-        check_on_grid(features[0], self.bev_grid)
+        self.bev_grid.check_map(features[0])
         return super().forward(features)
 
-    def loss(self, features: Sequence[Tensor], samples: List[Det3DDataSample]) -> Dict[str, Tensor]:
+    def loss(self, features: Sequence[Float[Tensor, 'b c y x']], samples: List[Det3DDataSample]
+             ) -> Dict[str, Tensor]:
         """Returns the losses.
 
         Args:
             features: one map (B, C, Y, X).
-            samples: with `gt_instances_3d`, which the host would change.
+            samples: with `gt_instances_3d`, which mmdet3d would change.
         """
         ground_truth = [_usable(sample.gt_instances_3d, features[0]) for sample in samples]
         losses = self.loss_by_feat(*self(features), ground_truth, [sample.metainfo for sample in samples])
         return {name: levels[0] for name, levels in losses.items()}
 
     def anchor_target_single_assigner(self, *args: Any, **kwargs: Any) -> Tuple[Tensor, ...]:
-        """Returns the host's targets, with neither value nor weight where the target is unknown."""
+        """Returns mmdet3d's targets, with neither value nor weight where the target is unknown."""
         labels, label_weights, codes, code_weights, *others = super().anchor_target_single_assigner(
             *args, **kwargs)
         is_known = ~codes.isnan()
@@ -118,14 +118,14 @@ class GeminiAnchor3DHead(Anchor3DHead):
                                 dir_cls_pred_list: List[Float[Tensor, 'ad y x']],
                                 mlvl_priors: List[Float[Tensor, 'n 9']], input_meta: Dict[str, Any],
                                 cfg: Any, rescale: bool = False) -> InstanceData:
-        """Hands the best anchors alone to the host, on the CPU, where its rotated overlaps run."""
+        """Hands only the best anchors to mmdet3d, on the CPU, where its rotated overlaps run."""
         scores, codes, directions = (
             _anchors_first(maps[0], width) for maps, width in (
                 (cls_score_list, self.num_classes), (bbox_pred_list, self.box_code_size),
                 (dir_cls_pred_list, 2)))
         n_candidates = min(self.test_cfg.nms_pre, len(scores))
         best = scores.amax(1).topk(n_candidates).indices
-        # To the host the candidates are a map of one column.
+        # mmdet3d gets the candidates as a map of one column.
         one_column = [[rows[best].cpu().T.unsqueeze(-1)] for rows in (scores, codes, directions)]
         found = super()._predict_by_feat_single(
             *one_column, [mlvl_priors[0][best].cpu()], input_meta, cfg, rescale)
@@ -134,12 +134,12 @@ class GeminiAnchor3DHead(Anchor3DHead):
 
 
 def _anchors_first(maps: Float[Tensor, 'channels y x'], width: int) -> Float[Tensor, 'n width']:
-    """One row an anchor, in the order of the host's anchors, in float32."""
+    """Returns one row per anchor, in the order of mmdet3d's anchors, in float32."""
     return maps.float().permute(1, 2, 0).reshape(-1, width)
 
 
-def _usable(ground_truth: InstanceData, like: Tensor) -> InstanceData:
-    """A copy on the device of `like`, without boxes that have no place or no size."""
+def _usable(ground_truth: InstanceData, like: Float[Tensor, '...']) -> InstanceData:
+    """Returns a copy on the device of `like`, without boxes that have no place or no size."""
     boxes = ground_truth.bboxes_3d.tensor.to(like.device)
     is_usable = boxes[:, :7].isfinite().all(1) & (boxes[:, 3:6] > 0).all(1)
     labels = ground_truth.labels_3d.to(like.device)
@@ -166,10 +166,10 @@ def _assigner(*, positive_iou: float, negative_iou: float, least_iou: float) -> 
 
 def _check(loss_cls: Dict[str, Any], code_weights: Sequence[float], max_boxes: int) -> None:
     if loss_cls.get('type') != 'mmdet.FocalLoss':
-        raise ValueError('loss_cls must be a mmdet.FocalLoss, which weighs all anchors without sampling '
-                         f'some, got {loss_cls.get("type")}')
+        raise ValueError('loss_cls must be a mmdet.FocalLoss, which uses all anchors instead of a sample of '
+                         f'them, got {loss_cls.get("type")}')
     if len(code_weights) != BOX_CODE_SIZE:
         raise ValueError(f'code_weights needs {BOX_CODE_SIZE} numbers, got {len(code_weights)}')
     if max_boxes > MAX_BOXES_PER_SAMPLE:
-        raise ValueError(f'nuScenes allows {MAX_BOXES_PER_SAMPLE} boxes a sample, got '
+        raise ValueError(f'nuScenes allows {MAX_BOXES_PER_SAMPLE} boxes per sample, got '
                          f'max_boxes={max_boxes}')

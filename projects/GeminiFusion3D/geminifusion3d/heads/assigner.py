@@ -1,7 +1,7 @@
-"""One query for each object: the cheapest one-to-one assignment.
+"""Assigns one query to each object: the cheapest one-to-one assignment.
 
 Source: Bai et al., TransFusion, CVPR 2022, section 3.5; the costs of mmdet3d's projects/BEVFusion
-(utils.py). Here a cost that is not finite cannot be chosen, instead of ending the training inside
+(utils.py). Here a pair whose cost is not finite is never chosen; there the training ends inside
 scipy with "matrix contains invalid numeric entries".
 """
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _MIN_VOLUME_M3 = 1e-8
 
 
 class Assignment(NamedTuple):
-    """Pairs of query and object, one entry each.
+    """Pairs of query and object, one entry per pair.
 
     Attributes:
         queries: (M,) index of the query.
@@ -40,7 +40,7 @@ class Assignment(NamedTuple):
 
 @dataclass(frozen=True)
 class HungarianAssigner:
-    """Weighs class, place and overlap.
+    """Assigns by costs of class, place and overlap.
 
     Args:
         bev_grid: its extent normalises distances.
@@ -59,10 +59,10 @@ class HungarianAssigner:
         """Assigns min(n, m) pairs; all tensors on the CPU, where the solver and the overlaps run.
 
         Args:
-            boxes: predictions, bottom-centre.
-            class_logits: of the predictions.
-            object_boxes: ground truth, bottom-centre.
-            object_classes: of the ground truth.
+            boxes: predicted bottom-centre boxes.
+            class_logits: predicted logits.
+            object_boxes: bottom-centre boxes of the ground truth.
+            object_classes: classes of the ground truth.
         """
         ious = rotated_iou_3d(boxes, object_boxes)
         extent_m = boxes.new_tensor(self.bev_grid.extent_m)
@@ -78,7 +78,11 @@ class HungarianAssigner:
 def rotated_iou_3d(boxes: Float[Tensor, 'n 9'], others: Float[Tensor, 'm 9']) -> Float[Tensor, 'n m']:
     """Returns the overlaps of boxes on the CPU; those of a box that is not finite are 0.
 
-    The host clips the polygons of all n x m pairs; here only pairs whose circumscribed circles meet.
+    mmdet3d clips the polygons of all n x m pairs; here only of those whose circumscribed circles meet.
+
+    Args:
+        boxes: bottom-centre boxes.
+        others: bottom-centre boxes in the same frame.
     """
     ious = boxes.new_zeros(len(boxes), len(others))
     is_sane = (boxes[:, :7].abs() < _MAX_EXTENT_M).all(1)

@@ -1,9 +1,9 @@
 """Second half of the TransFusion head: queries look at each other, then at the whole BEV map.
 
 Source: Bai et al., TransFusion, CVPR 2022, section 3.3; the variant of mmdet3d's projects/BEVFusion
-(transformer.py), in which the values carry the position embedding too. Here nobody asks for the
-attention weights: the host does, never reads them, and so forbids kernels that need not store heads x
-queries x cells numbers.
+(transformer.py), in which the values carry the position embedding too. mmdet3d asks for the attention
+weights and never reads them, which rules out kernels that need not store heads x queries x cells numbers;
+here they are not asked for.
 """
 import torch
 from jaxtyping import Float
@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 
 class PositionEmbedding(nn.Sequential):
-    """Learned embedding of a place.
+    """Learned embedding of a position.
 
     Args:
-        channels: of the embedding.
+        channels: channels of the embedding.
     """
 
     def __init__(self, *, channels: int) -> None:
@@ -23,7 +23,11 @@ class PositionEmbedding(nn.Sequential):
                          nn.Conv1d(channels, channels, 1))
 
     def forward(self, xy_cells: Float[Tensor, 'b n 2']) -> Float[Tensor, 'b n c']:
-        """Returns the embedding of each place."""
+        """Returns the embedding of each position.
+
+        Args:
+            xy_cells: positions in cells.
+        """
         return super().forward(xy_cells.transpose(1, 2)).transpose(1, 2)
 
 
@@ -37,7 +41,7 @@ class DecoderLayer(BaseModule):
         channels: C of queries and map.
         heads: attention heads; must divide C.
         feedforward_channels: hidden channels of the feed-forward network.
-        dropout: of attention weights, of each sub-layer's output and of the hidden channels.
+        dropout: rate for attention weights, each sub-layer's output and the hidden channels.
 
     Raises:
         ValueError: if heads does not divide channels.
@@ -58,7 +62,7 @@ class DecoderLayer(BaseModule):
         self.dropout = nn.Dropout(dropout)
 
     def init_weights(self) -> None:
-        """Draws every matrix as the paper's code does."""
+        """Initialises every matrix as the paper's code does."""
         super().init_weights()
         for parameter in self.parameters():
             if parameter.dim() > 1:
@@ -67,13 +71,13 @@ class DecoderLayer(BaseModule):
     def forward(self, queries: Float[Tensor, 'b n c'], query_xy_cells: Float[Tensor, 'b n 2'],
                 cells: Float[Tensor, 'b cells c'], cell_xy_cells: Float[Tensor, 'cells 2']
                 ) -> Float[Tensor, 'b n c']:
-        """Returns the queries after they have seen each other and the map.
+        """Returns the queries after attention to each other and to the map.
 
         Args:
-            queries: features.
-            query_xy_cells: where they are.
+            queries: features of the queries.
+            query_xy_cells: positions of the queries.
             cells: features of the flattened map.
-            cell_xy_cells: where those are, the same in every sample.
+            cell_xy_cells: positions of the cells, the same in every sample.
         """
         at_query = self.query_position(query_xy_cells)
         placed = queries + at_query
@@ -83,10 +87,15 @@ class DecoderLayer(BaseModule):
             queries + self._attend(self.cross_attention, queries + at_query, cells + at_cell))
         return self.norms[2](queries + self.feedforward(queries))
 
-    def _attend(self, attention: nn.MultiheadAttention, query: Tensor, key: Tensor) -> Tensor:
+    def _attend(self, attention: nn.MultiheadAttention, query: Float[Tensor, 'b n c'],
+                key: Float[Tensor, 'b m c']) -> Float[Tensor, 'b n c']:
         return self.dropout(attention(query, key, key, need_weights=False)[0])
 
 
-def float32_region(like: Tensor) -> torch.autocast:
-    """Returns a context without autocast on the device of a tensor."""
+def float32_region(like: Float[Tensor, '...']) -> torch.autocast:
+    """Returns a context without autocast on the device of a tensor.
+
+    Args:
+        like: the tensor.
+    """
     return torch.autocast(like.device.type, enabled=False)

@@ -3,10 +3,10 @@
     map -> shared convolution -> heat map -> queries at its peaks -> decoder layer -> class and box
 
 Source: Bai et al., TransFusion, CVPR 2022 (LiDAR branch); the variant of mmdet3d's
-projects/BEVFusion, whose weights fit (bevfusion_keys.py). Delta: ranges come from the grid, the map is
+projects/BEVFusion, whose weights fit (bevfusion_keys.py). Differences: ranges come from the grid, the map is
 (B, C, Y, X), and no state survives a call.
 """
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -17,15 +17,14 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
-from ..ops.device_constants import constant_like
-from ..submission.content_rules import MAX_BOXES_PER_SAMPLE
+from ..nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
+from ..ops.device_constants import constant_like, to_device
 from .assigner import HungarianAssigner
 from .box_coder import CODE_SIZE, BoxCoder
 from .decoder_layer import DecoderLayer, float32_region
-from .feature_map import check_on_grid
 from .query_init import QueryInit
 from .query_prediction import QueryPrediction
-from .targets import TargetMaker
+from .transfusion_targets import TargetMaker
 
 
 class TransFusionOutput(NamedTuple):
@@ -35,7 +34,7 @@ class TransFusionOutput(NamedTuple):
         heatmap_logits: dense heat map.
         query_classes: class for which a query was chosen.
         query_scores: height of its peak.
-        class_logits: what the decoder says it is.
+        class_logits: logits of the decoder.
         codes: box codes, see BoxCoder.
     """
 
@@ -54,7 +53,7 @@ class GeminiTransFusionHead(BaseModule):
         bev_grid: the grid of the feature map.
         in_channels: channels of the feature map.
         hidden_channels: C of the shared convolution, the queries and the decoder.
-        num_queries: N, the most boxes of a sample; at most 500, nuScenes' limit.
+        num_queries: N, the most boxes per sample; at most 500, nuScenes' limit.
         peak_kernel: side of the square, in cells, in which a query's peak must be the highest.
         unpooled_classes: small classes of which each cell may be a peak.
         decoder: `heads`, `feedforward_channels` and `dropout` of the decoder layer.
@@ -69,6 +68,8 @@ class GeminiTransFusionHead(BaseModule):
         code_weights: weight of each of the ten numbers of a box code.
         score_threshold: boxes below are dropped.
         centre_margin_m: how far outside the grid's range the bottom centre of a box may lie.
+        centre_range_m: instead, x, y, z between which bottom centres must lie, three low and three high.
+        classes: names of all classes, in the order of the labels.
 
     Raises:
         ValueError: if there are too many queries or not ten code weights.
@@ -79,27 +80,35 @@ class GeminiTransFusionHead(BaseModule):
                  branch_channels: int, init_bias: float, assigner: Dict[str, float],
                  gaussian_overlap: float, min_radius_cells: int, loss_heatmap: Dict[str, Any],
                  loss_cls: Dict[str, Any], loss_bbox: Dict[str, Any], code_weights: Sequence[float],
-                 score_threshold: float, centre_margin_m: float) -> None:
+                 score_threshold: float, centre_margin_m: float,
+                 centre_range_m: Optional[Sequence[float]] = None,
+                 classes: Sequence[str] = CLASS_NAMES) -> None:
         super().__init__()
         _check(num_queries, code_weights)
-        self.bev_grid = bev_grid
+        self.bev_grid, self.classes = bev_grid, tuple(classes)
         self.shared_conv = nn.Conv2d(in_channels, hidden_channels, 3, padding=1)
         self.query_init = QueryInit(
             bev_grid=bev_grid, channels=hidden_channels, num_queries=num_queries,
-            peak_kernel=peak_kernel, unpooled_classes=unpooled_classes, init_bias=init_bias)
+            peak_kernel=peak_kernel, classes=classes, unpooled_classes=unpooled_classes,
+            init_bias=init_bias)
         self.decoder = DecoderLayer(channels=hidden_channels, **decoder)
-        self.prediction = QueryPrediction(channels=hidden_channels, branch_channels=branch_channels,
-                                          init_bias=init_bias)
+        self.prediction = QueryPrediction(channels=hidden_channels, num_classes=len(classes),
+                                          branch_channels=branch_channels, init_bias=init_bias)
         self.target_maker = TargetMaker(
-            bev_grid=bev_grid, assigner=HungarianAssigner(bev_grid=bev_grid, **assigner),
+            bev_grid=bev_grid, num_classes=len(classes),
+            assigner=HungarianAssigner(bev_grid=bev_grid, **assigner),
             gaussian_overlap=gaussian_overlap, min_radius_cells=min_radius_cells)
         self.loss_heatmap = MODELS.build(loss_heatmap)
         self.loss_cls = MODELS.build(loss_cls)
         self.loss_bbox = MODELS.build(loss_bbox)
         self.register_buffer('code_weights', torch.tensor(code_weights), persistent=False)
-        self.score_threshold, self.centre_margin_m = score_threshold, centre_margin_m
+        self.score_threshold = score_threshold
+        low_m, high_m = bev_grid.range_m[:3], bev_grid.range_m[3:]
+        self.centre_range_m = tuple(centre_range_m or (
+            *(bound_m - centre_margin_m for bound_m in low_m),
+            *(bound_m + centre_margin_m for bound_m in high_m)))
 
-    def forward(self, features: List[Tensor]) -> TransFusionOutput:
+    def forward(self, features: List[Float[Tensor, 'b c y x']]) -> TransFusionOutput:
         """Runs the head up to its raw predictions; all but the shared convolution in float32.
 
         Args:
@@ -111,20 +120,21 @@ class GeminiTransFusionHead(BaseModule):
         if len(features) != 1:
             raise ValueError(f'GeminiTransFusionHead reads one map, got {len(features)}; bev_neck must '
                              'merge its levels')
-        check_on_grid(features[0], self.bev_grid)
+        self.bev_grid.check_map(features[0])
         bev = self.shared_conv(features[0])
         with float32_region(bev):
             bev = bev.float()
             queries = self.query_init(bev)
             decoded = self.decoder(queries.features, queries.centre_xy_cells,
                                    bev.flatten(2).transpose(1, 2), self.query_init.cell_xy_cells)
-            class_logits, codes = self.prediction(decoded, queries.centre_xy_cells)
+            prediction = self.prediction(decoded, queries.centre_xy_cells)
         return TransFusionOutput(
             heatmap_logits=queries.heatmap_logits, query_classes=queries.classes,
-            query_scores=queries.scores, class_logits=class_logits, codes=codes)
+            query_scores=queries.scores, class_logits=prediction.class_logits, codes=prediction.codes)
 
-    def loss(self, features: List[Tensor], samples: List[Det3DDataSample]) -> Dict[str, Tensor]:
-        """Returns the losses, and the mean overlap of matched boxes to watch.
+    def loss(self, features: List[Float[Tensor, 'b c y x']], samples: List[Det3DDataSample]
+             ) -> Dict[str, Tensor]:
+        """Returns the losses, and the mean overlap of matched boxes for the log.
 
         Args:
             features: one map (B, C, Y, X).
@@ -136,23 +146,28 @@ class GeminiTransFusionHead(BaseModule):
 
     def loss_by_output(self, output: TransFusionOutput, ground_truth: Sequence[InstanceData]
                        ) -> Dict[str, Tensor]:
-        """Returns the losses of raw predictions; see `loss`."""
+        """Returns the losses of raw predictions; see `loss`.
+
+        Args:
+            output: what forward returned.
+            ground_truth: `bboxes_3d` and `labels_3d` of each sample.
+        """
         targets = self.target_maker.make(output.codes, output.class_logits, ground_truth)
-        n_assigned = max(int(targets.is_assigned.sum()), 1)
-        n_peaks = max(int(targets.heatmap.eq(1).sum()), 1)
         heatmap = output.heatmap_logits.sigmoid().clamp(1e-4, 1 - 1e-4)
         weights = targets.is_assigned.unsqueeze(-1) * self.code_weights
-        # One-hot targets: for class indices on a GPU the host would call a compiled operator.
+        # One-hot targets: for class indices on a GPU mmdet would call a compiled operator.
         loss_cls = self.loss_cls(output.class_logits.flatten(0, 1), targets.classes.flatten(0, 1),
-                                 avg_factor=n_assigned)
-        return dict(loss_heatmap=self.loss_heatmap(heatmap, targets.heatmap, avg_factor=n_peaks),
+                                 avg_factor=targets.num_assigned)
+        return dict(loss_heatmap=self.loss_heatmap(heatmap, targets.heatmap,
+                                                   avg_factor=targets.num_peaks),
                     loss_cls=loss_cls,
                     loss_bbox=self.loss_bbox(output.codes, targets.codes, weights,
-                                             avg_factor=n_assigned),
+                                             avg_factor=targets.num_assigned),
                     matched_iou=targets.mean_iou)
 
-    def predict(self, features: List[Tensor], samples: List[Det3DDataSample]) -> List[InstanceData]:
-        """Returns the boxes of each sample: bottom-centre, (N, 9), in the LiDAR frame.
+    def predict(self, features: List[Float[Tensor, 'b c y x']], samples: List[Det3DDataSample]
+                ) -> List[InstanceData]:
+        """Returns the boxes of each sample: (N, 9) bottom-centre boxes in the LiDAR frame.
 
         Args:
             features: one map (B, C, Y, X).
@@ -162,20 +177,21 @@ class GeminiTransFusionHead(BaseModule):
         boxes = BoxCoder(self.bev_grid).decode(output.codes)
         own_logits = output.class_logits.gather(2, output.query_classes.unsqueeze(-1)).squeeze(-1)
         scores = own_logits.sigmoid() * output.query_scores
-        low_m, high_m = constant_like(self.bev_grid.range_m, boxes).chunk(2)
-        low_m, high_m = low_m - self.centre_margin_m, high_m + self.centre_margin_m
+        low_m, high_m = constant_like(self.centre_range_m, boxes).chunk(2)
         is_kept = (((boxes[..., :3] >= low_m) & (boxes[..., :3] <= high_m)).all(-1)
                    & (scores >= self.score_threshold))
-        # All samples go to the CPU at once, where a choice of boxes waits for nothing.
-        found = [part.detach().cpu() for part in (boxes, scores, output.query_classes, is_kept)]
-        return [InstanceData(bboxes_3d=sample.metainfo['box_type_3d'](box[keep].to(boxes), box_dim=9),
-                             scores_3d=score[keep].to(scores), labels_3d=label[keep].to(boxes.device))
-                for sample, box, score, label, keep in zip(samples, *found)]
+        # One copy to the CPU, where a choice of boxes waits for nothing.
+        numbers = (scores, output.query_classes.to(boxes), is_kept.to(boxes))
+        table = torch.cat([boxes, torch.stack(numbers, dim=-1)], dim=-1).detach().cpu()
+        found = [to_device(rows[rows[:, -1] > 0], boxes.device) for rows in table]
+        return [InstanceData(bboxes_3d=sample.metainfo['box_type_3d'](rows[:, :9], box_dim=9),
+                             scores_3d=rows[:, 9], labels_3d=rows[:, 10].long())
+                for sample, rows in zip(samples, found)]
 
 
 def _check(num_queries: int, code_weights: Sequence[float]) -> None:
     if num_queries > MAX_BOXES_PER_SAMPLE:
-        raise ValueError(f'nuScenes allows {MAX_BOXES_PER_SAMPLE} boxes a sample, got num_queries='
+        raise ValueError(f'nuScenes allows {MAX_BOXES_PER_SAMPLE} boxes per sample, got num_queries='
                          f'{num_queries}')
     if len(code_weights) != CODE_SIZE:
         raise ValueError(f'code_weights needs {CODE_SIZE} numbers, got {len(code_weights)}')

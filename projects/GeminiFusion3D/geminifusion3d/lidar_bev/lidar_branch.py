@@ -1,7 +1,7 @@
 """The LiDAR branch: points -> voxels -> voxel encoder -> encoder -> LiDAR BEV.
 
-Each arrow is a part that can be exchanged: dynamic or hard voxels; their mean or a pillar network;
-sparse or pillar encoder.
+Each part can be exchanged: dynamic or hard voxels; their mean or a pillar network; sparse or pillar
+encoder.
 """
 from typing import Any, Dict, Optional, Sequence
 
@@ -21,9 +21,9 @@ class LidarBranch(BaseModule):
     Args:
         bev_grid: the model's grid.
         voxel_m: voxel size along x, y, z.
-        encoder: voxels to the map, without grid and voxel size, which it gets from here.
-        voxelization: points to voxels, likewise; GeminiDynamicVoxelization by default.
-        voxel_encoder: features of a voxel, likewise; GeminiVoxelMean by default.
+        encoder: config of voxels -> map; bev_grid and voxel_m are added here.
+        voxelization: config of points -> voxels, likewise; GeminiDynamicVoxelization by default.
+        voxel_encoder: config of voxels -> features, likewise; GeminiVoxelMean by default.
         scale_features: positions in [-1, 1] and intensity in [0, 1] instead of raw values. Published
             weights expect raw ones.
     """
@@ -45,7 +45,7 @@ class LidarBranch(BaseModule):
         """Returns the LiDAR BEV.
 
         Args:
-            points: one cloud a sample: x, y, z in metres in the LiDAR frame, then features.
+            points: per sample one cloud: x, y, z in metres in the LiDAR frame, then features.
         """
         with torch.autocast(points[0].device.type, enabled=False):
             groups = self.voxelization([cloud.float() for cloud in points])

@@ -1,8 +1,8 @@
 """Pillars to a BEV map: scattered onto a fine map, then strided convolutions down to the grid.
 
-Source: mmdet3d 1.4.0 PointPillarsScatter and SECOND (PointPillars, Lang et al., CVPR 2019). Delta: the
-first stages of the dense backbone belong to the branch, so that its map lies on the model's one grid,
-where the camera's is.
+Source: mmdet3d 1.4.0 PointPillarsScatter and SECOND (PointPillars, Lang et al., CVPR 2019). Difference: the
+first stages of the dense backbone belong to the branch, so that its map lies on the same grid as the
+camera's.
 """
 from math import prod
 from typing import Any, Dict, Sequence
@@ -21,10 +21,11 @@ class PillarEncoder(BaseModule):
     """Scatters pillars and runs the dense stages that lead from pillars to cells.
 
     Args:
-        in_channels: features of a pillar.
+        in_channels: features per pillar.
         bev_grid: the grid that its output must have.
         voxel_m: pillar size along x, y, z; z spans the grid's whole height.
-        stages: a SECOND without in_channels; the product of its strides makes a cell of pillars.
+        stages: config of a SECOND without in_channels; the product of its strides is the number of pillars
+            along the side of a cell.
 
     Raises:
         ValueError: if pillars and strides do not lead to the grid's cells.
@@ -48,7 +49,7 @@ class PillarEncoder(BaseModule):
         """Returns the LiDAR BEV, also of empty clouds.
 
         Args:
-            pillar_features: one row a pillar.
+            pillar_features: one row per pillar.
             coordinates_bzyx: batch, z, y, x of the pillars.
             batch_size: B, also counting empty clouds.
         """

@@ -1,10 +1,7 @@
-"""Points to voxels, two ways with one interface: every point counts, or the first few of each voxel.
-
-A part is called with the clouds of a batch and returns VoxelGroups; what becomes of the points of a
-voxel is the voxel encoder's affair.
-"""
+"""Points to voxels: every point counts, or only the first few of each voxel."""
 from typing import Sequence, Tuple
 
+from jaxtyping import Float
 from mmdet3d.registry import MODELS
 from torch import Tensor, nn
 
@@ -28,22 +25,22 @@ class DynamicVoxelization(nn.Module):
         super().__init__()
         self.bev_grid, self.voxel_m, self.n_voxels_xyz = bev_grid, tuple(voxel_m), n_voxels_xyz
 
-    def forward(self, points: Sequence[Tensor]) -> VoxelGroups:
+    def forward(self, points: Sequence[Float[Tensor, '_ f']]) -> VoxelGroups:
         """Returns the points in their voxels.
 
         Args:
-            points: one (N_i, F) cloud a sample.
+            points: per sample one cloud of x, y, z in metres and features.
         """
         return group_points(points, self.bev_grid.range_m, self.voxel_m, self.n_voxels_xyz)
 
 
 @MODELS.register_module(name='GeminiHardVoxelization')
 class HardVoxelization(DynamicVoxelization):
-    """Keeps the first points of the first voxels, as mmcv's Voxelization: published weights saw it so.
+    """Keeps the first points of the first voxels, as mmcv's Voxelization, used for published weights.
 
     Args:
-        max_points: most points of a voxel.
-        max_voxels: most voxels of a cloud, in training and in evaluation.
+        max_points: most points per voxel.
+        max_voxels: most voxels per cloud, in training and in evaluation.
         bev_grid: whose range counts.
         voxel_m: voxel size along x, y, z.
         n_voxels_xyz: number of voxels along x, y, z.
@@ -60,7 +57,7 @@ class HardVoxelization(DynamicVoxelization):
                              f'evaluation) >= 1, got max_points={max_points}, max_voxels={max_voxels}')
         self.max_points, self.max_voxels = max_points, tuple(max_voxels)
 
-    def forward(self, points: Sequence[Tensor]) -> VoxelGroups:
+    def forward(self, points: Sequence[Float[Tensor, '_ f']]) -> VoxelGroups:
         """Returns the points that are kept in their voxels; see DynamicVoxelization.forward."""
         max_voxels = self.max_voxels[0 if self.training else 1]
         return keep_first(super().forward(points), self.max_points, max_voxels)

@@ -6,6 +6,9 @@ by pixel: the gradient of the features is a weighted embedding bag over the cell
 weight the product of its cell's gradient and its pixel's feature. Largest are thus vectors with one number
 a pair, never one feature a pair.
 """
+import os
+from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, Optional, Tuple
 
 import torch
@@ -14,7 +17,6 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .splat_plan import SplatPlan
-from .triton_here import runs_triton
 
 
 def splat(features: Tensor, weights: Tensor, plan: SplatPlan) -> Tensor:
@@ -100,3 +102,19 @@ def _backward_by_bags(features: Tensor, weights: Tensor, gradient: Tensor, plan:
         by_pixel = products.new_zeros(cells.numel()).index_copy_(0, pair, products)
         weight_gradient = by_pixel.view(-1, weights.shape[2], weights.shape[1]).transpose(1, 2)
     return feature_gradient, weight_gradient
+
+
+def runs_triton(tensor: Tensor) -> bool:
+    """Whether kernels are to work on this tensor."""
+    return (tensor.is_cuda or _is_interpreted()) and _is_installed()
+
+
+@lru_cache(maxsize=None)
+def _is_installed() -> bool:
+    return find_spec('triton') is not None
+
+
+@lru_cache(maxsize=None)
+def _is_interpreted() -> bool:
+    # Triton reads the variable when it is imported, so that a later change means nothing.
+    return os.environ.get('TRITON_INTERPRET') == '1'

@@ -1,8 +1,10 @@
-"""Sorts points into voxels: which points stand in which voxel, for a batch of clouds of any size."""
+"""Sorts points into voxels, for a batch of clouds of any size, and takes means and maxima per voxel."""
 from typing import NamedTuple, Sequence, Tuple
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from .device_constants import constant_like
 
@@ -19,15 +21,15 @@ class VoxelGroups(NamedTuple):
         offsets: (M + 1,) int64 where each voxel's points begin in by_voxel, and where the last end.
     """
 
-    points: Tensor
-    voxel_of_point: Tensor
-    coordinates_bzyx: Tensor
-    centres_m: Tensor
-    by_voxel: Tensor
-    offsets: Tensor
+    points: Float[Tensor, 'p f']
+    voxel_of_point: Int[Tensor, ' p']
+    coordinates_bzyx: Int[Tensor, 'm 4']
+    centres_m: Float[Tensor, 'm 3']
+    by_voxel: Int[Tensor, ' p']
+    offsets: Int[Tensor, ' m+1']
 
 
-def group_points(points: Sequence[Tensor], range_m: Sequence[float], voxel_m: Sequence[float],
+def group_points(points: Sequence[Float[Tensor, 'n_i f']], range_m: Sequence[float], voxel_m: Sequence[float],
                  n_voxels_xyz: Tuple[int, int, int]) -> VoxelGroups:
     """Finds the voxel of every point; empty clouds are welcome, also alone.
 
@@ -56,7 +58,8 @@ def group_points(points: Sequence[Tensor], range_m: Sequence[float], voxel_m: Se
     return VoxelGroups(merged, voxel_of_point, coordinates_bzyx, centres_m, by_voxel, offsets)
 
 
-def group_equal(key: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+def group_equal(key: Int[Tensor, ' p']
+                ) -> Tuple[Int[Tensor, ' p'], Int[Tensor, ' p'], Int[Tensor, ' g_plus_1']]:
     """Groups equal keys, the groups in the order of their keys.
 
     Args:
@@ -75,7 +78,36 @@ def group_equal(key: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     return order, group, torch.cat([begin, begin.new_full((1,), len(key))])
 
 
-def _inside(points: Tensor, range_m: Sequence[float]) -> Tensor:
+def mean_per_voxel(values: Float[Tensor, 'p c'], groups: VoxelGroups) -> Float[Tensor, 'm c']:
+    """Average the rows of each voxel's points, always summed in the order of the points.
+
+    Args:
+        values: (P, C) floating-point, one row per point of the groups.
+        groups: points in voxels.
+
+    Returns:
+        (M, C) one row per voxel.
+    """
+    total = F.embedding_bag(groups.by_voxel, values, groups.offsets, mode='sum', include_last_offset=True)
+    return total / groups.offsets.diff().unsqueeze(1)
+
+
+def max_per_voxel(values: Float[Tensor, 'p c'], groups: VoxelGroups) -> Float[Tensor, 'm c']:
+    """Take the largest value of each voxel's points; differentiable.
+
+    Args:
+        values: (P, C) one row per point of the groups.
+        groups: points in voxels.
+
+    Returns:
+        (M, C) one row per voxel.
+    """
+    row = groups.voxel_of_point.unsqueeze(1).expand_as(values)
+    empty = values.new_zeros(len(groups.coordinates_bzyx), values.shape[1])
+    return empty.scatter_reduce(0, row, values, reduce='amax', include_self=False)
+
+
+def _inside(points: Float[Tensor, 'p f'], range_m: Sequence[float]) -> Int[Tensor, ' inside']:
     """Returns the rows of the points inside the range; the upper edges are outside."""
     is_inside = torch.ones(len(points), dtype=torch.bool, device=points.device)
     for axis, low_m, high_m in zip(points[:, :3].T, range_m[:3], range_m[3:]):
@@ -83,7 +115,7 @@ def _inside(points: Tensor, range_m: Sequence[float]) -> Tensor:
     return is_inside.nonzero().squeeze(1)
 
 
-def _unravel(key: Tensor, n_voxels_xyz: Tuple[int, int, int]) -> Tensor:
+def _unravel(key: Int[Tensor, ' m'], n_voxels_xyz: Tuple[int, int, int]) -> Int[Tensor, 'm 4']:
     """Returns the (M, 4) batch, z, y, x of each voxel's key."""
     parts = []
     for count in n_voxels_xyz:

@@ -5,7 +5,6 @@ those of `python -m nuscenes.eval.detection.evaluate`: same file, same configura
 """
 import contextlib
 import io
-import json
 import math
 import tempfile
 from dataclasses import dataclass
@@ -21,13 +20,13 @@ from nuscenes.eval.detection.data_classes import (DetectionConfig, DetectionMetr
 from nuscenes.eval.detection.evaluate import DetectionEval
 
 from ..errors import UserError
+from ..nuscenes_facts import UNDEFINED_ERRORS
+from ..submission.split_samples import tables_folder
+from ..submission.submission import has_boxes, read_meta
 
 EVAL_CONFIG = 'detection_cvpr_2019'
 ERROR_NAMES = {'trans_err': 'mATE', 'scale_err': 'mASE', 'orient_err': 'mAOE', 'vel_err': 'mAVE',
                'attr_err': 'mAAE'}
-# What the devkit does not define: the errors of these classes are NaN there and null in JSON.
-UNDEFINED_ERRORS = {'traffic_cone': ('orient_err', 'vel_err', 'attr_err'),
-                    'barrier': ('vel_err', 'attr_err')}
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,22 @@ class Evaluation:
 def open_tables(*, data_root: Union[str, Path], version: str) -> NuScenes:
     """Opens the tables of a dataset quietly.
 
+    Args:
+        data_root: folder of the dataset.
+        version: name of the folder of the tables in it.
+
+    Returns:
+        The devkit's tables.
+
     Raises:
-        UserError: if there is no such version under the data root.
+        UserError: if there is no such version under the data root, or its tables are damaged.
     """
-    if not (Path(data_root) / version).is_dir():
-        raise UserError(f'{data_root} has no folder {version}; give the folder that holds the '
-                        f'tables of {version} as data root')
-    return NuScenes(version=version, dataroot=str(data_root), verbose=False)
+    folder = tables_folder(data_root, version)
+    try:
+        return NuScenes(version=version, dataroot=str(data_root), verbose=False)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AssertionError) as error:
+        raise UserError(f'the tables in {folder} cannot be read ({error!r}); unpack {version} again'
+                        ) from error
 
 
 def evaluate_file(*, result_path: Union[str, Path], tables: NuScenes, split: str) -> Evaluation:
@@ -64,9 +72,13 @@ def evaluate_file(*, result_path: Union[str, Path], tables: NuScenes, split: str
         result_path: results JSON; every sample of the split must be a key.
         tables: the dataset, see open_tables.
         split: official split of this version or a custom one of its splits.json.
+
+    Returns:
+        What the devkit computes; where no prediction survives its filters, which it cannot evaluate, what
+        follows from its definitions.
     """
     config = config_factory(EVAL_CONFIG)
-    if _has_no_boxes(result_path):
+    if not has_boxes(result_path):
         return _evaluation_of_nothing(config, result_path)
     with tempfile.TemporaryDirectory() as folder, quiet():
         judge = DetectionEval(tables, config=config, result_path=str(result_path),
@@ -101,11 +113,6 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _has_no_boxes(result_path: Union[str, Path]) -> bool:
-    """Whether a results file holds no box at all, which the devkit cannot evaluate."""
-    return not any(json.loads(Path(result_path).read_text())['results'].values())
-
-
 def _evaluation_of_nothing(config: DetectionConfig, result_path: Union[str, Path]) -> Evaluation:
     """Returns what the devkit computes when no prediction survives its filters."""
     metrics, details = DetectionMetrics(config), DetectionMetricDataList()
@@ -116,7 +123,7 @@ def _evaluation_of_nothing(config: DetectionConfig, result_path: Union[str, Path
         for metric in TP_METRICS:
             is_undefined = metric in UNDEFINED_ERRORS.get(name, ())
             metrics.add_label_tp(name, metric, np.nan if is_undefined else 1.0)
-    return _to_evaluation(metrics, details, json.loads(Path(result_path).read_text())['meta'])
+    return _to_evaluation(metrics, details, read_meta(result_path))
 
 
 def _to_evaluation(metrics: DetectionMetrics, details: DetectionMetricDataList,

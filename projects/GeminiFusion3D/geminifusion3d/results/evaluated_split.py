@@ -3,7 +3,6 @@
 An info file is of one split, so that `--split mini_train` means `geminifusion3d_infos_mini_train.pkl` beside
 the one that the recipe names; custom splits of a splits.json have files of the same form.
 """
-import argparse
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
@@ -14,13 +13,6 @@ from ..info_file import existing_info_file, info_file_name
 
 # What a short name means for the mini version, which has neither `val` nor `train`.
 MINI_SPLITS = {'val': 'mini_val', 'train': 'mini_train'}
-
-
-def add_split_argument(parser: argparse.ArgumentParser) -> None:
-    """Adds the flag."""
-    parser.add_argument('--split', metavar='NAME',
-                        help='evaluate another split than the recipe\'s, converted to '
-                             'geminifusion3d_infos_NAME.pkl beside its info file: mini_train, test, custom')
 
 
 def info_file_of_split(configured: Path, split: str) -> Path:
@@ -40,7 +32,7 @@ def info_file_of_split(configured: Path, split: str) -> Path:
     found = next((path for path in map(existing_info_file, candidates) if path.is_file()), None)
     if found is None:
         raise UserError(f'split {split!r} has no info file {candidates[0]}; write it with '
-                        f'tools/create_data.py nuscenes --splits {names[0]}, or name another split')
+                        f'gemini3d convert --split {names[0]}, or name another split')
     return found
 
 
@@ -82,7 +74,7 @@ def check_same_info_file(cfg: Config, stage: str) -> None:
         scored = _info_file(evaluator)
         if scored.resolve() != read.resolve():
             raise UserError(f'{stage}_dataloader reads {read}, {stage}_evaluator scores {scored}; expected '
-                            'the same info file: tools/test.py --split NAME changes both')
+                            'the same info file: gemini3d test --split NAME changes both')
 
 
 def _evaluators(cfg: Config, name: str) -> List[Dict[str, Any]]:

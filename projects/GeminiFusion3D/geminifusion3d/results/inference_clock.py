@@ -1,7 +1,11 @@
-"""How many samples a second a model handles, measured while it predicts."""
+"""How many samples per second a model handles, measured while it predicts, and on which machine."""
+import os
+import platform
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Dict, List, Sequence, Tuple
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -17,7 +21,7 @@ class InferenceClock(Hook):
         self._began_s = 0.0
 
     def before_test(self, runner: Runner) -> None:
-        """Forgets an earlier run.
+        """Drops the times of an earlier run.
 
         Args:
             runner: not needed.
@@ -42,7 +46,7 @@ class InferenceClock(Hook):
             runner: not needed.
             batch_idx: not needed.
             data_batch: not needed.
-            outputs: one prediction a sample.
+            outputs: one prediction per sample.
         """
         self._batches.append((perf_counter() - self._began_s, len(outputs)))
 
@@ -53,3 +57,18 @@ class InferenceClock(Hook):
         samples, seconds = sum(count for _, count in timed), sum(second for second, _ in timed)
         return {'fps_hz': samples / seconds if seconds > 0 else None, 'samples': samples,
                 'includes': INCLUDES}
+
+
+def hardware() -> Dict[str, Any]:
+    """Returns what the model runs on: the GPU if there is one, and the CPU."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {'gpu': gpu, 'cpu': _cpu_name(), 'cpu_threads': torch.get_num_threads()}
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return f'{os.cpu_count()} x {names[0] if names else platform.machine()}'

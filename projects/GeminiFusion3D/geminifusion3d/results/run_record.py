@@ -1,6 +1,7 @@
-"""What a test run leaves beside its results file: weights, augmentation, speed, hardware.
+"""What a test run leaves beside its results file: dataset, weights, augmentation, speed, hardware.
 
-tools/export_submission.py takes it over when it is given the file, so that nobody has to remember.
+Commands that are given the results read it, so that nobody has to say it again; its digest of the results
+tells whether they are still those of the run.
 """
 import json
 from pathlib import Path
@@ -11,9 +12,9 @@ from mmengine.runner import Runner
 
 from ..atomic import write_json
 from ..errors import UserError
-from .inference_clock import InferenceClock
-from .nuscenes_metric import RESULTS_NAME
-from ..submission.provenance import file_facts, hardware
+from ..submission.provenance import file_facts, now
+from .inference_clock import InferenceClock, hardware
+from .nuscenes_metric import RESULTS_NAME, GeminiNuScenesMetric
 
 RECORD_NAME = 'test_run.json'
 
@@ -31,6 +32,16 @@ class RunRecordHook(InferenceClock):
         self._checkpoint = Path(checkpoint).expanduser()
         self._tta = list(tta)
 
+    def before_test(self, runner: Runner) -> None:
+        """Removes the record of an earlier run, whose results this one replaces.
+
+        Args:
+            runner: of the run.
+        """
+        super().before_test(runner)
+        if is_main_process():
+            (Path(runner.work_dir) / RECORD_NAME).unlink(missing_ok=True)
+
     def after_test(self, runner: Runner) -> None:
         """Writes the record, on one process, if the run left a results file.
 
@@ -40,7 +51,9 @@ class RunRecordHook(InferenceClock):
         results = Path(runner.work_dir) / RESULTS_NAME
         if is_main_process() and results.is_file():
             write_json(results.with_name(RECORD_NAME), {
-                'results': file_facts(results),
+                'results': file_facts(results), 'date': now(), 'config': runner.cfg.filename,
+                'dataset': next((metric.dataset() for metric in runner.test_evaluator.metrics
+                                 if isinstance(metric, GeminiNuScenesMetric)), None),
                 **made_with(self._checkpoint if self._checkpoint.is_file() else None, self._tta, {
                     **self.speed(), 'processes': get_world_size(), 'hardware': hardware()})}, indent=2)
 
@@ -53,6 +66,9 @@ def made_with(checkpoint: Optional[Path], tta: Sequence[str], inference: Optiona
         checkpoint: the weights, None if they are not known.
         tta: terms of test-time augmentation, none without.
         inference: speed and hardware, None if they were not measured.
+
+    Returns:
+        `checkpoint`, `test_time_augmentation` and `inference`.
     """
     return {'checkpoint': file_facts(checkpoint) if checkpoint else None,
             'test_time_augmentation': list(tta), 'inference': inference}
@@ -65,10 +81,10 @@ def read_record(predictions: Path) -> Optional[Dict[str, Any]]:
         predictions: the results file.
 
     Returns:
-        None if there is no record, or one of other predictions.
+        None if there is no record.
 
     Raises:
-        UserError: if the record is broken.
+        UserError: if the record is broken, or the results are not those that the run wrote.
     """
     path = predictions.with_name(RECORD_NAME)
     if not path.is_file():
@@ -78,6 +94,9 @@ def read_record(predictions: Path) -> Optional[Dict[str, Any]]:
         content = json.loads(path.read_bytes())
         recorded, made = content['results']['sha256'], {field: content[field] for field in fields}
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f'{path} is not what tools/test.py writes beside its results ({error!r}); expected '
+        raise UserError(f'{path} is not what gemini3d test writes beside its results ({error!r}); expected '
                         f'results, {", ".join(fields)}; remove it, or test again') from None
-    return made if recorded == file_facts(predictions)['sha256'] else None
+    if recorded != file_facts(predictions)['sha256']:
+        raise UserError(f'{predictions} is not the file that {path} is about (its SHA-256 differs), it was '
+                        f'changed or damaged; test again, or remove {path} if the change was meant')
+    return made

@@ -19,6 +19,7 @@ from ..errors import UserError
 from ..info_file import open_info_file
 from ..nuscenes_facts import CLASS_NAMES
 from ..paths import inside
+from .draws import passes_before
 from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
 from .seeding import seeded_generators
 
@@ -154,7 +155,7 @@ class GeminiKeyframeDataset(Det3DDataset):
         """
         self.full_init()
         info = self.parse_data_info({**self.records[self._places[idx]], 'sample_idx': self._places[idx]})
-        return {**info, 'epoch': int(self._epoch)}
+        return {**info, 'epoch': int(self._epoch) + passes_before()}
 
     def prepare_data(self, index: int) -> Optional[dict]:
         """Runs the pipeline on one keyframe; None where training skips it.

@@ -1,9 +1,9 @@
 """Randomness that belongs to a sample: the same for any number of workers, new in every epoch.
 
 A worker's own random stream depends on which samples it happens to serve. Here each sample's
-pipeline runs with the global generators seeded by (seed, epoch, index), the host's transforms
+pipeline runs with the global generators seeded by (seed, epoch, index), mmdet3d's transforms
 included, and the generators are put back afterwards, so that the model's own randomness does not
-notice.
+notice. A sample that is drawn again in an epoch, and one of a training by iterations, adds its draw.
 """
 import random
 from contextlib import contextmanager
@@ -12,14 +12,18 @@ from typing import Iterator, Tuple
 import numpy as np
 import torch
 
+from .draws import drawn_as, passes_before
+
 
 @contextmanager
 def seeded_generators(key: Tuple[int, ...]) -> Iterator[None]:
     """Seeds the generators of `random`, numpy and torch (CPU) from `key`; restores them later.
 
     Args:
-        key: non-negative integers, such as (seed, epoch, index).
+        key: non-negative integers: seed, epoch, index of the keyframe, and what else tells draws apart.
     """
+    seed, epoch, index, *more = key
+    key = (seed, epoch + passes_before(), index, *more, *drawn_as(index))
     python_seed, numpy_seed, torch_seed = np.random.SeedSequence(key).generate_state(3).tolist()
     python_state, numpy_state = random.getstate(), np.random.get_state()
     torch_state = torch.get_rng_state()

@@ -5,9 +5,7 @@ anything trained with boxes or masks of other data is external data (`use_extern
 """
 import re
 from pathlib import PurePath
-from typing import Any, Dict, Iterator, Mapping, Union
-
-from mmengine.config import Config
+from typing import Any, Dict, Iterator, Mapping
 
 from ..errors import UserError
 
@@ -16,15 +14,18 @@ _BOXES_OR_MASKS = re.compile(r'nuim|coco|objects365|lvis|dd3d|ddad|waymo|argover
                              r'cascade[_-]?rcnn|faster[_-]?rcnn', re.IGNORECASE)
 
 
-def declare_external_data(cfg: Union[Config, Mapping[str, Any]], meta: Mapping[str, bool], reason: str = ''
+def declare_external_data(cfg: Mapping[str, Any], meta: Mapping[str, bool], reason: str = ''
                           ) -> Dict[str, Any]:
     """Returns the flag and the reason to set it.
 
     Args:
-        cfg: the config; weights that it starts from are looked at by their names, and its optional
-            `external_data` says in words what else was used.
+        cfg: the config as plain containers; weights that it starts from are looked at by their names, and
+            its optional `external_data` says in words what else was used.
         meta: the five flags that the config declares.
         reason: what the user says was used; declares it.
+
+    Returns:
+        `used`, the flag, and `reason`, '' if it is false.
 
     Raises:
         UserError: if the flag is false although the model starts from such weights.
@@ -45,11 +46,9 @@ def starting_weights(value: Any) -> Iterator[str]:
     """Yields the names of all weights that a config starts from.
 
     Args:
-        value: the config, or a part of it.
+        value: the config as plain containers, or a part of it.
     """
-    if isinstance(value, Config):
-        yield from starting_weights(value.to_dict())
-    elif isinstance(value, Mapping):
+    if isinstance(value, Mapping):
         if isinstance(value.get('load_from'), str):
             yield value['load_from']
         if value.get('type') == 'Pretrained' and isinstance(value.get('checkpoint'), str):

@@ -4,7 +4,6 @@ Written beside the submission as provenance.json; submission_email puts the same
 """
 import hashlib
 import json
-import os
 import platform
 import subprocess
 from datetime import datetime, timezone
@@ -12,13 +11,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-import torch
-from mmengine.config import Config
-
 from ..errors import UserError
 
 PROVENANCE_NAME = 'provenance.json'
-# What tools/ensemble.py leaves beside the file that it writes.
+# What gemini3d ensemble leaves beside the file that it writes.
 ENSEMBLE_NAME = 'ensemble.json'
 PACKAGES = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmdet', 'mmdet3d', 'nuscenes-devkit', 'spconv-cu120',
             'spconv-cu124', 'geminifusion3d')
@@ -31,9 +27,14 @@ def file_facts(path: Path) -> Dict[str, Any]:
     return {'path': str(path), 'sha256': digest, 'bytes': path.stat().st_size}
 
 
-def config_facts(cfg: Config, path: str) -> Dict[str, str]:
-    """Returns the config's path and the SHA-256 of its full text, base files and overrides included."""
-    return {'path': path, 'sha256_of_text': hashlib.sha256(cfg.pretty_text.encode()).hexdigest()}
+def config_facts(text: str, path: str) -> Dict[str, str]:
+    """Returns a config's path and the SHA-256 of its full text.
+
+    Args:
+        text: the config with its base files and overrides, as mmengine's `Config.pretty_text` has it.
+        path: of the config.
+    """
+    return {'path': path, 'sha256_of_text': hashlib.sha256(text.encode()).hexdigest()}
 
 
 def code_facts(folder: Path = Path(__file__).parent) -> Optional[Dict[str, Any]]:
@@ -63,12 +64,6 @@ def package_versions(names: Sequence[str] = PACKAGES) -> Dict[str, str]:
     return versions
 
 
-def hardware() -> Dict[str, Any]:
-    """Returns what the model runs on: the GPU if there is one, and the CPU."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {'gpu': gpu, 'cpu': _cpu_name(), 'cpu_threads': torch.get_num_threads()}
-
-
 def describe(*, facts: Mapping[str, Any], made: Mapping[str, Any], meta: Mapping[str, bool],
              files: Sequence[Path], predictions: Optional[Path], verdict: Mapping[str, Any]
              ) -> Dict[str, Any]:
@@ -81,6 +76,9 @@ def describe(*, facts: Mapping[str, Any], made: Mapping[str, Any], meta: Mapping
         files: what was written.
         predictions: the results file that it was made from, None after an inference.
         verdict: samples, boxes and track, as the validator counted them.
+
+    Returns:
+        The content, ready for JSON.
     """
     return {
         **facts, 'meta': dict(meta), 'track': verdict['track'], 'samples': verdict['samples'],
@@ -92,7 +90,7 @@ def describe(*, facts: Mapping[str, Any], made: Mapping[str, Any], meta: Mapping
 
 
 def ensemble_facts(predictions: Optional[Path]) -> Optional[Dict[str, Any]]:
-    """Returns what tools/ensemble.py has written beside a results file, None if it was not made so.
+    """Returns what gemini3d ensemble has written beside a results file, None if it was not made so.
 
     Args:
         predictions: the results file.
@@ -104,10 +102,10 @@ def ensemble_facts(predictions: Optional[Path]) -> Optional[Dict[str, Any]]:
     if path is None or not path.is_file():
         return None
     try:
-        facts = json.loads(path.read_bytes())
+        facts: Dict[str, Any] = json.loads(path.read_bytes())
         facts['method'], facts['files'][0]['sha256']
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f'{path} is not what tools/ensemble.py writes ({error!r}); fuse again, or remove it '
+        raise UserError(f'{path} is not what gemini3d ensemble writes ({error!r}); fuse again, or remove it '
                         'if the results were not made so') from None
     return facts
 
@@ -139,12 +137,3 @@ def _sweeps(steps: Any) -> List[int]:
 def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(['git', '-C', str(folder), *arguments], check=True, text=True,
                           capture_output=True).stdout.strip()
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
-    return f'{os.cpu_count()} x {names[0] if names else platform.machine()}'

@@ -1,32 +1,29 @@
-"""A detection submission that cannot exist in an invalid state, and its files.
+"""Writes and reads submissions sample by sample: no invalid file is ever left, none is held in memory.
 
-Last step of the flow: the records of all samples of a split and the five flags that say what they
-were made from. Everything is checked in the construction; the files are the same bytes for the
-same content, whatever the order in which the samples arrived.
+Last step of the flow: the records of all samples of a split and the five flags that say what they were
+made from. Every sample is checked by the rules before it is written; the file appears under its name only
+when it is complete. The same content is the same bytes.
 """
 import json
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from ..atomic import atomic_write
 from ..errors import UserError
-from .content_rules import check_content
 from .findings import Finding, errors_among
 from .json_stream import NotJson
-from .record_rules import RECORD_FIELDS
-from .sound_records import are_sound, has_no_repeated_key
-from .strict_json import duplicate_key, not_json, parse_json
-from .submission_parts import RESULTS, SAMPLE, WHOLE, read_parts
+from .rules import RECORD_FIELDS, TOP_LEVEL_KEYS, check_content, check_meta, check_sample, check_top_level
+from .submission_file import (RESULTS, SAMPLE, WHOLE, Part, ZipUnreadable, duplicate_key, open_submission, read_parts, unreadable)
 
+Record = Mapping[str, Any]
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_COPY_BYTES = 1 << 20
 _SHOWN_ERRORS = 5
 
 
 class InvalidSubmission(UserError):
-    """What would have become a submission breaks the rules.
+    """What is a submission, or was to become one, breaks the rules.
 
     Args:
         findings: all broken rules; the message shows the first few.
@@ -34,141 +31,136 @@ class InvalidSubmission(UserError):
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings = tuple(findings)
-        shown = '; '.join(str(finding) for finding in self.findings[:_SHOWN_ERRORS])
+        named = '; '.join(str(finding) for finding in self.findings[:_SHOWN_ERRORS])
         rest = len(self.findings) - _SHOWN_ERRORS
-        super().__init__(f'{shown}{f"; and {rest} more" if rest > 0 else ""}')
+        super().__init__(f'{named}{f"; and {rest} more" if rest > 0 else ""}')
 
 
-@dataclass(frozen=True)
-class Submission:
-    """Detections of a split with the declaration of their inputs.
+def write_submission(path: Union[str, Path], *, meta: Mapping[str, bool],
+                     samples: Iterable[Tuple[str, Sequence[Record]]],
+                     expected: Optional[Iterable[str]] = None) -> int:
+    """Writes a results JSON, whole or not at all.
 
-    Attributes:
+    Args:
+        path: where to.
         meta: the five flags use_camera, use_lidar, use_radar, use_map, use_external.
-        results: records by sample token; read-only copies of what was given, sorted by token.
+        samples: sample token and nuScenes records, in the order of the file; fields come in the official
+            order, numbers with all their digits.
+        expected: the sample tokens that must be there, all and no others; None: any.
+
+    Returns:
+        The number of boxes.
 
     Raises:
         InvalidSubmission: if any rule that needs no dataset is broken.
+        UserError: if a sample is missing or one too many is there.
     """
+    _refuse(errors_among(check_meta(dict(meta))))
+    tokens: Set[str] = set()
+    n_boxes = 0
+    with atomic_write(path) as part, part.open('wb') as file:
+        file.write(b'{"meta":%s,"results":{' % _compact(dict(meta)))
+        for token, records in samples:
+            _refuse([duplicate_key(token, 2, token)] if token in tokens else
+                    errors_among(check_sample(records, token)))
+            file.write(b'%s%s:%s' % (b',' if tokens else b'', _compact(token), _compact(
+                [{field: record[field] for field in RECORD_FIELDS} for record in records])))
+            tokens.add(token)
+            n_boxes += len(records)
+        file.write(b'}}\n')
+        if expected is not None:
+            _check_covers(tokens, set(expected))
+    return n_boxes
 
-    meta: Mapping[str, bool]
-    results: Mapping[str, Sequence[Mapping[str, Any]]]
 
-    def __post_init__(self) -> None:
-        content = {'meta': _plain(self.meta), 'results': _plain(self.results)}
-        errors = errors_among(check_content(content))
-        if errors:
-            raise InvalidSubmission(errors)
-        object.__setattr__(self, 'meta', MappingProxyType(content['meta']))
-        object.__setattr__(self, 'results', MappingProxyType({
-            token: tuple(_frozen_record(record) for record in content['results'][token])
-            for token in sorted(content['results'])}))
+def zip_submission(json_path: Path, zip_path: Path) -> None:
+    """Packs a results JSON into a zip, whole or not at all.
 
-    @classmethod
-    def from_json(cls, path: Union[str, Path]) -> 'Submission':
-        """Reads a submission from a JSON file.
+    The entry carries a fixed time and fixed rights: the same file becomes the same zip.
 
-        Raises:
-            InvalidSubmission: if the file is not strict JSON (no NaN, no key twice) or breaks a
-                rule.
-            UserError: if there is no such file.
-        """
-        if not Path(path).is_file():
-            raise UserError(f'{path} is not a file; give a results JSON')
-        content, findings = _read_content(Path(path))
-        if findings:
-            raise InvalidSubmission(findings)
-        if not isinstance(content, dict) or content.keys() != {'meta', 'results'}:
-            raise InvalidSubmission(errors_among(check_content(content)))
-        return cls(meta=content['meta'], results=content['results'])
+    Args:
+        json_path: the file; it stands at the root of the zip under its name.
+        zip_path: where the zip goes.
+    """
+    entry = zipfile.ZipInfo(json_path.name, date_time=_ZIP_TIME)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.create_system, entry.external_attr = 3, 0o644 << 16
+    with atomic_write(zip_path) as part, json_path.open('rb') as source, \
+            zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED, compresslevel=6) as archive, \
+            archive.open(entry, 'w', force_zip64=True) as file:
+        while chunk := source.read(_COPY_BYTES):
+            file.write(chunk)
 
-    def check_covers(self, sample_tokens: Iterable[str]) -> None:
-        """Refuses a submission for other samples than these.
 
-        Raises:
-            UserError: if a sample is missing or one too many is there.
-        """
-        expected, got = set(sample_tokens), set(self.results)
-        if got != expected:
-            raise UserError(
-                f'got results for {len(got)} samples, expected the {len(expected)} of the split: '
-                f'{_some(expected - got)} missing, {_some(got - expected)} too many')
+def read_meta(path: Union[str, Path]) -> Dict[str, bool]:
+    """Returns the five flags of a submission, JSON or zip.
 
-    def to_json_bytes(self) -> bytes:
-        """Returns the JSON text: samples sorted, fields in the official order, numbers in full."""
-        return b''.join(self._json_pieces())
+    Raises:
+        InvalidSubmission: if they are absent or broken, or the file is no submission.
+        UserError: if there is no such file.
+    """
+    for part in _strict_parts(path):
+        if part.key == 'meta' and part.kind not in (SAMPLE, WHOLE):
+            _refuse(errors_among(check_meta(part.value)))
+            return dict(part.value)
+    raise InvalidSubmission(list(check_top_level(['results'])))
 
-    def to_json(self, path: Union[str, Path]) -> None:
-        """Writes the JSON file, whole or not at all."""
-        with atomic_write(path) as part, part.open('wb') as file:
-            file.writelines(self._json_pieces())
 
-    def to_zip(self, path: Union[str, Path], *, json_name: Optional[str] = None) -> None:
-        """Writes a zip with the JSON file at its root, whole or not at all.
+def read_samples(path: Union[str, Path]) -> Iterator[Tuple[str, List[Record]]]:
+    """Yields sample token and records of a submission, JSON or zip, as they come.
 
-        The entry carries a fixed time and fixed rights: the same submission is the same zip.
+    The text is checked (strict JSON, exactly meta and results); what the records hold is not.
 
-        Args:
-            path: where the zip goes.
-            json_name: name of the JSON file in it; default: that of the zip with `.json`.
-        """
-        entry = zipfile.ZipInfo(json_name or Path(path).with_suffix('.json').name, date_time=_ZIP_TIME)
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        entry.create_system, entry.external_attr = 3, 0o644 << 16
-        with atomic_write(path) as part, \
-                zipfile.ZipFile(part, 'w', zipfile.ZIP_DEFLATED, compresslevel=6) as archive, \
-                archive.open(entry, 'w', force_zip64=True) as file:
-            file.writelines(self._json_pieces())
+    Raises:
+        InvalidSubmission: if the file is no submission.
+        UserError: if there is no such file.
+    """
+    for part in _strict_parts(path):
+        if part.kind == SAMPLE:
+            yield part.key, part.value
 
-    def _json_pieces(self) -> Iterator[bytes]:
-        """Yields the JSON text sample by sample."""
-        yield b'{"meta":%s,"results":{' % _compact(dict(self.meta))
-        for index, (token, records) in enumerate(self.results.items()):
-            yield b'%s%s:%s' % (b',' if index else b'', _compact(token),
-                                _compact([dict(record) for record in records]))
-        yield b'}}\n'
+
+def has_boxes(path: Union[str, Path]) -> bool:
+    """Whether a submission holds any box; reads no further than to the first."""
+    return any(records for _, records in read_samples(path))
+
+
+def _strict_parts(path: Union[str, Path]) -> Iterator[Part]:
+    """Yields the parts of a file that is strict JSON and holds meta and results, each once."""
+    keys: List[str] = []
+    try:
+        with open_submission(path) as (stream, findings):
+            _refuse(errors_among(findings))
+            for part in read_parts(stream) if stream is not None else ():
+                _refuse(list(part.text_findings()))
+                if part.kind == WHOLE:
+                    raise InvalidSubmission(list(check_content(part.value)))
+                if part.kind != SAMPLE:
+                    _refuse([duplicate_key(part.key, 2)] if part.key in keys else [])
+                    keys.append(part.key)
+                    _refuse(errors_among(check_top_level({*TOP_LEVEL_KEYS, part.key})))
+                    if part.key == 'results' and part.kind != RESULTS:
+                        raise InvalidSubmission(errors_among(check_content({'results': part.value})))
+                yield part
+    except (NotJson, ZipUnreadable) as error:
+        raise InvalidSubmission([unreadable(error)]) from None
+    _refuse(errors_among(check_top_level(keys)))
+
+
+def _refuse(findings: Sequence[Finding]) -> None:
+    if findings:
+        raise InvalidSubmission(findings)
+
+
+def _check_covers(got: Set[str], expected: Set[str]) -> None:
+    if got != expected:
+        raise UserError(
+            f'got results for {len(got)} samples, expected the {len(expected)} of the split: '
+            f'{_some(expected - got)} missing, {_some(got - expected)} too many')
 
 
 def _compact(value: Any) -> bytes:
     return json.dumps(value, allow_nan=False, separators=(',', ':')).encode()
-
-
-def _read_content(path: Path) -> Tuple[Any, List[Finding]]:
-    """Reads a file sample by sample; returns its content and why it is not strict JSON."""
-    content: Dict[str, Any] = {}
-    findings: List[Finding] = []
-    try:
-        with path.open('rb') as stream:
-            for part in read_parts(stream):
-                if part.kind == WHOLE:
-                    return part.value, parse_json(part.text)[1]
-                holder = content['results'] if part.kind == SAMPLE else content
-                if part.key in holder:
-                    findings.append(duplicate_key(part.key, 2))
-                holder[part.key] = {} if part.kind == RESULTS else part.value
-                is_strict = (part.kind == RESULTS or part.kind == SAMPLE and isinstance(part.value, list)
-                             and are_sound(part.value, part.key)
-                             and has_no_repeated_key(part.text, part.value, part.key))
-                if not is_strict:
-                    findings.extend(parse_json(part.text)[1])
-    except NotJson as error:
-        return None, [not_json(error)]
-    return content, findings
-
-
-def _plain(value: Any) -> Any:
-    """Returns fresh dicts and lists for mappings and tuples, also those of another submission."""
-    if isinstance(value, Mapping):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    return value
-
-
-def _frozen_record(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    return MappingProxyType({
-        field: tuple(record[field]) if isinstance(record[field], list) else record[field]
-        for field in RECORD_FIELDS})
 
 
 def _some(tokens: Iterable[str]) -> str:

@@ -81,4 +81,4 @@ def _hardware(inference: Any) -> str:
 def _code(code: Any) -> str:
     if not code:
         return UNKNOWN
-    return code['commit'] + (' with uncommitted changes' if code['is_dirty'] else '')
+    return str(code['commit']) + (' with uncommitted changes' if code['is_dirty'] else '')

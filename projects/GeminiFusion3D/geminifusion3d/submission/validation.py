@@ -1,24 +1,23 @@
 """Judges any submission file, JSON or zip, of this project or of anybody else's.
 
-The rules: strict_json (the file), content_rules (meta, lists, limits), record_rules (each box),
-and here the ones that need the dataset: every sample of the split and no other, boxes near the ego
-vehicle (a box in the LiDAR or ego frame is far away in the global one). The file is read sample by
-sample; a sample without any finding is recognised at once (sound_records).
+The rules: submission_file (the file), rules (flags, lists, boxes), and here the ones that need the
+dataset: every sample of the split and no other, boxes near the ego vehicle (a box in the LiDAR or ego
+frame is far away in the global one). The file is read sample by sample.
 """
-import math
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Set, Tuple, Union
 
-from .content_rules import (MAX_BOXES_PER_SAMPLE, challenge_track, check_content, check_meta, check_results, check_sample, check_top_level, check_track)
-from .findings import ERROR, WARNING, Finding, FindingLog, errors_among
+from .findings import ERROR, EXAMPLES, WARNING, Finding, FindingLog, Group, describe_groups, errors_among
 from .json_stream import NotJson
-from .record_rules import MAX_EGO_DISTANCE_M, is_finite_number
-from .sound_records import are_sound, has_no_repeated_key
+from .rules import (challenge_track, check_content, check_meta, check_results, check_sample, check_top_level, check_track, shown_key)
 from .split_samples import SplitSamples
-from .strict_json import (ZIP_ERRORS, duplicate_key, not_json, open_submission, parse_json, zip_unreadable)
-from .submission_parts import MEMBER, RESULTS, SAMPLE, WHOLE, Part, read_parts
+from .submission_file import (RESULTS, SAMPLE, WHOLE, Part, ZipUnreadable, duplicate_key, open_submission, read_parts, unreadable)
+
+# More than any split has (train: 28,130), and more keys than a top level needs: what is longer is not read on.
+MAX_SAMPLES = 100_000
+MAX_TOP_LEVEL_KEYS = 1_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Verdict:
         n_samples: how many samples the file has results for.
         n_boxes: how many boxes it holds.
         track: leaderboard track of its meta flags, None where they are broken.
-        unlisted: how many findings of a rule came after those.
+        groups: the findings by rule, each with the number of all.
         n_errors: how many errors there are, listed or not.
         n_warnings: how many warnings there are, listed or not.
     """
@@ -39,7 +38,7 @@ class Verdict:
     n_samples: int = 0
     n_boxes: int = 0
     track: Optional[str] = None
-    unlisted: Mapping[str, int] = field(default_factory=dict)
+    groups: Tuple[Group, ...] = ()
     n_errors: int = 0
     n_warnings: int = 0
 
@@ -48,12 +47,33 @@ class Verdict:
         """Whether no rule is broken; warnings do not count."""
         return self.n_errors == 0
 
-    def to_dict(self) -> Dict[str, Any]:
-        """Returns the verdict for JSON output."""
+    @property
+    def server_refuses(self) -> bool:
+        """Whether the leaderboard's own code stops at the file."""
+        return any(group.listed[0].server_refuses for group in self.groups)
+
+    def to_dict(self, *, max_listed: int = EXAMPLES) -> Dict[str, Any]:
+        """Returns the verdict for JSON output.
+
+        Args:
+            max_listed: how many findings of each rule are given in full.
+        """
+        def part(refused: bool) -> List[Dict[str, Any]]:
+            return [group.to_dict(max_listed) for group in self.groups
+                    if group.listed[0].server_refuses == refused]
         return {'valid': self.is_valid, 'samples': self.n_samples, 'boxes': self.n_boxes,
                 'track': self.track, 'errors': self.n_errors, 'warnings': self.n_warnings,
-                'findings': [finding.to_dict() for finding in self.findings],
-                'unlisted': dict(self.unlisted)}
+                'server_refuses': part(True), 'advice': part(False)}
+
+    def lines(self, *, max_listed: int = EXAMPLES) -> Iterator[str]:
+        """Yields the verdict for a terminal.
+
+        Args:
+            max_listed: how many findings of each rule are shown.
+        """
+        yield from describe_groups(self.groups, max_listed=max_listed)
+        yield (f'{"valid" if self.is_valid else "INVALID"}, {self.n_samples} samples, {self.n_boxes} boxes, '
+               f'track {self.track or "unknown"}, {self.n_errors} errors, {self.n_warnings} warnings')
 
 
 def validate_file(path: Union[str, Path], split: SplitSamples, *, track: Optional[str] = None) -> Verdict:
@@ -62,7 +82,10 @@ def validate_file(path: Union[str, Path], split: SplitSamples, *, track: Optiona
     Args:
         path: results JSON, or a zip with one at its root.
         split: the samples it must cover.
-        track: the leaderboard track it is meant for (see content_rules.TRACKS); None: any.
+        track: the leaderboard track it is meant for (see rules.TRACKS); None: any.
+
+    Returns:
+        The verdict.
 
     Raises:
         UserError: if there is no such file.
@@ -75,31 +98,40 @@ def validate_file(path: Union[str, Path], split: SplitSamples, *, track: Optiona
                 for part in read_parts(stream):
                     judge.take(part)
                 judge.finish()
-    except NotJson as error:
-        judge.log.extend([not_json(error)])
-    except ZIP_ERRORS as error:
-        judge.log.extend([zip_unreadable(error)])
+    except (NotJson, ZipUnreadable) as error:
+        judge.log.extend([unreadable(error)])
+    except _TooMany as error:
+        judge.log.extend([Finding(ERROR, 'too-long', f'the file was read no further: {error}')])
     return judge.verdict()
 
 
+class _TooMany(Exception):
+    """A file has so many keys that nothing can be learned from the rest of it."""
+
+
 class _Judge:
-    """Takes the parts of a submission one by one and remembers no more than their keys."""
+    """Takes the parts of a submission one by one and holds no more than their keys."""
 
     def __init__(self, split: SplitSamples, track: Optional[str]) -> None:
         self.log = FindingLog()
         self._split = split
         self._track = track
-        self._keys: Counter = Counter()
+        self._keys: 'Counter[str]' = Counter()
         self._tokens: Set[str] = set()
         self._n_boxes = 0
         self._meta: Any = None
-        self._is_object = False
+        self._is_object = True
         self._has_samples = False
 
     def take(self, part: Part) -> None:
         """Judges one part."""
-        {WHOLE: self._take_whole, MEMBER: self._take_member, RESULTS: self._take_key,
-         SAMPLE: self._take_sample}[part.kind](part)
+        if part.kind == WHOLE:
+            self._is_object = False
+            self.log.extend([*part.text_findings(), *check_content(part.value)])
+        elif part.kind == SAMPLE:
+            self._take_sample(part)
+        else:
+            self._take_member(part)
 
     def finish(self) -> None:
         """Judges what can only be known at the end of the file."""
@@ -110,7 +142,8 @@ class _Judge:
         if self._has_samples:
             self.log.extend(
                 Finding(ERROR, 'missing-sample', f'no results for this sample of {self._split.split}, '
-                        'expected a list (an empty one where nothing was found)', token, 'results')
+                        'expected a list (an empty one where nothing was found)', token, 'results',
+                        server_refuses=True)
                 for token in self._split.ego_xy_global_m if token not in self._tokens)
         if self._tokens and not self._n_boxes:
             self.log.extend([Finding(
@@ -123,66 +156,36 @@ class _Judge:
         return Verdict(
             findings=tuple(self.log.listed), n_samples=len(self._tokens), n_boxes=self._n_boxes,
             track=challenge_track(self._meta) if has_sound_meta and self._tokens else None,
-            unlisted=dict(self.log.unlisted), n_errors=self.log.counts[ERROR],
+            groups=tuple(self.log.groups.values()), n_errors=self.log.counts[ERROR],
             n_warnings=self.log.counts[WARNING])
 
-    def _take_whole(self, part: Part) -> None:
-        self.log.extend([*parse_json(part.text)[1], *check_content(part.value)])
-
-    def _take_key(self, part: Part) -> None:
-        self._is_object = True
-        self._keys[part.key] += 1
-        self._has_samples = self._has_samples or part.kind == RESULTS
-
     def _take_member(self, part: Part) -> None:
-        self._take_key(part)
-        self.log.extend(parse_json(part.text)[1])
-        if part.key == 'meta':
+        self._keys[part.key] += 1
+        if len(self._keys) > MAX_TOP_LEVEL_KEYS:
+            raise _TooMany(f'got more than {MAX_TOP_LEVEL_KEYS} keys, expected exactly meta and results')
+        self.log.extend(part.text_findings())
+        if part.kind == RESULTS:
+            self._has_samples = True
+        elif part.key == 'meta':
             self._meta = part.value
             self.log.extend([*check_meta(part.value), *check_track(part.value, self._track)])
         elif part.key == 'results':
             self.log.extend(check_results(part.value))
 
     def _take_sample(self, part: Part) -> None:
-        token, records = part.key, part.value
-        if token in self._tokens:
-            self.log.extend([duplicate_key(token, 2, token)])
-        self._tokens.add(token)
-        ego_xy_m = self._split.ego_xy_global_m.get(token)
-        if isinstance(records, list):
-            self._n_boxes += len(records)
-            if (ego_xy_m is not None and len(records) <= MAX_BOXES_PER_SAMPLE
-                    and are_sound(records, token, ego_xy_m)
-                    and has_no_repeated_key(part.text, records, token)):
-                return
-        self.log.extend(_sample_findings(part, self._split, ego_xy_m))
-
-
-def _sample_findings(part: Part, split: SplitSamples, ego_xy_m: Optional[Tuple[float, float]]
-                     ) -> Iterator[Finding]:
-    """Yields everything that is wrong with one sample."""
-    token = part.key
-    for finding in parse_json(part.text)[1]:
-        yield replace(finding, sample_token=token, field=f'results.{token}')
-    yield from check_sample(part.value, token)
-    if ego_xy_m is None:
-        yield Finding(ERROR, 'unknown-sample', f'got results for a sample that is not in '
-                      f'split {split.split} of {split.version}', token, f'results.{token}')
-    elif isinstance(part.value, list):
-        yield from _check_distances(part.value, token, ego_xy_m)
-
-
-def _check_distances(records: List[Any], token: str, ego_xy_m: Tuple[float, float]
-                     ) -> Iterator[Finding]:
-    """Yields boxes that are too far from the ego vehicle to have been seen from it."""
-    for index, record in enumerate(records):
-        center = record.get('translation') if isinstance(record, dict) else None
-        if not isinstance(center, list) or len(center) != 3:
-            continue  # reported by the record rules, as numbers that are not finite
-        if not all(map(is_finite_number, center)):
-            continue
-        distance_m = math.hypot(center[0] - ego_xy_m[0], center[1] - ego_xy_m[1])
-        if distance_m > MAX_EGO_DISTANCE_M:
-            yield Finding(ERROR, 'far-from-ego', f'got {center}, {distance_m:.1f} m from the ego '
-                          f'vehicle, expected at most {MAX_EGO_DISTANCE_M:g} m (are the boxes in '
-                          'the global frame?)', token, f'results.{token}[{index}].translation')
+        if part.key in self._tokens:
+            self.log.extend([duplicate_key(part.key, 2, shown_key(part.key))])
+        self._tokens.add(part.key)
+        if len(self._tokens) > MAX_SAMPLES:
+            raise _TooMany(f'got results for more than {MAX_SAMPLES} samples, more than any split has')
+        if isinstance(part.value, list):
+            self._n_boxes += len(part.value)
+        ego_xy_global_m = self._split.ego_xy_global_m.get(part.key)
+        self.log.extend(part.text_findings())
+        self.log.extend(check_sample(part.value, part.key, ego_xy_global_m))
+        if ego_xy_global_m is None:
+            token = shown_key(part.key)
+            self.log.extend([Finding(
+                ERROR, 'unknown-sample', 'got results for a sample that is not in '
+                f'split {self._split.split} of {self._split.version}', token, f'results.{token}',
+                server_refuses=True)])

@@ -1,8 +1,8 @@
 """The splat's benchmark: contestants that sum the same, every mode measured, ratios where they belong."""
 import pytest
 import torch
+from commands import benchmark_arguments
 
-from gemini_lab.benchmark.arguments import parse_arguments
 from gemini_lab.benchmark.rows import Row
 from gemini_lab.benchmark.splatting import contestants, make_lifted
 from gemini_lab.benchmark.subcommands import splat
@@ -42,8 +42,9 @@ def test_the_cameras_look_all_around_and_mostly_onto_the_grid(lifted):
 
 
 def test_every_mode_is_measured_and_the_geometry_stands_apart():
-    arguments = parse_arguments(['splat', '--depth-bins', '6', '--stride', '64', '--channels', '3', '--cells',
-                                 '20', '--repeats', '1', '--warm-up', '0', '--device', 'cpu', '--quiet'])
+    arguments = benchmark_arguments(['splat', '--depth-bins', '6', '--stride', '64', '--channels', '3',
+                                     '--cells', '20', '--repeats', '1', '--warm-up', '0', '--device', 'cpu',
+                                     '--quiet'])
     rows = splat.run(arguments)
     assert [(row.mode, row.name) for row in rows] == [
         *(('inference', name) for name in [*NAMES, splat.GEOMETRY, splat.FLOOR]),

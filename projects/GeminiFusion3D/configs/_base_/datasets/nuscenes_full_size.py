@@ -3,7 +3,7 @@
 A recipe composes its two pipelines from these steps and puts them into the two loaders.
 """
 _base_ = ['./nuscenes.py']
-# Decoded at half the size, in half the time; what that costs: python tools/benchmark.py data
+# Decoded at half the size, in half the time; what that costs: gemini3d benchmark data
 load_images = dict(type='GeminiLoadImages', reduce=2)
 load_points = dict(type='GeminiLoadPoints', sweeps_num=9)
 # Objects of other keyframes, pasted into the cloud; the last 5 of 20 epochs see real scenes only.

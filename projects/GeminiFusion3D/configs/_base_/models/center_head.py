@@ -15,5 +15,6 @@ center_head = dict(
     max_boxes=500,
     score_threshold=0.05,
     # Squares as in CenterPoint's published recipe: 4, 12, 10, 1, 0.85, 0.175 square metres.
+    # Rotated boxes instead: --cfg-options model.bbox_head.nms_radius_m=None model.bbox_head.nms_iou=0.2
     nms_radius_m=[2.0, 3.464, 3.162, 1.0, 0.922, 0.418],
     boxes_after_nms=83)

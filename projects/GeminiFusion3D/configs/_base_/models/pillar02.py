@@ -2,7 +2,7 @@
 
 The first two stages of its dense backbone lead from pillars to cells, so that cameras meet them there.
 """
-_base_ = ['../grids/pillar02_1024m.py', './full_size.py']
+_base_ = ['../grids/pillar02_102_4m.py', './full_size.py']
 model = dict(
     bev_grid=_base_.bev_grid,
     lidar_branch=dict(

@@ -3,42 +3,25 @@
 Inference, and training steps: forward and backward to the two maps and all weights. A contestant whose next
 larger map would take longer than --longest seconds a call, as its growth so far tells, is left out there.
 """
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Dict, List, Set, Tuple
 
 import torch
 from torch import Tensor
 
 from geminifusion3d.errors import UserError
-from ..arguments import DTYPES, at_least, dtype_named
 from ..contest import Entrant, run_contest
-from ..fusers import (BLOCK_PRODUCTS, HEADS, WHOLE, build_fusers, includes, inference_call, training_call)
+from ..fusers import HEADS, WHOLE, build_fusers, includes, inference_call, training_call
 from ..fusion_tables import chart_files, fusion_markdown
 from ..growth import Point, predicted
 from ..multiply_adds import multiply_adds
 from ..rows import Row
 
-HELP = 'GeminiFusion, its plain formula, convolution, addition, cross-attention'
-EXAMPLE = 'python tools/benchmark.py fusion --channels 128 --cells 1024 32400'
+DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 MODES = {'inference': inference_call, 'training step': training_call}
-DEFAULT_CELLS = [1024, 4096, 16384, 32400, 65536, 129600]
 EXCLUDES = 'making the maps; the update of the weights'
 
 markdown, charts = fusion_markdown, chart_files
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the options of this sub-command."""
-    parser.add_argument('--channels', type=at_least(1), nargs='+', default=[128, 256], metavar='C',
-                        help='channels of the maps; default: 128 256')
-    parser.add_argument('--cells', type=at_least(1), nargs='+', default=DEFAULT_CELLS, metavar='N',
-                        help=f'cells of the maps; default: {" ".join(map(str, DEFAULT_CELLS))}')
-    parser.add_argument('--dtype', choices=list(DTYPES), default='float32', help='default: float32')
-    parser.add_argument('--modes', nargs='+', choices=list(MODES), default=list(MODES), metavar='MODE',
-                        help=f'default: {" and ".join(map(repr, MODES))}')
-    parser.add_argument('--only', nargs='+', default=[], metavar='WORD',
-                        help='only contestants whose name holds one of these words')
-    parser.add_argument('--longest', type=float, default=3.0, metavar='SECONDS', help='default: 3')
 
 
 def run(arguments: Namespace) -> List[Row]:
@@ -80,13 +63,11 @@ def make_maps(channels: int, cells: int, device: torch.device, dtype: torch.dtyp
 def _entrants(arguments: Namespace, channels: int, cells: int, mode: str, seen: Dict[str, List[Point]],
               told: Set[str]) -> List[Entrant]:
     """Builds the contestants that are not too slow for so many cells."""
-    dtype = dtype_named(arguments.dtype)
+    dtype = DTYPES[arguments.dtype]
     maps = make_maps(channels, cells, arguments.device, dtype)
     entrants = []
-    for name, build in build_fusers(channels, arguments.device, dtype).items():
+    for name, build in build_fusers(channels).items():
         if arguments.only and not any(word in name for word in arguments.only):
-            continue
-        if name == BLOCK_PRODUCTS and mode != 'inference':
             continue
         expected_s = predicted(seen.get(name, []), cells, power=2.0 if name == WHOLE else 1.0)
         if name in told or expected_s is not None and expected_s > arguments.longest:

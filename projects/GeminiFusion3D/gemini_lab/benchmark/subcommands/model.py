@@ -6,20 +6,17 @@ the table says so.
 """
 import statistics
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Any, Dict, List, Sequence
 
-from mmengine.config import DictAction
-
+from geminifusion3d.commands.arguments import overrides
 from geminifusion3d.errors import UserError
+
 from ...text_table import markdown_table
-from ..arguments import at_least
 from ..contest import quartile_spread, synchronise
 from ..memory import peak_extra_bytes
 from ..rows import Row, mebibytes, seconds
 
-HELP = 'a recipe stage by stage, from files to boxes, or a training step'
-EXAMPLE = 'python tools/benchmark.py model configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
 TOTAL = 'all, without a clock between the stages'
 INCLUDES = ('reading files, decoding and augmenting, collating, transfer, voxelisation, network, '
             'post-processing, records in the global frame')
@@ -28,33 +25,15 @@ TRAINING_INCLUDES = ('reading files, decoding and augmenting, collating, transfe
                      'targets, losses, backward, update of the weights')
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the options of this sub-command."""
-    parser.add_argument('config', help='recipe, such as those under configs/')
-    parser.add_argument('--checkpoint', help='weights; default: random ones')
-    parser.add_argument('--train', action='store_true', help='a training step in place of a prediction')
-    parser.add_argument('--batch-size', type=at_least(1), default=1, metavar='B',
-                        help='samples a call; default: 1')
-    parser.add_argument('--frames', type=at_least(1), default=8, metavar='N',
-                        help='how many of the dataset\'s samples take turns; default: 8')
-    parser.add_argument('--calibrations', type=at_least(0), default=0, metavar='N',
-                        help='keep where pixels fall for N calibrations, as for cameras that stay put')
-    parser.add_argument('--fold-norms', action='store_true',
-                        help='multiply batch norms into the convolutions before them')
-    parser.add_argument('--compile', action='store_true',
-                        help='torch.compile the parts of fixed shape, on a GPU as CUDA graphs')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='settings of the config to replace')
-
-
 def run(arguments: Namespace) -> List[Row]:
     """Measures a recipe."""
     from geminifusion3d.engine.config_file import check_sections, load_config
     from geminifusion3d.engine.mistakes import config_mistakes
+
     from ..model_run import ModelRun, describe
     if arguments.train and (arguments.fold_norms or arguments.compile):
         raise UserError('got --train and --fold-norms or --compile, which are for predicting; leave them out')
-    cfg = load_config(arguments.config, arguments.cfg_options)
+    cfg = load_config(arguments.config, overrides(arguments.cfg_options))
     check_sections(cfg, ['model', 'test_dataloader', 'train_dataloader', 'optim_wrapper'])
     with config_mistakes(arguments.config):
         model_run = ModelRun(cfg=cfg, arguments=arguments)

@@ -4,35 +4,20 @@ Cameras, pictures and grid are those of BEVFusion on nuScenes; every contestant 
 Inference, and forward with backward to features and depths. The time that it takes to find the pairs' cells
 from the calibration stands in a row of its own, and in no other.
 """
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Any, Callable, List, Sequence
 
 import torch
 from torch import Tensor
 
 from ...text_table import markdown_table
-from ..arguments import at_least
 from ..contest import Entrant, run_contest
 from ..rows import Row, cells, ratio
 
-HELP = 'pooling of lifted pixels into cells, beside materialising them and index_add'
-EXAMPLE = 'python tools/benchmark.py splat --repeats 9'
 MODES = ('inference', 'forward and backward')
 GEOMETRY, FLOOR = 'cells from the calibration', 'an empty map'
 REFERENCES = ('materialise, index_add', 'materialise, index_add, spare row')
 OURS = ('ours, plan kept', 'ours')
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the options of this sub-command."""
-    parser.add_argument('--depth-bins', type=at_least(1), default=118, metavar='D', help='default: 118')
-    parser.add_argument('--stride', type=at_least(1), default=8, metavar='PX',
-                        help='pixels of a picture of 704 x 256 per pixel of its feature; default: 8')
-    parser.add_argument('--channels', type=at_least(1), default=80, metavar='C', help='default: 80')
-    parser.add_argument('--cells', type=at_least(1), default=360, metavar='N',
-                        help='cells along x and along y; default: 360')
-    parser.add_argument('--modes', nargs='+', choices=MODES, default=list(MODES), metavar='MODE',
-                        help=f'default: {" and ".join(map(repr, MODES))}')
 
 
 def run(arguments: Namespace) -> List[Row]:

@@ -3,27 +3,19 @@
 Ours finds the voxels of all points and averages each voxel. mmcv's operator, which runs on one core of a CPU,
 copies the first points of the first voxels; its reading of their mean (HardSimpleVFE in mmdet3d) is left out.
 """
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from typing import Any, Callable, List, Sequence, Tuple
 
 from torch import Tensor
 
 from ...text_table import markdown_table
-from ..arguments import at_least
 from ..contest import Entrant, run_contest
 from ..rows import Row, cells, ratio
 
-HELP = "mean of every voxel, beside mmcv's hard voxelisation"
-EXAMPLE = 'python tools/benchmark.py voxelize --repeats 9'
 # The grid of the 0.075 m recipes, and the limits of mmdet3d's BEVFusion in training and evaluation.
 RANGE_M, VOXEL_M, N_VOXELS = (-54.0, -54.0, -5.0, 54.0, 54.0, 3.0), (0.075, 0.075, 0.2), (1440, 1440, 40)
 MAX_POINTS, MAX_VOXELS = 10, (120_000, 160_000)
 OURS, OURS_HARD, MMCV = 'ours: mean of all points', 'ours: first points of first voxels', 'mmcv: hard voxels'
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the options of this sub-command."""
-    parser.add_argument('--sweeps', type=at_least(1), default=10, metavar='N', help='default: 10')
 
 
 def run(arguments: Namespace) -> List[Row]:
@@ -59,7 +51,7 @@ def markdown(rows: Sequence[Row]) -> str:
 def _contestants(cloud: Tensor) -> List[Tuple[str, Callable[[], Any], str]]:
     """Returns names, calls and what they include; mmcv's operator only where the cloud is on a CPU."""
     from geminifusion3d.ops.hard_voxels import keep_first
-    from geminifusion3d.ops.voxel_mean import mean_per_voxel
+    from geminifusion3d.ops.voxel_groups import mean_per_voxel
 
     def ours() -> Tensor:
         grouped = _grouped(cloud)

@@ -1,3 +1,0 @@
-"""Ablation of the demo: GeminiFusion in one direction; only the camera map is enriched."""
-_base_ = ['../demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
-model = dict(fuser=dict(directions='camera_from_lidar'))

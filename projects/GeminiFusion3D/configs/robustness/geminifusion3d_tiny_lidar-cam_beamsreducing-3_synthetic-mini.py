@@ -1,7 +1,0 @@
-"""The demo evaluated with 4 of 32 LiDAR beams: MultiCorrupt's beamsreducing at severity 3."""
-_base_ = ['../demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
-loading = dict(
-    type='GeminiCorruptedLoading', corruption='beamsreducing', severity=3, steps=_base_.test_pipeline[:2])
-val_dataloader = dict(dataset=dict(pipeline=[loading, *_base_.test_pipeline[2:]]))
-test_dataloader = val_dataloader
-custom_imports = dict(imports=['geminifusion3d', 'gemini_lab.corruptions'])

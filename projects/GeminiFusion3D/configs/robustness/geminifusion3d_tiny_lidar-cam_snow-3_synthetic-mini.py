@@ -1,7 +1,0 @@
-"""The demo evaluated in heavy snow: MultiCorrupt's snow at severity 3."""
-_base_ = ['../demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
-loading = dict(
-    type='GeminiCorruptedLoading', corruption='snow', severity=3, steps=_base_.test_pipeline[:2])
-val_dataloader = dict(dataset=dict(pipeline=[loading, *_base_.test_pipeline[2:]]))
-test_dataloader = val_dataloader
-custom_imports = dict(imports=['geminifusion3d', 'gemini_lab.corruptions'])

@@ -1,0 +1,115 @@
+"""What `gemini3d benchmark` does: measure, print, write."""
+import json
+import os
+from argparse import Namespace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Dict, List, Sequence, Tuple
+
+import torch
+
+from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.errors import UserError
+
+from ..markdown_block import replace_block, write_block
+from ..text_table import markdown_table
+from .environment import describe_environment, machine_line
+from .rows import HEADER, Row, cells, rows_as_json, rows_from_json, text_table
+
+DOCS = 'docs'
+
+
+def module_of(what: str) -> ModuleType:
+    """Returns the module that measures."""
+    return import_module(f'{__package__}.subcommands.{what}')
+
+
+def benchmark(args: Namespace) -> int:
+    """Measures one thing.
+
+    Args:
+        args: of `gemini3d benchmark`.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        UserError: if an option is out of its range, the device is absent or there is no place for the tables.
+    """
+    prepare(args)
+    if args.out:
+        _check_block(args)
+    environment, module = describe_environment(args.device), module_of(args.what)
+    print(f'{args.what}: {machine_line(environment)}', flush=True)
+    earlier = [row for path in args.join for row in _read(path, environment)]
+    rows = earlier + module.run(args)
+    print(text_table(rows))
+    print('\n'.join(words(rows)))
+    if args.json:
+        write_json(args.json, rows_as_json(rows, environment), indent=1)
+    if args.out:
+        _write_page(args, module, rows, environment)
+    return 0
+
+
+def prepare(args: Namespace) -> None:
+    """Makes a torch.device of --device and sets the number of threads; refuses what is out of range."""
+    if args.threads and args.threads > (os.cpu_count() or 1):
+        raise UserError(f'--threads must be at most {os.cpu_count()}, the cores here, got {args.threads}')
+    try:
+        args.device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    except RuntimeError as error:
+        raise UserError(f'--device got {args.device!r}, expected cpu, cuda or cuda:1') from error
+    if args.device.type == 'cuda' and not torch.cuda.is_available():
+        raise UserError('--device cuda: torch sees no GPU here; use --device cpu, or a build of torch for '
+                        'your driver')
+    if args.threads:
+        torch.set_num_threads(args.threads)
+
+
+def _read(path: Path, environment: Dict[str, Any]) -> List[Row]:
+    try:
+        return rows_from_json(json.loads(path.read_text()), environment)
+    except (OSError, ValueError) as error:
+        raise UserError(f'--join cannot read {path}: {error}') from error
+
+
+def words(rows: Sequence[Row]) -> List[str]:
+    """Says in words what the contestants' seconds include and exclude, once a text."""
+    names: Dict[Tuple[str, str], Dict[str, None]] = {}
+    for row in rows:
+        names.setdefault((row.includes, row.excludes), {})[row.name] = None
+    told = []
+    for (includes, excludes), of in names.items():
+        labelled = (('includes', includes), ('excludes', excludes))
+        parts = [f'{label} {text}' for label, text in labelled if text]
+        if parts:
+            told.append(f'{", ".join(of)}: {"; ".join(parts)}')
+    return told
+
+
+def _write_page(args: Namespace, module: ModuleType, rows: Sequence[Row], environment: Dict[str, Any]
+                ) -> None:
+    folder = args.out.parent / DOCS
+    charts = module.charts(rows) if hasattr(module, 'charts') else {}
+    for name, svg in charts.items():
+        with atomic_write(folder / name) as part:
+            part.write_text(svg)
+    own = getattr(module, 'markdown', None)
+    text = own(rows) if own else markdown_table(HEADER, list(map(cells, rows)), words=4)
+    write_block(args.out, block_name(args.what), f'{text}\n\nMeasured {machine_line(environment)}.')
+
+
+def block_name(what: str) -> str:
+    """Returns the name of a sub-command's block in the page."""
+    return f'benchmark-{what}'
+
+
+def _check_block(args: Namespace) -> None:
+    """Makes sure before minutes of measuring that there is a place for the result."""
+    path = args.out
+    if not path.is_file():
+        raise UserError(f'--out {path} does not exist; name a Markdown file with the block '
+                        f'{block_name(args.what)}')
+    replace_block(path.read_text(), block_name(args.what), '')

@@ -1,0 +1,31 @@
+"""The instruments' commands of `gemini3d`: an entry point of the group gemini3d.commands names this list."""
+from geminifusion3d.commands.main import CHAIN, DATA, LOOK, MEASURE, Command
+
+
+def _command(name: str, group: str, summary: str, module: str) -> Command:
+    return Command(name, group, summary, f'{__package__}.{module}')
+
+
+COMMANDS = (
+    _command('synthetic', DATA, 'writes a synthetic world in the schema of nuScenes', 'synthetic.command'),
+    _command('score-ground-truth', DATA, "a dataset's own annotations must score 1 with the devkit",
+             'analysis.score_ground_truth'),
+    _command('report', LOOK, 'one HTML page of an evaluated run, for any browser', 'report.command'),
+    _command('predictions', LOOK, 'inspects, compares and draws results files', 'report.predictions'),
+    _command('evaluate', MEASURE, 'the score of a results file by distance, motion, weather, ...',
+             'analysis.evaluate'),
+    _command('ensemble', MEASURE, 'fuses results files into one', 'analysis.ensemble'),
+    _command('robustness', MEASURE, 'scores under corrupted and silent sensors, and what --tta gains',
+             'robustness.command'),
+    _command('compare', MEASURE, 'trains every fuser on the synthetic world, several seeds each',
+             'compare.command'),
+    _command('benchmark', MEASURE, 'times parts of the detector beside what else does the same',
+             'benchmark.command'),
+    _command('stats', MEASURE, 'parameters and multiply-adds of recipes, stage by stage', 'cost.stats'),
+    _command('memory', MEASURE, 'how much GPU memory a training step needs, without a GPU', 'cost.memory'),
+    _command('evaluation-tables', MEASURE, 'writes what was measured into a Markdown file',
+             'robustness.evaluation_tables'),
+    _command('demo', CHAIN, 'everything on a synthetic world: data, training, scores, submission, report',
+             'demo'),
+    _command('keyframe', CHAIN, 'overfits one real keyframe: do calibration and boxes fit?', 'keyframe'),
+)

@@ -1,0 +1,153 @@
+"""The models of the comparison and one training of each as files: its folder, its identity, its result."""
+import ast
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from geminifusion3d.errors import UserError
+from geminifusion3d.jobs import PACKAGE, Results, identity
+
+CONFIG_FOLDER = Path('configs') / 'compare'
+# Compared on request only: a step takes six times as long as those of the others.
+COSTLY = ('full-attention',)
+RESULT_FILE, LOG_FILE, TRAINING_FOLDER = 'results.json', 'run.log', 'training'
+RESULT = 'result'
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One model of the comparison: a recipe of its folder.
+
+    Attributes:
+        config: its recipe, seen from the repository's root.
+    """
+
+    config: Path
+
+    @property
+    def sensors(self) -> str:
+        """'cam', 'lidar' or 'lidar-cam'."""
+        return self.config.stem.split('_')[1]
+
+    @property
+    def name(self) -> str:
+        """A word for the command line, files and folders: what the recipe's name adds to the others'."""
+        inner = self.config.stem.removeprefix('geminifusion3d_').removesuffix('_compare')
+        return inner.removeprefix('lidar-cam_')
+
+    @property
+    def label(self) -> str:
+        """How the table calls it: the first sentence of the recipe."""
+        text = ast.get_docstring(ast.parse(self.config.read_text())) or self.name
+        return re.sub(r"^The comparison(: |'s )", '', text.split('\n\n')[0]).replace('\n', ' ').rstrip('.')
+
+
+def all_variants(folder: Path = CONFIG_FOLDER) -> List[Variant]:
+    """Returns the models whose recipes lie in a folder, those of one sensor first."""
+    found = [Variant(path) for path in sorted(folder.glob('*.py'))]
+    return sorted(found, key=lambda variant: (variant.sensors == 'lidar-cam', variant.name))
+
+
+def choose(names: Sequence[str]) -> List[Variant]:
+    """Returns the named models in the table's order; where none is named, all but the costly ones.
+
+    Raises:
+        UserError: if one does not exist.
+    """
+    variants = all_variants()
+    known = [variant.name for variant in variants]
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise UserError(f'no model of the comparison is called {", ".join(unknown)}; expected some of '
+                        f'{", ".join(known)}')
+    return [variant for variant in variants
+            if variant.name in names or not names and variant.name not in COSTLY]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One model with one seed.
+
+    Attributes:
+        variant: the model.
+        seed: of everything random.
+        work_dir: of the whole comparison.
+        identity: what the result depends on: recipe, seed, data and code, see `jobs.identity`.
+    """
+
+    variant: Variant
+    seed: int
+    work_dir: Path
+    identity: Mapping[str, str]
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of this run lies."""
+        return self.work_dir / self.variant.name / f'seed{self.seed}'
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f'{self.variant.name} seed {self.seed}'
+
+    def results(self, ignored: Sequence[str] = ()) -> Results:
+        """Returns what is there and belongs to this identity.
+
+        Args:
+            ignored: parts of the identity that may differ.
+        """
+        wanted = {name: value for name, value in self.identity.items() if name not in ignored}
+        return Results(self.folder / RESULT_FILE, wanted, restart=True)
+
+    def result(self, ignored: Sequence[str] = ()) -> Optional[Dict[str, Any]]:
+        """Returns what the run found; None where it is not done, or is one of something else."""
+        return self.results(ignored).parts.get(RESULT)
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Keeps what the run found."""
+        self.results().keep(RESULT, dict(result, variant=self.variant.name, seed=self.seed,
+                                         identity=dict(self.identity)))
+
+    def prepare(self) -> Results:
+        """Makes the folder; what a run of something else left there goes, an unfinished one stays."""
+        results = self.results()
+        if results.is_fresh:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            results.keep('seed', self.seed)
+        return results
+
+
+def make_run(variant: Variant, seed: int, work_dir: Path) -> Run:
+    """Returns a run with the identity that its recipe, its data and the code give it now.
+
+    Args:
+        variant: the model.
+        seed: of everything random.
+        work_dir: of the whole comparison.
+
+    Raises:
+        UserError: if the data is not there.
+    """
+    from mmengine.config import Config
+    cfg = Config.fromfile(variant.config)
+    dataset = cfg.train_dataloader.dataset
+    infos = [Path(dataset.data_root) / name
+             for name in (dataset.ann_file, cfg.test_dataloader.dataset.ann_file)]
+    return Run(variant, seed, work_dir,
+               identity(config=cfg.to_dict(), seed=seed, data=infos, code=PACKAGE))
+
+
+def adopt(runs: Sequence[Run], listed: Sequence[Mapping[str, Any]]) -> None:
+    """Takes over the results of a list, such as docs/compare.json, that are of the very same runs.
+
+    Args:
+        runs: what is wanted.
+        listed: results as `finish` wrote them, on this machine or on another.
+    """
+    for run in runs:
+        same = [result for result in listed if result.get('identity') == run.identity]
+        if same and run.result() is None:
+            run.prepare()
+            run.finish(same[0])

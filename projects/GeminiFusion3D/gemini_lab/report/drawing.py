@@ -1,0 +1,283 @@
+"""One sample as the page shows it: pictures as data URIs, boxes over them as SVG numbers and words.
+
+`template/report.html` writes the marks; nothing here is markup. Lines are vectors in the pixels of the
+original picture, so that they stay sharp when it is enlarged, and a reader can hide predictions below a score.
+"""
+import base64
+import io
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from nuscenes.eval.detection.data_classes import DetectionBox
+from PIL import Image
+
+from geminifusion3d.errors import UserError
+from geminifusion3d.geometry.frames import transform_points
+from .dataset import RIG, Camera, Sample
+from .projection import (FOOTPRINT, FRONT_FACE, NEAR_M, box_corners, box_segments_px, project)
+
+KINDS = {'truth': 'truth', 'pred': 'prediction', 'other': 'other model'}
+PICTURE_WIDTH_PX, JPEG_QUALITY = 720, 78
+# LiDAR records are x, y, z, intensity, ring.
+LIDAR_COLUMNS = 5
+# nuScenes' Renault Zoe: length and width, and how far its tail is behind the rear axle.
+EGO_LENGTH_M, EGO_WIDTH_M, EGO_TAIL_M = 4.08, 1.73, 1.0
+# Ground, then heights up to 3 m, light to dark, on a near-white sheet.
+SHEET_RGB, GROUND_RGB, TALL_RGB = (250, 251, 253), (203, 211, 223), (44, 62, 96)
+GROUND_M, TALL_M = 0.3, 3.0
+
+
+class Mark(NamedTuple):
+    """One drawn box.
+
+    Attributes:
+        style: CSS classes: truth, pred or other; missed, false, low.
+        title: its description on hover.
+        lines: an SVG path.
+        face: points of a filled polygon.
+        score: of a prediction.
+        found: of an object, the highest lowest-score at which it counts as found; None if not known.
+        label: a word beside it, and where that stands.
+    """
+
+    style: str
+    title: str
+    lines: str
+    face: str
+    score: Optional[float] = None
+    found: Optional[float] = None
+    label: str = ''
+    label_uv: Tuple[float, float] = (0, 0)
+
+
+class View(NamedTuple):
+    """One picture with what is drawn over it; without a picture, its name says what is absent."""
+
+    name: str
+    alt: str
+    picture: str
+    size_wh: Tuple[int, int]
+    marks: List[Mark]
+
+
+@dataclass(frozen=True)
+class BevCanvas:
+    """A square sheet around the ego, its heading up: metres to pixels only here."""
+
+    range_m: float = 54.0
+    px_per_m: float = 8.0
+
+    @property
+    def size_px(self) -> int:
+        """Side of the sheet."""
+        return round(2 * self.range_m * self.px_per_m)
+
+    def pixels(self, points_ego: np.ndarray) -> np.ndarray:
+        """Maps (..., 2 or more) ego metres, x forward and y left, to (..., 2) pixels, u right and v down."""
+        return np.stack([(self.range_m - points_ego[..., 1]) * self.px_per_m,
+                         (self.range_m - points_ego[..., 0]) * self.px_per_m], axis=-1)
+
+    @property
+    def circles(self) -> List[Tuple[int, float]]:
+        """Radius in metres and in pixels of the range circles."""
+        return [(radius_m, radius_m * self.px_per_m) for radius_m in range(10, int(self.range_m) + 1, 10)]
+
+    @property
+    def ego_outline(self) -> str:
+        """The ego vehicle with a nose, as points of a polygon."""
+        nose_m, tail_m, half_m = EGO_LENGTH_M - EGO_TAIL_M, -EGO_TAIL_M, EGO_WIDTH_M / 2
+        return _points(self.pixels(np.array([[tail_m, half_m], [nose_m - 0.9, half_m], [nose_m, 0],
+                                             [nose_m - 0.9, -half_m], [tail_m, -half_m]])))
+
+
+CANVAS = BevCanvas()
+
+
+def camera_views(sample: Sample, min_score: float) -> List[View]:
+    """Returns the six pictures in the order in which the cameras sit around the car.
+
+    Args:
+        sample: geometry and boxes.
+        min_score: predictions below it start hidden.
+    """
+    cameras: Dict[str, Camera] = {camera.channel: camera for camera in sample.cameras}
+    return [_camera_view(cameras[channel], sample, min_score) if channel in cameras
+            else View(f'no {channel}', '', '', (0, 0), []) for row in RIG for channel in row]
+
+
+def _camera_view(camera: Camera, sample: Sample, min_score: float) -> View:
+    picture, width_px, height_px = load_picture(camera)
+
+    def shape(box: DetectionBox) -> Optional[Dict]:
+        return camera_shape(box, camera, width_px, height_px)
+
+    name = camera.channel.removeprefix('CAM_').replace('_', ' ').lower()
+    return View(name, f'{camera.channel} of {sample.token}', data_uri(picture, 'jpeg'),
+                (width_px, height_px), list(_marks(sample, min_score, shape)))
+
+
+def bev_view(sample: Sample, min_score: float, canvas: BevCanvas = CANVAS) -> View:
+    """Returns the view from above: LiDAR points as a picture, footprints over it.
+
+    Args:
+        sample: LiDAR file and boxes.
+        min_score: predictions below it start hidden.
+        canvas: extent and scale.
+    """
+    picture = data_uri(points_picture(load_points(sample), canvas), 'png')
+
+    def shape(box: DetectionBox) -> Optional[Dict]:
+        return bev_shape(box, sample, canvas)
+
+    return View('from above, heading up', f'view from above of {sample.token}', picture,
+                (canvas.size_px, canvas.size_px), list(_marks(sample, min_score, shape)))
+
+
+def _marks(sample: Sample, min_score: float, shape: Callable[[DetectionBox], Optional[Dict]]
+           ) -> Iterator[Mark]:
+    """Yields the boxes that a view shows, the lowest first."""
+    for style, boxes in (('truth', sample.truth), ('other', sample.other_predictions),
+                         ('pred', sample.predictions)):
+        for box in boxes:
+            drawn = shape(box)
+            if drawn is not None:
+                yield mark_of(box, style, sample, min_score, drawn)
+
+
+def mark_of(box: DetectionBox, style: str, sample: Sample, min_score: float, shape: Dict) -> Mark:
+    """Returns the mark of a box.
+
+    Args:
+        box: which.
+        style: one of KINDS.
+        sample: says which boxes match.
+        min_score: predictions below it start hidden, objects not found from it on start as missed.
+        shape: the fields of Mark that say where it is.
+    """
+    verdicts = sample.verdicts if style != 'other' else None
+    speed_m_s = float(np.hypot(*box.velocity[:2]))
+    title = (f'{KINDS[style]}: {short_label(box)}, {box.ego_dist:.0f} m away'
+             + (f', {speed_m_s:.1f} m/s' if np.isfinite(speed_m_s) else ''))
+    if style == 'truth':
+        found = None if verdicts is None else verdicts.found_from(box)
+        if found is not None:
+            title += ', never found' if found < 0 else f', found with {found:.2f}'
+            style += ' missed' if found < min_score else ''
+        return Mark(style, title, found=found, **shape)
+    is_false = verdicts is not None and verdicts.is_false_positive(box)
+    style += (' false' if is_false else '') + (' low' if box.detection_score < min_score else '')
+    return Mark(style, title + (', found nothing' if is_false else ''), score=box.detection_score, **shape)
+
+
+def camera_shape(box: DetectionBox, camera: Camera, width_px: int, height_px: int) -> Optional[Dict]:
+    """Returns the visible edges of a box, its front face and its label; None if it is out of view."""
+    corners_cam = transform_points(camera.cam_from_global,
+                                   box_corners(box.translation, box.size, box.rotation))
+    segments_px = box_segments_px(corners_cam, camera.intrinsic, width_px, height_px)
+    if not len(segments_px):
+        return None
+    lines = ''.join(f'M{u0} {v0}L{u1} {v1}' for (u0, v0), (u1, v1) in np.rint(segments_px).astype(int))
+    front_cam = corners_cam[list(FRONT_FACE)]
+    face = _points(project(front_cam, camera.intrinsic), 0) if front_cam[:, 2].min() > NEAR_M else ''
+    ends_px = segments_px.reshape(-1, 2)
+    (left_px, top_px), (_, bottom_px) = ends_px.min(axis=0), ends_px.max(axis=0)
+    # Above a prediction, below ground truth, so that both can be read.
+    v_px = min(bottom_px + 16, height_px - 4) if is_truth(box) else max(top_px - 5, 16)
+    return dict(lines=lines, face=face, label=short_label(box), label_uv=(round(left_px), round(v_px)))
+
+
+def bev_shape(box: DetectionBox, sample: Sample, canvas: BevCanvas) -> Optional[Dict]:
+    """Returns one box from above: outline, heading, and where it will be in one second."""
+    corners_global = box_corners(box.translation, box.size, box.rotation)[list(FOOTPRINT)]
+    outline_px = canvas.pixels(transform_points(sample.ego_from_global, corners_global))
+    if not ((outline_px >= 0) & (outline_px <= canvas.size_px)).any(axis=0).all():
+        return None
+    front_px = outline_px[:2].mean(axis=0)
+    lines = f'M{_pair(outline_px.mean(axis=0))}L{_pair(front_px)}'
+    velocity_m_s = np.array([*box.velocity[:2], 0.0])
+    if np.isfinite(velocity_m_s).all() and np.hypot(*velocity_m_s[:2]) > 0.5:
+        moved_px = (sample.ego_from_global[:2, :3] @ velocity_m_s) * canvas.px_per_m
+        lines += f'M{_pair(front_px)}L{_pair(front_px + np.array([-moved_px[1], -moved_px[0]]))}'
+    return dict(lines=lines, face=_points(outline_px))
+
+
+def load_picture(camera: Camera) -> Tuple[bytes, int, int]:
+    """Returns the downscaled JPEG and the width and height of the original.
+
+    Raises:
+        UserError: if the image file is missing or broken.
+    """
+    try:
+        with Image.open(camera.image_path) as original:
+            width_px, height_px = original.size
+            size = (PICTURE_WIDTH_PX, round(PICTURE_WIDTH_PX * height_px / width_px))
+            small = original.convert('RGB').resize(size, Image.Resampling.LANCZOS)
+    except OSError as error:
+        raise UserError(f'cannot read the image {camera.image_path} ({error}); '
+                        f'download or generate the dataset again') from error
+    buffer = io.BytesIO()
+    small.save(buffer, 'JPEG', quality=JPEG_QUALITY, optimize=True)
+    return buffer.getvalue(), width_px, height_px
+
+
+def load_points(sample: Sample) -> np.ndarray:
+    """Reads the keyframe's LiDAR points (N, 3) in the ego frame.
+
+    Raises:
+        UserError: if the file is missing or not a LiDAR record.
+    """
+    try:
+        values = np.fromfile(sample.lidar_path, dtype='<f4')
+    except OSError as error:
+        raise UserError(f'cannot read the LiDAR file {sample.lidar_path} ({error.strerror}); '
+                        f'download or generate the dataset again') from error
+    if len(values) % LIDAR_COLUMNS:
+        raise UserError(f'{sample.lidar_path} holds {len(values)} numbers, expected a multiple of '
+                        f'{LIDAR_COLUMNS}; the file is cut off: get it again')
+    points_lidar = values.reshape(-1, LIDAR_COLUMNS)[:, :3].astype(np.float64)
+    return transform_points(sample.ego_from_lidar, points_lidar)
+
+
+def points_picture(points_ego: np.ndarray, canvas: BevCanvas) -> bytes:
+    """Returns a PNG of the points, darker the higher; the highest point of a pixel wins."""
+    cells = np.floor(canvas.pixels(points_ego)).astype(int)
+    is_inside = ((cells >= 0) & (cells < canvas.size_px)).all(axis=1)
+    cells, height_m = cells[is_inside], points_ego[is_inside, 2]
+    order = np.argsort(height_m, kind='stable')
+    cells, height_m = cells[order], height_m[order]
+    share = np.clip((height_m - GROUND_M) / (TALL_M - GROUND_M), 0, 1)[:, None]
+    colours = np.rint(np.array(GROUND_RGB) * (1 - share) + np.array(TALL_RGB) * share)
+    sheet = np.full((canvas.size_px + 1, canvas.size_px + 1, 3), SHEET_RGB, dtype=np.uint8)
+    # Each point covers 2 x 2 pixels: single ones fade where the page shows it smaller.
+    for right, down in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        sheet[cells[:, 1] + down, cells[:, 0] + right] = colours.astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(sheet[:canvas.size_px, :canvas.size_px]).quantize(64).save(buffer, 'PNG', optimize=True)
+    return buffer.getvalue()
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Returns an image as a data URI."""
+    return f'data:image/{kind};base64,{base64.b64encode(content).decode("ascii")}'
+
+
+def is_truth(box: DetectionBox) -> bool:
+    """Ground truth has no score: the devkit gives it -1."""
+    return box.detection_score < 0
+
+
+def short_label(box: DetectionBox) -> str:
+    """Returns the class, with the score of a prediction."""
+    name = box.detection_name.replace('_', ' ')
+    return name if is_truth(box) else f'{name} {box.detection_score:.2f}'
+
+
+def _points(points_px: Sequence, digits: int = 1) -> str:
+    """Returns 'u,v u,v ...' for a polygon."""
+    return ' '.join(f'{u:.{digits}f},{v:.{digits}f}' for u, v in points_px)
+
+
+def _pair(point_px: np.ndarray) -> str:
+    """Returns 'u v' for a path."""
+    return f'{point_px[0]:.1f} {point_px[1]:.1f}'

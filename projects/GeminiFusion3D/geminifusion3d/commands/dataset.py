@@ -1,0 +1,90 @@
+"""Which dataset a command reads: what the user says, or what a run's own record says."""
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from ..errors import UserError
+
+DEFAULT_ROOT = Path('data/nuscenes')
+RECORD_NAME = 'test_run.json'
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A split of a dataset.
+
+    Attributes:
+        dataroot: its folder.
+        version: the folder of its tables.
+        split: official or custom; empty if nobody said.
+    """
+
+    dataroot: Path
+    version: str
+    split: str
+
+
+def choose_dataset(args: argparse.Namespace, *, results: Optional[Path] = None, needs_split: bool = True
+                   ) -> Dataset:
+    """Returns the dataset of a command.
+
+    Args:
+        args: with `dataroot`, `version` and, where the command has it, `split`; None for what nobody said.
+        results: results file or folder of a test run, whose record fills in the rest.
+        needs_split: the command cannot do without.
+
+    Raises:
+        UserError: if the version or the split is not known.
+    """
+    recorded = recorded_dataset(results) if results is not None else {}
+    dataroot = Path(args.dataroot or recorded.get('dataroot') or DEFAULT_ROOT)
+    version = args.version or recorded.get('version') or only_version(dataroot)
+    split = getattr(args, 'split', None) or recorded.get('split') or ''
+    if needs_split and not split:
+        raise UserError(f'got no --split, expected one of {version}, such as val or mini_val'
+                        + (f'; {RECORD_NAME} beside {results} does not say it' if results else ''))
+    return Dataset(dataroot, version, split)
+
+
+def is_named(args: argparse.Namespace) -> bool:
+    """Whether the user said anything about the dataset."""
+    return any((args.dataroot, args.version, args.split))
+
+
+def only_version(dataroot: Path) -> str:
+    """Returns the version of a dataset that has exactly one.
+
+    Raises:
+        UserError: if it has none or several.
+    """
+    found = sorted(tables.parent.name for tables in dataroot.glob('*/sample.json'))
+    if len(found) != 1:
+        raise UserError(f'{dataroot} holds {"the versions " + ", ".join(found) if found else "no tables"}; '
+                        + ('choose one with --version' if found else
+                           'name the folder of a nuScenes dataset with --dataroot'))
+    return found[0]
+
+
+def recorded_dataset(results: Path) -> Dict[str, Any]:
+    """Returns `dataroot`, `version`, `split`, as far as the record of a test run says them.
+
+    Args:
+        results: results file or folder of the run.
+    """
+    return read_run(results).get('dataset') or {}
+
+
+def read_run(results: Path) -> Dict[str, Any]:
+    """Returns the record of a test run; nothing, where there is none.
+
+    Args:
+        results: results file or folder of the run.
+    """
+    path = (results if results.is_dir() else results.parent) / RECORD_NAME
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,23 @@
+"""Evaluates a checkpoint with the official nuScenes metric.
+
+Example:
+    gemini3d test configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py work_dirs/demo/epoch_18.pth \\
+        --work-dir work_dirs/demo
+"""
+import argparse
+
+from .arguments import add_evaluation, add_silence, add_speed, add_test_time_augmentation
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds recipe, checkpoint and what changes the evaluation."""
+    add_evaluation(parser)
+    add_silence(parser)
+    add_test_time_augmentation(parser)
+    add_speed(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluates."""
+    from .train_and_test import test
+    return test(args)

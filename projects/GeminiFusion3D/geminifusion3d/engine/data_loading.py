@@ -1,0 +1,114 @@
+"""Data loaders that feed a GPU without waiting, and that end with a sentence instead of hanging."""
+import os
+from pathlib import Path
+from typing import Any, Dict, Iterator, Mapping, Optional
+
+import torch
+from mmengine.registry import DATA_SAMPLERS, DATASETS
+from mmengine.structures import BaseDataElement
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ..errors import UserError
+from ..sensors.draws import CountedDraws, CountedSampler
+from .mistakes import SHARED_MEMORY
+
+SHARED_MEMORY_FOLDER = Path('/dev/shm')
+# With this much free nobody need ask: ten times what a process of the full-size recipes holds.
+AMPLE_BYTES = 4 << 30
+# A batch that a worker has lost is waited for at most so long.
+TIMEOUT_S = 300
+PAGE_BYTES = 4096
+
+
+def loader_config(loader: Mapping[str, Any]) -> Dict[str, Any]:
+    """Adds what this machine needs to a data loader's config; what the config says itself stands.
+
+    Args:
+        loader: arguments of torch's DataLoader, `dataset` and `sampler` among them.
+    """
+    added: Dict[str, Any] = dict(pin_memory=torch.cuda.is_available())
+    if loader.get('num_workers'):
+        return {**added, 'timeout': TIMEOUT_S, **loader}
+    # torch refuses both without workers.
+    return {**added, **loader, 'persistent_workers': False, 'timeout': 0}
+
+
+def with_counted_draws(loader: Mapping[str, Any], *, seed: Optional[int]) -> Dict[str, Any]:
+    """Builds dataset and sampler of a data loader's config, such that samples know which draw they are.
+
+    Args:
+        loader: the config.
+        seed: of the sampler.
+    """
+    dataset, sampler = loader['dataset'], loader['sampler']
+    if isinstance(dataset, dict):
+        dataset = DATASETS.build(dataset)
+        if hasattr(dataset, 'full_init'):
+            dataset.full_init()
+    # With a number of batches per epoch, mmengine cuts the dataset first.
+    if isinstance(sampler, dict) and loader.get('num_batch_per_epoch') is None:
+        sampler = CountedSampler(DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed)))
+    return {**loader, 'dataset': CountedDraws(dataset), 'sampler': sampler}
+
+
+def set_clock(loader: DataLoader, *, by_epoch: bool) -> None:
+    """Says whether epochs or iterations are the clock of a training's augmentation.
+
+    Args:
+        loader: the training's.
+        by_epoch: whether a hook is called at the start of each epoch.
+
+    Raises:
+        UserError: if a training by epochs has a sampler that never ends.
+    """
+    sampler = loader.sampler if isinstance(loader.sampler, CountedSampler) else loader.batch_sampler.sampler
+    if not isinstance(sampler, CountedSampler):
+        return
+    if by_epoch and sampler.is_infinite:
+        raise UserError('train_dataloader.sampler is an InfiniteSampler, with which an epoch never ends; expected '
+                        'a DefaultSampler, or train_cfg.type=IterBasedTrainLoop with max_iters')
+    sampler.by_epoch = by_epoch
+
+
+def check_shared_memory(loader: DataLoader) -> None:
+    """Makes sure that the batches under way fit into the memory that the workers hand them over in.
+
+    torch hangs where they do not. The size of a sample is that of the first one; it is loaded only where the
+    shared memory is small, as in a container.
+
+    Args:
+        loader: before its first batch.
+
+    Raises:
+        UserError: if they do not fit.
+    """
+    if not loader.num_workers or not SHARED_MEMORY_FOLDER.is_dir():
+        return
+    disk = os.statvfs(SHARED_MEMORY_FOLDER)
+    free = disk.f_bavail * disk.f_frsize
+    if free >= AMPLE_BYTES:
+        return
+    under_way = loader.num_workers * (loader.prefetch_factor or 2) + 1
+    here = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    sample = loader.dataset[0]
+    needed = here * under_way * (loader.batch_size or 1) * shared_bytes(sample)
+    if needed > free:
+        raise UserError(f'{loader.num_workers} loading workers hand over about {needed / 1e6:.1f} MB at a time, '
+                        f'{SHARED_MEMORY_FOLDER} has {free / 1e6:.1f} MB free: {SHARED_MEMORY}')
+
+
+def shared_bytes(sample: Any) -> int:
+    """Returns how much shared memory the tensors of a sample take, in whole pages."""
+    return sum(-(-tensor.nbytes // PAGE_BYTES) * PAGE_BYTES for tensor in _tensors(sample))
+
+
+def _tensors(node: Any) -> Iterator[Tensor]:
+    if torch.is_tensor(node):
+        yield node
+    elif isinstance(node, (Mapping, BaseDataElement)):
+        for value in node.values():
+            yield from _tensors(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from _tensors(value)

@@ -1,0 +1,35 @@
+"""What a process needs before torch and mmengine are imported: threads that sleep, and a home."""
+import os
+import tempfile
+from pathlib import Path
+
+# Rounds that a thread of GNU's OpenMP runtime, which PyTorch brings, spins before it sleeps.
+SPIN_COUNT = 10_000
+
+
+def limit_spinning() -> None:
+    """Makes waiting threads sleep soon; to be called before torch is imported.
+
+    By default they spin: while another program has the processor of the one that they wait for, minutes are
+    lost in a training step of half a second. Whoever has set one of the two variables is obeyed.
+    """
+    if not {'GOMP_SPINCOUNT', 'OMP_WAIT_POLICY'} & set(os.environ):
+        os.environ['GOMP_SPINCOUNT'] = str(SPIN_COUNT)
+
+
+def ensure_home() -> None:
+    """Gives a user without a name and without $HOME, as containers start them, a folder for caches.
+
+    What mmengine imports asks for one. It is private: libraries read programs from their caches.
+    """
+    if os.path.expanduser('~') != '~':
+        return
+    home = Path(tempfile.gettempdir()) / f'geminifusion3d-home-{os.getuid()}'
+    try:
+        home.mkdir(mode=0o700, exist_ok=True)
+        found = home.lstat()
+        if found.st_uid != os.getuid() or found.st_mode & 0o077 or home.is_symlink():
+            raise OSError(f'{home} belongs to somebody else')
+    except OSError:
+        home = Path(tempfile.mkdtemp(prefix='geminifusion3d-home-'))
+    os.environ['HOME'] = str(home)

@@ -1,0 +1,133 @@
+"""Which draw of a training a sample belongs to, through any sampler and any dataset wrapper.
+
+A wrapper such as mmengine's RepeatDataset hands only an index of its own dataset on, and a sampler may draw
+an index twice: both would be augmented as before. Here the sampler counts, its indices carry the count to
+the loading worker, and the dataset asks for it below any wrapper.
+"""
+from collections import Counter
+from contextlib import contextmanager
+from typing import Any, Iterator, Optional, Tuple
+
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_world_size
+from torch.utils.data import Dataset, Sampler
+
+
+class Draw(int):
+    """An index that knows when it was drawn.
+
+    Attributes:
+        passes: how often the whole dataset was gone through before, where iterations are the clock; else 0.
+        occurrence: how often the index was drawn before in this pass.
+    """
+
+    passes: int
+    occurrence: int
+
+    def __new__(cls, index: int, passes: int, occurrence: int) -> 'Draw':
+        """Returns the index with what it knows."""
+        draw = super().__new__(cls, index)
+        draw.passes, draw.occurrence = passes, occurrence
+        return draw
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return Draw, (int(self), self.passes, self.occurrence)
+
+
+_current: Optional[Draw] = None
+
+
+@contextmanager
+def _drawing(draw: int) -> Iterator[None]:
+    global _current
+    before, _current = _current, draw if isinstance(draw, Draw) else None
+    try:
+        yield
+    finally:
+        _current = before
+
+
+def passes_before() -> int:
+    """Returns how many passes lie before the sample that is being loaded, where iterations are the clock."""
+    return _current.passes if _current is not None else 0
+
+
+def drawn_as(index: int) -> Tuple[int, ...]:
+    """Returns what tells this draw of a keyframe from others of the pass; nothing for a plain first draw.
+
+    Args:
+        index: of the keyframe in its own dataset.
+    """
+    if _current is None or (int(_current), _current.occurrence) == (index, 0):
+        return ()
+    return int(_current), _current.occurrence
+
+
+class CountedSampler(Sampler):
+    """Yields a sampler's indices as draws; everything else is the sampler's.
+
+    Args:
+        sampler: any sampler.
+    """
+
+    def __init__(self, sampler: Any) -> None:
+        self.sampler = sampler
+        # Set by the runner: whether a hook tells the dataset its epoch, or the passes are counted here.
+        self.by_epoch = True
+        self.is_infinite = isinstance(sampler, InfiniteSampler)
+        self._rounds, self._drawn = -1, 0
+
+    def __iter__(self) -> Iterator[Draw]:
+        """Yields one pass, or all of them where the sampler never ends."""
+        self._rounds += 1
+        passes, counts = -1, Counter()
+        for index in self.sampler:
+            # An infinite sampler's permutations are dealt out to the processes in turn.
+            now = self._drawn * get_world_size() // len(self.sampler) if self.is_infinite else self._rounds
+            self._drawn += 1
+            if now != passes:
+                passes, counts = now, Counter()
+            yield Draw(index, 0 if self.by_epoch else passes, counts[index])
+            counts[index] += 1
+
+    def __deepcopy__(self, memo: Any) -> 'CountedSampler':
+        """Returns itself: mmengine copies the config that a loader is built from, not what is built already."""
+        return self
+
+    def __len__(self) -> int:
+        """Returns the sampler's length."""
+        return len(self.sampler)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'sampler':
+            raise AttributeError(name)
+        return getattr(self.sampler, name)
+
+
+class CountedDraws(Dataset):
+    """Loads samples so that the datasets inside know the draw; everything else is the dataset's.
+
+    Args:
+        dataset: any dataset, wrapped as it may be.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __deepcopy__(self, memo: Any) -> 'CountedDraws':
+        """Returns itself: mmengine copies the config that a loader is built from, not what is built already."""
+        return self
+
+    def __len__(self) -> int:
+        """Returns the dataset's length."""
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        """Returns the sample of an index or a draw."""
+        with _drawing(index):
+            return self.dataset[int(index)]
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'dataset':
+            raise AttributeError(name)
+        return getattr(self.dataset, name)

@@ -1,0 +1,32 @@
+"""The model index lists every recipe for nuScenes, with what the recipe itself says."""
+from pathlib import Path
+
+import pytest
+import yaml
+from mmengine.config import Config
+
+REPO = Path(__file__).resolve().parents[2]
+METAFILE = REPO / 'projects' / 'GeminiFusion3D' / 'metafile.yml'
+CONTENT = yaml.safe_load(METAFILE.read_text())
+
+
+def test_the_index_leads_to_the_metafile_and_the_metafile_to_every_recipe_for_nuscenes() -> None:
+    index = yaml.safe_load((REPO / 'model-index.yml').read_text())
+    assert [REPO / name for name in index['Import']] == [METAFILE]
+    recipes = [path for path in (METAFILE.parent / 'configs').rglob('*_nus-3d.py')]
+    assert {METAFILE.parent / entry['Config'] for entry in CONTENT['Models']} == set(recipes)
+    collections = {collection['Name']: collection for collection in CONTENT['Collections']}
+    for collection in collections.values():
+        named = (collection['README'], collection['Code']['URL'])
+        assert all((METAFILE.parent / path).is_file() for path in named)
+    assert {entry['In Collection'] for entry in CONTENT['Models']} == set(collections)
+
+
+@pytest.mark.parametrize('entry', CONTENT['Models'], ids=lambda entry: entry['Name'])
+def test_an_entry_says_what_the_recipe_says(entry: dict) -> None:
+    cfg, metadata = Config.fromfile(METAFILE.parent / entry['Config']), entry['Metadata']
+    assert entry['Name'] == Path(entry['Config']).stem
+    assert metadata['Epochs'] == cfg.train_cfg.max_epochs
+    assert metadata['Batch Size'] == cfg.auto_scale_lr.base_batch_size
+    meta = cfg.test_evaluator.meta
+    assert metadata['Modalities'] == ['Camera'] * meta.use_camera + ['LiDAR'] * meta.use_lidar
