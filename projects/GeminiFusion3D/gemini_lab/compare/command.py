@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def data_steps() -> List[Step]:
     """Returns the world and its conversion."""
-    infos = tuple(DATA / f'nuscenes_infos_{split}.pkl' for split in ('train', 'val'))
+    infos = tuple(DATA / f'geminifusion3d_infos_{split}.pkl' for split in ('train', 'val'))
     gemini3d = (sys.executable, '-m', 'geminifusion3d')
     return [
         Step('generate', (*gemini3d, 'synthetic', '--out', str(DATA), '--version', VERSION, *WORLD),
