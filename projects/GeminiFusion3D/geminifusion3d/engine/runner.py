@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_distributed, is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
@@ -30,10 +31,12 @@ from .activation_checkpointing import checkpoint_activations
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from ..folder_lock import locked_folder
+from .config_file import check_ranges
 from .data_loading import check_shared_memory, loader_config, set_clock, with_counted_draws
 from .distributed import runs_on_gpu, start_process_group
 from .frozen_modules import freeze_modules
-from .learning_rate import batch_size_ratio, check_same_batches, last_epoch, scaled_schedules
+from .learning_rate import (batch_size_ratio, check_length, check_same_batches, check_same_schedule, last_epoch,
+                            schedule_ends, scaled_schedules)
 from .optim_wrapper import GeminiOptimWrapper
 from .resume import check_resumable, find_resumable
 
@@ -56,6 +59,16 @@ class GeminiRunner(Runner):
 
     # What `_find_checkpoint` found, in a list; None before it has looked.
     _found: Optional[List[Optional[Path]]] = None
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'GeminiRunner':
+        """As mmengine's.
+
+        Raises:
+            UserError: if the data are filtered to another range than the model's grid covers.
+        """
+        check_ranges(cfg)
+        return super().from_cfg(cfg)
 
     def setup_env(self, env_cfg: Dict[str, Any]) -> None:
         """Joins the process group with a backend that the machine has, then does as the host.
@@ -172,10 +185,10 @@ class GeminiRunner(Runner):
             for group in optim_wrapper.param_groups:
                 group['lr'] *= ratio
             self.param_schedulers = scaled_schedules(self.param_schedulers, ratio)
-        end = last_epoch(self.param_schedulers)
-        if isinstance(self.train_loop, EpochBasedTrainLoop) and end not in (None, self.max_epochs):
-            self.logger.warning(f'the schedule of the learning rate ends with epoch {end:g}, training with '
-                                f'{self.max_epochs}: change both in the config, not train_cfg alone')
+        if isinstance(self.train_loop, EpochBasedTrainLoop):
+            problem = check_length(last_epoch(self.param_schedulers), self.max_epochs)
+            if problem:
+                self.logger.warning(problem)
         base = (auto_scale_lr or {}).get('base_batch_size')
         self.logger.info(f'learning rate {max(rates):g} x {ratio:g} = {max(rates) * ratio:g}: '
                          + (f'it belongs to batches of {base} samples, real ones have {base * ratio:g}'
@@ -223,9 +236,10 @@ class GeminiRunner(Runner):
         elif self._resume:
             check_resumable(Path(source))
         if source is not None and self._resume:
-            real = self.message_hub.get_info(BATCHES)
+            real, planned = self.message_hub.get_info(BATCHES), schedule_ends(self.param_schedulers)
             self.resume(str(source))
             check_same_batches(real, self.message_hub.get_info(BATCHES, real))
+            check_same_schedule(planned, schedule_ends(self.param_schedulers), source=source)
         elif source is not None:
             self.load_checkpoint(source, strict=not is_training)
 
