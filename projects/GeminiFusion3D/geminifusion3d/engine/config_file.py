@@ -169,9 +169,9 @@ def check_override(cfg: Config, dotted: str) -> None:
 def _unknown_key(dotted: str, part: str, passed: List[str], known: List[str]) -> str:
     """Says that an override's key does not exist, and which ones do."""
     close = difflib.get_close_matches(part, known, cutoff=CLOSE) or sorted(known)
-    told = f'expected one of {", ".join(close)}' if close else 'it holds a plain value'
+    expected = f'expected one of {", ".join(close)}' if close else 'it holds a plain value'
     where = '.'.join(passed) or 'the config'
-    return f'--cfg-options {dotted}: {where} has no key {part!r}, {told}'
+    return f'--cfg-options {dotted}: {where} has no key {part!r}, {expected}'
 
 
 def datasets_of(cfg: Config, loaders: List[str]) -> Iterator[Dict[str, Any]]:

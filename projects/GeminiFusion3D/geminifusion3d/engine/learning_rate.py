@@ -2,13 +2,13 @@
 
 Source: the linear rule of Goyal et al., Accurate, Large Minibatch SGD (2017), as in mmengine 0.10.7
 (Runner.scale_lr). The delta: the real batch size counts accumulated iterations; targets of schedules,
-which the host leaves as they are, are scaled as well; a wrong batch size is never ignored.
+which mmengine leaves as they are, are scaled as well; a wrong batch size is never ignored.
 """
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..errors import UserError
 
-# Arguments of the host's schedules that are learning rates; all others are factors or times.
+# Arguments of mmengine's schedules that are learning rates; all others are factors or times.
 RATE_ARGUMENTS = ('eta_min', 'eta_max')
 RATE_SUFFIX = 'LR'
 # Schedules after which a training goes on at the rate that they led to.
@@ -70,7 +70,7 @@ def scaled_schedules(schedules: Schedules, ratio: float) -> Schedules:
     """Returns schedules whose learning rates are multiplied; the given ones stay as they are.
 
     Args:
-        schedules: one config or several, nested as the host allows; None comes back.
+        schedules: one config or several, nested as mmengine allows; None comes back.
         ratio: see batch_size_ratio.
     """
     if isinstance(schedules, (list, tuple)):
