@@ -46,3 +46,15 @@ def test_json_comes_back(tmp_path):
     content = {'a': [1, 2.5, None, 'ü']}
     write_json(tmp_path / 'file.json', content, indent=1)
     assert json.loads((tmp_path / 'file.json').read_text()) == content
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_and_a_living_one_keeps_its_file(tmp_path):
+    (tmp_path / '.file.txt.abc.part').write_bytes(b'half')
+    (tmp_path / '.other.txt.abc.part').write_bytes(b'half')
+    with atomic_write(tmp_path / 'file.txt') as living:
+        living.write_text('first')
+        with atomic_write(tmp_path / 'file.txt') as second:
+            second.write_text('second')
+        assert living.exists()
+    assert sorted(os.listdir(tmp_path)) == ['.other.txt.abc.part', 'file.txt']
+    assert (tmp_path / 'file.txt').read_text() == 'first'

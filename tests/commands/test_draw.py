@@ -50,6 +50,6 @@ def test_a_name_that_is_no_picture_is_refused(draw, tmp_path):
 def test_an_info_file_may_lie_elsewhere_than_the_dataset(gemini3d, root, tmp_path, monkeypatch):
     convert_nuscenes(root, 'v1.0-mini', tmp_path / 'infos')
     monkeypatch.chdir(tmp_path)
-    for name in ('infos/nuscenes_infos_mini_train.pkl', 'nuscenes_infos_mini_train.pkl'):
+    for name in ('infos/geminifusion3d_infos_mini_train.pkl', 'geminifusion3d_infos_mini_train.pkl'):
         done = gemini3d('draw', '--dataroot', root, '--info-file', name, '--out', 'a.png')
         assert done.returncode == 0, done.stderr

@@ -16,13 +16,13 @@ from geminifusion3d.submission.submission import write_submission
 @pytest.fixture
 def config(tmp_path: Path, tiny_root: Path) -> str:
     """A config whose dataset has info files of mini_train and mini_val."""
-    write_infos(tmp_path / 'nuscenes_infos_mini_val.pkl')
-    write_infos(tmp_path / 'nuscenes_infos_mini_train.pkl', split='mini_train',
+    write_infos(tmp_path / 'geminifusion3d_infos_mini_val.pkl')
+    write_infos(tmp_path / 'geminifusion3d_infos_mini_train.pkl', split='mini_train',
                 tokens=[TRAIN_TOKEN])
     path = tmp_path / 'config.py'
     path.write_text(f'modality = {META}\ntest_dataloader = dict(dataset=dict(\n'
                     f'    data_root={str(tiny_root)!r},\n'
-                    f'    ann_file={str(tmp_path / "nuscenes_infos_mini_val.pkl")!r}))\n')
+                    f'    ann_file={str(tmp_path / "geminifusion3d_infos_mini_val.pkl")!r}))\n')
     return str(path)
 
 
@@ -36,7 +36,7 @@ def test_short_names_mean_the_splits_of_the_configs_version(
 
 
 def test_a_split_that_was_not_converted_is_named(config: str) -> None:
-    with pytest.raises(UserError, match="'test' has no info file .*nuscenes_infos_test.pkl"):
+    with pytest.raises(UserError, match="'test' has no info file .*geminifusion3d_infos_test.pkl"):
         plan_export(config=config, split='test')
 
 

@@ -80,7 +80,7 @@ def test_ground_truth_of_a_whole_split_exits_with_0_and_of_a_poor_one_with_1(
 @pytest.fixture
 def export(gemini3d: Callable[..., Done], root: Path, tmp_path: Path) -> Callable[..., Done]:
     """Exports predictions of mini_val to `submission`."""
-    infos = write_infos(tmp_path / 'nuscenes_infos_mini_val.pkl')
+    infos = write_infos(tmp_path / 'geminifusion3d_infos_mini_val.pkl')
     config = tmp_path / 'config.py'
     config.write_text(f'modality = {META}\ntest_dataloader = dict(dataset=dict('
                       f'data_root={str(root)!r}, ann_file={str(infos)!r}))\n')

@@ -20,8 +20,8 @@ def loaded(path: Path) -> dict:
 def test_train_and_val_are_learned_and_nothing_is_judged_meanwhile(path: Path) -> None:
     recipe, base = loaded(path), loaded(CONFIGS / path.name.replace('_trainval', ''))
     dataset, base_dataset = (part['train_dataloader']['dataset']['dataset'] for part in (recipe, base))
-    assert dataset.pop('ann_file') == 'nuscenes_infos_trainval.pkl'
-    assert base_dataset.pop('ann_file') == 'nuscenes_infos_train.pkl'
+    assert dataset.pop('ann_file') == 'geminifusion3d_infos_trainval.pkl'
+    assert base_dataset.pop('ann_file') == 'geminifusion3d_infos_train.pkl'
     for step, base_step in zip(dataset['pipeline'], base_dataset['pipeline']):
         if step['type'] == 'GeminiSampleObjects':
             assert base_step.pop('database').replace('_train', '_trainval') == step.pop('database')

@@ -2,7 +2,6 @@
 import fcntl
 import multiprocessing
 import os
-import pickle
 import signal
 from pathlib import Path
 from typing import IO
@@ -13,6 +12,7 @@ from tiny_nuscenes import token, write_tiny_nuscenes
 from geminifusion3d.data_converters import convert_nuscenes as module
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.errors import UserError
+from geminifusion3d.info_file import open_info_file
 from geminifusion3d.safe_pickle import load_plain_pickle
 
 VERSION = 'v1.0-mini'
@@ -34,7 +34,7 @@ def test_every_split_gets_its_own_scenes_and_says_which_it_is(root, tmp_path):
     paths = convert_nuscenes(root, VERSION, tmp_path)
     assert sorted(paths) == ['mini_train', 'mini_val']
     for split, scene in (('mini_train', 'scene-0061'), ('mini_val', 'scene-0103')):
-        content = load_plain_pickle(tmp_path / f'nuscenes_infos_{split}.pkl')
+        content = load_plain_pickle(tmp_path / f'geminifusion3d_infos_{split}.pkl')
         assert content['metainfo']['split'] == split
         assert content['metainfo']['version'] == VERSION
         assert [info['sample_idx'] for info in content['data_list']] == [0, 1, 2]
@@ -82,31 +82,32 @@ def test_all_damaged_files_are_told_in_one_message_and_nothing_is_written(own_ro
 
 def test_a_failure_between_two_splits_leaves_the_old_files(root, tmp_path, monkeypatch):
     for split in ('mini_train', 'mini_val'):
-        (tmp_path / f'nuscenes_infos_{split}.pkl').write_bytes(b'old')
-    real_dump, calls = pickle.dump, []
+        (tmp_path / f'geminifusion3d_infos_{split}.pkl').write_bytes(b'old')
+    real_write, calls = module.write_info_file, []
 
-    def fails_the_second_time(*args, **kwargs):
+    def fails_the_second_time(*args):
         calls.append(args)
         if len(calls) == 2:
             raise OSError('disk full')
-        real_dump(*args, **kwargs)
+        real_write(*args)
 
-    monkeypatch.setattr(module.pickle, 'dump', fails_the_second_time)
+    monkeypatch.setattr(module, 'write_info_file', fails_the_second_time)
+    monkeypatch.setattr(module, 'is_own_info_file', lambda path: True)
     with pytest.raises(OSError, match='disk full'):
         convert_nuscenes(root, VERSION, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        'nuscenes_infos_mini_train.pkl', 'nuscenes_infos_mini_val.pkl']
+        'geminifusion3d_infos_mini_train.pkl', 'geminifusion3d_infos_mini_val.pkl']
     assert all(path.read_bytes() == b'old' for path in tmp_path.iterdir())
 
 
 def convert_and_die_while_writing(root: Path, out_dir: Path) -> None:
     """Runs in a child process: half of the first file is written, then SIGKILL."""
-    def half(content: dict, file: IO[bytes], protocol: int) -> None:
+    def half(file: IO[bytes], metainfo: dict, records: list) -> None:
         file.write(b'half of a file')
         file.flush()
         os.kill(os.getpid(), signal.SIGKILL)
 
-    module.pickle.dump = half
+    module.write_info_file = half
     convert_nuscenes(root, VERSION, out_dir)
 
 
@@ -116,8 +117,8 @@ def test_after_a_kill_while_writing_the_next_run_completes_and_cleans_up(root, t
     child.start()
     child.join()
     assert child.exitcode == -signal.SIGKILL
-    assert not list(tmp_path.glob('nuscenes_infos_*.pkl'))
-    assert list(tmp_path.glob('.nuscenes_infos_*.part'))
+    assert not list(tmp_path.glob('geminifusion3d_infos_*.pkl'))
+    assert list(tmp_path.glob('.geminifusion3d_infos_*.part'))
     paths = convert_nuscenes(root, VERSION, tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted(paths.values())
 
@@ -132,13 +133,15 @@ def test_two_conversions_do_not_write_to_one_folder(root, tmp_path):
         os.close(handle)
 
 
-def test_a_sample_that_lacks_a_camera_is_named(own_root, tmp_path):
+def test_a_keyframe_that_lacks_a_camera_is_converted_with_the_camera_marked_as_missing(own_root, tmp_path, capsys):
     table = own_root / VERSION / 'sample_data.json'
     table.write_text(table.read_text().replace(
         '"fileformat": "jpg", "is_key_frame": true', '"fileformat": "jpg", "is_key_frame": false',
         1))
-    with pytest.raises(UserError, match=token('scene-0061', 'sample', 1_532_402_900_000_000)):
-        convert_nuscenes(own_root, VERSION, tmp_path / 'out')
+    infos = open_info_file(convert_nuscenes(own_root, VERSION, tmp_path / 'out')['mini_train'])
+    assert infos[0]['images']['CAM_FRONT'] == {'img_path': None} and infos[1]['images']['CAM_FRONT']['img_path']
+    first = token('scene-0061', 'sample', 1_532_402_900_000_000)
+    assert f'1 keyframes without CAM_FRONT: marked as missing; first: sample {first}' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('sweeps, workers', [(-1, 1), (10, 0)])
@@ -150,14 +153,14 @@ def test_impossible_numbers_are_refused(root, tmp_path, sweeps, workers):
 def test_the_command_line_writes_files_and_says_where(gemini3d, root, tmp_path):
     done = gemini3d('convert', '--dataroot', root, '--out', tmp_path, '--workers', 2)
     assert done.returncode == 0, done.stderr
-    assert f'mini_val: {tmp_path}/nuscenes_infos_mini_val.pkl' in done.stdout
+    assert f'mini_val: {tmp_path}/geminifusion3d_infos_mini_val.pkl' in done.stdout
 
 
 def test_the_words_of_mmdet3d_mean_the_same(gemini3d, root, tmp_path):
     done = gemini3d('convert', 'nuscenes', '--root-path', root, '--version', VERSION, '--out-dir', tmp_path,
                     '--splits', 'mini_val', '--workers', 1)
     assert done.returncode == 0, done.stderr
-    assert [path.name for path in tmp_path.glob('*.pkl')] == ['nuscenes_infos_mini_val.pkl']
+    assert [path.name for path in tmp_path.glob('*.pkl')] == ['geminifusion3d_infos_mini_val.pkl']
 
 
 def test_the_command_line_ends_a_mistake_in_one_line(gemini3d, root, tmp_path):

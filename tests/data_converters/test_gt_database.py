@@ -114,7 +114,7 @@ def test_bytes_do_not_depend_on_workers_or_on_an_interruption(tmp_path, monkeypa
                         lambda self, idx: grown(plain_info(self, idx)))
     one = build_gt_database(info_file, root, tmp_path / 'one')
     two = build_gt_database(info_file, root, tmp_path / 'two', workers=2)
-    assert content(one) == content(two) and len(content(one)) == 7
+    assert content(one) == content(two) and len(content(one)) == 9
 
     cut, plain = [], gt_database._cut_scene
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from geminifusion3d.data_converters.join_objects import (Objects, join_objects, read_part, write_part)
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
-from geminifusion3d.sensors.object_database import META_KEYS, ObjectDatabase
+from geminifusion3d.sensors.object_database import FORMAT, META_KEYS, ObjectDatabase
 
 
 def scene(labels: list, num_points: list, first: int) -> Objects:
@@ -37,7 +37,7 @@ def test_a_part_comes_back_as_it_was(tmp_path):
 
 
 def test_each_class_has_its_objects_scene_after_scene(tmp_path):
-    metainfo = {**dict.fromkeys(META_KEYS, 0), 'format': 'geminifusion3d-object-database-1'}
+    metainfo = {**dict.fromkeys(META_KEYS, 0), 'format': FORMAT}
     join_objects(written(tmp_path), tmp_path / 'database', metainfo)
     database = ObjectDatabase(tmp_path / 'database')
     expected = {name: [] for name in CLASS_NAMES}

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from tiny_nuscenes import write_tiny_nuscenes
 
-from geminifusion3d.data_converters.nuscenes_tables import checked_relative_path, open_tables
+from geminifusion3d.data_converters.nuscenes_tables import open_tables
 from geminifusion3d.errors import UserError
+from geminifusion3d.paths import checked_relative_path
 
 VERSION = 'v1.0-mini'
 
@@ -42,7 +43,7 @@ def test_missing_tables_are_listed(root):
 def test_half_a_table_is_named_as_such(root, table):
     path = root / VERSION / f'{table}.json'
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(UserError, match='no whole JSON file'):
+    with pytest.raises(UserError, match='no whole (JSON file|table)'):
         open_tables(root, VERSION)
 
 

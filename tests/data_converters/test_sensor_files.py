@@ -16,7 +16,7 @@ JPEG = cv2.imencode('.jpg', np.random.default_rng(0).integers(0, 255, (90, 160, 
     ('a.jpg', JPEG + b'\0' * 10, None),
     ('a.jpg', JPEG[:-2], 'truncated'),
     ('a.jpg', JPEG[:len(JPEG) // 2], 'truncated'),
-    ('a.jpg', b'<html>not found</html>', 'truncated'),
+    ('a.jpg', b'<html>not found</html>', 'neither JPEG nor PNG'),
     ('a.jpg', b'', 'empty'),
 ])
 def test_a_file_is_judged_by_its_size_and_ends(tmp_path, name, content, expected):
@@ -33,4 +33,4 @@ def test_the_archive_to_unpack_again_is_named(tmp_path):
     assert 'v1.0-trainval01_blobs.tgz' in describe_problems([problem], 9, tmp_path,
                                                             'v1.0-trainval')
     assert 'v1.0-test_blobs.tgz' in describe_problems([problem], 9, tmp_path, 'v1.0-test')
-    assert 'archives with sensor data' in describe_problems([problem], 9, tmp_path, 'own')
+    assert 'write these files' in describe_problems([problem], 9, tmp_path, 'own')

@@ -60,13 +60,13 @@ def test_a_mistyped_override_is_named_with_close_keys(tmp_path: Path, key: str,
 def test_an_absent_info_file_names_the_command_that_writes_it(
         tmp_path: Path, split: str, version: str, more: str) -> None:
     cfg = Config({'train_dataloader': {'dataset': {'type': 'CBGSDataset', 'dataset': {
-        'data_root': str(tmp_path), 'ann_file': f'nuscenes_infos_{split}.pkl'}}}})
+        'data_root': str(tmp_path), 'ann_file': f'geminifusion3d_infos_{split}.pkl'}}}})
     with pytest.raises(UserError) as refusal:
         check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
     assert str(refusal.value) == (
-        f'info file {tmp_path}/nuscenes_infos_{split}.pkl does not exist: write it with '
+        f'info file {tmp_path}/geminifusion3d_infos_{split}.pkl does not exist: write it with '
         f'gemini3d convert --dataroot {tmp_path} --version {version}{more}')
-    (tmp_path / f'nuscenes_infos_{split}.pkl').touch()
+    (tmp_path / f'geminifusion3d_infos_{split}.pkl').touch()
     check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
 
 

@@ -62,9 +62,9 @@ def test_mistakes_are_named(flags, options, message):
 
 
 def test_a_recipe_without_its_ground_truth_database_says_how_to_write_it(tmp_path: Path):
-    (tmp_path / 'nuscenes_infos_mini_train.pkl').write_bytes(b'')
+    (tmp_path / 'geminifusion3d_infos_mini_train.pkl').write_bytes(b'')
     sample = dict(type='GeminiSampleObjects', database=str(tmp_path / 'gt_database_mini_train'), sweeps_num=4)
-    dataset = dict(data_root=str(tmp_path), ann_file='nuscenes_infos_mini_train.pkl', pipeline=[LOAD, sample])
+    dataset = dict(data_root=str(tmp_path), ann_file='geminifusion3d_infos_mini_train.pkl', pipeline=[LOAD, sample])
     cfg = Config(dict(train_dataloader=dict(dataset=dict(dataset=dataset))))
     with pytest.raises(UserError, match='gt_database_mini_train does not exist: .* --version v1.0-mini '
                                         '.* --with-gt-database --database-sweeps 4'):

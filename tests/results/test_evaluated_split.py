@@ -8,7 +8,7 @@ from geminifusion3d.errors import UserError
 from geminifusion3d.results.evaluated_split import (check_same_info_file, choose_split, info_file_of_split)
 
 
-def recipe(root: Path, read: str = 'nuscenes_infos_mini_val.pkl', scored: str = '') -> Config:
+def recipe(root: Path, read: str = 'geminifusion3d_infos_mini_val.pkl', scored: str = '') -> Config:
     """A recipe's two sections that name an info file."""
     return Config(dict(
         test_dataloader=dict(dataset=dict(data_root=str(root), ann_file=read)),
@@ -20,7 +20,7 @@ def recipe(root: Path, read: str = 'nuscenes_infos_mini_val.pkl', scored: str = 
 def root(tmp_path: Path) -> Path:
     """A folder with info files of three splits."""
     for split in ('mini_train', 'mini_val', 'night'):
-        (tmp_path / f'nuscenes_infos_{split}.pkl').write_bytes(b'')
+        (tmp_path / f'geminifusion3d_infos_{split}.pkl').write_bytes(b'')
     return tmp_path
 
 
@@ -29,8 +29,8 @@ def root(tmp_path: Path) -> Path:
 def test_the_flag_changes_dataset_and_metric(root, asked, found):
     cfg = recipe(root)
     choose_split(cfg, asked)
-    assert cfg.test_dataloader.dataset.ann_file == f'nuscenes_infos_{found}.pkl'
-    assert cfg.test_evaluator[0].ann_file == f'nuscenes_infos_{found}.pkl'
+    assert cfg.test_dataloader.dataset.ann_file == f'geminifusion3d_infos_{found}.pkl'
+    assert cfg.test_evaluator[0].ann_file == f'geminifusion3d_infos_{found}.pkl'
     assert 'ann_file' not in cfg.test_evaluator[1]
     check_same_info_file(cfg, 'test')
 
@@ -42,27 +42,27 @@ def test_without_the_flag_the_recipe_stays(root):
 
 
 def test_beside_a_file_of_trainval_val_is_val(root):
-    (root / 'nuscenes_infos_val.pkl').write_bytes(b'')
-    assert info_file_of_split(root / 'nuscenes_infos_train.pkl', 'val').name == 'nuscenes_infos_val.pkl'
+    (root / 'geminifusion3d_infos_val.pkl').write_bytes(b'')
+    assert info_file_of_split(root / 'geminifusion3d_infos_train.pkl', 'val').name == 'geminifusion3d_infos_val.pkl'
 
 
 def test_a_split_that_was_not_converted_names_the_command(root):
-    with pytest.raises(UserError, match=r'no info file .*nuscenes_infos_rain.pkl.*--split rain'):
+    with pytest.raises(UserError, match=r'no info file .*geminifusion3d_infos_rain.pkl.*--split rain'):
         choose_split(recipe(root), 'rain')
 
 
 def test_another_file_for_the_metric_is_refused_before_anything_runs(root):
     with pytest.raises(UserError, match='reads .*mini_val.pkl, test_evaluator scores .*mini_train.pkl'):
-        check_same_info_file(recipe(root, scored='nuscenes_infos_mini_train.pkl'), 'test')
+        check_same_info_file(recipe(root, scored='geminifusion3d_infos_mini_train.pkl'), 'test')
 
 
 def test_the_same_file_under_another_name_is_the_same(root):
-    check_same_info_file(recipe(root, scored=str(root / 'nuscenes_infos_mini_val.pkl')), 'test')
+    check_same_info_file(recipe(root, scored=str(root / 'geminifusion3d_infos_mini_val.pkl')), 'test')
     check_same_info_file(recipe(root), 'val')
 
 
 def test_a_wrapped_dataset_is_looked_into(root):
-    cfg = recipe(root, scored='nuscenes_infos_mini_train.pkl')
+    cfg = recipe(root, scored='geminifusion3d_infos_mini_train.pkl')
     cfg.test_dataloader.dataset = dict(type='Wrapper', dataset=cfg.test_dataloader.dataset)
     with pytest.raises(UserError, match='expected the same info file'):
         check_same_info_file(cfg, 'test')

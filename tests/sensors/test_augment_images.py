@@ -66,7 +66,7 @@ def loaded(num_images: int = 2, reduce: int = 1) -> dict:
     image = address_image(HEIGHT // reduce, WIDTH // reduce)
     matrix = resize_matrix(1 / reduce, 1 / reduce)
     return {'img': [image] * num_images, 'img_aug_matrix': np.stack([matrix] * num_images),
-            'ori_shape': (HEIGHT, WIDTH)}
+            'ori_shapes': [(HEIGHT, WIDTH)] * num_images}
 
 
 def test_training_draws_each_image_anew_and_never_contradicts_its_matrix():

@@ -1,4 +1,5 @@
 """What loading steps set is kept once and comes back equal; changed files are loaded anew."""
+import io
 import os
 
 import numpy as np
@@ -11,7 +12,7 @@ from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.sensors.cached_loading import GeminiCachedLoading
 from geminifusion3d.sensors.load_images import GeminiLoadImages
 from geminifusion3d.sensors.load_points import GeminiLoadPoints
-from geminifusion3d.sensors.nuscenes_dataset import GeminiNuScenesDataset
+from geminifusion3d.sensors.keyframe_dataset import GeminiNuScenesDataset
 
 STEPS = [dict(type='GeminiLoadImages', reduce=4), dict(type='GeminiLoadPoints', sweeps_num=1)]
 
@@ -37,8 +38,9 @@ def test_the_second_reading_is_equal_to_the_steps_and_runs_none(record, tmp_path
     assert isinstance(second['img'], list) and len(second['img']) == 6
     for key in ('img', 'img_aug_matrix', 'cam2img', 'lidar2cam', 'camera_present'):
         np.testing.assert_array_equal(second[key], expected[key])
-    for key in ('ori_shape', 'cam_names'):
+    for key in ('ori_shape', 'cam_names', 'num_points_dropped'):
         assert second[key] == expected[key]
+    np.testing.assert_array_equal(second['ori_shapes'], expected['ori_shapes'])
 
 
 def test_a_changed_file_and_other_steps_are_loaded_anew(record, tmp_path):
@@ -48,22 +50,32 @@ def test_a_changed_file_and_other_steps_are_loaded_anew(record, tmp_path):
     try:
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 10**9))
         GeminiCachedLoading(steps=STEPS, folder=str(tmp_path))(dict(record))
-        kept = next(tmp_path.rglob('*.npz'))
-        with np.load(kept) as arrays:
+        kept = next(tmp_path.rglob('*.kept'))
+        with np.load(io.BytesIO(kept.read_bytes()[32:])) as arrays:
             assert os.stat(path).st_mtime_ns in arrays['stamp']
     finally:
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     GeminiCachedLoading(steps=STEPS[:1], folder=str(tmp_path))(dict(record))
-    assert len(list(tmp_path.rglob('*.npz'))) == 2
+    assert len(list(tmp_path.rglob('*.kept'))) == 2
 
 
-def test_a_damaged_file_is_replaced(record, tmp_path):
+@pytest.mark.parametrize('damage', [
+    lambda data: b'', lambda data: data[:20], lambda data: data[:100],
+    lambda data: data[:5000] + bytes([data[5000] ^ 4]) + data[5001:]])
+def test_a_damaged_file_is_replaced(record, tmp_path, damage):
     cached = GeminiCachedLoading(steps=STEPS[1:], folder=str(tmp_path))
     first = cached(dict(record))['points'].tensor
-    kept = next(tmp_path.rglob('*.npz'))
-    kept.write_bytes(kept.read_bytes()[:100])
+    kept = next(tmp_path.rglob('*.kept'))
+    whole = kept.read_bytes()
+    kept.write_bytes(damage(whole))
     assert torch.equal(cached(dict(record))['points'].tensor, first)
-    assert kept.stat().st_size > 1000
+    assert kept.read_bytes() == whole
+
+
+def test_a_token_cannot_lead_out_of_the_folder(record, tmp_path):
+    GeminiCachedLoading(steps=STEPS[1:], folder=str(tmp_path / 'in'))({**record, 'token': '../../out'})
+    assert [path.name for path in tmp_path.iterdir()] == ['in']
+    assert len(list((tmp_path / 'in').rglob('*.kept'))) == 1
 
 
 def test_what_cannot_be_kept_is_named(record, tmp_path):

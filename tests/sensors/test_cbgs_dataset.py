@@ -20,9 +20,10 @@ def make_dataset(seed: int = 5) -> GeminiNuScenesDataset:
     init_default_scope('mmdet3d')
 
     class Toy(GeminiNuScenesDataset):
-        def load_data_list(self) -> list:
-            return [dict(sample_idx=index, ann_info=dict(gt_labels_3d=np.array(sorted(labels), int)))
-                    for index, labels in enumerate(CLASSES)]
+        def open_records(self) -> list:
+            return [dict(images={}, lidar_points=dict(lidar_path='a.bin'), lidar_sweeps=[], instances=[
+                dict(bbox_label_3d=label, bbox_3d_isvalid=True, bbox_3d=[1.0] * 7, velocity=[0.0, 0.0])
+                for label in sorted(labels)]) for labels in CLASSES]
 
     read = [lambda results: (results['sample_idx'], results['epoch'], np.random.uniform())]
     return Toy(data_root='', ann_file='toy.pkl', pipeline=read, filter_empty_gt=False, seed=seed)

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from geminifusion3d.errors import UserError
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors import GeminiLoadImages
 
@@ -53,7 +54,7 @@ def test_the_matrix_says_where_each_raw_pixel_went_when_decoded_small(results, r
 
 def test_an_unreadable_image_is_named(results, tmp_path):
     (tmp_path / 'CAM_BACK.jpg').write_bytes(b'no picture')
-    with pytest.raises(FileNotFoundError, match='cannot read the image .*CAM_BACK.jpg'):
+    with pytest.raises(UserError, match='the picture .*CAM_BACK.jpg is neither JPEG nor PNG'):
         GeminiLoadImages().transform(results)
 
 

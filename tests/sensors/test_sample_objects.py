@@ -1,5 +1,5 @@
 """Pasted objects bring their points, take no room of others, and come alike from every seed."""
-import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.boxes import boxes_overlap, points_in_boxes
 from geminifusion3d.sensors import GeminiSampleObjects
-from geminifusion3d.sensors.object_database import FORMAT, ObjectDatabase, array_path
+from geminifusion3d.sensors.object_database import FORMAT, ObjectDatabase, array_path, write_metainfo
 from geminifusion3d.sensors.seeding import seeded_generators
 
 NUM_CARS, NUM_CONES = 30, 8
@@ -37,10 +37,12 @@ def write_database(folder: Path, *, sweeps_num: int = 9, spread_m: float = 40.0)
         np.save(array_path(folder, name, 'boxes'), boxes)
         np.save(array_path(folder, name, 'ends'), np.cumsum(list(number), dtype=np.int64))
         np.save(array_path(folder, name, 'points'), np.concatenate(clouds).astype(np.float32))
+        np.save(array_path(folder, name, 'sums'), np.array(
+            [zlib.crc32(cloud.astype(np.float32).tobytes()) for cloud in clouds], np.uint32))
     counts = {'car': NUM_CARS, 'traffic_cone': NUM_CONES, 'bus': 0}
-    (folder / 'database.json').write_text(json.dumps(dict(
+    write_metainfo(folder, dict(
         format=FORMAT, dataset='nuscenes', version='v1.0-mini', split='mini_train', sweeps_num=sweeps_num,
-        remove_close_m=1.0, num_objects=counts)))
+        remove_close_m=1.0, num_objects=counts))
     return folder
 
 
@@ -185,6 +187,26 @@ def test_a_missing_or_damaged_database_says_how_to_write_it(folder, tmp_path):
     np.save(path, np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(UserError, match='Python objects'):
         pasted(sample_objects(folder))
+
+
+@pytest.mark.parametrize('name', ['database.json', 'car.boxes.npy', 'car.ends.npy', 'car.sums.npy', 'car.points.npy'])
+def test_a_flipped_bit_is_refused_when_the_object_is_read(folder, name):
+    path = folder / name
+    sound = path.read_bytes()
+    for place in np.random.default_rng(0).integers(0, len(sound), 20):
+        damaged = bytearray(sound)
+        damaged[place] ^= 2
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match='database|car'):
+            database = ObjectDatabase(folder)
+            for index in range(NUM_CARS):
+                database.points('car', index)
+
+
+def test_an_empty_file_is_one_sentence(folder):
+    (folder / 'car.points.npy').write_bytes(b'')
+    with pytest.raises(UserError, match='car.points.npy is missing or damaged'):
+        ObjectDatabase(folder)
 
 
 def test_a_folder_of_another_format_is_refused(folder):

@@ -99,11 +99,11 @@ def write_infos(path: Path, *, split: str = 'mini_val', tokens: Sequence[str] = 
                 instances: Sequence[Any] = ({}, )) -> Path:
     """Writes an info file with the fields that the results read; returns its path."""
     frames = [{'sample_idx': index, 'token': token,
-               'ego2global': _pose(EGO_QUAT_WXYZ, EGO_XYZ_M),
+               'ego2global': _pose(EGO_QUAT_WXYZ, EGO_XYZ_M), 'timestamp_us': 0,
                'lidar_points': {'lidar2ego': _pose(LIDAR_QUAT_WXYZ, LIDAR_XYZ_M)},
                'instances': list(instances)} for index, token in enumerate(tokens)]
     path.write_bytes(pickle.dumps({
-        'metainfo': {'version': VERSION, 'split': split, 'dataset': 'nuscenes'},
+        'metainfo': {'version': VERSION, 'split': split, 'dataset': 'nuscenes', 'categories': {}},
         'data_list': frames}, protocol=4))
     return path
 

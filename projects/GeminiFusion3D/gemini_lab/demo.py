@@ -111,17 +111,17 @@ class Chain:
 
     def generate_step(self) -> Step:
         """A synthetic world in the official schema."""
-        root = self.args.dataroot
         sizes = [f'--{name.replace("_", "-")}={getattr(self.args, name)}'
                  for name in ('scenes', 'samples_per_scene') if getattr(self.args, name)]
-        return self.step('generate', 'synthetic', '--out', self.data, '--version', VERSION, *sizes,
-                         sources=(PACKAGE, LAB / 'synthetic'), outputs=(root / VERSION / 'sample.json',),
-                         stale=(root / VERSION, root / '.synthetic' / VERSION))
+        return self.step('generate', 'synthetic', '--out', self.data, '--version', VERSION, '--replace',
+                         # The generator removes what it wrote: nobody else can tell that from somebody's data.
+                         *sizes, sources=(PACKAGE, LAB / 'synthetic'),
+                         outputs=(self.args.dataroot / VERSION / 'sample.json',))
 
     def convert_step(self) -> Step:
         """Tables to info files."""
         return self.step('convert', 'convert', '--dataroot', self.data, '--version', VERSION,
-                         outputs=tuple(self.args.dataroot / f'nuscenes_infos_{split}.pkl'
+                         outputs=tuple(self.args.dataroot / f'geminifusion3d_infos_{split}.pkl'
                                        for split in ('mini_train', SPLIT)))
 
     def train_step(self) -> Step:

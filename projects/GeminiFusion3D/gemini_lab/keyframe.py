@@ -22,7 +22,7 @@ from .demo import CONFIGS, GEMINI3D, LOG_INTERVAL, REPO, logged_progress
 
 CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_keyframe.py'
 VERSION, SPLIT = 'v1.0-mini', 'mini_train'
-INFO_FILE = f'nuscenes_infos_{SPLIT}.pkl'
+INFO_FILE = f'geminifusion3d_infos_{SPLIT}.pkl'
 READERS = ('train_dataloader.dataset', 'val_dataloader.dataset', 'test_dataloader.dataset',
            'val_evaluator', 'test_evaluator')
 

@@ -1,36 +1,78 @@
-"""Files that are whole or absent: written under a temporary name, then renamed."""
+"""Files that are whole or absent: written under a temporary name, then renamed.
+
+A killed process leaves its temporary file behind; whoever next writes the same file removes it. The
+writer holds a lock on its temporary file, which ends with the process, so that only those of dead
+writers are removed.
+"""
+import fcntl
 import json
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Union
+from typing import Any, Iterator, Tuple, Union
 
 
 @contextmanager
-def atomic_write(path: Union[str, Path]) -> Iterator[Path]:
+def atomic_write(path: Union[str, Path], *, sync: bool = True) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renames it onto `path` on success, removes it on failure.
 
     Args:
         path: where the finished file shall stand; its folder is created.
+        sync: reach the disk before the name is given, so that a power cut leaves the old file or the
+            new one; False for what is cheap to make again.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.part', dir=path.parent)
-    os.close(handle)
+    remove_leftovers(path)
+    handle, name = _locked_temporary(path)
     # mkstemp makes private files; a finished file gets the permissions any other new file has.
     umask = os.umask(0)
     os.umask(umask)
     os.chmod(name, 0o666 & ~umask)
     try:
         yield Path(name)
+        if sync:
+            with open(name, 'rb') as written:
+                os.fsync(written.fileno())
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Removes the temporary files that killed writers of `path` left beside it."""
+    prefix = f'.{path.name}.'
+    with os.scandir(path.parent) as entries:
+        names = [entry.path for entry in entries
+                 if entry.name.startswith(prefix) and entry.name.endswith('.part')]
+    for name in names:
+        try:
+            with open(name, 'rb') as leftover:
+                fcntl.flock(leftover, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(name)
+        except OSError:
+            continue  # its writer is alive, or another process removed it
+
+
+def _locked_temporary(path: Path) -> Tuple[int, str]:
+    while True:
+        handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', suffix='.part', dir=path.parent)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        # Another process may have taken it for a leftover before the lock was there.
+        if os.path.exists(name):
+            return handle, name
+        os.close(handle)
 
 
 def write_json(path: Union[str, Path], content: Any, *, indent: Union[int, None] = None) -> None:
     """Writes strict JSON (no NaN, no Infinity) atomically.
+
+    Args:
+        path: where the finished file shall stand.
+        content: what to write.
+        indent: as in `json.dumps`.
 
     Raises:
         ValueError: if `content` holds a number that JSON cannot carry.

@@ -14,6 +14,9 @@ CLASS_NAMES: Tuple[str, ...] = (
 CAMERA_NAMES: Tuple[str, ...] = ('CAM_FRONT', 'CAM_FRONT_RIGHT', 'CAM_FRONT_LEFT', 'CAM_BACK',
                                  'CAM_BACK_LEFT', 'CAM_BACK_RIGHT')
 LIDAR_NAME = 'LIDAR_TOP'
+# Height and width of every picture.
+IMAGE_HW: Tuple[int, int] = (900, 1600)
+LIDAR_COLUMNS: Tuple[str, ...] = ('x', 'y', 'z', 'intensity', 'ring')
 
 # The evaluation leaves out boxes, annotated or predicted, at or beyond this distance from the ego vehicle.
 CLASS_RANGE_M: Dict[str, float] = {

@@ -18,8 +18,11 @@ from nuscenes.nuscenes import NuScenes
 from nuscenes.utils.data_classes import LidarPointCloud
 from nuscenes.utils.geometry_utils import points_in_box
 
+from gemini_lab.synthetic import generate as generate_module
 from gemini_lab.synthetic.generate import Request, generate
 from gemini_lab.synthetic.rig import CHANNELS
+from gemini_lab.synthetic.tables import SCENE_TABLES
+from geminifusion3d.atomic import write_json
 from geminifusion3d.errors import UserError
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 
@@ -118,6 +121,43 @@ def test_a_foreign_dataset_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['v1.0-mini']
 
 
+TINY = dict(version='v1.0-mini', scenes=1, samples_per_scene=2, workers=1)
+
+
+def snapshot(folder: Path) -> dict:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+@pytest.mark.parametrize('present', ['v1.0-trainval/sample.json', 'maps/real.png', 'samples/CAM_FRONT/real.jpg'])
+@pytest.mark.parametrize('replace', [False, True])
+def test_a_folder_with_somebodys_data_is_never_written_to(tmp_path, present, replace):
+    (tmp_path / present).parent.mkdir(parents=True)
+    (tmp_path / present).write_bytes(b'somebody')
+    for seed in (0, 1):
+        with pytest.raises(UserError, match='was not written by this tool'):
+            generate(Request(tmp_path, seed=seed, replace=replace, **TINY))
+        assert snapshot(tmp_path) == {present: b'somebody'}
+
+
+def test_own_tables_give_way_on_request_and_those_that_took_their_place_do_not(tmp_path, monkeypatch):
+    def write_little(job, root, fragment, report=None):
+        write_json(fragment, {name: [] for name in SCENE_TABLES})
+
+    monkeypatch.setattr(generate_module, '_run_scene', write_little)
+    assert generate(Request(tmp_path, **TINY))
+    with pytest.raises(UserError, match='made with seed=0, now seed=1'):
+        generate(Request(tmp_path, seed=1, **TINY))
+    assert generate(Request(tmp_path, seed=1, replace=True, **TINY))
+    assert not generate(Request(tmp_path, seed=1, replace=True, **TINY))
+    # Somebody unpacks real tables where the synthetic ones were; the mark stayed behind.
+    (tmp_path / 'v1.0-mini' / 'sample.json').write_text('[{"token": "real"}]')
+    before = snapshot(tmp_path)
+    for arguments in (dict(seed=2, replace=True), dict(seed=1, replace=True), dict(seed=1)):
+        with pytest.raises(UserError, match='nothing was changed'):
+            generate(Request(tmp_path, **{**TINY, **arguments}))
+    assert snapshot(tmp_path) == before
+
+
 def test_numbers_out_of_range_are_refused(tmp_path):
     with pytest.raises(UserError, match='--samples-per-scene 41'):
         generate(Request(tmp_path, 'v1.0-mini', 1, 41))
@@ -137,7 +177,7 @@ def test_a_full_disk_ends_in_one_sentence_and_no_dataset(tmp_path, monkeypatch):
     def refuse(*_arguments):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr('gemini_lab.synthetic.scene_simulation._write', refuse)
+    monkeypatch.setattr('gemini_lab.synthetic.scene_simulation.write_file', refuse)
     with pytest.raises(UserError, match='No space left on device.*run the same command again'):
         generate(Request(tmp_path, 'v1.0-mini', 1, 2, workers=1))
     assert not (tmp_path / 'v1.0-mini').exists()

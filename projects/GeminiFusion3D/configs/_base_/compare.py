@@ -32,17 +32,17 @@ train_dataloader = dict(
     batch_size=1, num_workers=0, persistent_workers=False, drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='GeminiNuScenesDataset', data_root=data_root, ann_file='nuscenes_infos_train.pkl',
+        type='GeminiNuScenesDataset', data_root=data_root, ann_file='geminifusion3d_infos_train.pkl',
         modality=sensors, pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=1, num_workers=0, persistent_workers=False, drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='GeminiNuScenesDataset', data_root=data_root, ann_file='nuscenes_infos_val.pkl',
+        type='GeminiNuScenesDataset', data_root=data_root, ann_file='geminifusion3d_infos_val.pkl',
         modality=sensors, test_mode=True, load_eval_anns=False, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    type='GeminiNuScenesMetric', data_root=data_root, ann_file='nuscenes_infos_val.pkl',
+    type='GeminiNuScenesMetric', data_root=data_root, ann_file='geminifusion3d_infos_val.pkl',
     meta=_base_.modality)
 test_evaluator = val_evaluator
 

@@ -13,7 +13,7 @@ model = dict(
     lidar_align=dict(norm_momentum=norm_momentum),
     bev_backbone=dict(norm_cfg=dict(momentum=norm_momentum)),
     bev_neck=dict(norm_cfg=dict(momentum=norm_momentum)))
-ann_file = 'nuscenes_infos_mini_train.pkl'
+ann_file = 'geminifusion3d_infos_mini_train.pkl'
 train_pipeline = [
     _base_.load_images, _base_.load_points, _base_.load_boxes, _base_.resize_images,
     *_base_.in_range, _base_.pack_training]

@@ -31,18 +31,18 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='GeminiNuScenesDataset', data_root=data_root,
-        ann_file='nuscenes_infos_mini_train.pkl',
+        ann_file='geminifusion3d_infos_mini_train.pkl',
         modality=dict(use_camera=True, use_lidar=True), pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=1, num_workers=1, persistent_workers=True, drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='GeminiNuScenesDataset', data_root=data_root, ann_file='nuscenes_infos_mini_val.pkl',
+        type='GeminiNuScenesDataset', data_root=data_root, ann_file='geminifusion3d_infos_mini_val.pkl',
         modality=dict(use_camera=True, use_lidar=True), test_mode=True, load_eval_anns=False,
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    type='GeminiNuScenesMetric', data_root=data_root, ann_file='nuscenes_infos_mini_val.pkl',
+    type='GeminiNuScenesMetric', data_root=data_root, ann_file='geminifusion3d_infos_mini_val.pkl',
     meta=_base_.modality)
 test_evaluator = val_evaluator
 

@@ -3,7 +3,7 @@
 Why: for the test server, where more data count; nothing is left to be judged on meanwhile.
 """
 _base_ = ['../geminifusion3d_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py']
-train_dataloader = dict(dataset=dict(dataset=dict(ann_file='nuscenes_infos_trainval.pkl')))
+train_dataloader = dict(dataset=dict(dataset=dict(ann_file='geminifusion3d_infos_trainval.pkl')))
 # A score on scenes that were learned would say nothing.
 val_cfg = None
 val_dataloader = None

@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weights', nargs='+', type=float, default=[], metavar='W',
                         help='trust in each file; default: 1 each')
     parser.add_argument('--radius', nargs='+', default=[], metavar='CLASS=METRES',
-                        help='how near two centres must be to be one object; default: by class, from 0.4 m '
-                             'for pedestrians to 4 m for trailers')
+                        help='how near two centres must be to be one object; default: by class, 1 m '
+                             'for cars, 1.5 m for trucks and the like, 0.4 m for pedestrians')
     parser.add_argument('--out', type=Path, required=True,
                         help=f'folder for {RESULTS_NAME} and {RECORD_NAME}, which says what went in')
     parser.add_argument('--score', action='store_true', help=f'score the files and the ensemble into {GAIN_NAME}')

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def data_steps() -> List[Step]:
     """Returns the world and its conversion."""
-    infos = tuple(DATA / f'nuscenes_infos_{split}.pkl' for split in ('train', 'val'))
+    infos = tuple(DATA / f'geminifusion3d_infos_{split}.pkl' for split in ('train', 'val'))
     gemini3d = (sys.executable, '-m', 'geminifusion3d')
     return [
         Step('generate', (*gemini3d, 'synthetic', '--out', str(DATA), '--version', VERSION, *WORLD),
@@ -128,13 +128,12 @@ def read_budget(config: Path) -> Dict[str, Any]:
     """
     from mmengine.config import Config
 
-    from geminifusion3d.nuscenes_facts import CLASS_NAMES
-    from geminifusion3d.sensors.info_file import load_info_file
+    from geminifusion3d.info_file import open_info_file
     cfg = Config.fromfile(config)
     facts: Dict[str, Any] = {}
     for split, loader in (('train', cfg.train_dataloader), ('val', cfg.test_dataloader)):
         path = Path(loader.dataset.data_root) / loader.dataset.ann_file
-        frames = load_info_file(path, CLASS_NAMES)['data_list']
+        frames = list(open_info_file(path))
         facts[f'{split}_keyframes'] = len(frames)
         facts[f'{split}_scenes'] = len({frame['scene_token'] for frame in frames})
     batch_size = cfg.train_dataloader.batch_size

@@ -3,7 +3,7 @@ from typing import Any, Dict, Optional
 
 from mmdet3d.registry import DATASETS
 
-from geminifusion3d.sensors.nuscenes_dataset import GeminiNuScenesDataset
+from geminifusion3d.sensors.keyframe_dataset import GeminiNuScenesDataset
 
 NEIGHBOURS_KEYS = ('images', 'lidar_points', 'lidar_sweeps')
 

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Sequence
 import numpy as np
 from mmdet3d.registry import DATASETS
 
-from geminifusion3d.sensors.nuscenes_dataset import GeminiNuScenesDataset
+from geminifusion3d.sensors.keyframe_dataset import GeminiNuScenesDataset
 
 
 @DATASETS.register_module()

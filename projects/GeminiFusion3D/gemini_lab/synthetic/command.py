@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='processes (default: one per core); no influence on the bytes')
     parser.add_argument('--all-sweeps', action='store_true',
                         help='also camera (12 Hz) and radar (13 Hz) sweeps between keyframes')
+    parser.add_argument('--replace', action='store_true',
+                        help='a dataset that this tool made here with other arguments gives way')
+    parser.add_argument('--records', action='store_true',
+                        help='another car: three cameras, one LiDAR, three classes, written as train.jsonl and '
+                        'val.jsonl in the format of own data (default 4 scenes)')
 
 
 def run(args: argparse.Namespace) -> None:
@@ -32,8 +37,14 @@ def run(args: argparse.Namespace) -> None:
     # One thread per process: the work is parallel over scenes.
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+    if args.records:
+        from .records import generate_records
+        paths = generate_records(args.out, scenes=args.scenes or 4, samples_per_scene=args.samples_per_scene,
+                                 seed=args.seed)
+        print('\n'.join(f'{split}: {path}' for split, path in paths.items()))
+        return
     from .generate import Request, generate
     request = Request(args.out, args.version, args.scenes, args.samples_per_scene, args.seed,
-                      args.workers, args.all_sweeps)
+                      args.workers, args.all_sweeps, args.replace)
     is_new = generate(request)
     print(f'{args.out / args.version} is complete' + ('' if is_new else ' (it was already)'))

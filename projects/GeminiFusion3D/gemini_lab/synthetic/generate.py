@@ -1,10 +1,14 @@
 """From a folder's name to a whole dataset: scenes in parallel, resumable, tables last.
 
-State lives in `<out>/.synthetic/<version>`: the arguments, and one file of table rows per finished
-scene. The version folder appears by one rename when all scenes are there, so a dataset that opens
-is complete; the same command continues a run that was killed.
+State lives in `<out>/.synthetic/<version>`: the arguments, one file of table rows per finished
+scene, and, once all is done, the digests of the tables. The version folder appears by one rename when all
+scenes are there, so a dataset that opens is complete; the same command continues a run that was killed.
+
+Nothing is written into a folder that holds data of somebody else, and nothing is removed but tables whose
+digests are still those that a run of this generator left.
 """
 import fcntl
+import hashlib
 import json
 import multiprocessing
 import os
@@ -33,11 +37,15 @@ from .tables import TABLES, Tables, join_scenes
 FORMAT = 1
 MAX_SAMPLES = 40
 _STATE = '.synthetic'
+ARGUMENTS, FINISHED = 'arguments.json', 'finished.json'
 _LOCK_TRIES = 8
 
 
 class Request(NamedTuple):
-    """What a dataset is made from; `workers` has no influence on its bytes."""
+    """What a dataset is made from; `workers` has no influence on its bytes.
+
+    With `replace`, a dataset that this generator made of other arguments gives way.
+    """
 
     out: Path
     version: str
@@ -46,6 +54,7 @@ class Request(NamedTuple):
     seed: int = 0
     workers: int = 2
     all_sweeps: bool = False
+    replace: bool = False
 
     @property
     def state(self) -> Path:
@@ -65,12 +74,10 @@ def _check(request: Request, arguments: Dict[str, Any]) -> None:
                         f'a scene lasts 20 s, give 2 to {MAX_SAMPLES}')
     if request.workers < 1:
         raise UserError(f'--workers {request.workers} is out of range: give 1 or more')
-    recorded = request.state / 'arguments.json'
-    if (request.out / request.version).exists() and not recorded.exists():
-        raise UserError(f'{request.out / request.version} exists and was not written by this '
-                        'tool: choose another --out, nothing was changed')
-    for path in sorted(request.out.glob(f'{_STATE}/*/arguments.json')):
-        before = json.loads(path.read_text())
+    recorded = request.state / ARGUMENTS
+    _refuse_others_data(request)
+    for path in sorted(request.out.glob(f'{_STATE}/*/{ARGUMENTS}')):
+        before = _read_state(path)
         keys = arguments if path == recorded else ('format', 'seed')
         for key in keys:
             if before.get(key) != arguments[key]:
@@ -78,6 +85,62 @@ def _check(request: Request, arguments: Dict[str, Any]) -> None:
                     f'{request.out} holds {path.parent.name} made with {key}={before.get(key)}, '
                     f'now {key}={arguments[key]} is asked for: give the same value, '
                     'or another --out')
+
+
+def _refuse_others_data(request: Request) -> None:
+    """The folder may hold versions that this generator wrote, and nothing else of a dataset."""
+    marked = {path.parent.name for path in request.out.glob(f'{_STATE}/*/{ARGUMENTS}')}
+    versions = {path.parent.name for path in request.out.glob('*/*.json') if path.stem in TABLES}
+    versions |= {request.version} if (request.out / request.version).exists() else set()
+    own = {version for version in marked if not _has_others_tables(request.out, version)}
+    others = sorted(versions - own) + [name for name in ('samples', 'sweeps', 'maps') if not marked
+                                       and (request.out / name).exists()]
+    if others:
+        raise UserError(f'{request.out} exists and holds {", ".join(others)}, which was not written by this tool: '
+                        'choose another --out, nothing was changed')
+
+
+def _read_state(path: Path) -> Dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f'{path} is damaged ({error}): choose another --out') from error
+    if not isinstance(content, dict):
+        raise UserError(f'{path} is damaged: expected an object; choose another --out')
+    return content
+
+
+def _digests(folder: Path) -> Dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def _has_others_tables(out: Path, version: str) -> bool:
+    """Says whether the tables beside a mark are others than those that the marked run left."""
+    finished = out / _STATE / version / FINISHED
+    return (out / version).exists() and finished.exists() and _read_state(finished) != _digests(out / version)
+
+
+def _code_digest() -> str:
+    """Returns a digest of this package's source: other code may make other bytes."""
+    sources = sorted(Path(__file__).parent.glob('*.py'))
+    return hashlib.sha256(b''.join(path.read_bytes() for path in sources)).hexdigest()[:16]
+
+
+def _remove_own_version(request: Request) -> None:
+    """Removes the tables and the state of an earlier run, so that other arguments can take their place.
+
+    Sensor files stay: those of the same names are written again.
+    """
+    version, finished = request.out / request.version, request.state / FINISHED
+    is_own = finished.exists() and not _has_others_tables(request.out, request.version)
+    if version.exists() and not is_own:
+        raise UserError(f'{version} exists and nothing says that its tables are those that this tool wrote: choose '
+                        'another --out, nothing was changed')
+    if version.exists():
+        for name in _read_state(finished):
+            (version / name).unlink()
+        version.rmdir()
+    shutil.rmtree(request.state)
 
 
 @contextmanager
@@ -193,7 +256,13 @@ def _publish(request: Request, fragments: List[Path]) -> None:
     shutil.rmtree(hidden, ignore_errors=True)
     for name in TABLES:
         write_json(hidden / f'{name}.json', tables[name], indent=0)
+    write_json(request.state / FINISHED, _digests(hidden))
     os.replace(hidden, request.out / request.version)
+
+
+def _differs(request: Request, arguments: Dict[str, Any]) -> bool:
+    recorded = request.state / ARGUMENTS
+    return recorded.exists() and _read_state(recorded) != {**arguments, 'code': _code_digest()}
 
 
 def generate(request: Request) -> bool:
@@ -211,12 +280,14 @@ def generate(request: Request) -> bool:
     """
     names = choose_scenes(request.version, request.scenes)
     arguments = request.arguments(names)
+    if request.replace and _differs(request, arguments):
+        _remove_own_version(request)
     _check(request, arguments)
     fragments = [request.state / f'{name}.json' for name in names]
     with _alone(request), _mistakes_of_the_machine(request.out):
         is_new = not (request.out / request.version).exists()
         if is_new:
-            write_json(request.state / 'arguments.json', arguments)
+            write_json(request.state / ARGUMENTS, {**arguments, 'code': _code_digest()})
             jobs = {path: SceneJob(request.seed, name, request.samples_per_scene,
                                    request.all_sweeps, request.version != 'v1.0-test')
                     for name, path in zip(names, fragments) if not path.exists()}

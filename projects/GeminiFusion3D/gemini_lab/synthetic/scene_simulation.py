@@ -38,7 +38,7 @@ class SceneJob(NamedTuple):
     is_annotated: bool
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Writes a file under a fixed temporary name first: a killed run's leftover is overwritten."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.part')
@@ -95,17 +95,17 @@ class SceneSimulation:
         if shot.channel in CAMERAS:
             image = take_picture(self._look, moment, local_from_sensor, self._rays[shot.channel],
                                  local_from_ego[:3, 0], self._rng(shot))
-            _write(path, encode_jpeg(image))
+            write_file(path, encode_jpeg(image))
             return image
         if shot.channel == LIDAR:
             sweep = scan(self._world, moment, local_from_sensor, mount.ego_from_sensor,
                          self._look.weather, self._rng(shot))
-            _write(path, sweep.tobytes())
+            write_file(path, sweep.tobytes())
             return sweep
         time_s = (shot.timestamp_us - self._recording.start_us) / 1e6
         returns = sense(self._world, moment, local_from_sensor, self._drive.velocity_at(time_s),
                         self._rng(shot))
-        _write(path, to_pcd(returns))
+        write_file(path, to_pcd(returns))
         return np.stack([returns['x'], returns['y'], returns['z']], 1)
 
     def _observe(self, index: int, shot: Shot, moment: Moment, sweep: np.ndarray,

@@ -67,7 +67,7 @@ def _info_file(args: argparse.Namespace) -> Path:
     from ..results.evaluated_split import info_file_of_split
     dataset = choose_dataset(args)
     args.dataroot = dataset.dataroot
-    return info_file_of_split(dataset.dataroot / f'nuscenes_infos_{dataset.split}.pkl', dataset.split)
+    return info_file_of_split(dataset.dataroot / f'geminifusion3d_infos_{dataset.split}.pkl', dataset.split)
 
 
 def _load_sample(args: argparse.Namespace, info_file: Path) -> Dict[str, Any]:

@@ -8,28 +8,32 @@ import os
 import pickle
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterator, List, Sequence, Tuple
 
+from nuscenes.eval.detection.utils import category_to_detection_name
 from nuscenes.nuscenes import NuScenes
 
 from ..atomic import atomic_write
-from ..nuscenes_facts import CLASS_NAMES
 from ..errors import UserError
 from ..folder_lock import locked_folder
-
+from ..info_file import info_file_name, is_own_info_file, write_info_file
+from ..nuscenes_facts import CAMERA_NAMES, CLASS_NAMES
+from ..point_files import point_file_problem
+from .findings import Findings
 from .nuscenes_infos import Info, scene_infos
 from .nuscenes_splits import resolve_splits
-from .nuscenes_tables import open_tables
+from .nuscenes_tables import get_row, open_tables
 from .parallel import map_with_progress
-from .sensor_files import Problem, describe_problems, sensor_file_problem
+from .sensor_files import Problem, describe_problems, picture_file_facts
 
-INFO_VERSION = '1.1'
 PICKLE_PROTOCOL = 4
 
 
 def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequence[str] = (),
-                     max_sweeps: int = 10, workers: int = 1) -> Dict[str, Path]:
-    """Writes `nuscenes_infos_<split>.pkl` for every split.
+                     max_sweeps: int = 10, workers: int = 1, mark_damaged: bool = False) -> Dict[str, Path]:
+    """Writes `geminifusion3d_infos_<split>.pkl` for every split.
+
+    Prints how many boxes of which class there are, and what was left out or masked and why.
 
     Args:
         root: the dataset's root.
@@ -38,25 +42,36 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         splits: names of splits; empty for all of the version's.
         max_sweeps: how many LiDAR sweeps before each keyframe to list.
         workers: number of processes.
+        mark_damaged: go on without damaged files: pictures are missing sensors, sweeps and keyframes
+            without a LiDAR file are left out.
 
     Returns:
         The path of the info file by split.
 
     Raises:
-        UserError: if the tables, a split or sensor files are missing or damaged; nothing is
-            written then.
+        UserError: if the tables, a split or sensor files are missing or damaged, nothing is left, or a file
+            is in the way that this project did not write; nothing is written then.
     """
     if max_sweeps < 0 or workers < 1:
         raise UserError(f'got {max_sweeps} sweeps and {workers} workers; expected at least 0 '
                         'and 1')
     with _collector_at_rest():
         nusc = open_tables(root, version)
-        scenes_by_split = resolve_splits(nusc, splits)
+        with _garbled_rows(nusc, 'the table scene'):
+            scenes_by_split = resolve_splits(nusc, splits)
         tokens = list(dict.fromkeys(token for scenes in scenes_by_split.values() for token in scenes))
-        infos_by_scene = _convert_scenes(nusc, tokens, max_sweeps, workers)
-        return _write_splits(out_dir, version, {
-            split: [info for token in scenes for info in infos_by_scene[token]]
-            for split, scenes in scenes_by_split.items()})
+        infos_by_scene, findings = _convert_scenes(nusc, tokens, max_sweeps, workers, mark_damaged)
+        by_split = {split: [info for token in scenes for info in infos_by_scene[token]]
+                    for split, scenes in scenes_by_split.items()}
+        for split, infos in by_split.items():
+            if not infos:
+                raise UserError(f'no keyframe of split {split!r} can be used: {"; ".join(findings.lines())}')
+        for name in CAMERA_NAMES:
+            if findings.pictures[name] and not findings.pictures[name, 'usable']:
+                raise UserError(f'no picture of {name} can be used: {"; ".join(findings.lines())}')
+        paths = _write_splits(out_dir, version, by_split)
+    print('\n'.join([_describe_boxes(findings), *findings.lines()]))
+    return paths
 
 
 @contextmanager
@@ -71,67 +86,124 @@ def _collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int,
-                    workers: int) -> Dict[str, List[Info]]:
+@contextmanager
+def _garbled_rows(nusc: NuScenes, where: str) -> Iterator[None]:
+    """Says in a sentence that a row is not as the schema of nuScenes has it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f'{where}: {error}') from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise UserError(f'{where}: a row of the tables in {nusc.dataroot}/{nusc.version} lacks a field or holds '
+                        f'something else there ({error!r}); compare it with the schema of nuScenes and mend it'
+                        ) from error
+
+
+def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int, workers: int,
+                    mark_damaged: bool) -> Tuple[Dict[str, List[Info]], Findings]:
     """Converts each scene once and checks its files."""
     infos_by_scene: Dict[str, List[Info]] = {}
+    findings = Findings()
     problems: List[Problem] = []
     num_files = 0
-    results = map_with_progress(_convert_scene, tokens, shared=(nusc, max_sweeps), workers=workers,
+    results = map_with_progress(_convert_scene, tokens, shared=(nusc, max_sweeps, mark_damaged), workers=workers,
                                 description='scenes')
-    for (pickled, scene_problems, scene_files), token in zip(results, tokens):
+    for (pickled, scene_findings, scene_problems, scene_files), token in zip(results, tokens):
         # Unpickling here makes a scene's objects its own for any number of workers: pickle writes an
         # object that occurs twice as a reference, so the file's bytes would show which process
         # built it.
         infos_by_scene[token] = pickle.loads(pickled)
+        findings.merge(scene_findings)
         problems += scene_problems
         num_files += scene_files
-    if problems:
+    if problems and not mark_damaged:
         raise UserError(describe_problems(problems, num_files, Path(nusc.dataroot), nusc.version))
-    return infos_by_scene
+    for kind, _, name in problems:
+        findings.add(f'files marked as missing: {kind}', name)
+    return infos_by_scene, findings
 
 
-def _convert_scene(shared: Tuple[NuScenes, int], token: str) -> Tuple[bytes, List[Problem], int]:
-    """Worker: one scene's records pickled, its files' problems, how many files it has."""
-    nusc, max_sweeps = shared
-    infos = scene_infos(nusc, token, max_sweeps)
-    files = sorted({name for info in infos for name in _sensor_files(info)})
-    scene_name = nusc.get('scene', token)['name']
-    problems = [(problem, scene_name, name) for name in files
-                if (problem := sensor_file_problem(os.path.join(nusc.dataroot, name)))]
-    return pickle.dumps(infos, PICKLE_PROTOCOL), problems, len(files)
+def _convert_scene(shared: Tuple[NuScenes, int, bool], token: str
+                   ) -> Tuple[bytes, Findings, List[Problem], int]:
+    """Worker: one scene's records pickled, what was left out, its files' problems, how many files it has."""
+    nusc, max_sweeps, mark_damaged = shared
+    findings = Findings()
+    scene_name = str(get_row(nusc, 'scene', token).get('name', token))
+    with _garbled_rows(nusc, scene_name):
+        infos = scene_infos(nusc, token, max_sweeps, findings)
+    checked = _FileCheck(nusc.dataroot, scene_name, findings)
+    infos = [info for info in infos if checked.is_usable(info) or not mark_damaged]
+    return pickle.dumps(infos, PICKLE_PROTOCOL), findings, checked.problems, checked.num_files
 
 
-def _sensor_files(info: Info) -> Iterator[str]:
-    yield info['lidar_points']['lidar_path']
-    yield from (image['img_path'] for image in info['images'].values())
-    yield from (sweep['lidar_points']['lidar_path'] for sweep in info['lidar_sweeps'])
+class _FileCheck:
+    """Looks at each file of a scene once; takes out of the records what cannot be used."""
+
+    def __init__(self, root: str, scene_name: str, findings: Findings) -> None:
+        self._root, self._scene_name, self._findings = root, scene_name, findings
+        self._usable: Dict[str, bool] = {}
+        self.problems: List[Problem] = []
+
+    @property
+    def num_files(self) -> int:
+        """Returns how many files were looked at."""
+        return len(self._usable)
+
+    def is_usable(self, info: Info) -> bool:
+        """Checks the files of one record; says whether its keyframe has a LiDAR file."""
+        for image in info['images'].values():
+            if image['img_path'] is not None and not self._is_whole(image['img_path'], image):
+                image['img_path'] = None
+        info['lidar_sweeps'] = [sweep for sweep in info['lidar_sweeps']
+                                if self._is_whole(sweep['lidar_points']['lidar_path'])]
+        return self._is_whole(info['lidar_points']['lidar_path'])
+
+    def _is_whole(self, name: str, image: Info = {}) -> bool:
+        if name not in self._usable:
+            path = os.path.join(self._root, name)
+            problem, other_hw = (picture_file_facts(path, (image['height'], image['width'])) if image
+                                 else (point_file_problem(path), None))
+            self._usable[name] = problem is None
+            if problem:
+                self.problems.append((problem, self._scene_name, name))
+            elif other_hw:
+                self._findings.add(f'pictures of {other_hw[1]}x{other_hw[0]} where the tables say {image["width"]}x'
+                                   f'{image["height"]}: taken as resized, the calibration is scaled with them', name)
+        return self._usable[name]
+
+
+def _describe_boxes(findings: Findings) -> str:
+    """Says in a line how many boxes of which class there are, and which categories have no class."""
+    by_class = {name: 0 for name in CLASS_NAMES}
+    others = {}
+    for category, count in sorted(findings.boxes.items()):
+        name = category_to_detection_name(category)
+        if name is None:
+            others[category] = count
+        else:
+            by_class[name] += count
+    line = 'boxes by class: ' + ', '.join(f'{count} {name}' for name, count in by_class.items())
+    if others:
+        line += '; of categories without a class: ' + ', '.join(f'{count} {name}' for name, count in others.items())
+    if others and not any(by_class.values()):
+        line += ('\nwarning: no box belongs to a detection class of nuScenes; to train on these categories, name them '
+                 "with metainfo=dict(classes=...) of the dataset")
+    return line
 
 
 def _write_splits(out_dir: Path, version: str,
                   infos_by_split: Dict[str, List[Info]]) -> Dict[str, Path]:
     """Writes every file under a temporary name first and renames them when all are complete."""
-    paths = {split: out_dir / f'nuscenes_infos_{split}.pkl' for split in infos_by_split}
+    paths = {split: out_dir / info_file_name(split) for split in infos_by_split}
     with locked_folder(out_dir), ExitStack() as finished_together:
-        for leftover in out_dir.glob('.nuscenes_infos_*.part'):
-            leftover.unlink()
+        for path in paths.values():
+            if path.exists() and not is_own_info_file(path):
+                raise UserError(f'{path} was not written by this project; move it away or give another --out-dir')
         for split, infos in infos_by_split.items():
             part = finished_together.enter_context(atomic_write(paths[split]))
             with part.open('wb') as file:
-                pickle.dump(_info_file(version, split, infos), file, protocol=PICKLE_PROTOCOL)
-                file.flush()
-                os.fsync(file.fileno())
+                write_info_file(file, {
+                    'categories': {name: index for index, name in enumerate(CLASS_NAMES)},
+                    'dataset': 'nuscenes', 'version': version, 'split': split,
+                }, [{'sample_idx': index, **info} for index, info in enumerate(infos)])
     return paths
-
-
-def _info_file(version: str, split: str, infos: List[Info]) -> Dict[str, Any]:
-    return {
-        'metainfo': {
-            'categories': {name: index for index, name in enumerate(CLASS_NAMES)},
-            'dataset': 'nuscenes',
-            'version': version,
-            'split': split,
-            'info_version': INFO_VERSION,
-        },
-        'data_list': [{'sample_idx': index, **info} for index, info in enumerate(infos)],
-    }

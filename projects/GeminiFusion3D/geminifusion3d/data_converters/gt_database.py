@@ -2,7 +2,7 @@
 
 Scenes are cut out in parallel, each into a file that a repeated run finds; then all are joined in the
 order of the info file, so that the bytes do not depend on the number of workers. Points are read by
-the transform that reads them in training. Differences from the host's `create_gt_database.py`: boxes
+the transform that reads them in training. Differences from mmdet3d's `create_gt_database.py`: boxes
 without LiDAR points and void objects are left out, boxes have one origin throughout, all objects of a
 class share one file, nothing is pickled.
 """
@@ -21,7 +21,7 @@ from ..errors import UserError
 from ..folder_lock import locked_folder
 from ..geometry.boxes import points_in_boxes
 from ..sensors import GeminiLoadPoints, GeminiNuScenesDataset
-from ..sensors.object_database import FORMAT, POINT_COLUMNS
+from ..sensors.object_database import FORMAT, POINT_COLUMNS, is_database, read_metainfo
 
 from .join_objects import Objects, join_objects, write_part
 from .parallel import map_with_progress
@@ -53,16 +53,16 @@ def build_gt_database(info_file: Path, root: Path, out_dir: Path, *, sweeps_num:
         UserError: if the info file or a sweep cannot be used, or the disk is full; finished scenes
             are kept for the next run.
     """
-    # Lazy, or the host prints a table of the boxes to evaluate, of which there are none here.
     dataset = GeminiNuScenesDataset(
         data_root=str(root), ann_file=str(info_file.resolve()), pipeline=[], test_mode=True,
-        load_eval_anns=False, modality=dict(use_camera=False, use_lidar=True), lazy_init=True)
-    dataset.full_init()
+        load_eval_anns=False, modality=dict(use_camera=False, use_lidar=True))
     load_points = GeminiLoadPoints(sweeps_num=sweeps_num)
     metainfo = _metainfo(dataset, load_points, info_file)
     folder = out_dir / f'gt_database_{metainfo["split"]}'
     if _is_up_to_date(folder, metainfo):
         return folder
+    if folder.exists() and not is_database(folder):
+        raise UserError(f'{folder} was not written by this project; move it away or give another --out-dir')
     parts_dir = out_dir / f'.{folder.name}.parts'
     with locked_folder(out_dir):
         try:
@@ -90,17 +90,18 @@ def _metainfo(dataset: GeminiNuScenesDataset, load_points: GeminiLoadPoints, inf
 
 def _is_up_to_date(folder: Path, metainfo: Dict[str, object]) -> bool:
     try:
-        return json.loads((folder / 'database.json').read_text())['source'] == metainfo['source']
-    except (OSError, ValueError, KeyError):
+        return read_metainfo(folder)['source'] == metainfo['source']
+    except UserError:
         return False
 
 
 def _cut_scenes(source: _Source, digest: str, workers: int) -> List[Path]:
-    """Cuts out every scene that no earlier run finished; returns one file a scene, in order."""
+    """Cuts out every scene that no earlier run finished; returns one file per scene, in order."""
     scenes: Dict[str, List[int]] = {}
     for index in range(len(source.dataset)):
         scenes.setdefault(source.dataset.get_data_info(index)['scene_token'], []).append(index)
-    parts = [source.parts_dir / f'{digest[:16]}-{token}.objects' for token in scenes]
+    # Numbers, not tokens: those are text from tables, which may hold anything.
+    parts = [source.parts_dir / f'{digest[:16]}-{number:06d}.objects' for number in range(len(scenes))]
     source.parts_dir.mkdir(exist_ok=True)
     for leftover in set(source.parts_dir.iterdir()) - set(parts):
         leftover.unlink()
@@ -158,5 +159,5 @@ def training_split(info_files: Dict[str, Path]) -> str:
 
 def count_objects(folder: Path) -> str:
     """Returns the numbers of objects as one line for people."""
-    counts = json.loads((folder / 'database.json').read_text())['num_objects']
+    counts = read_metainfo(folder)['num_objects']
     return ', '.join(f'{counts[name]} {name}' for name in CLASS_NAMES)

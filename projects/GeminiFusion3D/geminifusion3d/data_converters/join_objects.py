@@ -1,10 +1,10 @@
-"""Last step of the ground-truth database: the scenes' objects become one set of files a class.
+"""Last step of the ground-truth database: the scenes' objects become one set of files per class.
 
 Written into a folder under a temporary name, which then takes the place of the finished one.
 """
-import json
 import os
 import shutil
+import zlib
 from pathlib import Path
 from typing import BinaryIO, Dict, NamedTuple, Sequence, Tuple
 
@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..nuscenes_facts import CLASS_NAMES
-from ..sensors.object_database import BOX_COLUMNS, POINT_COLUMNS, array_path
+from ..sensors.object_database import BOX_COLUMNS, POINT_COLUMNS, array_path, write_metainfo
 
 
 class Objects(NamedTuple):
@@ -56,7 +56,7 @@ def join_objects(parts: Sequence[Path], folder: Path, metainfo: Dict[str, object
     """Writes the database.
 
     Args:
-        parts: one file of Objects a scene, in order.
+        parts: one file of Objects per scene, in order.
         folder: the finished database; an older one is replaced.
         metainfo: goes into `database.json`, with the numbers of objects.
     """
@@ -68,8 +68,7 @@ def join_objects(parts: Sequence[Path], folder: Path, metainfo: Dict[str, object
         writer.append(read_part(part))
     writer.close()
     counts = {name: int(count) for name, count in zip(CLASS_NAMES, writer.num_objects)}
-    with (unfinished / 'database.json').open('w') as file:
-        file.write(json.dumps({**metainfo, 'num_objects': counts}, indent=1, allow_nan=False) + '\n')
+    write_metainfo(unfinished, {**metainfo, 'num_objects': counts})
     for path in unfinished.iterdir():
         _sync(path)
     _replace(unfinished, folder)
@@ -81,7 +80,7 @@ class _Writer:
     def __init__(self, folder: Path, parts: Sequence[Path]) -> None:
         labels, num_points = (np.concatenate(arrays) for arrays in zip(*map(_read_sizes, parts)))
         self.num_objects = np.bincount(labels, minlength=len(CLASS_NAMES))
-        self._boxes, self._points = {}, {}
+        self._boxes, self._points, self._sums = {}, {}, {}
         for label in np.flatnonzero(self.num_objects).tolist():
             name, sizes = CLASS_NAMES[label], num_points[labels == label]
             with _new_array(array_path(folder, name, 'ends'), np.int64, sizes.shape) as ends:
@@ -90,6 +89,7 @@ class _Writer:
                                             (len(sizes), BOX_COLUMNS))
             self._points[label] = _new_array(array_path(folder, name, 'points'), np.float32,
                                              (int(sizes.sum()), POINT_COLUMNS))
+            self._sums[label] = _new_array(array_path(folder, name, 'sums'), np.uint32, (len(sizes),))
 
     def append(self, objects: Objects) -> None:
         """Adds one scene."""
@@ -99,10 +99,13 @@ class _Writer:
             first_point = last_point[first] - objects.num_points[first]
             objects.boxes[first:end].tofile(self._boxes[label])
             objects.points[first_point:last_point[end - 1]].tofile(self._points[label])
+            starts = last_point[first:end] - objects.num_points[first:end]
+            np.array([zlib.crc32(objects.points[start:stop].tobytes())
+                      for start, stop in zip(starts, last_point[first:end])], np.uint32).tofile(self._sums[label])
 
     def close(self) -> None:
         """Hands everything to the file system."""
-        for file in (*self._boxes.values(), *self._points.values()):
+        for file in (*self._boxes.values(), *self._points.values(), *self._sums.values()):
             file.close()
 
 

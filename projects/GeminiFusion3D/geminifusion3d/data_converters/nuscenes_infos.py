@@ -2,26 +2,31 @@
 
 Records hold builtin types only (matrices are nested lists), so that they can be read without
 executing code. All poses are chained through the global frame in float64, a scene's at once.
-Differences from the host's `nuscenes_converter.py`: see the notes at the functions.
+Differences from the `nuscenes_converter.py` of mmdet3d: a camera without a usable picture has `img_path` None,
+sweeps go back in time and not too far, and what no geometry can hold is left out and counted.
 """
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import numpy as np
 from nuscenes.nuscenes import NuScenes
 
-from ..nuscenes_facts import CAMERA_NAMES, LIDAR_NAME
 from ..errors import UserError
-
+from ..nuscenes_facts import CAMERA_NAMES, LIDAR_NAME
+from ..paths import checked_relative_path
+from .findings import Findings
 from .instance_infos import MICROSECONDS, instance_infos
-from .nuscenes_tables import checked_relative_path
-from .sensor_poses import SensorPoses
+from .nuscenes_tables import get_row
+from .sensor_poses import SensorPoses, sound_numbers
 
 NUM_LIDAR_FEATURES = 5
+# Ten sweeps at 20 Hz are half a second; where some were lost it is a little more.
+OLDEST_SWEEP_US = 5_000_000
 
 Info = Dict[str, Any]
 
 
-def scene_infos(nusc: NuScenes, scene_token: str, max_sweeps: int) -> List[Info]:
+def scene_infos(nusc: NuScenes, scene_token: str, max_sweeps: int, findings: Optional[Findings] = None
+                ) -> List[Info]:
     """Builds the records of one scene's keyframes in the order of time.
 
     They lack `sample_idx`, which their place in a split gives.
@@ -30,55 +35,88 @@ def scene_infos(nusc: NuScenes, scene_token: str, max_sweeps: int) -> List[Info]
         nusc: the opened tables.
         scene_token: which scene.
         max_sweeps: how many LiDAR sweeps before each keyframe to list.
+        findings: takes note of what is left out or masked.
 
     Raises:
-        UserError: if a keyframe lacks a sensor.
+        UserError: if the tables do not fit together.
     """
-    scene = nusc.get('scene', scene_token)
-    samples = _samples(nusc, scene)
-    sweeps = [_sweeps_before(nusc, sample, max_sweeps) for sample in samples]
-    keyframes = [nusc.get('sample_data', sample['data'][name])
-                 for sample in samples for name in (LIDAR_NAME, *CAMERA_NAMES)]
+    findings = findings or Findings()
+    scene = get_row(nusc, 'scene', scene_token)
+    samples = _samples(nusc, scene, findings)
+    sweeps = [_sweeps_before(nusc, sample, max_sweeps, findings) for sample in samples]
+    keyframes = [get_row(nusc, 'sample_data', token) for sample in samples
+                 for name in (LIDAR_NAME, *CAMERA_NAMES) if (token := sample['data'].get(name))]
     poses = SensorPoses(nusc, [*keyframes, *(sweep for some in sweeps for sweep in some)])
+    found = []
+    for sample, some in zip(samples, sweeps):
+        if poses.is_sound(sample['data'][LIDAR_NAME]):
+            found.append((sample, some))
+        else:
+            findings.add('keyframes left out: the pose of the car or of the LiDAR is no pose',
+                         f'sample {sample["token"]} of {scene["name"]}')
+    samples = [sample for sample, _ in found]
     global_from_lidar = poses.global_from_sensors([sample['data'][LIDAR_NAME] for sample in samples])
     return [{
         **_keyframe_info(nusc, poses, scene, sample),
-        'images': _image_infos(nusc, poses, sample),
+        'images': _image_infos(nusc, poses, sample, findings),
         'lidar_points': _lidar_info(nusc, poses, sample),
-        'lidar_sweeps': _sweep_infos(poses, sample, some),
+        'lidar_sweeps': _sweep_infos(poses, sample, some, findings),
         'instances': instances,
-    } for sample, some, instances in zip(samples, sweeps, instance_infos(nusc, samples, global_from_lidar))]
+    } for (sample, some), instances in zip(found, instance_infos(nusc, samples, global_from_lidar, findings))]
 
 
-def _samples(nusc: NuScenes, scene: Info) -> List[Info]:
-    """Returns the scene's rows of the sample table in the order of time."""
-    samples = []
-    token = scene['first_sample_token']
+def time_us(row: Info) -> Optional[int]:
+    """Returns the timestamp of a row; None where it is no whole number."""
+    value = row['timestamp']
+    is_sound = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 2**62
+    return int(value) if is_sound and value == int(value) else None
+
+
+def _samples(nusc: NuScenes, scene: Info, findings: Findings) -> List[Info]:
+    """Returns the scene's rows of the sample table in the order of their chain, those with a LiDAR."""
+    samples: List[Info] = []
+    token, seen = scene['first_sample_token'], set()
     while token:
-        samples.append(nusc.get('sample', token))
-        token = samples[-1]['next']
-    for sample in samples:
-        absent = [name for name in (*CAMERA_NAMES, LIDAR_NAME) if name not in sample['data']]
-        if absent:
-            raise UserError(f'sample {sample["token"]} has no key frame of {", ".join(absent)}; '
-                            'expected the six cameras and LIDAR_TOP in the sample_data table')
+        if token in seen:
+            raise UserError(f'the chain of samples of {scene["name"]} comes back to {token}; mend prev and next in '
+                            'the table sample')
+        seen.add(token)
+        sample = get_row(nusc, 'sample', token)
+        token = sample['next']
+        where = f'sample {sample["token"]} of {scene["name"]}'
+        if LIDAR_NAME not in sample['data']:
+            findings.add(f'keyframes left out: no {LIDAR_NAME} in sample_data', where)
+        elif time_us(get_row(nusc, 'sample_data', sample['data'][LIDAR_NAME])) is None:
+            findings.add('keyframes left out: the timestamp of the LiDAR is no whole number', where)
+        else:
+            if samples and not (time_us(samples[-1]) or 0) < (time_us(sample) or 0):
+                findings.add('keyframes are not later than the one before: velocities across them are unknown', where)
+            samples.append(sample)
     return samples
 
 
-def _sweeps_before(nusc: NuScenes, sample: Info, max_sweeps: int) -> List[Info]:
+def _sweeps_before(nusc: NuScenes, sample: Info, max_sweeps: int, findings: Findings) -> List[Info]:
     """The sweeps before the keyframe, newest first; fewer, or none, where a scene starts."""
     sweeps: List[Info] = []
-    token = nusc.get('sample_data', sample['data'][LIDAR_NAME])['prev']
+    keyframe = get_row(nusc, 'sample_data', sample['data'][LIDAR_NAME])
+    newer_us = key_us = time_us(keyframe)
+    token = keyframe['prev']
     while token and len(sweeps) < max_sweeps:
-        sweeps.append(nusc.get('sample_data', token))
-        token = sweeps[-1]['prev']
+        sweep = get_row(nusc, 'sample_data', token)
+        at_us = time_us(sweep)
+        if at_us is None or not at_us < newer_us or key_us - at_us > OLDEST_SWEEP_US:
+            findings.add('chains of sweeps cut short: a timestamp that is not earlier, or far earlier',
+                         f'sample_data {token}')
+            break
+        sweeps.append(sweep)
+        newer_us, token = at_us, sweep['prev']
     return sweeps
 
 
 def _keyframe_info(nusc: NuScenes, poses: SensorPoses, scene: Info, sample: Info) -> Info:
     """The LiDAR's time and ego pose are the keyframe's."""
     lidar_token = sample['data'][LIDAR_NAME]
-    timestamp_us = nusc.get('sample_data', lidar_token)['timestamp']
+    timestamp_us = time_us(get_row(nusc, 'sample_data', lidar_token))
     return {
         'token': sample['token'],
         'scene_token': scene['token'],
@@ -93,41 +131,73 @@ def _lidar_info(nusc: NuScenes, poses: SensorPoses, sample: Info) -> Info:
     token = sample['data'][LIDAR_NAME]
     return {
         'num_pts_feats': NUM_LIDAR_FEATURES,
-        'lidar_path': checked_relative_path(nusc.get('sample_data', token)['filename']),
+        'lidar_path': checked_relative_path(get_row(nusc, 'sample_data', token)['filename']),
         'lidar2ego': poses.ego_from_sensor(token),
         'sample_data_token': token,
     }
 
 
-def _image_infos(nusc: NuScenes, poses: SensorPoses, sample: Info) -> Dict[str, Info]:
-    tokens = [sample['data'][name] for name in CAMERA_NAMES]
-    cams_from_lidar = poses.sensors_from_sensor(tokens, sample['data'][LIDAR_NAME])
-    return {name: _image_info(nusc, poses, token, cam_from_lidar)
-            for name, token, cam_from_lidar in zip(CAMERA_NAMES, tokens, cams_from_lidar)}
+def _image_infos(nusc: NuScenes, poses: SensorPoses, sample: Info, findings: Findings) -> Dict[str, Info]:
+    tokens = {name: sample['data'][name] for name in CAMERA_NAMES if name in sample['data']}
+    cams_from_lidar = poses.sensors_from_sensor(list(tokens.values()), sample['data'][LIDAR_NAME])
+    infos = {name: _image_info(nusc, poses, token, cam_from_lidar, findings)
+             for (name, token), cam_from_lidar in zip(tokens.items(), cams_from_lidar)}
+    for name in CAMERA_NAMES:
+        findings.pictures[name] += name in tokens
+        findings.pictures[name, 'usable'] += infos.get(name) is not None
+        if name not in tokens:
+            findings.add(f'keyframes without {name}: marked as missing', f'sample {sample["token"]}')
+    return {name: infos.get(name) or {'img_path': None} for name in CAMERA_NAMES}
 
 
-def _image_info(nusc: NuScenes, poses: SensorPoses, token: str, cam_from_lidar: List[List[float]]) -> Info:
-    camera = nusc.get('sample_data', token)
-    calibration = nusc.get('calibrated_sensor', camera['calibrated_sensor_token'])
+def _image_info(nusc: NuScenes, poses: SensorPoses, token: str, cam_from_lidar: List[List[float]],
+                findings: Findings) -> Optional[Info]:
+    """Returns the record of a picture; None where nobody can say where its pixels look."""
+    camera = get_row(nusc, 'sample_data', token)
+    calibration = get_row(nusc, 'calibrated_sensor', camera['calibrated_sensor_token'])
+    intrinsic = _intrinsic(calibration['camera_intrinsic'])
+    what = 'the pose' if not poses.is_sound(token) else 'camera_intrinsic' if intrinsic is None else ''
+    if what:
+        findings.add(f'pictures marked as missing: {what} is not usable',
+                     f'sample_data {token}, calibrated_sensor {calibration["token"]}')
+        return None
+    height, width = (camera[side] if isinstance(camera[side], int) and camera[side] > 0 else 0
+                     for side in ('height', 'width'))
+    if not height or not width:
+        findings.add('pictures without a size in the tables: the size of the file is taken', f'sample_data {token}')
     return {
         'img_path': checked_relative_path(camera['filename']),
-        'cam2img': np.asarray(calibration['camera_intrinsic'], dtype=float).reshape(3, 3).tolist(),
+        'cam2img': intrinsic,
         'sample_data_token': token,
-        'timestamp': camera['timestamp'] * MICROSECONDS,
+        'timestamp': (time_us(camera) or 0) * MICROSECONDS,
         'cam2ego': poses.ego_from_sensor(token),
         'ego2global': poses.global_from_ego(token),
         'lidar2cam': cam_from_lidar,
-        'height': camera['height'],
-        'width': camera['width'],
+        'height': height,
+        'width': width,
     }
 
 
-def _sweep_infos(poses: SensorPoses, sample: Info, sweeps: List[Info]) -> List[Info]:
+def _intrinsic(value: Any) -> Optional[List[List[float]]]:
+    """Returns the 3x3 matrix of a pinhole camera; None for anything else."""
+    if not isinstance(value, list) or len(value) != 3:
+        return None
+    matrix, is_sound = sound_numbers(value, 3)
+    is_pinhole = (is_sound.all() and matrix[0, 0] > 0 and matrix[1, 1] > 0
+                  and np.allclose(matrix[2], (0, 0, 1)) and abs(matrix[1, 0]) < 1e-6)
+    return matrix.tolist() if is_pinhole else None
+
+
+def _sweep_infos(poses: SensorPoses, sample: Info, sweeps: List[Info], findings: Findings) -> List[Info]:
+    unsound = [sweep for sweep in sweeps if not poses.is_sound(sweep['token'])]
+    if unsound:
+        findings.add('sweeps left out: the pose is no pose', f'sample_data {unsound[0]["token"]}', len(unsound))
+    sweeps = [sweep for sweep in sweeps if poses.is_sound(sweep['token'])]
     tokens = [sweep['token'] for sweep in sweeps]
     sweeps_from_lidar = poses.sensors_from_sensor(tokens, sample['data'][LIDAR_NAME])
     return [{
-        'timestamp': sweep['timestamp'] * MICROSECONDS,
-        'timestamp_us': sweep['timestamp'],
+        'timestamp': time_us(sweep) * MICROSECONDS,
+        'timestamp_us': time_us(sweep),
         'sample_data_token': sweep['token'],
         'ego2global': poses.global_from_ego(sweep['token']),
         'lidar_points': {

@@ -6,11 +6,12 @@ KeyError is looked at first.
 import json
 import re
 from pathlib import Path
-from typing import List
+from typing import Any, Dict, List
 
 from nuscenes.nuscenes import NuScenes
 
 from ..errors import UserError
+from ..paths import checked_relative_path
 
 TABLES = ('attribute', 'calibrated_sensor', 'category', 'ego_pose', 'instance', 'log', 'map',
           'sample', 'sample_annotation', 'sample_data', 'scene', 'sensor', 'visibility')
@@ -34,28 +35,31 @@ def open_tables(root: Path, version: str) -> NuScenes:
         raise UserError(f'{root / version} lacks {len(missing)} of the 13 tables: '
                         f'{", ".join(missing)}; unpack the metadata archive of this version again')
     _check_maps(root, version)
+    again = f'the tables in {root / version}: mend them, or unpack the metadata archive of this version again'
     try:
         return NuScenes(version=version, dataroot=str(root), verbose=False)
-    except json.JSONDecodeError as error:
-        raise UserError(f'a table in {root / version} is no whole JSON file ({error}); unpack the '
-                        'metadata archive of this version again') from error
-    except (KeyError, AssertionError) as error:
-        raise UserError(f'the tables in {root / version} do not fit together: the devkit stopped '
-                        f'at {error!r}; unpack the metadata archive of this version again'
-                        ) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f'a table is no whole JSON file ({error}) among {again}') from error
+    except RecursionError as error:
+        raise UserError(f'a table is nested too deeply to be one among {again}') from error
+    except OSError as error:
+        raise UserError(f'{error.filename} cannot be read ({error.strerror})') from error
+    except (KeyError, AssertionError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise UserError(f'the tables do not fit together: the devkit stopped at {error!r} in {again}') from error
 
 
-def checked_relative_path(filename: str) -> str:
-    """Returns a table's file name if it stays inside the data root.
+def get_row(nusc: NuScenes, table: str, token: str) -> Dict[str, Any]:
+    """Returns a row by its token.
 
     Raises:
-        UserError: if the name is absolute or climbs out of the data root.
+        UserError: if the table does not hold it, as happens where tables were cut by hand.
     """
-    is_odd = not filename or '\\' in filename or '\0' in filename
-    if is_odd or filename.startswith('/') or '..' in filename.split('/'):
-        raise UserError(f'the tables name the file {filename!r}; expected a path inside the data '
-                        'root, such as samples/LIDAR_TOP/NAME.pcd.bin')
-    return filename
+    try:
+        return nusc.get(table, token)
+    except (KeyError, TypeError) as error:
+        raise UserError(f'the table {table} of {nusc.dataroot}/{nusc.version} has no row {token!r}, which another '
+                        "table names; cut all 13 tables together and end chains (prev, next) with '', or unpack the "
+                        'metadata archive again') from error
 
 
 def known_versions(root: Path) -> List[str]:
@@ -76,11 +80,11 @@ def _check_version(root: Path, version: str) -> None:
 def _check_maps(root: Path, version: str) -> None:
     try:
         maps = json.loads((root / version / 'map.json').read_text())
-    except ValueError as error:
-        raise UserError(f'{root / version / "map.json"} is no whole JSON file ({error}); unpack '
+        names = [record['filename'] for record in maps]
+    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
+        raise UserError(f'{root / version / "map.json"} is no whole table of maps ({error!r}); unpack '
                         'the metadata archive of this version again') from error
-    missing = [record['filename'] for record in maps
-               if not (root / checked_relative_path(record['filename'])).is_file()]
+    missing = [name for name in names if not (root / checked_relative_path(name)).is_file()]
     if missing:
         raise UserError(f'{len(missing)} of {len(maps)} map pictures are missing in {root}, first '
                         f'{missing[0]}; unpack the metadata archive of this version again')

@@ -24,14 +24,18 @@ def map_with_progress(function: Callable[[Any, Any], Any], tasks: Sequence[Any],
         description: what the tasks are, for the progress bar.
     """
     if workers == 1 or len(tasks) <= 1:
-        yield from (function(shared, task) for task in tqdm(tasks, desc=description))
+        # Closed before an error is shown: it must not stand behind the bar.
+        with tqdm(tasks, desc=description) as bar:
+            for task in bar:
+                yield function(shared, task)
         return
     with ProcessPoolExecutor(min(workers, len(tasks)), multiprocessing.get_context('fork'),
                              _start_worker, (shared,)) as pool:
         futures = [pool.submit(_run, function, task) for task in tasks]
         try:
-            for future in tqdm(futures, desc=description):
-                yield future.result()
+            with tqdm(futures, desc=description) as bar:
+                for future in bar:
+                    yield future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -1,12 +1,12 @@
-"""Are the sensor files there and whole? An interrupted download shows here, not in training."""
+"""Are the sensor files there, whole, and of the size that the tables say? Seen here, not in training."""
+import mmap
 import os
 from collections import Counter
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple, Union
 
-BYTES_PER_LIDAR_POINT = 20  # x, y, z, intensity, ring as float32
-JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
-JPEG_TAIL_BYTES = 64  # some encoders pad after the end marker
+from ..picture_files import look_at, resize_ratio
+from ..point_files import point_file_problem
 
 ARCHIVES: Dict[str, str] = {
     'mini': 'v1.0-mini.tgz',
@@ -19,34 +19,51 @@ Problem = Tuple[str, str, str]
 
 
 def sensor_file_problem(path: Union[str, Path]) -> Optional[str]:
-    """Says what is wrong with a sweep (`.bin`) or an image: missing, empty, truncated; or None.
+    """Says what is wrong with a sweep or a picture: missing, empty, truncated, damaged; or None."""
+    path = os.fspath(path)
+    return point_file_problem(path) if path.endswith('.bin') else picture_file_facts(path)[0]
 
-    A truncated JPEG has lost its end marker; a truncated sweep mostly ends inside a point.
+
+def picture_file_facts(path: str, expected_hw: Tuple[int, int] = (0, 0)
+                       ) -> Tuple[Optional[str], Optional[Tuple[int, int]]]:
+    """Looks at a picture's header and end.
+
+    Args:
+        path: the file.
+        expected_hw: height and width that the calibration belongs to; zeros where nobody knows.
+
+    Returns:
+        What is wrong with it, or None; and its size if that is another one, to which it was resized.
     """
     try:
-        size = os.stat(path).st_size
+        with open(path, 'rb') as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return 'empty', None
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                picture = look_at(data)
     except (FileNotFoundError, NotADirectoryError):
-        return 'missing'
-    if size == 0:
-        return 'empty'
-    if os.fspath(path).endswith('.bin'):
-        return 'truncated' if size % BYTES_PER_LIDAR_POINT else None
-    with open(path, 'rb', buffering=0) as image:
-        start = image.read(len(JPEG_START))
-        image.seek(max(0, size - JPEG_TAIL_BYTES))
-        return None if start == JPEG_START and JPEG_END in image.read(JPEG_TAIL_BYTES) else 'truncated'
+        return 'missing', None
+    except (OSError, ValueError) as error:
+        return f'unreadable ({getattr(error, "strerror", None) or error})', None
+    if picture.problem or not all(expected_hw) or picture.hw == tuple(expected_hw):
+        return picture.problem, None
+    if resize_ratio(picture.hw, expected_hw) is None:
+        return 'cropped or stretched against the size in the tables', picture.hw
+    return None, picture.hw
 
 
 def describe_problems(problems: List[Problem], num_files: int, root: Path, version: str) -> str:
-    """Puts all problems into one sentence: how many, where, first names, what to unpack again."""
+    """Puts all problems into one sentence: how many, where, first names, what to do."""
     kinds = Counter(kind for kind, _, _ in problems)
     folders = Counter('/'.join(Path(name).parts[:2]) for _, _, name in problems)
     scenes = sorted({scene for _, scene, _ in problems})
-    archive = next((text for ending, text in ARCHIVES.items() if version.endswith(ending)),
-                   'the archives with sensor data')
+    archive = next((text for ending, text in ARCHIVES.items() if version.endswith(ending)), None)
+    remedy = (f'for the nuScenes of Motional, download and unpack {archive} again; for data of your own, write '
+              'these files, or the size in the tables, again') if archive else 'write these files, or the size ' \
+        'in the tables, again'
     return (f'{len(problems)} of {num_files} sensor files under {root} cannot be used ('
             + ', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items())) + '; in '
             + ', '.join(f'{folder} {count}' for folder, count in sorted(folders.items()))
             + f'; {len(scenes)} scenes, first {scenes[0]}), first: '
             + ', '.join(name for _, _, name in problems[:3])
-            + f'; download and unpack {archive} again')
+            + f'; {remedy}, or go on without them: --mark-damaged')

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 
 from .. import register
 from ..errors import UserError
+from ..info_file import existing_info_file
 from .config_variables import evaluate_with
 from .registered import accepts_argument
 
@@ -195,7 +196,7 @@ def check_data_files(cfg: Config, loaders: List[str]) -> None:
     """
     for dataset in datasets_of(cfg, loaders):
         root, name = Path(dataset.get('data_root') or '.'), dataset.get('ann_file')
-        if name and not (root / name).is_file():
+        if name and not existing_info_file(root / name).is_file():
             raise UserError(f'info file {root / name} does not exist: write it with '
                             f'{_create_data(root, root / name)}')
         for step in dataset.get('pipeline') or ():
@@ -208,7 +209,7 @@ def check_data_files(cfg: Config, loaders: List[str]) -> None:
 
 def _create_data(root: Path, info_file: Path) -> str:
     """Returns the command that writes an info file."""
-    version = 'v1.0-mini' if 'mini' in info_file.stem else (
+    version = 'v1.0-mini' if '_mini_' in info_file.stem else (
         'v1.0-test' if info_file.stem.endswith('test') else 'v1.0-trainval')
     union = ' --split trainval' if info_file.stem.endswith('_trainval') else ''
     out = '' if info_file.parent == root else f' --out {info_file.parent}'

@@ -1,6 +1,6 @@
 """Which split an evaluation scores: dataset and metric read one info file, and a flag names another.
 
-An info file is of one split, so that `--split mini_train` means `nuscenes_infos_mini_train.pkl` beside
+An info file is of one split, so that `--split mini_train` means `geminifusion3d_infos_mini_train.pkl` beside
 the one that the recipe names; custom splits of a splits.json have files of the same form.
 """
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from mmengine.config import Config
 
 from ..errors import UserError
+from ..info_file import existing_info_file, info_file_name
 
 # What a short name means for the mini version, which has neither `val` nor `train`.
 MINI_SPLITS = {'val': 'mini_val', 'train': 'mini_train'}
@@ -25,10 +26,10 @@ def info_file_of_split(configured: Path, split: str) -> Path:
         UserError: if the split was not converted.
     """
     names: List[str] = [split] if split not in MINI_SPLITS else [split, MINI_SPLITS[split]]
-    if 'mini' in configured.stem:
+    if '_mini_' in configured.stem:
         names.reverse()
-    candidates = [configured.parent / f'nuscenes_infos_{name}.pkl' for name in names]
-    found = next((path for path in candidates if path.is_file()), None)
+    candidates = [configured.parent / info_file_name(name) for name in names]
+    found = next((path for path in map(existing_info_file, candidates) if path.is_file()), None)
     if found is None:
         raise UserError(f'split {split!r} has no info file {candidates[0]}; write it with '
                         f'gemini3d convert --split {names[0]}, or name another split')

@@ -1,7 +1,6 @@
 """The facts of an info file that turn LiDAR boxes into nuScenes records, read but never executed.
 
-The info file is a pickle of plain containers; a pickle that asks for anything else is refused, so
-that a downloaded info file cannot run code.
+See `geminifusion3d.info_file` for which files are read.
 """
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Dict, Tuple, Union
 import numpy as np
 
 from ..errors import UserError
-from ..safe_pickle import load_plain_pickle
+from ..info_file import open_info_file
 
 
 @dataclass(frozen=True)
@@ -53,13 +52,14 @@ def read_info_file(path: Union[str, Path]) -> InfoFile:
     Raises:
         UserError: if the file is absent, unreadable, or lacks a field.
     """
-    content = load_plain_pickle(path)
+    records = open_info_file(path)
     try:
-        metainfo: Dict[str, Any] = content['metainfo']
-        frames = tuple(_key_frame(info) for info in content['data_list'])
-        return InfoFile(
-            path=Path(path), version=metainfo['version'], split=metainfo['split'], frames=frames,
-            has_annotations=any(info['instances'] for info in content['data_list']))
+        frames, has_annotations = [], False
+        for info in records:
+            frames.append(_key_frame(info))
+            has_annotations = has_annotations or bool(info['instances'])
+        return InfoFile(path=Path(path), version=records.metainfo['version'], split=records.metainfo['split'],
+                        frames=tuple(frames), has_annotations=has_annotations)
     except (KeyError, TypeError) as error:
         raise UserError(f'info file {path} lacks {error}; write it again with '
                         'tools/create_data.py') from None

@@ -6,10 +6,10 @@ from .cbgs_dataset import GeminiCBGSDataset
 from .drop_sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from .epoch_hook import GeminiEpochHook
 from .flip_images import GeminiFlipImages
+from .keyframe_dataset import GeminiNuScenesDataset, GeminiRecordDataset
 from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints
-from .nuscenes_dataset import GeminiNuScenesDataset
 from .points_in_range import GeminiPointsRangeFilter
 from .sample_objects import GeminiSampleObjects
 
-__all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiCBGSDataset', 'GeminiCachedLoading', 'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook', 'GeminiFlipImages', 'GeminiLoadImages', 'GeminiLoadPoints', 'GeminiNuScenesDataset', 'GeminiPointsRangeFilter', 'GeminiSampleObjects']
+__all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiCBGSDataset', 'GeminiCachedLoading', 'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook', 'GeminiFlipImages', 'GeminiLoadImages', 'GeminiLoadPoints', 'GeminiNuScenesDataset', 'GeminiPointsRangeFilter', 'GeminiRecordDataset', 'GeminiSampleObjects']

@@ -6,7 +6,7 @@ throughout, pictures stay bytes, what turns is interpolated once and not by the 
 are not mutated.
 """
 from dataclasses import dataclass
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -45,6 +45,8 @@ class GeminiAugmentImages(BaseTransform):
         final_hw: size of the output in pixels.
         resize_range: factor between the raw image and the resized one; outside training its middle
             is taken.
+        reference_width: of the pictures that `resize_range` is meant for, where cameras differ: others
+            are resized as if they had been brought to this width first; None: each as it is.
         crop_bottom_range: part of the resized height, beyond the crop, that is cut off below; the
             rest is cut off above; outside training its middle is taken.
         rotate_range_deg: range of the rotation; outside training its middle is taken.
@@ -55,7 +57,8 @@ class GeminiAugmentImages(BaseTransform):
     def __init__(self, *, final_hw: Tuple[int, int], resize_range: Tuple[float, float],
                  crop_bottom_range: Tuple[float, float] = (0.0, 0.0),
                  rotate_range_deg: Tuple[float, float] = (0.0, 0.0), flip: bool = False,
-                 training: bool = False) -> None:
+                 training: bool = False,
+                 reference_width: Optional[int] = None) -> None:
         if min(resize_range) <= 0 or resize_range[0] > resize_range[1]:
             raise ValueError(f'got resize_range={resize_range}; expected 0 < low <= high')
         self.final_hw = tuple(final_hw)
@@ -64,16 +67,18 @@ class GeminiAugmentImages(BaseTransform):
         self.rotate_range_deg = rotate_range_deg
         self.flip = flip
         self.training = training
+        self.reference_width = reference_width
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
         """Augments the images.
 
         Args:
-            results: holds `img`, `img_aug_matrix` and `ori_shape`, as GeminiLoadImages sets them.
+            results: holds `img`, `img_aug_matrix` and `ori_shapes`, as GeminiLoadImages sets them.
         """
         images, matrices = [], []
-        for image, loaded_from_raw in zip(results['img'], results['img_aug_matrix']):
-            augmentation = self._draw(results['ori_shape'])
+        for image, loaded_from_raw, raw_hw in zip(results['img'], results['img_aug_matrix'],
+                                                  results['ori_shapes']):
+            augmentation = self._draw(raw_hw)
             image, augmented_from_loaded = augment_image(image, augmentation, self.final_hw)
             images.append(image)
             matrices.append(augmented_from_loaded @ loaded_from_raw)
@@ -83,7 +88,7 @@ class GeminiAugmentImages(BaseTransform):
     def _draw(self, raw_hw: Tuple[int, int]) -> ImageAugmentation:
         """Draws one image's augmentation; outside training the middle of every range."""
         draw = np.random.uniform if self.training else _middle
-        scale = draw(*self.resize_range)
+        scale = draw(*self.resize_range) * (self.reference_width or raw_hw[1]) / raw_hw[1]
         height, width = round(raw_hw[0] * scale), round(raw_hw[1] * scale)
         final_h, final_w = self.final_hw
         crop_y = int((1 - draw(*self.crop_bottom_range)) * height) - final_h

@@ -1,13 +1,13 @@
-"""Loading steps that run once a keyframe: what they set is kept in a file and read from then on.
+"""Loading steps that run once per keyframe: what they set is written to a file and read from then on.
 
 Decoding six JPEG files and moving several sweeps costs more than a training step of a small model.
 The steps must draw nothing at random; augmentation comes after this transform.
 """
 import hashlib
+import io
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
-from zipfile import BadZipFile
+from typing import Any, Dict, Iterator, Sequence, Tuple
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -17,20 +17,21 @@ from mmdet3d.structures import LiDARPoints
 from ..atomic import atomic_write
 
 STAMP = 'stamp'
-# How a value that is no array becomes one, and what it is again after reading.
-ARRAY, LIST, TUPLE, POINTS = 'array', 'list', 'tuple', 'points'
+# How a value becomes arrays, and what it is again after reading.
+ARRAY, LIST, PLAIN, POINTS = 'array', 'list', 'plain', 'points'
+DIGEST_BYTES = 32
 
 
 @TRANSFORMS.register_module()
 class GeminiCachedLoading(BaseTransform):
     """Runs other transforms, or reads what they made of the same files before.
 
-    Files are written whole or not at all, so that several trainings may share a folder. A keyframe
-    whose sensor files changed is loaded anew.
+    Files are written whole or not at all, so that several trainings may share a folder, and begin with a
+    SHA-256 of the rest. A keyframe whose sensor files changed, or whose own file is damaged, is loaded anew.
 
     Args:
         steps: the transforms to run, as configs.
-        folder: where the files go, one folder below it for each choice of steps.
+        folder: where the files go, one folder below it per choice of steps.
     """
 
     def __init__(self, *, steps: Sequence[Dict[str, Any]], folder: str) -> None:
@@ -44,7 +45,7 @@ class GeminiCachedLoading(BaseTransform):
         Args:
             results: holds `token` and what the steps need.
         """
-        path, stamp = self.folder / f'{results["token"]}.npz', _stamp(results)
+        path, stamp = self._path(results['token']), _stamp(results)
         kept = _read(path, stamp)
         if kept is None:
             loaded = dict(results)
@@ -55,9 +56,15 @@ class GeminiCachedLoading(BaseTransform):
         return {**results, **kept}
 
 
+    def _path(self, token: str) -> Path:
+        """A token is text from a table: its digest names the file, in one of 256 folders."""
+        name = hashlib.sha256(str(token).encode()).hexdigest()[:32]
+        return self.folder / name[:2] / f'{name}.kept'
+
+
 def _stamp(results: Dict[str, Any]) -> np.ndarray:
     """Returns size and time of change of the keyframe's files."""
-    paths = [image['img_path'] for image in results.get('images', {}).values()]
+    paths = [image['img_path'] for image in results.get('images', {}).values() if image['img_path']]
     if 'lidar_sweeps' in results:
         paths.append(results['lidar_points']['lidar_path'])
     stats = [Path(path).stat() for path in paths if Path(path).exists()]
@@ -66,47 +73,53 @@ def _stamp(results: Dict[str, Any]) -> np.ndarray:
 
 def _write(path: Path, stamp: np.ndarray, kept: Dict[str, Any]) -> None:
     """Keeps values as arrays whose names begin with their kind."""
-    arrays = dict([_encoded(key, value) for key, value in kept.items()])
-    with atomic_write(path) as part, part.open('wb') as file:
-        np.savez(file, **{STAMP: stamp}, **arrays)
+    arrays = dict(pair for key, value in kept.items() for pair in _encoded(key, value))
+    buffer = io.BytesIO()
+    np.savez(buffer, **{STAMP: stamp}, **arrays)
+    data = buffer.getbuffer()
+    with atomic_write(path, sync=False) as part, part.open('wb') as file:
+        file.write(hashlib.sha256(data).digest())
+        file.write(data)
 
 
 def _read(path: Path, stamp: np.ndarray) -> 'Dict[str, Any] | None':
     """Returns the kept values; None where there are none of these very files."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not np.array_equal(arrays[STAMP], stamp):
-                return None
-            return dict([_decoded(name, arrays[name]) for name in arrays.files if name != STAMP])
-    except (OSError, ValueError, KeyError, BadZipFile):
+        content = memoryview(path.read_bytes())
+    except OSError:
         return None
+    data = content[DIGEST_BYTES:]
+    if content[:DIGEST_BYTES] != hashlib.sha256(data).digest():
+        return None
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        if not np.array_equal(arrays[STAMP], stamp):
+            return None
+        kept: Dict[str, Any] = {}
+        for name in arrays.files:
+            kind, _, key = name.partition('.')
+            if kind == LIST:
+                kept.setdefault(key.rpartition('.')[0], []).append(arrays[name])
+            elif kind == PLAIN:
+                value = json.loads(str(arrays[name]))
+                kept[key] = tuple(value) if isinstance(value, list) else value
+            elif kind == POINTS:
+                kept[key] = LiDARPoints(arrays[name], points_dim=arrays[name].shape[1])
+            elif name != STAMP:
+                kept[key] = arrays[name]
+        return kept
 
 
-def _encoded(key: str, value: Any) -> Tuple[str, np.ndarray]:
-    """Returns one value as an array, its kind before its name."""
+def _encoded(key: str, value: Any) -> Iterator[Tuple[str, np.ndarray]]:
+    """Yields the arrays of one value, its kind before its name."""
     if isinstance(value, LiDARPoints):
-        return f'{POINTS}.{key}', value.tensor.numpy()
-    for kind, python_type in ((LIST, list), (TUPLE, tuple)):
-        if isinstance(value, python_type):
-            return f'{kind}.{key}', np.array(value)
-    if isinstance(value, np.ndarray):
-        return f'{ARRAY}.{key}', value
-    raise ValueError(f'cannot keep {key}, a {type(value).__name__}; expected an array, a list of '
-                     'arrays, a tuple or points: leave the step that sets it out of `steps`')
-
-
-def _decoded(name: str, array: np.ndarray) -> Tuple[str, Any]:
-    """Undoes `_encoded`."""
-    kind, _, key = name.partition('.')
-    if kind == POINTS:
-        return key, LiDARPoints(array, points_dim=array.shape[1])
-    values: Dict[str, Any] = {LIST: _as_list, TUPLE: _as_tuple}
-    return key, values.get(kind, np.asarray)(array)
-
-
-def _as_list(array: np.ndarray) -> List[np.ndarray]:
-    return list(array)
-
-
-def _as_tuple(array: np.ndarray) -> Tuple[Any, ...]:
-    return tuple(array.tolist())
+        yield f'{POINTS}.{key}', value.tensor.numpy()
+    elif isinstance(value, np.ndarray):
+        yield f'{ARRAY}.{key}', value
+    elif isinstance(value, list) and all(isinstance(item, np.ndarray) for item in value):
+        # One by one: cameras may differ in size.
+        yield from ((f'{LIST}.{key}.{index}', item) for index, item in enumerate(value))
+    elif isinstance(value, (tuple, int, float, str)):
+        yield f'{PLAIN}.{key}', np.array(json.dumps(value))
+    else:
+        raise ValueError(f'cannot keep {key}, a {type(value).__name__}; expected an array, a list of '
+                         'arrays, a tuple, a number or points: leave the step that sets it out of `steps`')

@@ -2,8 +2,8 @@
 
 Subclass of mmdet3d v1.4.0 `datasets/dataset_wrappers.py` CBGSDataset, with the same share of draws for
 every class. The delta: the draw has its own seed, so that every process and every resumed run repeats
-the same keyframes (the host takes the process's generator); repetitions of a keyframe are augmented
-differently; a class that the split does not hold is left out (the host divides by zero).
+the same keyframes (mmdet3d takes the process's generator); repetitions of a keyframe are augmented
+differently; a class that the split does not hold is left out (mmdet3d divides by zero).
 """
 from collections import Counter
 from typing import Any, Dict, List, Union
@@ -13,7 +13,7 @@ from mmdet3d.datasets import CBGSDataset
 from mmdet3d.registry import DATASETS
 
 from ..errors import UserError
-from .nuscenes_dataset import GeminiNuScenesDataset
+from .keyframe_dataset import GeminiKeyframeDataset
 
 SAMPLING_STREAM = 1
 
@@ -26,18 +26,18 @@ class GeminiCBGSDataset(CBGSDataset):
     of its keyframes, with replacement.
 
     Args:
-        dataset: a GeminiNuScenesDataset or its config.
+        dataset: a GeminiKeyframeDataset or its config.
         seed: of the draw; another epoch repeats the same keyframes with other augmentation.
         lazy_init: do not read the info file yet.
     """
 
-    def __init__(self, *, dataset: Union[GeminiNuScenesDataset, Dict[str, Any]], seed: int = 0,
+    def __init__(self, *, dataset: Union[GeminiKeyframeDataset, Dict[str, Any]], seed: int = 0,
                  lazy_init: bool = False) -> None:
         self.seed = seed
         super().__init__(dataset=dataset, lazy_init=True)
-        if not isinstance(self.dataset, GeminiNuScenesDataset):
+        if not isinstance(self.dataset, GeminiKeyframeDataset):
             raise ValueError(f'GeminiCBGSDataset got a {type(self.dataset).__name__}; expected a '
-                             'GeminiNuScenesDataset, which augments repetitions differently')
+                             'GeminiKeyframeDataset, which augments repetitions differently')
         if not lazy_init:
             self.full_init()
 
@@ -61,7 +61,7 @@ class GeminiCBGSDataset(CBGSDataset):
         self.full_init()
         return self.dataset.draw(self.sample_indices[idx], repetition=self.repetitions[idx])
 
-    def _get_sample_indices(self, dataset: GeminiNuScenesDataset) -> List[int]:
+    def _get_sample_indices(self, dataset: GeminiKeyframeDataset) -> List[int]:
         """Draws keyframes, class by class."""
         keyframes: Dict[int, List[int]] = {}
         for index in range(len(dataset)):

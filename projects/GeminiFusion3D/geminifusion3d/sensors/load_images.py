@@ -1,24 +1,34 @@
 """Camera images from their files, with the matrices that place them in space.
 
 A camera whose file cannot be read is an error, or, on request, a missing sensor: a black picture
-that `camera_present` tells of.
+that `camera_present` tells of. A camera that the record itself lacks is always a missing sensor.
 
 Pixel convention of this folder: integer coordinates are pixel centres. `img_aug_matrix` is
 `augmented_from_raw_px` (4x4, acting on (u, v, 1-or-depth, 1)): resizing by s maps u to s*(u + 0.5)
-- 0.5.
+- 0.5. Raw pixels are those that the calibration belongs to, `height` x `width` of the record: a file of
+another size is scaled by `img_aug_matrix` where it was merely resized, and refused otherwise.
 """
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
-from ..nuscenes_facts import CAMERA_NAMES
+from ..errors import UserError
+from ..nuscenes_facts import CAMERA_NAMES, IMAGE_HW
+from ..picture_files import REDUCED_DECODING, decode, look_at, resize_ratio
 
-REDUCED_DECODING = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2,
-                    4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 ON_MISSING = ('error', 'mark')
+# Of a camera that a record lacks; nothing is computed with them but what `camera_present` masks.
+_NO_INTRINSICS, _NO_POSE = np.eye(3), np.eye(4)
+
+
+class _Picture(NamedTuple):
+    """A loaded picture, where its pixels come from, and the size that its calibration belongs to."""
+
+    image: np.ndarray
+    loaded_from_raw_px: np.ndarray
+    raw_hw: Tuple[int, int]
 
 
 @TRANSFORMS.register_module()
@@ -26,8 +36,8 @@ class GeminiLoadImages(BaseTransform):
     """Loads the images of all cameras in one fixed order.
 
     Sets `img` (list of (H, W, 3) uint8 BGR), `cam_names`, `cam2img` (N, 4, 4), `lidar2cam` (N, 4,
-    4), `img_aug_matrix` (N, 4, 4), `camera_present` (N,), and `lidar_aug_matrix` (identity) unless
-    it is set.
+    4), `img_aug_matrix` (N, 4, 4), `camera_present` (N,), `ori_shape` and `ori_shapes` (height and width
+    of the first and of each), and `lidar_aug_matrix` (identity) unless it is set.
 
     Args:
         camera_names: which cameras, in which order.
@@ -49,41 +59,93 @@ class GeminiLoadImages(BaseTransform):
         """Loads the images.
 
         Args:
-            results: holds `images`: per camera `img_path`, `cam2img` (3x3), `lidar2cam` (4x4),
-                `height`, `width`.
+            results: holds `images`: per camera `img_path` (None where there is no picture; an image (H,
+                W, 3) uint8 BGR is taken as it is), `cam2img` (3x3), `lidar2cam` (4x4), and `height`,
+                `width` unless they are the file's.
+
+        Raises:
+            UserError: if a file cannot be used, or the record knows nothing of a camera.
         """
+        unknown = [name for name in self.camera_names if name not in results['images']]
+        if unknown:
+            raise UserError(f'the record knows no camera {", ".join(unknown)}, only '
+                            f'{", ".join(results["images"]) or "none"}; name these in camera_names')
         cameras = [results['images'][name] for name in self.camera_names]
         loaded = [self._load(camera) for camera in cameras]
+        usual_hw = next((one.raw_hw for one in loaded if one is not None), IMAGE_HW)
+        pictures = [self._black(_size_hw(camera) or usual_hw) if one is None else one
+                    for one, camera in zip(loaded, cameras)]
         cam2img = np.tile(np.eye(4, dtype=np.float32), (len(cameras), 1, 1))
-        cam2img[:, :3, :3] = [camera['cam2img'] for camera in cameras]
+        cam2img[:, :3, :3] = [_matrix(camera, 'cam2img', _NO_INTRINSICS) for camera in cameras]
         return {
             'lidar_aug_matrix': np.eye(4, dtype=np.float32),
             **results,
-            'img': [self._black(camera) if image is None else image
-                    for image, camera in zip(loaded, cameras)],
-            'camera_present': np.array([image is not None for image in loaded]),
+            'img': [one.image for one in pictures],
+            'camera_present': np.array([one is not None for one in loaded]),
             'cam_names': self.camera_names,
             'cam2img': cam2img,
-            'lidar2cam': np.array([camera['lidar2cam'] for camera in cameras], dtype=np.float32),
-            'img_aug_matrix': np.tile(resize_matrix(1 / self.reduce, 1 / self.reduce),
-                                      (len(cameras), 1, 1)),
-            'ori_shape': (cameras[0]['height'], cameras[0]['width']),
+            'lidar2cam': np.array([_matrix(camera, 'lidar2cam', _NO_POSE) for camera in cameras],
+                                  dtype=np.float32),
+            'img_aug_matrix': np.stack([one.loaded_from_raw_px for one in pictures]),
+            'ori_shape': pictures[0].raw_hw,
+            'ori_shapes': tuple(one.raw_hw for one in pictures),
         }
 
-    def _load(self, camera: Dict[str, Any]) -> Optional[np.ndarray]:
+    def _load(self, camera: Dict[str, Any]) -> Optional[_Picture]:
         """Returns the picture; None where it is missing and may be."""
-        flags = REDUCED_DECODING[self.reduce] | cv2.IMREAD_IGNORE_ORIENTATION
-        image = cv2.imread(camera['img_path'], flags)
-        if image is None and self.missing == 'error':
-            raise FileNotFoundError(f'cannot read the image {camera["img_path"]}; check the data '
-                                    'root and convert the dataset again, which names all damaged '
-                                    'files')
-        return image
+        path = camera['img_path']
+        if path is None:
+            return None
+        if isinstance(path, np.ndarray):
+            return _placed(path, path.shape[:2], (1.0, 1.0), camera, 'a picture')
+        try:
+            with open(path, 'rb') as file:
+                data = file.read()
+            facts = look_at(data, checks_sums=True)
+            if facts.problem:
+                raise UserError(f'is {facts.problem}' if data else 'is empty')
+            image, scales = decode(data, self.reduce)
+        except (OSError, UserError) as error:
+            if self.missing == 'mark':
+                return None
+            problem = f'cannot be read ({error.strerror})' if isinstance(error, OSError) else error
+            raise UserError(f'the picture {path} {problem}; convert or check the dataset again, which names '
+                            'all damaged files') from error
+        return _placed(image, facts.hw, scales, camera, path)
 
-    def _black(self, camera: Dict[str, Any]) -> np.ndarray:
+    def _black(self, raw_hw: Tuple[int, int]) -> _Picture:
         # A decoder that reduces rounds up.
-        size_hw = [-(-camera[side] // self.reduce) for side in ('height', 'width')]
-        return np.zeros((*size_hw, 3), dtype=np.uint8)
+        size_hw = [-(-side // self.reduce) for side in raw_hw]
+        return _Picture(np.zeros((*size_hw, 3), dtype=np.uint8),
+                        resize_matrix(1 / self.reduce, 1 / self.reduce), raw_hw)
+
+
+def _placed(image: np.ndarray, hw: Tuple[int, int], scales: Tuple[float, float], camera: Dict[str, Any],
+            name: str) -> _Picture:
+    """Compares the size of a file with that of its calibration and scales between them."""
+    raw_hw = _size_hw(camera) or hw
+    ratio = resize_ratio(hw, raw_hw)
+    if ratio is None:
+        raise UserError(f'{name} is {hw[1]}x{hw[0]}, but its calibration belongs to {raw_hw[1]}x{raw_hw[0]}: it '
+                        'was cropped or stretched; correct width, height and intrinsics in the tables, or take '
+                        'the original picture')
+    return _Picture(image, resize_matrix(scales[1] * ratio[1], scales[0] * ratio[0]), raw_hw)
+
+
+def _size_hw(camera: Dict[str, Any]) -> Optional[Tuple[int, int]]:
+    """Returns the size that a camera's calibration belongs to, None where it is the file's."""
+    return (camera['height'], camera['width']) if camera.get('height') and camera.get('width') else None
+
+
+def _matrix(camera: Dict[str, Any], key: str, absent: np.ndarray) -> np.ndarray:
+    if camera['img_path'] is None and camera.get(key) is None:
+        return absent
+    matrix = np.asarray(camera[key], dtype=np.float64)
+    if matrix.shape != absent.shape or not np.isfinite(matrix).all():
+        side = len(absent)
+        raise UserError(f'{key} of {camera["img_path"]} is no {side}x{side} matrix of finite numbers; correct the '
+                        'calibration')
+    return matrix
 
 
 def check_on_missing(missing: str) -> str:

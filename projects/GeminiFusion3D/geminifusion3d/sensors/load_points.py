@@ -1,33 +1,39 @@
 """LiDAR points of a keyframe and the sweeps before it, all in the keyframe's LiDAR frame.
 
 Replaces mmdet3d v1.4.0 `LoadPointsFromFile` and `LoadPointsFromMultiSweeps`. The delta: a sweep is
-moved by the inverse of `lidar2sensor` (the host's `p @ R - t` is right only while the car does not
-turn), always the newest sweeps are taken (the host draws some at random, in testing too), and
+moved by the inverse of `lidar2sensor` (the formula of mmdet3d, `p @ R - t`, is right only while the car does not
+turn), always the newest sweeps are taken (mmdet3d draws some at random, in testing too), and
 close returns are removed from the keyframe as well, as the devkit does. A file that cannot be read
 is an error, or, on request, adds no points.
 """
-from typing import Any, Dict, List
+import logging
+from typing import Any, Dict, List, Sequence
 
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
+from mmengine.logging import print_log
 
 from ..errors import UserError
 from ..geometry.frames import invert_pose
+from ..nuscenes_facts import LIDAR_COLUMNS
 from .load_images import check_on_missing
+from ..point_files import FARTHEST_M, in_nuscenes_columns, read_point_file, without_absurd
 from .point_tensor import lidar_points
 
-FLOATS_PER_POINT = 5  # x, y, z, intensity, ring
+FLOATS_PER_POINT = len(LIDAR_COLUMNS)
 NUM_FEATURES = 5  # x, y, z, intensity, time lag
 MICROSECONDS = 1e-6
+_has_said = False
 
 
 @TRANSFORMS.register_module()
 class GeminiLoadPoints(BaseTransform):
     """Loads LiDARPoints (N, 5): x, y, z in metres, intensity 0..255, seconds before the keyframe.
 
-    Sets `points`, and `lidar_aug_matrix` (identity) unless it is set.
+    Sets `points`, `num_points_dropped` (rows that are not finite or that no LiDAR measures), and
+    `lidar_aug_matrix` (identity) unless it is set.
 
     Args:
         sweeps_num: how many sweeps before the keyframe, the newest first; fewer where a scene
@@ -45,23 +51,28 @@ class GeminiLoadPoints(BaseTransform):
         self.sweeps_num = sweeps_num
         self.remove_close_m = remove_close_m
         self.missing = check_on_missing(missing)
+        self._num_dropped = 0
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
         """Loads keyframe and sweeps.
 
         Args:
-            results: holds `lidar_points`, `lidar_sweeps` (newest first) and `timestamp_us`.
+            results: holds `lidar_points` (`lidar_path`; `columns` unless they are nuScenes'), `lidar_sweeps`
+                (newest first) and `timestamp_us`; in place of a path may stand the rows themselves.
         """
+        self._num_dropped = 0
         keyframe = self.read_sweep(results, 0, results['lidar_points']['lidar_path'])
         clouds, places = [self._without_close(keyframe)], [place_matrix(np.eye(4), time_lag_s=0.0)]
         for number, sweep in enumerate(results['lidar_sweeps'][:self.sweeps_num], start=1):
-            keyframe_from_sweep = invert_pose(np.asarray(sweep['lidar_points']['lidar2sensor']))
+            path = sweep['lidar_points']['lidar_path']
+            keyframe_from_sweep = invert_pose(_checked_pose(sweep['lidar_points']['lidar2sensor'], path))
             time_lag_s = (results['timestamp_us'] - sweep['timestamp_us']) * MICROSECONDS
-            cloud = self.read_sweep(results, number, sweep['lidar_points']['lidar_path'])
+            cloud = self.read_sweep(results, number, path)
             clouds.append(self._without_close(cloud))
             places.append(place_matrix(keyframe_from_sweep, time_lag_s=time_lag_s))
         points = lidar_points(_placed(clouds, places))
-        return {'lidar_aug_matrix': np.eye(4, dtype=np.float32), **results, 'points': points}
+        return {'lidar_aug_matrix': np.eye(4, dtype=np.float32), **results, 'points': points,
+                'num_points_dropped': self._num_dropped}
 
     def read_sweep(self, results: Dict[str, Any], number: int, path: str) -> np.ndarray:
         """Returns (N, 5) x, y, z, intensity, ring of one file, in its own sensor's frame.
@@ -71,7 +82,7 @@ class GeminiLoadPoints(BaseTransform):
             number: 0 for the keyframe, then the sweeps, newest first.
             path: the file.
         """
-        return self._read(path)
+        return self._read(path, results['lidar_points'].get('columns', LIDAR_COLUMNS))
 
     def _without_close(self, cloud: np.ndarray) -> np.ndarray:
         """Returns (n, 5) float32, a copy, without the returns from the car itself."""
@@ -79,18 +90,41 @@ class GeminiLoadPoints(BaseTransform):
                     & (np.abs(cloud[:, 1]) < self.remove_close_m))
         return np.compress(~is_close, cloud, axis=0).astype(np.float32, copy=False)
 
-    def _read(self, path: str) -> np.ndarray:
-        """Reads one file as it is; no points where it is missing and may be."""
+    def _read(self, path: Any, columns: Sequence[str]) -> np.ndarray:
+        """Reads one file; no points where it is missing and may be. Rows that no LiDAR measures are dropped."""
+        if path is None:
+            return np.zeros((0, FLOATS_PER_POINT), np.float32)
         try:
-            values, problem = np.fromfile(path, dtype='<f4'), None
-        except OSError as error:
-            values, problem = np.zeros(0, dtype='<f4'), f'cannot be read ({error.strerror})'
-        if values.size % FLOATS_PER_POINT:
-            problem = f'holds {values.size} numbers; expected a multiple of {FLOATS_PER_POINT}'
-        if problem and self.missing == 'error':
-            raise UserError(f'{path} {problem}; check the data root and convert the dataset again, '
-                            'which names all damaged files')
-        return values[:0 if problem else None].reshape(-1, FLOATS_PER_POINT)
+            rows = read_point_file(path, columns)
+        except UserError as error:
+            if self.missing == 'mark':
+                return np.zeros((0, FLOATS_PER_POINT), np.float32)
+            raise UserError(f'{error}; check the data root and convert or check the dataset again, which names '
+                            'all damaged files') from error
+        sound, num_dropped = without_absurd(rows, columns)
+        if num_dropped:
+            self._num_dropped += num_dropped
+            _say_once(path, num_dropped, len(rows))
+        return in_nuscenes_columns(sound, columns)
+
+
+def _say_once(path: Any, num_dropped: int, num_all: int) -> None:
+    """Names the first file of a process; a sensor that writes such rows writes them into every file."""
+    global _has_said
+    if not _has_said:
+        _has_said = True
+        name = path if isinstance(path, str) else 'points in memory'
+        print_log(f'{name}: {num_dropped} of {num_all} points dropped: not finite, farther than {FARTHEST_M:.0f} m '
+                  'or too strong; num_points_dropped counts them for each sample, further files are not named',
+                  'current', logging.WARNING)
+
+
+def _checked_pose(matrix: Any, path: Any) -> np.ndarray:
+    pose = np.asarray(matrix, dtype=np.float64)
+    if pose.shape != (4, 4) or not np.isfinite(pose).all():
+        raise UserError(f'the pose of the sweep {path} is no 4x4 matrix of finite numbers; convert the dataset '
+                        'again, which leaves such sweeps out')
+    return pose
 
 
 def place_matrix(keyframe_from_sweep: np.ndarray, *, time_lag_s: float) -> np.ndarray:

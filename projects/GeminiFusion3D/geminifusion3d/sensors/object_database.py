@@ -7,20 +7,28 @@ arrays in numpy's plain format, which holds numbers only and is read without exe
                         where unknown
     <class>.ends.npy    (N,) int64, the row of <class>.points.npy behind the object's last point
     <class>.points.npy  (P, 5) float32, as GeminiLoadPoints gives them, in the same frame
+    <class>.sums.npy    (N,) uint32, CRC-32 of each object's points
 
-Large arrays are mapped, not read: many loading workers share one copy.
+Large arrays are mapped, not read: many loading workers share one copy. `database.json` holds its own
+SHA-256 and those of the small arrays, which are verified when the folder is opened; points are verified
+when an object is read.
 """
+import hashlib
 import json
+import zlib
 from pathlib import Path
 from typing import Any, Dict, Union
 
 import numpy as np
 
 from ..errors import UserError
+from ..nuscenes_facts import CLASS_NAMES
 
-FORMAT = 'geminifusion3d-object-database-1'
+FORMAT = 'geminifusion3d-object-database-2'
 BOX_COLUMNS, POINT_COLUMNS = 9, 5
-META_KEYS = ('format', 'dataset', 'version', 'split', 'sweeps_num', 'remove_close_m', 'num_objects')
+METAINFO_NAME, SMALL = 'database.json', ('boxes', 'ends', 'sums')
+META_KEYS = ('format', 'dataset', 'version', 'split', 'sweeps_num', 'remove_close_m', 'num_objects',
+             'digests')
 
 
 class ObjectDatabase:
@@ -35,10 +43,11 @@ class ObjectDatabase:
 
     def __init__(self, folder: Union[str, Path]) -> None:
         self.folder = Path(folder)
-        self.metainfo = _read_metainfo(self.folder)
+        self.metainfo = read_metainfo(self.folder)
         names = [name for name, count in self.metainfo['num_objects'].items() if count]
         self._boxes = {name: self._array(name, 'boxes') for name in names}
         self._ends = {name: self._array(name, 'ends') for name in names}
+        self._sums = {name: self._array(name, 'sums') for name in names}
         self._points = {name: self._array(name, 'points') for name in names}
         for name in names:
             self._check(name)
@@ -59,19 +68,25 @@ class ObjectDatabase:
             index: which of its objects.
         """
         ends = self._ends[name]
-        return np.array(self._points[name][ends[index - 1] if index else 0:ends[index]])
+        points = np.array(self._points[name][ends[index - 1] if index else 0:ends[index]])
+        if zlib.crc32(points.tobytes()) != self._sums[name][index]:
+            raise UserError(f'{array_path(self.folder, name, "points")} is damaged: object {index} is not the one that '
+                            f'was written{_remedy(self.folder)}')
+        return points
 
     def _array(self, name: str, kind: str) -> np.ndarray:
         path = array_path(self.folder, name, kind)
         try:
+            if kind in SMALL and file_digest(path) != self.metainfo['digests'].get(path.name):
+                raise ValueError('its digest is another')
             return np.load(path, mmap_mode='r', allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError, SyntaxError) as error:
             raise UserError(f'{path} is missing or damaged ({error}){_remedy(self.folder)}') from error
 
     def _check(self, name: str) -> None:
         boxes, ends, points = self._boxes[name], self._ends[name], self._points[name]
         count = self.metainfo['num_objects'][name]
-        is_sound = (boxes.shape == (count, BOX_COLUMNS) and ends.shape == (count,)
+        is_sound = (count > 0 and self._sums[name].shape == (count,) and boxes.shape == (count, BOX_COLUMNS) and ends.shape == (count,)
                     and points.shape == (int(ends[-1]), POINT_COLUMNS)
                     and boxes.dtype == points.dtype == np.float32 and ends.dtype == np.int64
                     and (np.diff(ends, prepend=0) > 0).all())
@@ -92,15 +107,56 @@ def array_path(folder: Path, name: str, kind: str) -> Path:
     return folder / f'{name}.{kind}.npy'
 
 
-def _read_metainfo(folder: Path) -> Dict[str, Any]:
-    path = folder / 'database.json'
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_metainfo(folder: Path, content: Dict[str, Any]) -> None:
+    """Writes `database.json` last, with the digests of the small arrays and its own.
+
+    Args:
+        folder: the database, whose arrays are complete.
+        content: what it was built from, and `num_objects`.
+    """
+    digests = {path.name: file_digest(path) for path in sorted(folder.glob('*.npy'))
+               if path.name.rsplit('.', 2)[-2] in SMALL}
+    content = {**content, 'digests': digests}
+    text = json.dumps({**content, 'digest': _digest_of(content)}, indent=1, allow_nan=False)
+    (folder / METAINFO_NAME).write_text(text + '\n')
+
+
+def _digest_of(content: Dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def is_database(folder: Path) -> bool:
+    """Says whether a folder is a ground-truth database of this project, sound or not, of any version."""
+    try:
+        return b'geminifusion3d-object-database' in (folder / METAINFO_NAME).read_bytes()
+    except OSError:
+        return False
+
+
+def read_metainfo(folder: Path) -> Dict[str, Any]:
+    """Returns what `database.json` holds, verified.
+
+    Raises:
+        UserError: if it is missing, damaged or something else.
+    """
+    path = folder / METAINFO_NAME
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f'no ground-truth database in {folder} ({error}){_remedy(folder)}') from error
     missing = [key for key in META_KEYS if key not in content] if isinstance(content, dict) else ['all']
     if missing or content['format'] != FORMAT:
         raise UserError(f'{path} is of another format than {FORMAT}{_remedy(folder)}')
+    if content.pop('digest', None) != _digest_of(content):
+        raise UserError(f'{path} is damaged: its digest is another{_remedy(folder)}')
+    unknown = set(content['num_objects']) - set(CLASS_NAMES)
+    if unknown:
+        raise UserError(f'{path} names the classes {sorted(unknown)}; expected some of nuScenes{_remedy(folder)}')
     return content
 
 

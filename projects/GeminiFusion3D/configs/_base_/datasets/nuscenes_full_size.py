@@ -27,17 +27,17 @@ train_dataloader = dict(
         type='GeminiCBGSDataset',
         dataset=dict(
             type='GeminiNuScenesDataset', data_root=_base_.data_root,
-            ann_file='nuscenes_infos_train.pkl', modality=sensors)))
+            ann_file='geminifusion3d_infos_train.pkl', modality=sensors)))
 val_dataloader = dict(
     batch_size=1, num_workers=4, persistent_workers=True, drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='GeminiNuScenesDataset', data_root=_base_.data_root,
-        ann_file='nuscenes_infos_val.pkl', modality=sensors, test_mode=True,
+        ann_file='geminifusion3d_infos_val.pkl', modality=sensors, test_mode=True,
         load_eval_anns=False))
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    type='GeminiNuScenesMetric', data_root=_base_.data_root, ann_file='nuscenes_infos_val.pkl',
+    type='GeminiNuScenesMetric', data_root=_base_.data_root, ann_file='geminifusion3d_infos_val.pkl',
     meta=_base_.modality)
 test_evaluator = val_evaluator
 val_cfg = dict(type='ValLoop')

@@ -1,0 +1,196 @@
+"""Looks at a file of records and every file that it names, before anybody trains on it.
+
+Besides what `sensors/records.py` demands of a record, files are opened, and what is allowed but hardly meant
+is said: cameras that see no point of the cloud, boxes that hold none, clouds whose columns are others.
+"""
+from collections import Counter
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Union
+
+import numpy as np
+from tqdm import tqdm
+
+from ..errors import UserError
+from ..geometry.boxes import points_in_boxes
+from ..paths import inside
+from ..point_files import read_point_file, without_absurd
+from ..sensors.records import RecordFile, record_mistakes
+from .findings import Findings
+from .sensor_files import picture_file_facts
+
+# Of all points that a cloud holds: intensities below zero, and rows that are dropped.
+SUSPICIOUS_SHARE = 0.01
+NEAREST_M = 0.5
+
+
+class DataReport(NamedTuple):
+    """What a file of records holds and what is wrong with it.
+
+    Attributes:
+        samples: number of records.
+        boxes: number of boxes by class.
+        cameras: number of pictures by camera.
+        mistakes: one line per kind, with its count and first place; nothing can be trained on these.
+        warnings: likewise; allowed, but hardly meant.
+    """
+
+    samples: int
+    boxes: Dict[str, int]
+    cameras: Dict[str, int]
+    mistakes: List[str]
+    warnings: List[str]
+
+    @property
+    def is_sound(self) -> bool:
+        """Returns whether there is no mistake."""
+        return not self.mistakes
+
+    def text(self) -> str:
+        """Returns the report for people."""
+        lines = [f'{self.samples} samples; pictures: {_counted(self.cameras)}; boxes: {_counted(self.boxes)}']
+        lines += [f'error: {line}' for line in self.mistakes] + [f'warning: {line}' for line in self.warnings]
+        return '\n'.join(lines + ([] if self.mistakes else ['every record and every file can be read']))
+
+
+def check_data(path: Union[str, Path], data_root: Union[str, Path, None] = None,
+               classes: Sequence[str] = ()) -> DataReport:
+    """Checks a file of records with all files that it names.
+
+    Args:
+        path: the `.jsonl` file.
+        data_root: what paths in it are relative to; the folder of the file where None.
+        classes: those of the recipe; boxes of others are named. Empty: any.
+
+    Raises:
+        UserError: if the file itself cannot be read.
+    """
+    records = RecordFile(path)
+    check = _Check(Path(data_root) if data_root is not None else Path(path).parent, classes)
+    for index in tqdm(range(len(records)), desc='records'):
+        name = f'line {records.line_numbers[index]}'
+        try:
+            record = records[index]
+        except UserError as error:
+            check.mistakes.add('lines that are no JSON', str(error))
+            continue
+        mistakes = list(record_mistakes(record))
+        for mistake in mistakes:
+            check.mistakes.add('mistakes in the fields of a record', f'{name}: {mistake}')
+        if not mistakes:
+            check.look_at(record, name)
+    return check.report(len(records))
+
+
+class _Check:
+    """Collects what the records of a file hold."""
+
+    def __init__(self, root: Path, classes: Sequence[str]) -> None:
+        self._root, self._classes = root, classes
+        self.mistakes, self.warnings = Findings(), Findings()
+        self._boxes: Counter = Counter()
+        self._cameras: Counter = Counter()
+        self._unseen: Counter = Counter()
+        self._tokens: Dict[str, str] = {}
+        self._columns: Optional[Sequence[str]] = None
+        self._last: Dict[str, float] = {}
+
+    def look_at(self, record: Dict[str, Any], name: str) -> None:
+        """Checks one record whose fields are sound."""
+        if record['token'] in self._tokens:
+            self.mistakes.add('tokens that occur twice', f'{name}: {record["token"]!r}, as in {self._tokens[record["token"]]}')
+        self._tokens[record['token']] = name
+        scene, time_s = record.get('scene'), record.get('timestamp')
+        if scene is not None and time_s is not None:
+            if time_s <= self._last.get(scene, -np.inf):
+                self.warnings.add('records that are not later than the one before in their scene', name)
+            self._last[scene] = time_s
+        points = self._points(record, name)
+        for camera, image in record.get('images', {}).items():
+            if image is not None:
+                self._cameras[camera] += 1
+                self._picture(camera, image, points, name)
+        boxes = record.get('boxes', [])
+        self._boxes.update(box['class'] for box in boxes)
+        for box in boxes:
+            if self._classes and box['class'] not in self._classes:
+                self.warnings.add(f'boxes of a class that is none of {", ".join(self._classes)}', f'{name}: {box["class"]!r}')
+        if boxes and len(points):
+            self._boxes_against(np.array([box['box'] for box in boxes], np.float32), points, name)
+
+    def _points(self, record: Dict[str, Any], name: str) -> np.ndarray:
+        """Returns x, y, z of the keyframe's cloud; checks those of its sweeps too."""
+        if record.get('points') is None:
+            return np.zeros((0, 3), np.float32)
+        columns = tuple(record['points']['columns'])
+        if self._columns not in (None, columns):
+            self.warnings.add('clouds of other columns than the first one', f'{name}: {", ".join(columns)}')
+        self._columns = self._columns or columns
+        clouds = [self._cloud(path, columns, name) for path in
+                  (record['points']['path'], *(sweep['path'] for sweep in record.get('sweeps', [])))]
+        return clouds[0][:, [columns.index(axis) for axis in 'xyz']]
+
+    def _cloud(self, path: str, columns: Sequence[str], name: str) -> np.ndarray:
+        try:
+            rows = read_point_file(inside(self._root, path), columns)
+        except UserError as error:
+            self.mistakes.add('clouds that cannot be read', f'{name}: {error}')
+            return np.zeros((0, len(columns)), np.float32)
+        sound, num_dropped = without_absurd(rows, columns)
+        if num_dropped:
+            self.warnings.add('clouds with points that are dropped (not finite, too far, too strong)',
+                              f'{name}: {num_dropped} of {len(rows)} in {path}')
+        if num_dropped > SUSPICIOUS_SHARE * len(rows) or 'intensity' in columns and len(sound) and \
+                (sound[:, list(columns).index('intensity')] < 0).mean() > SUSPICIOUS_SHARE:
+            self.mistakes.add(f'clouds that cannot have the columns {", ".join(columns)}: intensities below 0, or '
+                              'numbers that no LiDAR measures', f'{name}: {path}')
+        if not len(rows):
+            self.warnings.add('clouds without points', f'{name}: {path}')
+        return sound
+
+    def _picture(self, camera: str, image: Dict[str, Any], points: np.ndarray, name: str) -> None:
+        expected_hw = (image.get('height') or 0, image.get('width') or 0)
+        path = inside(self._root, image['path'])
+        problem, other_hw = picture_file_facts(path, expected_hw)
+        if problem:
+            self.mistakes.add('pictures that cannot be used', f'{name}: {image["path"]} is {problem}')
+            return
+        if other_hw:
+            self.warnings.add('pictures of another size than height and width: taken as resized', f'{name}: {image["path"]}')
+        height, width = expected_hw if all(expected_hw) else _size_of(path)
+        if len(points):
+            self._unseen[camera] += not _sees(points, image, height, width)
+
+    def _boxes_against(self, boxes: np.ndarray, points: np.ndarray, name: str) -> None:
+        # Here a box begins at its bottom.
+        boxes = boxes - np.array([0, 0, 0.5, 0, 0, 0, 0], np.float32) * boxes[:, 5:6]
+        if not any(len(inside_box) for inside_box in points_in_boxes(points, boxes)):
+            self.warnings.add('samples no box of which holds a point: are boxes and points in one frame, z at the centre, '
+                              'length along x before width?', name)
+
+    def report(self, samples: int) -> DataReport:
+        """Returns what was found."""
+        for camera, count in self._unseen.items():
+            if count > self._cameras[camera] / 2:
+                self.warnings.add(f'cameras that see no point in most samples: is lidar2cam of {camera} the camera from '
+                                  'LiDAR coordinates (x right, y down, z ahead), and not its inverse?', camera)
+        if self._classes and not any(self._boxes[name] for name in self._classes):
+            self.warnings.add('files without any box of the classes', ', '.join(self._classes))
+        return DataReport(samples, dict(sorted(self._boxes.items())), dict(self._cameras), self.mistakes.lines(),
+                          self.warnings.lines())
+
+
+def _size_of(path: str) -> Sequence[int]:
+    """The converter's look at a picture names its size only where it is another than expected."""
+    return picture_file_facts(path, (1, 1))[1] or (1, 1)
+
+
+def _sees(points: np.ndarray, image: Dict[str, Any], height: int, width: int) -> bool:
+    in_cam = points @ np.array(image['lidar2cam'])[:3, :3].T + np.array(image['lidar2cam'])[:3, 3]
+    in_cam = in_cam[in_cam[:, 2] > NEAREST_M]
+    pixels = in_cam @ np.array(image['cam2img']).T
+    u, v = pixels[:, 0] / pixels[:, 2], pixels[:, 1] / pixels[:, 2]
+    return bool(((u >= 0) & (u < width) & (v >= 0) & (v < height)).any())
+
+
+def _counted(counts: Dict[str, int]) -> str:
+    return ', '.join(f'{count} {name}' for name, count in counts.items()) or 'none'

@@ -1,0 +1,86 @@
+"""LiDAR points as files: raw float32 rows (`.bin`) or numpy's plain format (`.npy`), columns by name."""
+import os
+from typing import Any, Sequence, Tuple
+
+import numpy as np
+
+from .errors import UserError
+from .nuscenes_facts import LIDAR_COLUMNS
+
+# A LiDAR sees some hundred metres; what is farther, or stronger than 16 bits, no sensor measured.
+FARTHEST_M = 1000.0
+LARGEST = {'x': FARTHEST_M, 'y': FARTHEST_M, 'z': FARTHEST_M, 'intensity': 65535.0}
+OTHER_LARGEST = 1e12
+PLACE = ('x', 'y', 'z')
+
+
+def point_file_problem(path: str, columns: Sequence[str] = LIDAR_COLUMNS) -> 'str | None':
+    """Says what is wrong with a raw file by its size alone: missing, empty, truncated; or None."""
+    try:
+        size = os.stat(path).st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return 'missing'
+    except OSError as error:
+        return f'unreadable ({error.strerror})'
+    if size == 0:
+        return 'empty'
+    return 'truncated' if not path.endswith('.npy') and size % (4 * len(columns)) else None
+
+
+def read_point_file(source: Any, columns: Sequence[str] = LIDAR_COLUMNS) -> np.ndarray:
+    """Returns the rows (N, number of columns) of a file, float32.
+
+    Args:
+        source: path of a `.bin` or `.npy` file, or the rows themselves.
+        columns: what the columns are.
+
+    Raises:
+        UserError: if the file cannot be read or has another number of columns.
+    """
+    if isinstance(source, np.ndarray):
+        rows = source
+    else:
+        try:
+            rows = (np.load(source, allow_pickle=False) if source.endswith('.npy')
+                    else np.fromfile(source, dtype='<f4'))
+        except OSError as error:
+            raise UserError(f'{source} cannot be read ({error.strerror})') from error
+        except (ValueError, EOFError) as error:
+            raise UserError(f'{source} is damaged ({error})') from error
+        if not source.endswith('.npy'):
+            if rows.size % len(columns):
+                raise UserError(f'{source} holds {rows.size} numbers; expected a multiple of {len(columns)}, for '
+                                f'the columns {", ".join(columns)}')
+            rows = rows.reshape(-1, len(columns))
+    if rows.ndim != 2 or rows.shape[1] != len(columns) or rows.dtype.kind not in 'fiu':
+        name = 'the points' if isinstance(source, np.ndarray) else source
+        raise UserError(f'{name} hold numbers ({rows.dtype}) of shape {rows.shape}; expected '
+                        f'(N, {len(columns)}), for the columns {", ".join(columns)}')
+    return rows.astype(np.float32, copy=False)
+
+
+def without_absurd(rows: np.ndarray, columns: Sequence[str] = LIDAR_COLUMNS) -> Tuple[np.ndarray, int]:
+    """Drops rows that hold NaN, infinity, or what no LiDAR measures, in any column.
+
+    One such number spreads through the whole network.
+
+    Returns:
+        The sound rows and the number of dropped ones.
+    """
+    limits = np.array([LARGEST.get(name, OTHER_LARGEST) for name in columns], np.float32)
+    # NaN is neither below nor above.
+    if len(rows) == 0 or ((rows.min(axis=0) >= -limits) & (rows.max(axis=0) <= limits)).all():
+        return rows, 0
+    is_sound = ((rows >= -limits) & (rows <= limits)).all(axis=1)
+    return rows[is_sound], int(len(rows) - is_sound.sum())
+
+
+def in_nuscenes_columns(rows: np.ndarray, columns: Sequence[str]) -> np.ndarray:
+    """Returns (N, 5) x, y, z, intensity, ring; what a sensor does not measure is 0."""
+    if tuple(columns) == LIDAR_COLUMNS:
+        return rows
+    chosen = np.zeros((len(rows), len(LIDAR_COLUMNS)), np.float32)
+    for place, name in enumerate(LIDAR_COLUMNS):
+        if name in columns:
+            chosen[:, place] = rows[:, list(columns).index(name)]
+    return chosen

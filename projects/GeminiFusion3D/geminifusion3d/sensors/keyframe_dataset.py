@@ -1,0 +1,306 @@
+"""Datasets of keyframes: records -> what the pipelines start from, annotations ready for training.
+
+Subclasses of mmdet3d v1.4.0 `Det3DDataset`. The delta: records stay where they are on disk and are read
+one at a time, so that eight processes start in the memory of one; files are read without executing code and
+never outside the data root; any classes are taken, by name; void boxes and boxes that no loss can use are
+dropped, unknown velocities stay NaN instead of becoming zero, and augmentation does not depend on the number
+of workers.
+"""
+import copy
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Union
+
+import numpy as np
+import torch
+from mmdet3d.datasets import Det3DDataset, NuScenesDataset
+from mmdet3d.registry import DATASETS
+from mmdet3d.structures import LiDARInstance3DBoxes
+
+from ..errors import UserError
+from ..info_file import open_info_file
+from ..nuscenes_facts import CLASS_NAMES
+from ..paths import inside
+from .draws import passes_before
+from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
+from .seeding import seeded_generators
+
+BOX_DIM = 9
+
+
+class GeminiKeyframeDataset(Det3DDataset):
+    """Keyframes for camera-LiDAR detection, whatever their records come from.
+
+    Args:
+        data_root: the paths of the records are relative to it.
+        ann_file: the file with the records, absolute or relative to `data_root`.
+        pipeline: transforms.
+        modality: `use_camera`, `use_lidar`; only these sensors' paths are handed on.
+        metainfo: `classes`, in the order of the labels: detection classes, or names of the data's own
+            categories; boxes of others are dropped.
+        filter_empty_gt: in training, skip keyframes without boxes.
+        test_mode: no `ann_info`, nothing is skipped.
+        load_eval_anns: in test mode, hand on `eval_ann_info`.
+        use_valid_flag: drop boxes that neither LiDAR nor radar saw, as the devkit's evaluation
+            does.
+        seed: base of all augmentation.
+        indices: take only the first so many, or these, keyframes.
+        lazy_init: do not open the records yet.
+    """
+
+    METAINFO = {'classes': CLASS_NAMES, 'palette': NuScenesDataset.METAINFO['palette']}
+
+    def __init__(self, *, data_root: str, ann_file: str, pipeline: List[Union[dict, Callable]],
+                 modality: Optional[dict] = None, metainfo: Optional[dict] = None,
+                 filter_empty_gt: bool = True, test_mode: bool = False,
+                 load_eval_anns: bool = True, use_valid_flag: bool = True, seed: int = 0,
+                 indices: Union[int, List[int], None] = None, lazy_init: bool = False) -> None:
+        self.seed, self.use_valid_flag = seed, use_valid_flag
+        # Shared memory: workers that outlive an epoch see the new value.
+        self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+        super().__init__(
+            data_root=data_root, ann_file=ann_file, pipeline=pipeline, data_prefix={},
+            modality=dict(modality or {'use_camera': True, 'use_lidar': True}),
+            filter_empty_gt=filter_empty_gt, test_mode=test_mode, load_eval_anns=load_eval_anns, lazy_init=True)
+        self._metainfo.update(_checked_metainfo(metainfo or {}, self.METAINFO))
+        self._label_of = {name: label for label, name in enumerate(self._metainfo['classes'])}
+        self._wanted = indices
+        self._places: Sequence[int] = ()
+        if not lazy_init:
+            self.full_init()
+
+    def open_records(self) -> Sequence[Dict[str, Any]]:
+        """Opens the records; what is known of all of them becomes part of `metainfo`."""
+        raise NotImplementedError
+
+    def full_init(self) -> None:
+        """Opens the records, once.
+
+        Raises:
+            UserError: if they cannot be used, or hold nothing to learn from.
+        """
+        if self._fully_initialized:
+            return
+        self.records = self.open_records()
+        self._places = _subset(range(len(self.records)), self._wanted)
+        self._fully_initialized = True
+        if not self.test_mode and self.filter_empty_gt:
+            self._check_boxes()
+
+    def _check_boxes(self) -> None:
+        """A training that skips every keyframe would look for a better one for ever."""
+        found: Set[str] = set()
+        for place in self._places:
+            instances = self.records[place]['instances']
+            if any(self._label(instance) >= 0 and (instance['bbox_3d_isvalid'] or not self.use_valid_flag)
+                   for instance in instances):
+                return
+            found.update(instance['category'] for instance in instances)
+        raise UserError(f'{self.ann_file} holds no box of {", ".join(self._metainfo["classes"])} in '
+                        f'{len(self._places)} keyframes (its categories: {", ".join(sorted(found)) or "none"}); name '
+                        "its own with metainfo=dict(classes=...), or take another split")
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the augmentation of this epoch, for this process and its loading workers."""
+        self._epoch[0] = epoch
+
+    def __len__(self) -> int:
+        self.full_init()
+        return len(self._places)
+
+    def __getitem__(self, idx: int) -> dict:
+        """Runs the pipeline on one keyframe with the randomness of (seed, epoch, index).
+
+        Args:
+            idx: which keyframe.
+        """
+        return self.draw(idx)
+
+    def draw(self, idx: int, *, repetition: int = 0) -> dict:
+        """Runs the pipeline on one keyframe with the randomness of (seed, epoch, index, repetition).
+
+        Args:
+            idx: which keyframe.
+            repetition: how often the keyframe was drawn before in this epoch; 0 is what indexing
+                gives.
+        """
+        self.full_init()
+        with seeded_generators((self.seed, int(self._epoch), int(idx), repetition)):
+            for _ in range(self.max_refetch + 1):
+                sample = self.prepare_data(idx)
+                if sample is not None:
+                    return sample
+                idx = self._rand_another()
+        raise UserError(f'{self.max_refetch + 1} keyframes of {self.ann_file} have no box left after the pipeline; '
+                        'are its ranges in metres, and its classes those of the dataset?')
+
+    def get_subset_(self, indices: Union[List[int], int]) -> None:
+        """Keeps some keyframes only.
+
+        Args:
+            indices: these, or the first so many (the last, where negative).
+        """
+        self.full_init()
+        self._places = _subset(self._places, indices)
+
+    def get_subset(self, indices: Union[List[int], int]) -> 'GeminiKeyframeDataset':
+        """Returns a dataset of some keyframes; see `get_subset_`."""
+        other = copy.copy(self)
+        other.get_subset_(indices)
+        return other
+
+    def get_data_info(self, idx: int) -> dict:
+        """Returns one keyframe's record, with the `epoch` for transforms that change over time.
+
+        Args:
+            idx: which keyframe.
+        """
+        self.full_init()
+        info = self.parse_data_info({**self.records[self._places[idx]], 'sample_idx': self._places[idx]})
+        return {**info, 'epoch': int(self._epoch) + passes_before()}
+
+    def prepare_data(self, index: int) -> Optional[dict]:
+        """Runs the pipeline on one keyframe; None where training skips it.
+
+        Args:
+            index: which keyframe.
+        """
+        record = {**self.get_data_info(index), 'box_type_3d': self.box_type_3d,
+                  'box_mode_3d': self.box_mode_3d}
+        skips_empty = self.filter_empty_gt and not self.test_mode
+        if skips_empty and len(record['ann_info']['gt_labels_3d']) == 0:
+            return None
+        sample = self.pipeline(record)
+        if skips_empty and (sample is None or not len(sample['data_samples'].gt_instances_3d.labels_3d)):
+            return None
+        return sample
+
+    def get_cat_ids(self, idx: int) -> Set[int]:
+        """Returns the labels of a keyframe's boxes, for class-balanced sampling.
+
+        Args:
+            idx: which keyframe.
+        """
+        self.full_init()
+        return set(self.parse_ann_info(self.records[self._places[idx]])['gt_labels_3d'].tolist())
+
+    def parse_data_info(self, info: Dict[str, Any]) -> Dict[str, Any]:
+        """Makes the paths of the sensors in use complete and the annotations ready.
+
+        Args:
+            info: one record.
+
+        Raises:
+            UserError: if a path would leave the data root.
+        """
+        data_info = {key: value for key, value in info.items()
+                     if key not in ('images', 'lidar_points', 'lidar_sweeps')}
+        if self.modality['use_camera']:
+            data_info['images'] = {
+                name: {**image, 'img_path': image['img_path'] and inside(self.data_root, image['img_path'])}
+                for name, image in info['images'].items()}
+        # Calibration is of use without points too; only the sweeps' files belong to the LiDAR
+        # alone.
+        data_info['lidar_points'] = self._with_full_path(info['lidar_points'])
+        if 'lidar2ego' in info['lidar_points']:
+            data_info['lidar2ego'] = np.asarray(info['lidar_points']['lidar2ego'])
+        if 'ego2global' in info:
+            data_info['ego2global'] = np.asarray(info['ego2global'])
+        # What mmdet3d's visualizers look for.
+        data_info['lidar_path'] = data_info['lidar_points']['lidar_path']
+        if self.modality['use_lidar']:
+            data_info['lidar_sweeps'] = [
+                {**sweep, 'lidar_points': self._with_full_path(sweep['lidar_points'])}
+                for sweep in info['lidar_sweeps']]
+        if not self.test_mode:
+            data_info['ann_info'] = self.parse_ann_info(info)
+        elif self.load_eval_anns:
+            data_info['eval_ann_info'] = self.parse_ann_info(info)
+        return data_info
+
+    def parse_ann_info(self, info: Dict[str, Any]) -> Dict[str, Any]:
+        """Collects the boxes to learn or to compare with.
+
+        Boxes that are not finite or have no sides are dropped, speeds that no road user has are unknown.
+
+        Args:
+            info: one record.
+
+        Returns:
+            `gt_bboxes_3d`: LiDAR frame, bottom centre, (N, 9), velocity NaN where unknown;
+            `gt_labels_3d`: (N,).
+        """
+        kept = [(self._label(instance), instance) for instance in info['instances']
+                if instance['bbox_3d_isvalid'] or not self.use_valid_flag]
+        kept = [(label, instance) for label, instance in kept if label >= 0]
+        boxes = np.array([[*instance['bbox_3d'], *instance['velocity']] for _, instance in kept],
+                         dtype=np.float32).reshape(-1, BOX_DIM)
+        labels = np.array([label for label, _ in kept], dtype=np.int64)
+        sides_m = boxes[:, 3:6]
+        is_sound = np.isfinite(boxes[:, :7]).all(axis=1) & ((sides_m > 0) & (sides_m < LONGEST_SIDE_M)).all(axis=1)
+        boxes, labels = boxes[is_sound], labels[is_sound]
+        boxes[~(np.hypot(*boxes[:, 7:9].T) <= FASTEST_MPS), 7:9] = np.nan
+        return {'gt_bboxes_3d': LiDARInstance3DBoxes(boxes, box_dim=BOX_DIM, origin=(0.5, 0.5, 0.5)),
+                'gt_labels_3d': labels}
+
+    def _label(self, instance: Dict[str, Any]) -> int:
+        """A box belongs to the detection class that the record says, else to its own category's."""
+        label = instance['bbox_label_3d']
+        name = CLASS_NAMES[label] if 0 <= label < len(CLASS_NAMES) else instance.get('category', '')
+        return self._label_of.get(name, self._label_of.get(instance.get('category', ''), -1))
+
+    def _with_full_path(self, lidar_points: Dict[str, Any]) -> Dict[str, Any]:
+        path = lidar_points['lidar_path']
+        return {**lidar_points, 'lidar_path': path and inside(self.data_root, path)}
+
+
+@DATASETS.register_module()
+class GeminiNuScenesDataset(GeminiKeyframeDataset):
+    """nuScenes keyframes from an info file of this project or of mmdet3d (v2).
+
+    `ann_file` is `geminifusion3d_infos_<split>.pkl`; where it is absent, `nuscenes_infos_<split>.pkl` is
+    taken. Version and split come from the file. For other arguments see GeminiKeyframeDataset.
+    """
+
+    def open_records(self) -> Sequence[Dict[str, Any]]:
+        """Opens the info file."""
+        records = open_info_file(self.ann_file)
+        for key in ('version', 'split', 'dataset'):
+            self._metainfo.setdefault(key, records.metainfo[key])
+        return records
+
+
+def _checked_metainfo(metainfo: Dict[str, Any], usual: Dict[str, Any]) -> Dict[str, Any]:
+    """Completes a user's metainfo: every class has a colour."""
+    classes = tuple(metainfo.get('classes', usual['classes']))
+    is_sound = classes and len(set(classes)) == len(classes) and all(isinstance(name, str) for name in classes)
+    if not is_sound or isinstance(metainfo.get('classes'), str):
+        raise UserError(f'got metainfo with classes={metainfo["classes"]!r}; expected different names, in the '
+                        'order of the labels')
+    palette = metainfo.get('palette', usual['palette'])
+    return {**metainfo, 'classes': classes, 'palette': [palette[index % len(palette)] for index in range(len(classes))]}
+
+
+def _subset(places: Sequence[int], wanted: Union[Sequence[int], int, None]) -> Sequence[int]:
+    """As in mmengine: the first so many, the last where negative, or these."""
+    if wanted is None:
+        return places
+    if isinstance(wanted, int):
+        return places[:wanted] if wanted >= 0 else places[wanted:]
+    return [places[index] for index in wanted]
+
+
+@DATASETS.register_module()
+class GeminiRecordDataset(GeminiKeyframeDataset):
+    """Samples of anybody's data from a file of records; see `sensors/records.py` for what a record holds.
+
+    `ann_file` is the `.jsonl` file; name the classes with `metainfo=dict(classes=...)`, and the cameras with
+    `camera_names` of GeminiLoadImages. For other arguments see GeminiKeyframeDataset.
+    """
+
+    def open_records(self) -> Sequence[Dict[str, Any]]:
+        """Opens the file; the first record is checked at once, others when they are read."""
+        records = RecordInfos(self.ann_file)
+        records[0]
+        path = records.records.path
+        for key, value in (('version', path.name), ('split', path.stem), ('dataset', 'records')):
+            self._metainfo.setdefault(key, value)
+        return records

@@ -1,0 +1,175 @@
+"""Records of anybody's data: one sentence per mistake, and what a sound one becomes in the loaders."""
+import copy
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmdet3d.registry import DATASETS
+from mmengine.registry import init_default_scope
+
+from geminifusion3d.data_converters.check_data import check_data
+from geminifusion3d.errors import UserError
+from geminifusion3d.sensors import GeminiLoadImages, GeminiLoadPoints
+from geminifusion3d.sensors.records import check_record, record_to_info
+
+# The camera looks along x of the LiDAR: its right is -y, its down is -z.
+LIDAR2CAM = [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
+# The LiDAR has driven one metre on since.
+SWEEP = [[1, 0, 0, -1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+RECORD = {
+    'token': 'a', 'scene': 'drive', 'timestamp': 10.0,
+    'images': {'nose': {'path': 'nose.png', 'cam2img': [[50, 0, 40], [0, 50, 30], [0, 0, 1]], 'lidar2cam': LIDAR2CAM},
+               'tail': None},
+    'points': {'path': 'a.bin', 'columns': ['x', 'y', 'z', 'intensity']},
+    'sweeps': [{'path': 'b.npy', 'timestamp': 9.9, 'lidar_from_sweep': SWEEP}],
+    'boxes': [{'box': [10, 0, 1, 4, 2, 2, 0.5], 'class': 'tram', 'velocity': [1, 2], 'num_points': 1},
+              {'box': [20, 0, 1, 4, 2, 2, 0.5], 'class': 'tree'}]}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A file of one record with its files."""
+    cv2.imwrite(str(tmp_path / 'nose.png'), np.full((60, 80, 3), 7, np.uint8))
+    np.array([[10, 0, 1, 100], [5, 5, 0, 9]], '<f4').tofile(tmp_path / 'a.bin')
+    np.save(tmp_path / 'b.npy', np.array([[6, 5, 0, 8]], np.float32))
+    (tmp_path / 'data.jsonl').write_text(json.dumps(RECORD) + '\n\n')
+    return tmp_path
+
+
+def changed(**changes: object) -> dict:
+    """The record with values at dotted places; `...` removes one."""
+    record = copy.deepcopy(RECORD)
+    for place, value in changes.items():
+        *parents, last = place.split('__')
+        node = record
+        for parent in parents:
+            node = node[int(parent) if parent.isdigit() else parent]
+        if value is ...:
+            del node[last]
+        else:
+            node[int(last) if last.isdigit() else last] = value
+    return record
+
+
+def built(root: Path, **options: object) -> object:
+    init_default_scope('mmdet3d')
+    return DATASETS.build({**dict(type='GeminiRecordDataset', data_root=str(root), ann_file='data.jsonl', pipeline=[
+        GeminiLoadImages(camera_names=['nose', 'tail']), GeminiLoadPoints(sweeps_num=1)],
+        metainfo=dict(classes=('tree', 'tram')), filter_empty_gt=False), **options})
+
+
+def test_a_sound_record_is_read_as_it_says(root):
+    info = built(root).get_data_info(0)
+    boxes = info['ann_info']['gt_bboxes_3d']
+    assert info['ann_info']['gt_labels_3d'].tolist() == [1, 0]
+    np.testing.assert_allclose(boxes.gravity_center, [[10, 0, 1], [20, 0, 1]])
+    np.testing.assert_allclose(boxes.tensor[:, 3:], [[4, 2, 2, .5, 1, 2], [4, 2, 2, .5, np.nan, np.nan]], rtol=1e-6)
+    sample = built(root)[0]
+    assert sample['camera_present'].tolist() == [True, False]
+    assert [image.shape for image in sample['img']] == [(60, 80, 3)] * 2
+    # x, y, z, intensity, seconds before: the sweep's point lies one metre less ahead.
+    np.testing.assert_allclose(sample['points'].tensor, [[10, 0, 1, 100, 0], [5, 5, 0, 9, 0], [5, 5, 0, 8, 0.1]], atol=1e-6)
+
+
+def test_pictures_and_points_may_be_handed_over_in_memory():
+    rows = np.array([[10, 0, 1, 100]], np.float32)
+    record = changed(images__nose__path=np.zeros((30, 40, 3), np.uint8), points__path=rows, sweeps=[],
+                     images__nose__height=60, images__nose__width=80)
+    check_record(record)
+    info = record_to_info(record)
+    loaded = GeminiLoadPoints()(GeminiLoadImages(camera_names=['nose'])(info))
+    np.testing.assert_allclose(loaded['points'].tensor, [[10, 0, 1, 100, 0]])
+    # Half the size that the calibration belongs to: raw pixel 39.5 is pixel 19.5.
+    np.testing.assert_allclose(loaded['img_aug_matrix'][0] @ [39.5, 29.5, 1, 1], [19.5, 14.5, 1, 1])
+
+
+def test_a_sample_may_lack_a_sensor():
+    for record in (changed(points=None, sweeps=[]), changed(points=..., sweeps=...), changed(images=...)):
+        check_record(record)
+    assert len(GeminiLoadPoints()(record_to_info(changed(points=None, sweeps=[])))['points']) == 0
+
+
+@pytest.mark.parametrize('changes, message', [
+    (dict(token=...), 'token is absent'), (dict(token=5), 'token is 5'), (dict(Token='a'), 'the record has Token'),
+    (dict(scene=5), 'scene is 5'), (dict(images=[]), r'images is \[\]'), (dict(images__nose=5), 'images.nose is 5'),
+    (dict(images__nose__path='../x'), 'images.nose.path .* inside the data root'),
+    (dict(images__nose__path='/x.png'), 'inside the data root'), (dict(points__path=5), 'points.path is 5'),
+    (dict(images__nose__cam2img=[[1, 2], [3, 4]]), 'cam2img .* expected 3x3'),
+    (dict(images__nose__cam2img__0__0=0), 'pinhole'), (dict(images__nose__lidar2cam__0__0=float('nan')), '4x4 finite'),
+    (dict(images__nose__lidar2cam__2__0=2), 'no rotation'), (dict(images__nose__lidar2cam__3=[0, 0, 1, 1]), 'no rotation'),
+    (dict(images__nose__lidar2cam__0=[0, 1, 0, 0]), 'determinant'), (dict(images__nose__height=5), 'height and width'),
+    (dict(images__nose__lidar2cam=...), 'lidar2cam is absent'), (dict(points__columns=['x', 'y']), 'x, y and z'),
+    (dict(points__columns=['x', 'y', 'z', 'z']), 'different names'), (dict(points=5), 'points is 5'),
+    (dict(points=None, images={}), 'neither images nor points'), (dict(sweeps=5), 'sweeps is 5'),
+    (dict(timestamp=...), 'timestamp is absent'), (dict(timestamp='now'), "timestamp is 'now'"),
+    (dict(sweeps__0__timestamp=10.0), 'expected less than 10'), (dict(sweeps__0__lidar_from_sweep=...), 'absent'),
+    (dict(boxes=5), 'boxes is 5'), (dict(boxes__0=5), r'boxes\[0\] is 5'), (dict(boxes__0__box=[1, 2]), '7 numbers'),
+    (dict(boxes__1__box__4=0), r'boxes\[1\].box has the sides'), (dict(boxes__0__box__0=float('inf')), '7 numbers'),
+    (dict(boxes__0__class=''), 'class'), (dict(boxes__0__velocity=[1]), 'velocity'), (dict(boxes__0__name='car'), 'has name'),
+    (dict(boxes__0__velocity=[1e9, 0]), 'at most 100'), (dict(boxes__0__num_points=-1), 'num_points'),
+    (dict(ego_from_lidar=[[1]]), 'ego_from_lidar'), (dict(global_from_ego=np.ones((4, 4)).tolist()), 'no rotation')])
+def test_each_mistake_is_one_sentence(root, changes, message):
+    with pytest.raises(UserError, match=message) as error:
+        check_record(changed(**changes), 'line 3')
+    assert str(error.value).startswith('line 3: ') and '\n' not in str(error.value)
+    (root / 'data.jsonl').write_text(json.dumps(changed(**changes)))
+    with pytest.raises(UserError, match='data.jsonl, line 1'):
+        built(root)
+    report = check_data(root / 'data.jsonl')
+    assert not report.is_sound and 'line 1' in report.text()
+
+
+def test_check_data_counts_and_finds_nothing_wrong(root):
+    report = check_data(root / 'data.jsonl', classes=('tram', 'tree'))
+    assert report.is_sound and report.samples == 1 and report.boxes == {'tram': 1, 'tree': 1}
+    assert report.cameras == {'nose': 1} and not report.warnings
+
+
+@pytest.mark.parametrize('edit, message', [
+    (lambda root: (root / 'nose.png').write_bytes((root / 'nose.png').read_bytes()[:-5]), 'nose.png is truncated'),
+    (lambda root: (root / 'nose.png').unlink(), 'nose.png is missing'),
+    (lambda root: np.zeros((3, 5), '<f4').tofile(root / 'a.bin'), 'a.bin holds 15 numbers; expected a multiple of 4'),
+    (lambda root: np.full((4, 5), -3, '<f4').tofile(root / 'a.bin'), 'cannot have the columns x, y, z, intensity'),
+    (lambda root: np.save(root / 'b.npy', np.zeros((3, 5))), 'b.npy hold numbers'),
+    (lambda root: (root / 'data.jsonl').write_text('{"token": '), 'no JSON'),
+    (lambda root: (root / 'data.jsonl').write_text('[' * 100_000), 'no JSON'),
+    (lambda root: (root / 'data.jsonl').write_text(2 * (json.dumps(RECORD) + '\n')), "line 2: 'a', as in line 1"),
+    (lambda root: (root / 'data.jsonl').write_text(json.dumps(changed(images__nose__height=60, images__nose__width=60))),
+     'cropped or stretched')])
+def test_files_that_do_not_fit_are_mistakes(root, edit, message):
+    edit(root)
+    report = check_data(root / 'data.jsonl')
+    assert any(message in line for line in report.mistakes), report.text()
+
+
+@pytest.mark.parametrize('changes, message', [
+    # Turned by half a turn about z: the camera looks back.
+    (dict(images__nose__lidar2cam=[[0, 1, 0, 0], [0, 0, -1, 0], [-1, 0, 0, 0], [0, 0, 0, 1]]), 'see no point'),
+    (dict(boxes__0__box=[10, 0, 5, 4, 2, 2, 0.5]), 'no box of which holds a point'),
+    (dict(boxes__0__class='lorry'), "'lorry'"), (dict(images__nose__height=120, images__nose__width=160), 'resized')])
+def test_what_is_hardly_meant_is_a_warning(root, changes, message):
+    (root / 'data.jsonl').write_text(json.dumps(changed(**changes)))
+    report = check_data(root / 'data.jsonl', classes=('tram', 'tree'))
+    assert report.is_sound and any(message in line for line in report.warnings), report.text()
+
+
+def test_an_empty_or_absent_file_is_one_sentence(tmp_path):
+    (tmp_path / 'data.jsonl').write_bytes(b'\n\n')
+    with pytest.raises(UserError, match='is empty'):
+        built(tmp_path)
+    with pytest.raises(UserError, match='cannot read .*none.jsonl'):
+        built(tmp_path, ann_file='none.jsonl')
+
+
+def test_classes_that_no_box_has_are_named_with_those_that_there_are(root):
+    with pytest.raises(UserError, match=r'no box of lorry .* \(its categories: tram, tree\)'):
+        built(root, metainfo=dict(classes=['lorry']), filter_empty_gt=True)
+    with pytest.raises(UserError, match='expected different names'):
+        built(root, metainfo=dict(classes=['tram', 'tram']))
+
+
+def test_a_camera_that_the_record_does_not_know_is_named(root):
+    with pytest.raises(UserError, match='no camera CAM_FRONT, only nose, tail'):
+        built(root, pipeline=[GeminiLoadImages(camera_names=['CAM_FRONT'])])[0]
