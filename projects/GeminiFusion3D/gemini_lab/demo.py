@@ -31,7 +31,7 @@ STEP_NAMES = ('generate', 'convert', 'train', 'test', 'export', 'validate', 'rep
 VERSION, SPLIT = 'v1.0-mini', 'mini_val'
 CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
 # A line of mmengine's log of a training or a test, every so many iterations.
-LOGGED = re.compile(r'Epoch\((?:train|test)\)\s+(?:\[(?P<epoch>\d+)\])?\[\s*(?P<done>\d+)/(?P<all>\d+)\]'
+LOGGED = re.compile(r'Epoch\((?:train|test)\)\s*(?:\[(?P<epoch>\d+)\])?\[\s*(?P<done>\d+)/(?P<all>\d+)\]'
                     r'.*?eta: (?P<left>[\w, ]*[\d:]+)(?:.*?\bloss: (?P<loss>[\d.]+|nan|inf))?')
 LOG_INTERVAL = 10
 
