@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from geminifusion3d.errors import UserError
-from gemini_lab.robustness.changed_recipe import (corrupted, is_touched, read_sensors, with_black_cameras, with_empty_lidar, with_shuffled_cameras)
 from gemini_lab.corruptions.catalogue import CORRUPTIONS
+from gemini_lab.robustness.changed_recipe import (corrupted, is_touched, read_sensors,
+                                                  with_black_cameras, with_empty_lidar,
+                                                  with_shuffled_cameras)
+from geminifusion3d.errors import UserError
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 DEMO = CONFIGS / 'demo'

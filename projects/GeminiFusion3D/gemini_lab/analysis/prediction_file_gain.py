@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 from nuscenes import NuScenes
 
 from geminifusion3d.results.devkit_eval import evaluate_file
+
 from ..text_table import number, terminal_table
 
 FUSED = 'fused'

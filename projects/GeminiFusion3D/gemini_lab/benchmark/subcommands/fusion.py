@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from geminifusion3d.errors import UserError
+
 from ..contest import Entrant, run_contest
 from ..fusers import HEADS, WHOLE, build_fusers, includes, inference_call, training_call
 from ..fusion_tables import chart_files, fusion_markdown
@@ -26,6 +27,9 @@ markdown, charts = fusion_markdown, chart_files
 
 def run(arguments: Namespace) -> List[Row]:
     """Measures every contestant for each number of channels and cells.
+
+    Args:
+        arguments: the command line.
 
     Raises:
         UserError: if the attention heads do not divide the channels.
