@@ -123,7 +123,7 @@ def cells(row: Row) -> List[str]:
 
 
 def text_table(rows: Sequence[Row]) -> str:
-    """Returns the rows for a terminal; a heading and one line a row."""
+    """Returns the rows for a terminal; a heading and one line per row."""
     return terminal_table(HEADER, list(map(cells, rows)), words=4)
 
 
