@@ -159,6 +159,9 @@ class Chain:
 def start_fresh(work_dir: Path) -> None:
     """Removes the work directory of an earlier demo, and no other folder.
 
+    Args:
+        work_dir: of a demo.
+
     Raises:
         UserError: if the folder holds something else.
     """

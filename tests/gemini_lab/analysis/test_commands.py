@@ -126,7 +126,7 @@ def test_draw_writes_a_picture(run, tmp_path):
     (tmp_path / 'r.json').write_text(json.dumps({'meta': META, 'results': {token: []}}))
     out = tmp_path / 'sample.png'
     code, output, errors = run('predictions', 'draw', tmp_path / 'r.json', '--sample', token,
-                          '--dataroot', root, '--version', VERSION, '--out', out)
+                               '--dataroot', root, '--version', VERSION, '--out', out)
     assert code == 0, errors
     assert cv2.imread(str(out)).shape == (720, 2640, 3)
     assert '0 predictions from 0.2' in output

@@ -24,6 +24,7 @@ from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
 from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.jobs import PACKAGE, Step, run_steps
+
 from ..markdown_block import write_block
 from .runs import COSTLY, LOG_FILE, RESULT_FILE, Run, adopt, all_variants, choose, make_run
 
@@ -143,6 +144,9 @@ def read_budget(config: Path) -> Dict[str, Any]:
 
 def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:
     """Brings data and runs up to date; returns the results of all runs of the work directory.
+
+    Args:
+        args: the command line.
 
     Raises:
         UserError: if a run fails; the others are made all the same.

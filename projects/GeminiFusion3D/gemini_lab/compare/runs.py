@@ -54,6 +54,9 @@ def all_variants(folder: Path = CONFIG_FOLDER) -> List[Variant]:
 def choose(names: Sequence[str]) -> List[Variant]:
     """Returns the named models in the table's order; where none is named, all but the costly ones.
 
+    Args:
+        names: of models.
+
     Raises:
         UserError: if one does not exist.
     """
