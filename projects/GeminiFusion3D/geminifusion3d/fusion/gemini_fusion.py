@@ -31,7 +31,6 @@ from torch.nn import functional as F
 from .conv_fuser import GeminiConvFuser
 from .two_maps import check_same_shape, weighted_sum
 
-# Rows of the noise, and which modalities read the other one.
 CAMERA, LIDAR = 0, 1
 DIRECTIONS = {'both': (CAMERA, LIDAR), 'camera_from_lidar': (CAMERA,), 'lidar_from_camera': (LIDAR,)}
 MERGES = ('alpha', 'concat')
