@@ -1,7 +1,7 @@
 """The detector as a whole: trains, predicts, runs with one sensor, refuses parts that do not fit."""
 import pytest
 import torch
-from tiny_detector import build_detector, make_batch
+from tiny_detector import SMALL_GRID, build_detector, make_batch
 
 from geminifusion3d.fusion.token_exchange import GeminiTokenExchange
 
@@ -149,7 +149,8 @@ def test_the_losses_of_a_fuser_count_in_training():
     ({**NO_CAMERA, **NO_LIDAR}, 'got neither'),
     (dict(fuser=None), 'a fuser is needed with both'),
     (dict(camera_align=None), 'come together'),
-    ({**NO_CAMERA, 'offset_field': OFFSET_FIELD}, 'compares two maps')])
+    ({**NO_CAMERA, 'offset_field': OFFSET_FIELD}, 'compares two maps'),
+    (dict(camera_align=dict(type='GeminiAlignBEV', bev_grid=SMALL_GRID)), 'nobody would read')])
 def test_parts_that_do_not_fit_are_refused_when_built(replaced, message):
     with pytest.raises(ValueError, match=message):
         build_detector(**replaced)

@@ -5,7 +5,8 @@ import pytest
 from mmengine.config import Config
 from toy_training import write_config
 
-from geminifusion3d.engine.config_file import (apply_seed, check_data_files, check_sections, load_config)
+from geminifusion3d.engine.config_file import (apply_seed, check_data_files, check_first_stage, check_ranges,
+                                                check_sections, load_config)
 from geminifusion3d.errors import UserError
 
 
@@ -138,3 +139,29 @@ def test_the_variables_of_the_recipes_act() -> None:
     # The recipe has no cameras.
     with pytest.raises(UserError, match='load_images.reduce=1 would change nothing'):
         load_config(DEMO, {'load_images.reduce': 1})
+
+
+def test_a_filter_of_another_range_than_the_grid_is_refused() -> None:
+    wider = [-60.0, -50.0, -3.0, 60.0, 50.0, 3.0]
+    check_ranges(load_config(DEMO))
+    check_ranges(load_config(DEMO, {'bev_grid.range_m': wider}))
+    cfg = load_config(DEMO, {'train_dataloader.dataset.pipeline.4.point_cloud_range': wider})
+    with pytest.raises(UserError, match=r'ObjectRangeFilter of train_dataloader keeps \[-60.0, .*covers \[-50.0'):
+        check_ranges(cfg)
+
+
+@pytest.mark.parametrize('recipe', [path for path in sorted(Path(DEMO).parents[1].rglob('*.py'))
+                                    if '_base_' not in path.parts], ids=lambda path: path.stem)
+def test_every_recipe_filters_to_its_grid(recipe: Path) -> None:
+    check_ranges(Config.fromfile(recipe))
+
+
+def test_an_absent_first_stage_names_its_recipe(tmp_path: Path) -> None:
+    (tmp_path / 'lidar_stage.py').write_text('')
+    path = tmp_path / 'fused.py'
+    path.write_text("load_from = 'work_dirs/lidar_stage/epoch_20.pth'\n")
+    with pytest.raises(UserError, match=r'epoch_20.pth, do not exist: train .*lidar_stage.py first.*load_from=None'):
+        check_first_stage(load_config(str(path)))
+    check_first_stage(load_config(str(path), {'load_from': None}))
+    with pytest.raises(UserError, match='x.pth, do not exist: name other weights'):
+        check_first_stage(load_config(str(path), {'load_from': str(tmp_path / 'x.pth')}))

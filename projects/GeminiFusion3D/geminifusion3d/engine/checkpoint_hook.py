@@ -16,7 +16,7 @@ from .resume import LAST_CHECKPOINT, check_resumable
 class GeminiCheckpointHook(CheckpointHook):
     """mmengine's CheckpointHook; outdated files go only after the new one is whole.
 
-    The host removes the outdated checkpoint first, and rewrites `last_checkpoint` in place. Files
+    mmengine removes the outdated checkpoint first, and rewrites `last_checkpoint` in place. Files
     are renamed into place by `GeminiRunner.save_checkpoint`.
     """
 

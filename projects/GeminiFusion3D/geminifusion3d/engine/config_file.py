@@ -169,9 +169,9 @@ def check_override(cfg: Config, dotted: str) -> None:
 def _unknown_key(dotted: str, part: str, passed: List[str], known: List[str]) -> str:
     """Says that an override's key does not exist, and which ones do."""
     close = difflib.get_close_matches(part, known, cutoff=CLOSE) or sorted(known)
-    told = f'expected one of {", ".join(close)}' if close else 'it holds a plain value'
+    expected = f'expected one of {", ".join(close)}' if close else 'it holds a plain value'
     where = '.'.join(passed) or 'the config'
-    return f'--cfg-options {dotted}: {where} has no key {part!r}, {told}'
+    return f'--cfg-options {dotted}: {where} has no key {part!r}, {expected}'
 
 
 def datasets_of(cfg: Config, loaders: List[str]) -> Iterator[Dict[str, Any]]:
@@ -205,6 +205,40 @@ def check_data_files(cfg: Config, loaders: List[str]) -> None:
                 raise UserError(f'ground-truth database {database.parent} does not exist: write it with '
                                 f'{_create_data(root, root / name)} --with-gt-database '
                                 f'--database-sweeps {step.get("sweeps_num")}')
+
+
+def check_ranges(cfg: Config) -> None:
+    """Makes sure that points and boxes are filtered to the range that the model's grid covers.
+
+    Raises:
+        UserError: if a filter keeps another range: what lies between would train nothing, or be lost.
+    """
+    range_m = list((cfg.get('model') or {}).get('bev_grid', {}).get('range_m') or ())
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader') if range_m else ():
+        for dataset in datasets_of(cfg, [loader]):
+            for step in dataset.get('pipeline') or ():
+                filtered = step.get('point_cloud_range') if isinstance(step, Mapping) else None
+                if filtered is not None and list(filtered) != range_m:
+                    raise UserError(f'{step["type"]} of {loader} keeps {list(filtered)}, the model\'s bev_grid covers '
+                                    f'{range_m} (metres, lowest corner first); give both one range: the recipes '
+                                    f'here take both from --cfg-options bev_grid.range_m=...')
+
+
+def check_first_stage(cfg: Config) -> None:
+    """Makes sure that the weights which a training starts from are there.
+
+    Raises:
+        UserError: if not; the message names the recipe that leaves them.
+    """
+    source = str(cfg.get('load_from') or '')
+    if not source or '://' in source or Path(source).expanduser().is_file():
+        return
+    name = f'{Path(source).parent.name}.py'
+    folders = Path(cfg.filename).absolute().parents[:2] if cfg.filename else ()
+    recipe = next((found for folder in folders for found in sorted(folder.rglob(name))), None)
+    first = f'train {recipe} first, which leaves them, ' if recipe else ''
+    raise UserError(f'the weights to start from, {source}, do not exist: {first}name other weights with '
+                    '--cfg-options load_from=PATH, or start from none with load_from=None')
 
 
 def _create_data(root: Path, info_file: Path) -> str:

@@ -71,6 +71,56 @@ def set_clock(loader: DataLoader, *, by_epoch: bool) -> None:
     sampler.by_epoch = by_epoch
 
 
+class DevicePrefetch:
+    """A data loader whose next batch travels to the GPU while the model works on this one.
+
+    Args:
+        loader: what to iterate; everything else is the loader's.
+    """
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader = loader
+
+    def __len__(self) -> int:
+        """Returns the number of batches."""
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yields the batches with their `inputs` on the current GPU."""
+        stream, ahead = torch.cuda.Stream(), None
+        for batch in self.loader:
+            with torch.cuda.stream(stream):
+                copying = {**batch, 'inputs': _on_gpu(batch['inputs'])}
+            copied = stream.record_event()
+            if ahead is not None:
+                yield _arrived(*ahead)
+            ahead = copying, copied
+        if ahead is not None:
+            yield _arrived(*ahead)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'loader':
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
+
+def _arrived(batch: Dict[str, Any], copied: Any) -> Dict[str, Any]:
+    """Lets the model's stream wait for a copy, and the memory of the copy outlive the model's use of it."""
+    current = torch.cuda.current_stream()
+    current.wait_event(copied)
+    for tensor in _tensors(batch['inputs']):
+        tensor.record_stream(current)
+    return batch
+
+
+def _on_gpu(node: Any) -> Any:
+    if torch.is_tensor(node):
+        return node.cuda(non_blocking=True)
+    if isinstance(node, Mapping):
+        return {key: _on_gpu(value) for key, value in node.items()}
+    return [_on_gpu(value) for value in node] if isinstance(node, (list, tuple)) else node
+
+
 def check_shared_memory(loader: DataLoader) -> None:
     """Makes sure that the batches under way fit into the memory that the workers hand them over in.
 

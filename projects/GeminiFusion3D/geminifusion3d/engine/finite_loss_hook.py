@@ -80,7 +80,7 @@ class GeminiFiniteLossHook(Hook):
             + (f'; samples: {samples}' if samples else ''))
 
     def _refuse(self, runner: Runner, bad: Sequence[str]) -> None:
-        """Ends training where nothing has kept a bad loss from the weights."""
+        """Ends training where nothing stands between a bad loss and the weights."""
         if bad:
             raise UserError(f'training stopped at {_place(runner)}: expected finite losses, got '
                             f'{", ".join(bad)}; {ADVICE}')
