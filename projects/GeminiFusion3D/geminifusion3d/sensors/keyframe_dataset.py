@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..info_file import open_info_file
 from ..nuscenes_facts import CLASS_NAMES
 from ..paths import inside
-from .draws import passes_before
+from .draws import draw_key, passes_before
 from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
 from .seeding import seeded_generators
 
@@ -123,7 +123,7 @@ class GeminiKeyframeDataset(Det3DDataset):
                 gives.
         """
         self.full_init()
-        with seeded_generators((self.seed, int(self._epoch), int(idx), repetition)):
+        with seeded_generators(draw_key(self.seed, int(self._epoch), int(idx), repetition)):
             for _ in range(self.max_refetch + 1):
                 sample = self.prepare_data(idx)
                 if sample is not None:
