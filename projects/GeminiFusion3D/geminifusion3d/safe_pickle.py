@@ -72,12 +72,15 @@ for _module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
 class _DataUnpickler(pickle.Unpickler):
     """Refuses every name that a pickle asks to import, but for those that numbers of numpy need."""
 
+    has_arrays = False
+
     def find_class(self, module: str, name: str) -> Any:
         """Called for each global that the file wants.
 
         Raises:
             UserError: for all that is not data.
         """
+        self.has_arrays = True
         found = _REBUILDERS.get((module, name))
         if found is None:
             raise UserError(f'the file asks for {module}.{name}; expected plain data only, so neither this '
@@ -113,7 +116,9 @@ def loads_data(data: bytes, *, name: str) -> Any:
         UserError: if it is damaged or holds anything that needs code.
     """
     try:
-        return _plain(_DataUnpickler(io.BytesIO(data)).load())
+        unpickler = _DataUnpickler(io.BytesIO(data))
+        content = unpickler.load()
+        return _plain(content) if unpickler.has_arrays else content
     except UserError as error:
         raise UserError(f'{name}: {error}') from error
     except DAMAGES as error:
