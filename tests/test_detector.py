@@ -1,7 +1,7 @@
 """The detector as a whole: trains, predicts, runs with one sensor, refuses parts that do not fit."""
 import pytest
 import torch
-from tiny_detector import build_detector, make_batch
+from tiny_detector import SMALL_GRID, build_detector, make_batch
 
 from geminifusion3d.fusion.token_exchange import GeminiTokenExchange
 
@@ -127,7 +127,6 @@ def test_a_model_with_cameras_says_that_it_needs_metainfo():
 def test_mmdet3d_builds_it_by_init_model_and_settings_that_nobody_reads_are_refused(tmp_path):
     from mmdet3d.apis import init_model
     from mmengine.config import Config
-
     from tiny_detector import CONFIG
     model = init_model(Config.fromfile(CONFIG), device='cpu')
     assert type(model).__name__ == 'GeminiFusion3D' and not model.training
@@ -149,7 +148,8 @@ def test_the_losses_of_a_fuser_count_in_training():
     ({**NO_CAMERA, **NO_LIDAR}, 'got neither'),
     (dict(fuser=None), 'a fuser is needed with both'),
     (dict(camera_align=None), 'come together'),
-    ({**NO_CAMERA, 'offset_field': OFFSET_FIELD}, 'compares two maps')])
+    ({**NO_CAMERA, 'offset_field': OFFSET_FIELD}, 'compares two maps'),
+    (dict(camera_align=dict(type='GeminiAlignBEV', bev_grid=SMALL_GRID)), 'nobody would read')])
 def test_parts_that_do_not_fit_are_refused_when_built(replaced, message):
     with pytest.raises(ValueError, match=message):
         build_detector(**replaced)

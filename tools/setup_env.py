@@ -1,12 +1,18 @@
-"""Creates the environment: `make setup` calls this with Python 3.11, before any package exists.
+"""Creates the environment: `make setup` calls this, before any package exists.
 
 Steps: virtual environment, torch, mmcv's wheel with its operators (compiled once per machine, then
 reused from the cache), everything else at the versions of requirements/, this project in editable
 mode, and `gemini3d check`. A stamp written at the very end makes the next run a check only.
 
+With Python 3.11, which is tested in full, and 3.12 every package is that of the lock file. Not all of its
+versions exist for 3.10: there the packages of PINNED have the same versions, the rest is the newest.
+
 Environment variables:
     TORCH_SPEC       another build of torch, e.g. 'torch==2.13.0'; with pip's own PIP_INDEX_URL or
                      PIP_EXTRA_INDEX_URL a build for a certain CUDA version
+    SPCONV_SPEC      another build of spconv, e.g. 'spconv-cu118==2.3.6' for CUDA 11.8
+    MMCV_OPS         0: mmcv's wheel without compiled operators, in seconds instead of minutes; training
+                     TransFusion and the anchor head need them
     XDG_CACHE_HOME   the wheel cache is $XDG_CACHE_HOME/geminifusion3d/wheels (default ~/.cache)
     MAX_JOBS         compilers at once (default: all cores)
 
@@ -34,7 +40,12 @@ REPO = Path(__file__).resolve().parent.parent
 REQUIREMENTS = REPO / 'requirements'
 STAMP_NAME = 'geminifusion3d-setup.json'
 MIN_FREE_GB = 8.0
+PYTHON = '.'.join(map(str, sys.version_info[:2]))
 # What decides, with requirements/, that an environment has to be brought up to date.
+PYTHONS = ((3, 10), (3, 12))
+LOCKED_PYTHONS = ((3, 11), (3, 12))
+# Where the lock file does not hold, these stay at their versions.
+PINNED = ('mm', 'spconv', 'nuscenes-devkit', 'numpy', 'opencv', 'setuptools')
 STAMPED_FILES = ('setup.py', 'setup.cfg', 'pyproject.toml')
 
 
@@ -58,7 +69,8 @@ def wanted_stamp() -> Dict[str, str]:
     files = [*sorted(REQUIREMENTS.iterdir()), *(REPO / name for name in STAMPED_FILES)]
     content = b'\0'.join(file.read_bytes() for file in files)
     return {'files': hashlib.sha256(content).hexdigest(), 'repo': str(REPO),
-            'torch_spec': os.environ.get('TORCH_SPEC') or read_pin('torch.txt')}
+            'torch_spec': os.environ.get('TORCH_SPEC') or read_pin('torch.txt'),
+            'spconv_spec': os.environ.get('SPCONV_SPEC', ''), 'mmcv_ops': os.environ.get('MMCV_OPS') or '1'}
 
 
 def is_up_to_date(venv_dir: Path) -> bool:
@@ -71,10 +83,12 @@ def is_up_to_date(venv_dir: Path) -> bool:
 
 def check_machine(venv_dir: Path) -> None:
     """Says what is missing before anything is downloaded."""
-    if sys.version_info[:2] != (3, 11):
-        raise SetupError(f'this is Python {platform.python_version()}, expected 3.11 (sparse '
-                         'convolutions have no wheel for another); install Python 3.11 and run '
-                         '`make setup PYTHON=/path/to/python3.11`')
+    if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
+        raise SetupError(f'this is Python {platform.python_version()}, expected 3.10 to 3.12 (the '
+                         'devkit needs numpy < 2, which has no wheel for a later one); install Python 3.11 '
+                         'and run `make setup PYTHON=/path/to/python3.11`')
+    if (os.environ.get('MMCV_OPS') or '1') not in ('0', '1'):
+        raise SetupError(f'MMCV_OPS={os.environ["MMCV_OPS"]}, expected 1 (compile the operators) or 0')
     parent = venv_dir.resolve().parent
     parent.mkdir(parents=True, exist_ok=True)
     free_gb = shutil.disk_usage(parent).free / 1e9
@@ -97,7 +111,7 @@ def create_venv(venv_dir: Path) -> Path:
         venv.create(venv_dir, clear=True, with_pip=True)
     except subprocess.CalledProcessError:
         raise SetupError('this Python has no ensurepip; install its venv package (Debian and '
-                         'Ubuntu: `apt install python3.11-venv`)') from None
+                         f'Ubuntu: `apt install python{PYTHON}-venv`)') from None
     return python
 
 
@@ -124,7 +138,7 @@ def describe_build(python: Path, mmcv_pin: str) -> str:
     question = [python, '-c', 'import torch; print(torch.__version__)']
     torch_version = subprocess.check_output(question, text=True).strip().replace('+', '_')
     system = sysconfig.get_platform() + ''.join(platform.libc_ver())
-    return f'{mmcv_pin.replace("==", "-")}-cp311-torch{torch_version}-{system}'
+    return f'{mmcv_pin.replace("==", "-")}-cp{PYTHON.replace(".", "")}-torch{torch_version}-{system}'
 
 
 def find_wheel(folder: Path) -> Optional[Path]:
@@ -142,8 +156,8 @@ def build_wheel(python: Path, mmcv_pin: str, folder: Path) -> Path:
         raise SetupError(f'no C++ compiler ({compiler}) on the PATH; install one (Debian and '
                          'Ubuntu: `apt install g++`) or name it by CXX=...')
     if not (Path(sysconfig.get_path('include')) / 'Python.h').exists():
-        raise SetupError('Python.h is missing; install the headers of Python 3.11 (Debian and '
-                         'Ubuntu: `apt install python3.11-dev`)')
+        raise SetupError(f'Python.h is missing; install the headers of Python {PYTHON} (Debian and '
+                         f'Ubuntu: `apt install python{PYTHON}-dev`)')
     jobs = os.environ.get('MAX_JOBS') or str(os.cpu_count() or 1)
     environment = dict(os.environ, MMCV_WITH_OPS='1', FORCE_CUDA='0', CUDA_VISIBLE_DEVICES='',
                        CFLAGS='-g0', MAX_JOBS=jobs)
@@ -189,11 +203,32 @@ def provide_mmcv_wheel(python: Path) -> Path:
             shutil.rmtree(leftover, ignore_errors=True)
         wheel = find_wheel(folder)
         if wheel is None:
-            pip_install(python, '-r', str(REQUIREMENTS / 'build.txt'))
+            pip_install(python, *requirements('build.txt'))
             wheel = build_wheel(python, mmcv_pin, folder)
         else:
             say(f'    reusing {wheel}')
     return wheel
+
+
+def install_mmcv_without_operators(python: Path, *constraints: str) -> None:
+    """Installs mmcv's wheel without operators, and what refuses their calls in their place."""
+    name, version = read_pin('mmcv.txt').split('==')
+    pip_install(python, *constraints, f'{name}-lite=={version}')
+    where = [python, '-c', 'import importlib.util; print(importlib.util.find_spec("mmcv").origin)']
+    package = Path(subprocess.check_output(where, text=True).strip()).parent
+    shutil.copy(REPO / 'tools' / 'mmcv_without_operators.py', package / '_ext.py')
+
+
+def requirements(*file_names: str) -> List[str]:
+    """Returns the lines of requirements files for this Python, with the build of spconv that is wanted."""
+    lines = [line for name in file_names for line in (REQUIREMENTS / name).read_text().splitlines()
+             if line and not line.startswith('#')]
+    spec = os.environ.get('SPCONV_SPEC')
+    if spec:
+        lines = [line for line in lines if not line.startswith('spconv')] + [spec]
+    if sys.version_info[:2] in LOCKED_PYTHONS:
+        return lines
+    return [line if line.startswith(PINNED) else line.split('==')[0] for line in lines]
 
 
 def install_everything(venv_dir: Path) -> None:
@@ -203,16 +238,24 @@ def install_everything(venv_dir: Path) -> None:
     say(f'[1/5] virtual environment {venv_dir}')
     python = create_venv(venv_dir)
     (venv_dir / STAMP_NAME).unlink(missing_ok=True)
-    lock = str(REQUIREMENTS / 'constraints.lock')
+    locked = sys.version_info[:2] in LOCKED_PYTHONS
+    lock = ['-c', str(REQUIREMENTS / 'constraints.lock')] if locked else []
     say(f'[2/5] {stamp["torch_spec"]} and build tools')
-    pip_install(python, '-c', lock, stamp['torch_spec'], '-r', str(REQUIREMENTS / 'build.txt'))
-    say('[3/5] mmcv with its operators')
-    wheel = provide_mmcv_wheel(python)
+    pip_install(python, *lock, stamp['torch_spec'], *requirements('build.txt'))
+    say('[3/5] mmcv ' + ('with its operators' if stamp['mmcv_ops'] == '1' else 'without its operators'))
+    # Both kinds fill the same folder: one has to leave before the other comes.
+    other = 'mmcv-lite' if stamp['mmcv_ops'] == '1' else 'mmcv'
+    if has_package(python, other):
+        subprocess.run([python, '-m', 'pip', 'uninstall', '-q', '-y', other], check=True)
+    if stamp['mmcv_ops'] == '1':
+        mmcv = [str(provide_mmcv_wheel(python))]
+    else:
+        install_mmcv_without_operators(python, *lock)
+        mmcv = []
     say('[4/5] pinned packages')
-    pip_install(python, '-c', lock, stamp['torch_spec'], str(wheel),
-                '-r', str(REQUIREMENTS / 'runtime.txt'), '-r', str(REQUIREMENTS / 'tests.txt'))
+    pip_install(python, *lock, stamp['torch_spec'], *mmcv, *requirements('runtime.txt', 'tests.txt'))
     if not has_package(python, 'triton'):
-        pip_install(python, '--no-deps', '-r', str(REQUIREMENTS / 'triton.txt'))
+        pip_install(python, '--no-deps', *requirements('triton.txt'))
     say('[5/5] this project, in editable mode')
     pip_install(python, '--no-deps', '--no-build-isolation', '-e', str(REPO))
     part = venv_dir / (STAMP_NAME + '.part')

@@ -10,7 +10,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import PARAM_SCHEDULERS
 
-from geminifusion3d.checkpoints.checkpoint_file import (check_exists, known_method, read_checkpoint, write_whole)
+from geminifusion3d.checkpoints.checkpoint_file import (check_exists, known_method,
+                                                        read_checkpoint, write_whole)
 from geminifusion3d.errors import UserError
 
 
@@ -109,3 +110,37 @@ def test_every_schedule_can_be_resumed(tmp_path: Path, schedule: dict) -> None:
     torch.save({'param_schedulers': [state]}, tmp_path / 'a.pth')
     read, = read_checkpoint(tmp_path / 'a.pth')['param_schedulers']
     assert read == state
+
+
+def test_no_flipped_bit_loads_as_other_weights(tmp_path: Path) -> None:
+    path, damaged = tmp_path / 'whole.pth', tmp_path / 'damaged.pth'
+    torch.save({'state_dict': {'a': torch.arange(40.), 'b': torch.ones(3, dtype=torch.int64)}}, path)
+    content, whole = path.read_bytes(), read_checkpoint(path)['state_dict']
+    refused = 0
+    for position in range(0, len(content), 7):
+        for bit in (0, 6):
+            flipped = bytearray(content)
+            flipped[position] ^= 1 << bit
+            damaged.write_bytes(flipped)
+            try:
+                found = read_checkpoint(damaged)['state_dict']
+            except UserError as refusal:
+                assert '\n' not in str(refusal)
+                refused += 1
+                continue
+            assert found.keys() == whole.keys() and all(torch.equal(found[key], whole[key]) for key in whole)
+    # Much of so small a file is padding, whose bits mean nothing.
+    assert refused > 100
+
+
+def test_a_checkpoint_without_checksums_loads_and_says_so(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = []
+    monkeypatch.setattr('geminifusion3d.checkpoints.checkpoint_file.print_log',
+                        lambda text, logger: said.append(text))
+    torch.save({'a': torch.ones(2)}, tmp_path / 'old.pth', _use_new_zipfile_serialization=False)
+    assert read_checkpoint(tmp_path / 'old.pth')['a'].tolist() == [1, 1]
+    assert 'old.pth is of a format without checksums' in said[0]
+    (tmp_path / 'short.pth').write_bytes(b'PK\x03\x04fifteen bytes'[:15])
+    with pytest.raises(UserError, match='short.pth'):
+        read_checkpoint(tmp_path / 'short.pth')

@@ -6,7 +6,8 @@ import torch
 from mmdet3d.models.layers import make_sparse_convmodule
 from torch import nn
 
-from geminifusion3d.checkpoints.checkpoint_fit import (STRICT, Tolerance, compare_weights, fit_weights, summarise)
+from geminifusion3d.checkpoints.checkpoint_fit import (STRICT, Tolerance, compare_weights,
+                                                       fit_weights, summarise)
 from geminifusion3d.errors import UserError
 
 
@@ -99,9 +100,9 @@ def test_tolerance_comes_from_the_config_and_is_strict_by_default() -> None:
 
 
 @pytest.mark.parametrize('key, told', [
-    ('pts_middle_encoder.conv_input.0.weight bbox_head.shared_conv.weight', 'convert_bevfusion.py'),
+    ('pts_middle_encoder.conv_input.0.weight bbox_head.shared_conv.weight', 'convert-checkpoint'),
     ('pts_middle_encoder.conv_input.0.weight pts_bbox_head.task_heads.0.reg.0.bias',
-     'convert_centerpoint.py'),
+     'convert-checkpoint'),
     ('encoders.lidar.backbone.conv_input.0.weight heads.object.shared_conv.weight', 'MIT BEVFusion'),
     ('backbone_3d.conv_input.0.weight dense_head.shared_conv.0.weight', 'OpenPCDet')])
 def test_the_converter_of_a_foreign_checkpoint_is_named(key: str, told: str) -> None:

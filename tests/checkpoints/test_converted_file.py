@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
-from geminifusion3d.errors import UserError
 from geminifusion3d.checkpoints.converted_file import CONVERTER_VERSION, convert_file
 from geminifusion3d.checkpoints.formats import BEVFUSION, CENTERPOINT
+from geminifusion3d.errors import UserError
 
 KERNEL = 'pts_middle_encoder.conv_input.0.weight'
 
@@ -52,7 +52,7 @@ def test_nothing_is_written_if_the_check_fails(source: Path, tmp_path: Path):
 
 
 def test_another_format_is_named_with_its_converter(source: Path, tmp_path: Path):
-    with pytest.raises(UserError, match='BEVFusion project, expected .*CenterPoint: .*convert_bevfusion.py'):
+    with pytest.raises(UserError, match='BEVFusion project, expected .*CenterPoint: .*convert-checkpoint'):
         convert_file(source, tmp_path / 'out.pth', formats=[CENTERPOINT], convert=only_kernel)
     torch.save({'backbone.weight': torch.zeros(1)}, tmp_path / 'unknown.pth')
     with pytest.raises(UserError, match='is no checkpoint of mmdet3d\'s CenterPoint'):

@@ -33,9 +33,27 @@ def write_weights(path: Path) -> str:
     return path.as_uri()
 
 
+def kept(cache: Path, address: str) -> Path:
+    """Returns where the file of an address is kept."""
+    return cache / f'{hashlib.sha256(address.encode()).hexdigest()[:12]}_{address.rsplit("/", 1)[-1]}'
+
+
+def test_two_addresses_that_end_alike_are_two_files(tmp_path):
+    (tmp_path / 'other').mkdir()
+    first, second = write_weights(tmp_path / 'a.pth'), (tmp_path / 'other/a.pth').as_uri()
+    torch.save({'weight': torch.zeros(1)}, tmp_path / 'other/a.pth')
+    assert read_checkpoint(first)['weight'].tolist() == [0, 1, 2]
+    assert read_checkpoint(second)['weight'].tolist() == [0]
+
+
+def test_http_needs_a_hash():
+    with pytest.raises(UserError, match='expected https://, or a name such as'):
+        local_copy('http://example.org/swin-20200608.pth')
+
+
 def test_an_address_is_fetched_once_and_read_from_the_cache_ever_after(tmp_path, cache):
     address = write_weights(tmp_path / 'a.pth')
-    assert local_copy(address) == cache / 'a.pth'
+    assert local_copy(address) == kept(cache, address)
     (tmp_path / 'a.pth').unlink()
     assert read_checkpoint(address)['weight'].tolist() == [0, 1, 2]
 
@@ -52,13 +70,14 @@ def test_content_without_the_hash_in_its_name_is_refused_and_not_kept(tmp_path, 
 
 
 def test_without_a_network_the_message_says_where_to_put_the_file(cache, offline):
+    address = 'https://example.org/swin.pth'
     with pytest.raises(UserError, match='cannot be fetched .*name resolution') as caught:
-        read_checkpoint('https://example.org/swin.pth')
+        read_checkpoint(address)
     message = str(caught.value)
-    assert 'https://example.org/swin.pth' in message and str(cache / 'swin.pth') in message
+    assert 'https://example.org/swin.pth' in message and str(kept(cache, address)) in message
     assert '\n' not in message and 'put it there' in message
-    torch.save({}, cache / 'swin.pth')
-    assert read_checkpoint('https://example.org/swin.pth') == {}
+    torch.save({}, kept(cache, address))
+    assert read_checkpoint(address) == {}
 
 
 def test_other_schemes_are_refused():
@@ -76,3 +95,5 @@ def test_a_program_behind_an_address_is_not_run(tmp_path):
 def test_hashes_are_read_from_names_only_where_they_are_hashes():
     assert download.HASHED_NAME.search('resnet50-0676ba61.pth').group(1) == '0676ba61'
     assert download.HASHED_NAME.search('swin-t.pth') is None
+    assert download.HASHED_NAME.search('htc_20e-20200608.pth') is None
+    assert download.HASHED_NAME.search('a-20209908.pth').group(1) == '20209908'

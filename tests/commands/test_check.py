@@ -63,3 +63,16 @@ def test_little_disk_space_is_a_note(monkeypatch, tmp_path):
     assert check.check_disk(tmp_path).state in ('ok', 'note')
     monkeypatch.setattr(check, 'MIN_FREE_GB', 1e9)
     assert check.check_disk(tmp_path).state == 'note'
+
+
+def test_the_crash_of_spconv_under_numpy_2_has_its_own_remedy():
+    crash = subprocess.Popen([sys.executable, '-c', 'import os; os.kill(os.getpid(), 8)'],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finding, = check.finish_probe('spconv', crash)
+    assert 'signal 8' in finding.detail and 'numpy<2' in finding.remedy
+
+
+def test_a_pin_for_another_python_is_not_asked_for(tmp_path):
+    write_pins(tmp_path, 'older==1.0; python_version < "3.12"\nnewer==2.0; python_version >= "3.12"\n')
+    package, version = ('older', '1.0') if sys.version_info < (3, 12) else ('newer', '2.0')
+    assert [pin[:2] for pin in check.read_pins(tmp_path)] == [[package, version]]

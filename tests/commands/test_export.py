@@ -8,8 +8,9 @@ from typing import Any, Dict
 import pytest
 from ten_objects import META, TRAIN_TOKEN, VAL_TOKENS, VERSION, write_infos
 
+from geminifusion3d.commands.export import (check_declaration, file_names, pack, plan_export,
+                                            take_predictions)
 from geminifusion3d.errors import UserError
-from geminifusion3d.commands.export import check_declaration, file_names, pack, plan_export, take_predictions
 from geminifusion3d.submission.submission import write_submission
 
 

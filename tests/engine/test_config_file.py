@@ -5,7 +5,8 @@ import pytest
 from mmengine.config import Config
 from toy_training import write_config
 
-from geminifusion3d.engine.config_file import (apply_seed, check_data_files, check_sections, load_config)
+from geminifusion3d.engine.config_file import (apply_seed, check_data_files, check_first_stage,
+                                               check_ranges, check_sections, load_config)
 from geminifusion3d.errors import UserError
 
 
@@ -56,7 +57,7 @@ def test_a_mistyped_override_is_named_with_close_keys(tmp_path: Path, key: str,
 
 @pytest.mark.parametrize('split, version, more', [
     ('mini_train', 'v1.0-mini', ''), ('test', 'v1.0-test', ''), ('val', 'v1.0-trainval', ''),
-    ('trainval', 'v1.0-trainval', ' --splits trainval')])
+    ('trainval', 'v1.0-trainval', ' --split trainval')])
 def test_an_absent_info_file_names_the_command_that_writes_it(
         tmp_path: Path, split: str, version: str, more: str) -> None:
     cfg = Config({'train_dataloader': {'dataset': {'type': 'CBGSDataset', 'dataset': {
@@ -65,8 +66,7 @@ def test_an_absent_info_file_names_the_command_that_writes_it(
         check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
     assert str(refusal.value) == (
         f'info file {tmp_path}/geminifusion3d_infos_{split}.pkl does not exist: write it with '
-        f'python tools/create_data.py nuscenes --root-path {tmp_path} --version {version} '
-        f'--out-dir {tmp_path}{more}')
+        f'gemini3d convert --dataroot {tmp_path} --version {version}{more}')
     (tmp_path / f'geminifusion3d_infos_{split}.pkl').touch()
     check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
 
@@ -122,7 +122,7 @@ def test_a_variable_that_nothing_uses_is_refused_and_the_same_value_is_not(tmp_p
 def test_a_variable_of_a_dumped_config_is_refused_with_the_keys_that_act(tmp_path: Path) -> None:
     dumped = tmp_path / 'dumped.py'
     load_config(inherit(tmp_path)).dump(dumped)
-    with pytest.raises(UserError, match=r'expected keys of sections, such as train_dataloader.dataset.length'):
+    with pytest.raises(UserError, match='keys of sections, such as train_dataloader.dataset.length'):
         load_config(str(dumped), {'length': 5})
 
 
@@ -139,3 +139,29 @@ def test_the_variables_of_the_recipes_act() -> None:
     # The recipe has no cameras.
     with pytest.raises(UserError, match='load_images.reduce=1 would change nothing'):
         load_config(DEMO, {'load_images.reduce': 1})
+
+
+def test_a_filter_of_another_range_than_the_grid_is_refused() -> None:
+    wider = [-60.0, -50.0, -3.0, 60.0, 50.0, 3.0]
+    check_ranges(load_config(DEMO))
+    check_ranges(load_config(DEMO, {'bev_grid.range_m': wider}))
+    cfg = load_config(DEMO, {'train_dataloader.dataset.pipeline.4.point_cloud_range': wider})
+    with pytest.raises(UserError, match=r'ObjectRangeFilter of train_dataloader keeps \[-60.*covers \[-50'):
+        check_ranges(cfg)
+
+
+@pytest.mark.parametrize('recipe', [path for path in sorted(Path(DEMO).parents[1].rglob('*.py'))
+                                    if '_base_' not in path.parts], ids=lambda path: path.stem)
+def test_every_recipe_filters_to_its_grid(recipe: Path) -> None:
+    check_ranges(Config.fromfile(recipe))
+
+
+def test_an_absent_first_stage_names_its_recipe(tmp_path: Path) -> None:
+    (tmp_path / 'lidar_stage.py').write_text('')
+    path = tmp_path / 'fused.py'
+    path.write_text("load_from = 'work_dirs/lidar_stage/epoch_20.pth'\n")
+    with pytest.raises(UserError, match='do not exist: train .*lidar_stage.py first.*load_from=None'):
+        check_first_stage(load_config(str(path)))
+    check_first_stage(load_config(str(path), {'load_from': None}))
+    with pytest.raises(UserError, match='x.pth, do not exist: name other weights'):
+        check_first_stage(load_config(str(path), {'load_from': str(tmp_path / 'x.pth')}))

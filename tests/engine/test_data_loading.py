@@ -1,5 +1,6 @@
 """Loaders get what the machine needs, and are refused where torch would hang."""
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,13 +10,15 @@ from mmengine.structures import InstanceData
 from toy_training import run_train, write_config
 
 from geminifusion3d.engine import data_loading
-from geminifusion3d.engine.data_loading import check_shared_memory, loader_config, shared_bytes
+from geminifusion3d.engine.data_loading import (DevicePrefetch, check_shared_memory, loader_config,
+                                                shared_bytes)
 from geminifusion3d.errors import UserError
 
 
 def test_a_loader_with_workers_gets_a_timeout_and_the_configs_values_stand() -> None:
     found = loader_config(dict(num_workers=2, persistent_workers=True))
-    assert found == dict(pin_memory=torch.cuda.is_available(), timeout=300, num_workers=2, persistent_workers=True)
+    assert found == dict(pin_memory=torch.cuda.is_available(), timeout=300, num_workers=2,
+                         persistent_workers=True)
     assert loader_config(dict(num_workers=2, timeout=7, pin_memory=False))['timeout'] == 7
 
 
@@ -64,3 +67,36 @@ def test_a_training_by_epochs_refuses_a_sampler_that_never_ends(tmp_path: Path) 
     extra = "train_dataloader['sampler'] = dict(type='InfiniteSampler')\n"
     with pytest.raises(UserError, match='an epoch never ends; expected a DefaultSampler'):
         run_train(write_config(tmp_path, extra=extra), tmp_path / 'run')
+
+
+class FakeStream:
+    """Writes down what a stream of CUDA would be asked to do."""
+
+    def __init__(self, name: str, log: list) -> None:
+        self.name, self.log, self.copies = name, log, 0
+
+    def record_event(self) -> int:
+        """Returns the number of the copy."""
+        self.copies += 1
+        return self.copies
+
+    def wait_event(self, event: int) -> None:
+        """Writes down which copy the model waits for."""
+        self.log.append(f'wait {event}')
+
+
+def test_the_next_batch_is_on_its_way_before_the_model_gets_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list = []
+    current = FakeStream('current', log)
+    monkeypatch.setattr(torch.cuda, 'Stream', lambda: FakeStream('copies', log))
+    monkeypatch.setattr(torch.cuda, 'stream', lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, 'current_stream', lambda: current)
+    monkeypatch.setattr(torch.Tensor, 'cuda', lambda tensor, non_blocking: log.append(
+        f'copy {int(tensor)} {non_blocking}') or tensor)
+    monkeypatch.setattr(torch.Tensor, 'record_stream', lambda tensor, stream: log.append(f'use '
+                                                                                         f'{int(tensor)}'))
+    batches = [dict(inputs=dict(points=[torch.tensor(number)]), data_samples=[number]) for number in (1, 2)]
+    prefetch = DevicePrefetch(type('Loader', (list,), dict(batch_size=1))(batches))
+    assert [batch['data_samples'] for batch in prefetch] == [[1], [2]]
+    assert log == ['copy 1 True', 'copy 2 True', 'wait 1', 'use 1', 'wait 2', 'use 2']
+    assert (len(prefetch), prefetch.batch_size) == (2, 1)

@@ -11,7 +11,7 @@ import torch
 from toy_training import in_processes, run_train, write_config
 
 from geminifusion3d.engine.loss_curve_hook import read_curve
-from geminifusion3d.engine.seed_hook import seed_everything
+from geminifusion3d.engine.seed_hook import GeminiSeedHook, seed_everything
 from geminifusion3d.engine.skipped_step import Culprits, find_culprits
 from geminifusion3d.errors import UserError
 
@@ -119,8 +119,24 @@ def test_a_bad_sample_of_one_process_is_skipped_by_both(tmp_path: Path) -> None:
     config = write_config(tmp_path, extra=extra)
     assert in_processes(2, partial(run_train, config, tmp_path / 'run', '--launcher', 'pytorch',
                                    '--cfg-options', 'train_cfg.max_epochs=3')) == [2, 2]
-    # No step has changed a weight: not a success. Two processes of four samples see all eight in each iteration: every step meets the bad one.
+    # No step has changed a weight: not a success. Two processes of four samples see all eight in each
+    # iteration: every step meets the bad one.
     rows = read_curve(tmp_path / 'run/loss_curve.jsonl')
     assert ['the loss is not finite' in row['skipped'] for row in rows] == [True] * 3
     state = torch.load(tmp_path / 'run/epoch_3.pth', weights_only=True)
     assert state['optimizer']['state'] == {} and state['state_dict']['layers.1.num_batches_tracked'] == 0
+
+
+def test_the_seed_of_an_iteration_depends_on_seed_iteration_and_rank() -> None:
+    def drawn(seed: int, iteration: int, rank: int) -> tuple:
+        runner = SimpleNamespace(seed=seed, iter=iteration, epoch=2, rank=rank)
+        GeminiSeedHook().before_train_iter(runner, 0)
+        in_iteration = draw()
+        GeminiSeedHook().before_train_epoch(runner)
+        return in_iteration, draw()
+
+    first = drawn(1, 5, 0)
+    assert first == drawn(1, 5, 0)
+    # Another process draws other numbers, in the iteration and at the start of an epoch.
+    assert not set(first) & set(drawn(1, 5, 1))
+    assert first[0] != drawn(1, 6, 0)[0] and first[0] != drawn(2, 5, 0)[0]

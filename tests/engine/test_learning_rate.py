@@ -85,3 +85,20 @@ def test_a_training_is_not_resumed_with_another_batch_size(tmp_path: Path) -> No
                         ('train_dataloader.batch_size=4', '4 samples an iteration x 1')):
         with pytest.raises(UserError, match=f'with 2 samples an iteration x 1 .* got {got}'):
             run_train(config, tmp_path / 'run', '--resume', '--cfg-options', option)
+
+
+def test_a_training_longer_than_its_schedule_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match='ends with epoch 4, training with 6: nothing would be learned'):
+        run_train(write_config(tmp_path), tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=6')
+
+
+def test_a_warm_up_alone_is_no_end_of_the_rate() -> None:
+    assert last_epoch([dict(type='LinearLR', end=3), dict(type='ConstantLR', end=2)]) is None
+
+
+def test_a_training_cannot_be_lengthened_by_resuming(tmp_path: Path) -> None:
+    run_train(write_config(tmp_path), tmp_path / 'run')
+    # The checkpoint brings its own schedule: without a word the rate would end after the old four epochs.
+    with pytest.raises(UserError, match=r'another one in .*epoch_4.pth: expected \(.CosineAnnealingLR.*got'):
+        run_train(write_config(tmp_path), tmp_path / 'run', '--resume', 'auto', '--cfg-options',
+                  'train_cfg.max_epochs=8', 'param_scheduler.0.T_max=8')

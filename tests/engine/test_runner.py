@@ -1,4 +1,5 @@
 """Training repeats itself, continues exactly after a kill, and uses several CPU processes."""
+import errno
 import shutil
 import signal
 from functools import partial
@@ -7,10 +8,12 @@ from typing import Any, Dict
 
 import pytest
 import torch
+from mmengine.fileio import LocalBackend
 from toy_training import in_processes, logged_metrics, run_test, run_train, write_config
 
 from geminifusion3d.engine import read_checkpoint
 from geminifusion3d.errors import UserError
+from geminifusion3d.folder_lock import locked_folder
 
 KEEP_ALL = 'default_hooks.checkpoint.max_keep_ckpts=9'
 ITERATIONS = '''
@@ -180,3 +183,47 @@ def test_two_processes_on_a_cpu_train_and_resume_exactly(tmp_path: Path) -> None
     assert_same_state(whole / 'epoch_4.pth', resumed / 'epoch_4.pth')
     # The evaluation during training saw the buffers that the checkpoint holds.
     assert logged_metrics(whole) == run_test(config, whole / 'epoch_4.pth', tmp_path / 'test')
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
+    config, work_dir = write_config(tmp_path), tmp_path / 'run'
+    with locked_folder(work_dir):
+        with pytest.raises(UserError, match='another training is writing to .*run; wait.*squeue.*--work-dir'):
+            run_train(config, work_dir)
+    assert not list(work_dir.glob('*.p*'))
+    assert run_train(config, work_dir) == 0
+
+
+def test_what_a_killed_training_left_half_written_goes(tmp_path: Path) -> None:
+    (tmp_path / 'run').mkdir()
+    for name in ('epoch_2.pth.part', '.last_checkpoint.ab12.part'):
+        (tmp_path / 'run' / name).write_text('half')
+    run_train(write_config(tmp_path), tmp_path / 'run')
+    assert not [path.name for path in (tmp_path / 'run').iterdir() if path.name.endswith('.part')]
+
+
+def test_a_full_disk_leaves_no_half_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(backend: LocalBackend, content: bytes, path: str) -> None:
+        Path(path).write_bytes(content[:100])
+        raise OSError(errno.ENOSPC, 'No space left on device', path)
+
+    monkeypatch.setattr(LocalBackend, 'put', fill)
+    with pytest.raises(OSError, match='No space left'):
+        run_train(write_config(tmp_path), tmp_path / 'run')
+    assert not list((tmp_path / 'run').glob('*.pth*'))
+
+
+def test_deterministic_mode_fills_no_memory(tmp_path: Path) -> None:
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    run_train(write_config(tmp_path), tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1')
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+
+
+def test_adamw_runs_fused_unless_the_config_says_otherwise(tmp_path: Path) -> None:
+    kind = "optim_wrapper['type'] = 'GeminiOptimWrapper'\n"
+    plain = kind + "optim_wrapper['optimizer']['fused'] = False\n"
+    for name, extra, fused in (('a', kind, True), ('b', plain, False)):
+        (tmp_path / name).mkdir()
+        run_train(write_config(tmp_path / name, extra=extra), tmp_path / name / 'run')
+        groups = read_checkpoint(tmp_path / name / 'run/epoch_4.pth')['optimizer']['param_groups']
+        assert [group['fused'] for group in groups] == [fused]

@@ -90,7 +90,8 @@ def test_sum_and_difference_of_maps_of_unlike_size_lose_little():
     fuser, (camera, lidar) = lively_fuser(), make_maps(dtype=torch.float32)
     exact = OfficialGeminiFusion(fuser=copy.deepcopy(fuser).double())
     with torch.no_grad():
-        assert relative_error(fuser(1e3 * camera, lidar), exact(1e3 * camera.double(), lidar.double())) <= 1e-5
+        expected = exact(1e3 * camera.double(), lidar.double())
+        assert relative_error(fuser(1e3 * camera, lidar), expected) <= 1e-5
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16], ids=str)
@@ -102,7 +103,8 @@ def test_half_precision_is_as_exact_as_the_official_formula(dtype, autocast):
         fuser = fuser.to(dtype)
     maps = [one.to(torch.float32 if autocast else dtype) for one in maps]
     with torch.autocast('cpu', dtype, enabled=autocast):
-        ours, official = (results_and_gradients(one, maps) for one in (fuser, OfficialGeminiFusion(fuser=fuser)))
+        ours, official = (results_and_gradients(one, maps)
+                          for one in (fuser, OfficialGeminiFusion(fuser=fuser)))
     assert ours[0].dtype == (torch.float32 if autocast else dtype)
     rms = [sum(relative_error(*pair) ** 2 for pair in zip(found, exact)) ** 0.5 for found in (ours, official)]
     assert rms[0] <= 1.3 * rms[1] and rms[0] > 0
@@ -130,7 +132,8 @@ def test_hooks_see_each_projection():
 
     def record(module, inputs, output, name):
         seen.setdefault(name, []).append(output)
-    for name in ('layers.1.camera_attention.q_proj', 'layers.0.lidar_attention.out_proj', 'layers.0.relation'):
+    for name in ('layers.1.camera_attention.q_proj', 'layers.0.lidar_attention.out_proj',
+                 'layers.0.relation'):
         fuser.get_submodule(name).register_forward_hook(partial(record, name=name))
     fuser(camera, lidar)
     # 2 samples of 21 cells, 8 per block.

@@ -21,13 +21,6 @@ def test_fresh_removes_an_earlier_demo_and_nothing_else(tmp_path):
     demo.start_fresh(earlier)
 
 
-def test_a_key_is_found_wherever_it_stands_in_a_config():
-    cfg = {'data_root': 'a', 'loader': {'dataset': {'data_root': 'b'}},
-           'evaluators': [{'x': 1}, {'data_root': 'c'}]}
-    assert list(demo.find_keys(cfg, 'data_root')) == [
-        'data_root', 'loader.dataset.data_root', 'evaluators.1.data_root']
-
-
 def test_a_missing_config_is_told(tmp_path):
     args = parse('demo', '--config', str(tmp_path / 'none.py'))
     with pytest.raises(UserError, match='none.py does not exist'):
@@ -45,11 +38,13 @@ def test_a_change_of_any_module_of_the_product_makes_every_step_run_again():
     assert all(demo.PACKAGE in step.sources for step in demo.Chain(parse('demo')).steps())
 
 
-def test_a_line_of_the_log_says_how_far_a_training_is():
+def test_a_line_of_the_log_says_how_far_a_training_or_a_test_is():
     line = ('11/26 21:00:00 - mmengine - INFO - Epoch(train)  [3][40/80]  lr: 1.0e-03  eta: 0:09:12  '
             'time: 0.5  data_time: 0.1  grad_norm: 3.1  loss: 7.1234  task0.loss_heatmap: 2.0')
-    assert demo.training_progress(line) == 'epoch 3, iteration 40 of 80, loss 7.12, 0:09:12 left'
-    assert demo.training_progress('W1126 19:02:20 [torch/fx/_symbolic_trace.py:56] is_fx_tracing') == ''
+    assert demo.logged_progress(line) == 'epoch 3, iteration 40 of 80, loss 7.12, 0:09:12 left'
+    line = '11/26 21:00:00 - mmengine - INFO - Epoch(test)  [10/40]    eta: 1 day, 0:00:12  time: 0.4'
+    assert demo.logged_progress(line) == 'iteration 10 of 40, 1 day, 0:00:12 left'
+    assert demo.logged_progress('W1126 19:02:20 [torch/fx/_symbolic_trace.py:56] is_fx_tracing') == ''
 
 
 def test_the_times_of_skipped_steps_are_kept(tmp_path, capsys):

@@ -1,8 +1,8 @@
 """A generated block is replaced, nothing else, and a second time changes nothing."""
 import pytest
 
-from geminifusion3d.errors import UserError
 from gemini_lab.markdown_block import replace_block, write_block
+from geminifusion3d.errors import UserError
 
 TEXT = 'before\n<!-- a:start -->\nold\n<!-- a:end -->\nbetween\n<!-- b:start -->\nkept\n<!-- b:end -->\n'
 

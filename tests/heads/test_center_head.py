@@ -26,7 +26,7 @@ def test_targets_decode_to_the_boxes_they_were_made_of(head):
     boxes = torch.tensor([[7.3, -4.6, -1.8, 4.0, 2.0, 1.6, 0.5, 3.0, -1.0],
                           [-10.2, 6.7, -1.0, 0.8, 0.6, 1.7, -2.0, 0.0, 0.5]])
     sample = make_sample(boxes, [0, 8])
-    heatmaps, targets, indices, masks = head.get_targets([sample.gt_instances_3d])
+    heatmaps, targets, indices, masks, _ = head.get_targets([sample.gt_instances_3d])
     maps = []
     for heatmap, target, index, mask in zip(heatmaps, targets, indices, masks):
         dense = torch.zeros(1, 10, 16 * 24)
@@ -57,6 +57,8 @@ def test_classes_out_of_order_and_too_many_boxes_are_refused():
         MODELS.build(head_config(tasks=[['truck'], ['car']], nms_radius_m=[1, 1]))
     with pytest.raises(ValueError, match='500 boxes'):
         MODELS.build(head_config(boxes_after_nms=167))
+    with pytest.raises(ValueError, match='needs 10 numbers, got 8'):
+        MODELS.build(head_config(code_weights=[1.0] * 8))
     with pytest.raises(ValueError, match='one radius per task: got 1 for 3'):
         MODELS.build(head_config(nms_radius_m=[1.0]))
     with pytest.raises(ValueError, match='either nms_radius_m or nms_iou.*nms_iou=0.2'):
@@ -124,9 +126,8 @@ def test_each_number_of_a_box_code_costs_its_weight():
     maps = MODELS.build(head_config())([torch.randn(1, 96, 16, 24)])
 
     def box_loss(weights):
-        copies = [[dict(task[0])] for task in maps]
         head = MODELS.build(head_config(code_weights=weights))
-        return head.loss_by_feat(copies, [sample.gt_instances_3d])['task0.loss_bbox'].item()
+        return head.loss_by_feat(maps, [sample.gt_instances_3d])['task0.loss_bbox'].item()
 
     alone = [box_loss([float(other == index) for other in range(10)]) for index in range(10)]
     assert min(alone) > 0

@@ -57,7 +57,7 @@ def random_boxes(grid, count, generator):
 
 def assert_equal(found, expected):
     """Compares targets bit by bit, with their types."""
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(found[:4], expected, strict=True):
         for own, their in zip(ours, theirs, strict=True):
             assert own.dtype == their.dtype and own.is_contiguous()
             torch.testing.assert_close(own, their, rtol=0, atol=0, equal_nan=True)
@@ -73,10 +73,32 @@ def test_targets_of_random_boxes_equal_mmdet3ds(grid, replaced):
                               torch.randint(-1, 10, (size,), generator=generator)) for size in sizes]
     found = head.get_targets(ground_truth)
     assert_equal(found, of_mmdet3d(head, ground_truth))
+    assert found.num_peaks == [int(heatmap.eq(1).sum()) for heatmap in found.heatmaps]
     # The comparison is not empty: objects in every task, whole and cut Gaussians, unknown velocities.
     assert all(mask[2].any() for mask in found.are_objects)
     assert any(codes.isnan().any() for codes in found.codes)
     assert all(heatmap.eq(1).any() and (heatmap > 0).sum() > 20 for heatmap in found.heatmaps)
+
+
+def test_losses_and_gradients_equal_mmdet3ds(monkeypatch):
+    head, generator = make_head(GRIDS[1]), torch.Generator().manual_seed(2)
+    sizes = (40, 0, 25)
+    ground_truth = [instances(random_boxes(GRIDS[1], size, generator),
+                              torch.randint(0, 10, (size,), generator=generator)) for size in sizes]
+    features = torch.randn(3, 8, 90, 20, generator=generator)
+    results = []
+    for loss_by_feat in (type(head).loss_by_feat, CenterHead.loss_by_feat):
+        leaf = features.clone().requires_grad_()
+        losses = loss_by_feat(head, head([leaf]), ground_truth)
+        sum(losses.values()).backward()
+        results.append((losses, leaf.grad))
+        # For mmdet3d's loss, mmdet3d's targets.
+        monkeypatch.setattr(head, 'get_targets', lambda given: of_mmdet3d(head, given))
+        head.train_cfg.update(code_weights=SIX_TASKS.code_weights)
+    (ours, gradient), (theirs, expected) = results
+    assert ours.keys() == theirs.keys() and len(ours) == 12
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    assert torch.allclose(gradient, expected, rtol=1e-5, atol=1e-7 * expected.abs().max())
 
 
 def test_edges_of_the_grid_and_boxes_that_are_none_equal_mmdet3ds():
@@ -97,7 +119,7 @@ def test_a_batch_without_objects_is_all_zero():
     found = head.get_targets([instances(torch.zeros(0, 9), [])] * 2)
     shapes = [heatmap.shape for heatmap in found.heatmaps]
     assert shapes == [(2, count, 16, 24) for count in (1, 2, 2, 1, 2, 2)]
-    assert not any(part.any() for parts in found for part in parts)
+    assert not any(part.any() for parts in found[:4] for part in parts) and found.num_peaks == [1] * 6
 
 
 def test_a_box_of_infinite_size_has_no_place():

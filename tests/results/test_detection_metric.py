@@ -77,8 +77,8 @@ def test_distance_ap_is_the_devkits_with_noise_misses_and_equal_scores(
 
 def test_distance_ap_is_the_devkits_on_real_predictions_and_labels(tmp_path: Path) -> None:
     tables = open_tables(data_root=real_data('nuscenes_mini_val_tables'), version='v1.0-mini')
-    found = check_is_the_devkits(tables, real_data('third_party_submission') / 'results_nusc.json', 'mini_val',
-                                 tmp_path / 'devkit')
+    path = real_data('third_party_submission') / 'results_nusc.json'
+    found = check_is_the_devkits(tables, path, 'mini_val', tmp_path / 'devkit')
     assert found['car_AP_dist_2'] == pytest.approx(0.36552846917393406, abs=1e-9)
 
 
@@ -91,13 +91,14 @@ BOX = (0.0, 0.0, 1.0, 4.0, 2.0, 1.5, 0.0)
     ((2.0, 0.0, 1.0, 4.0, 2.0, 1.5, 0.0), 1 / 3, 1 / 3),
     # Half of the height too.
     ((2.0, 0.0, 1.75, 4.0, 2.0, 1.5, 0.0), 1 / 3, 3 / 21),
-    # Turned by a quarter: the middle 2 x 2 of 8 + 8 - 4; by a half: the same box.
+    # Turned by a quarter: the middle 2 x 2 of 8 + 8 - 4; by a half: the same.
     ((0.0, 0.0, 1.0, 4.0, 2.0, 1.5, math.pi / 2), 4 / 12, 4 / 12),
     ((0.0, 0.0, 1.0, 4.0, 2.0, 1.5, math.pi), 1.0, 1.0),
     # A square with side 2 / sqrt(2) on its corner touches the long sides: 2 square metres inside.
     ((0.0, 0.0, 1.0, math.sqrt(2), math.sqrt(2), 1.5, math.pi / 4), 2 / 8, 2 / 8),
     ((0.0, 0.0, 3.0, 4.0, 2.0, 1.5, 0.0), 1.0, 0.0), ((4.0, 0.0, 1.0, 4.0, 2.0, 1.5, 0.0), 0.0, 0.0)])
-def test_overlaps_are_what_a_pencil_says(other: Sequence[float], seen_from_above: float, volume: float) -> None:
+def test_overlaps_are_what_a_pencil_says(
+        other: Sequence[float], seen_from_above: float, volume: float) -> None:
     pair = np.array([BOX]), np.array([other])
     assert rotated_overlaps(*pair, with_height=False)[0, 0] == pytest.approx(seen_from_above, abs=1e-12)
     assert rotated_overlaps(*pair)[0, 0] == pytest.approx(volume, abs=1e-12)
@@ -106,9 +107,11 @@ def test_overlaps_are_what_a_pencil_says(other: Sequence[float], seen_from_above
 
 def test_overlaps_of_random_boxes_are_those_of_mmcv() -> None:
     rng = np.random.default_rng(0)
-    boxes, others = (np.column_stack([rng.uniform(-4, 4, (40, 2)), np.zeros(40), rng.uniform(0.5, 6, (40, 2)),
-                                      np.ones(40), rng.uniform(-7, 7, 40)]) for _ in range(2))
-    expected = box_iou_rotated(*(torch.from_numpy(one[:, [0, 1, 3, 4, 6]]).float() for one in (boxes, others)))
+    boxes, others = (np.column_stack([
+        rng.uniform(-4, 4, (40, 2)), np.zeros(40), rng.uniform(0.5, 6, (40, 2)), np.ones(40),
+        rng.uniform(-7, 7, 40)]) for _ in range(2))
+    expected = box_iou_rotated(*(
+        torch.from_numpy(one[:, [0, 1, 3, 4, 6]]).float() for one in (boxes, others)))
     found = rotated_overlaps(boxes, others, with_height=False)
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-4)
     assert 100 < (found > 0.1).sum() < 1500
@@ -116,13 +119,13 @@ def test_overlaps_of_random_boxes_are_those_of_mmcv() -> None:
 
 def test_the_area_under_falling_precision_is_what_a_pencil_says() -> None:
     # Found, wrong, found, missed one of three: 1/3 at precision 1, 1/3 at 2/3.
-    assert overlap_average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), 3) == pytest.approx(
-        1 / 3 + 2 / 9)
+    area = overlap_average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True]), 3)
+    assert area == pytest.approx(1 / 3 + 2 / 9)
     assert overlap_average_precision(np.zeros(0), np.zeros(0, dtype=bool), 3) == 0
 
 
-def sample(index: int, found: List[Sequence[float]], truth: List[Sequence[float]], key: str = 'eval_ann_info'
-           ) -> Dict[str, Any]:
+def sample(index: int, found: List[Sequence[float]], truth: List[Sequence[float]],
+           key: str = 'eval_ann_info') -> Dict[str, Any]:
     """A sample with predictions (x, score, label) and objects (x, label), boxes like BOX elsewhere."""
     def boxes(x_m: List[float]) -> LiDARInstance3DBoxes:
         rows = [[x, *BOX[1:], 0.0, 0.0] for x in x_m]
@@ -130,12 +133,13 @@ def sample(index: int, found: List[Sequence[float]], truth: List[Sequence[float]
     objects = boxes([row[0] for row in truth]), torch.tensor([int(row[1]) for row in truth])
     names = ('gt_bboxes_3d', 'gt_labels_3d') if key == 'eval_ann_info' else ('bboxes_3d', 'labels_3d')
     return {'sample_idx': index, key: dict(zip(names, objects)), 'pred_instances_3d': {
-        'bboxes_3d': boxes([row[0] for row in found]), 'scores_3d': torch.tensor([float(row[1]) for row in found]),
+        'bboxes_3d': boxes([row[0] for row in found]),
+        'scores_3d': torch.tensor([float(row[1]) for row in found]),
         'labels_3d': torch.tensor([int(row[2]) for row in found])}}
 
 
-def score(samples: List[Dict[str, Any]], classes: Sequence[str] = ('forklift', 'pallet', 'person'), **kwargs: Any
-          ) -> Dict[str, float]:
+def score(samples: List[Dict[str, Any]], classes: Sequence[str] = ('forklift', 'pallet', 'person'),
+          **kwargs: Any) -> Dict[str, float]:
     metric = GeminiDetectionMetric(**kwargs)
     metric.dataset_meta = {'classes': classes}
     for one in samples:
@@ -159,16 +163,18 @@ def test_own_classes_are_scored_and_those_without_objects_left_out(key: str, tmp
 def test_thresholds_decide_what_is_found() -> None:
     # 1.5 m off: within 2 and 4 m; overlap 2.5 / 5.5 = 0.4545.
     found = score([sample(0, [(11.5, 0.9, 0)], [(10.0, 0)])])
-    aps = {name.partition('_')[2]: value for name, value in found.items() if '_dist_' in name or '_iou_' in name}
+    aps = {name.partition('_')[2]: value for name, value in found.items()
+           if '_dist_' in name or '_iou_' in name}
     assert aps == pytest.approx({
         'AP_dist_0.5': 0, 'AP_dist_1': 0, 'AP_dist_2': 1, 'AP_dist_4': 1, 'AP_dist_0-20m': 0.5,
         'AP_iou_0.3': 1, 'AP_iou_0.5': 0, 'AP_iou_0.7': 0, 'AP_iou_0-20m': 1 / 3})
 
 
 def test_a_prediction_counts_in_the_range_of_the_object_that_it_found() -> None:
-    found = score([sample(0, [(20.2, 0.9, 0), (19.0, 0.95, 0)], [(19.9, 0)])], distances_m=[0.5], overlaps=[])
-    # The wrong one, of higher score, lies in the same range: precision rises from 0 to 1 / 2 with recall, the
-    # sum over recalls 0.21 to 1 of 0.5 r - 0.1 is 16.2, by 90 recalls and by 0.9.
+    found = score([sample(0, [(20.2, 0.9, 0), (19.0, 0.95, 0)], [(19.9, 0)])], distances_m=[0.5],
+                  overlaps=[])
+    # The wrong one, of higher score, lies in the same range: precision rises from 0 to 1 / 2 with recall,
+    # the sum over recalls 0.21 to 1 of 0.5 r - 0.1 is 16.2, by 90 recalls and by 0.9.
     assert found['Detection/forklift_AP_dist_0-20m'] == pytest.approx(16.2 / 90 / 0.9)
     assert 'Detection/forklift_AP_dist_20-40m' not in found and 'Detection/mAP_iou' not in found
 

@@ -5,7 +5,8 @@ import pytest
 from mmengine.config import Config
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.results.evaluated_split import (check_same_info_file, choose_split, info_file_of_split)
+from geminifusion3d.results.evaluated_split import (check_same_info_file, choose_split,
+                                                    info_file_of_split)
 
 
 def recipe(root: Path, read: str = 'geminifusion3d_infos_mini_val.pkl', scored: str = '') -> Config:

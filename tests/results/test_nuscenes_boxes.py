@@ -130,8 +130,8 @@ def test_logits_are_refused() -> None:
 def test_boxes_without_velocity_are_refused() -> None:
     with pytest.raises(ValueError, match='7 columns, expected 9'):
         to_global_boxes(boxes=LiDARInstance3DBoxes(torch.ones(1, 7)), scores=torch.ones(1),
-                         labels=torch.zeros(1, dtype=torch.long), class_names=NAMES,
-                         frame=frame_with(np.eye(4)))
+                        labels=torch.zeros(1, dtype=torch.long), class_names=NAMES,
+                        frame=frame_with(np.eye(4)))
 
 
 def test_no_boxes_give_no_records() -> None:

@@ -1,8 +1,9 @@
 """The metric: ground truth through the model's box format, guards, independence of processes."""
+import errno
 import json
 import random
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 import torch
@@ -10,9 +11,12 @@ from mmdet3d.registry import METRICS
 from mmdet3d.structures import LiDARInstance3DBoxes
 from ten_objects import META, TRAIN_TOKEN, VAL_TOKENS, lidar_boxes, object_center_m, write_infos
 
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.errors import UserError
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
+from geminifusion3d.results import nuscenes_metric
+from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.results.nuscenes_metric import GeminiNuScenesMetric
+from geminifusion3d.submission import submission
 
 
 def prediction(step: int, token: Optional[str] = None) -> Dict[str, Any]:
@@ -155,3 +159,52 @@ def test_wrong_arguments_are_named(tiny_root: Path, infos: Path, change: Dict[st
     arguments = {'data_root': str(tiny_root), 'ann_file': str(infos), 'meta': META, **change}
     with pytest.raises(ValueError, match=message):
         GeminiNuScenesMetric(**arguments)
+
+
+def test_a_model_of_some_classes_in_another_order_is_scored_over_all_ten(
+        tiny_root: Path, infos: Path) -> None:
+    names, metric = ('pedestrian', 'car'), build(tiny_root, infos)
+    metric.dataset_meta = {'classes': names}
+    labels = [CLASS_NAMES.index(name) for name in names]
+    for step in (0, 1):
+        sample = prediction(step)
+        sample['pred_instances_3d'] = {'bboxes_3d': lidar_boxes(step)[labels], 'labels_3d': torch.arange(2),
+                                       'scores_3d': torch.full((2, ), 0.9)}
+        metric.process({}, [sample])
+    found = metric.evaluate(2)
+    assert found['NuScenes/car_AP'] == found['NuScenes/pedestrian_AP'] == pytest.approx(1)
+    assert found['NuScenes/bus_AP'] == 0 and found['NuScenes/mAP'] == pytest.approx(0.2)
+    assert found['NuScenes/mAP_of_own_classes'] == pytest.approx(1)
+
+
+@pytest.mark.parametrize('names', [('car', 'forklift'), ('car', 'car')])
+def test_classes_that_nuscenes_does_not_score_are_refused(
+        tiny_root: Path, infos: Path, names: Tuple[str, ...]) -> None:
+    metric = build(tiny_root, infos)
+    metric.dataset_meta = {'classes': names}
+    with pytest.raises(UserError, match=f'does not score {names[1]!r}.*GeminiDetectionMetric'):
+        metric.process({}, [prediction(0)])
+
+
+def test_the_results_of_all_samples_are_free_when_the_devkit_begins(
+        tiny_root: Path, infos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metric, seen = build(tiny_root, infos), []
+    monkeypatch.setattr(nuscenes_metric, 'open_tables', lambda **kwargs: seen.append(
+        (len(metric.results), len(results))) or open_tables(**kwargs))
+    metric.process({}, [prediction(0), prediction(1)])
+    results = list(metric.results)
+    metric.compute_metrics(results)
+    assert seen == [(0, 0)]
+
+
+def test_a_disk_that_is_full_leaves_nothing_but_what_was_there(
+        tiny_root: Path, infos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / 'out'
+    before = results_of([0, 1], tiny_root, infos, out)
+
+    def is_full(*_: Any, **__: Any) -> bytes:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    monkeypatch.setattr(submission, '_compact', is_full)
+    with pytest.raises(OSError, match='No space left'):
+        results_of([0, 1], tiny_root, infos, out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before

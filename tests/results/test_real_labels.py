@@ -1,4 +1,4 @@
-"""Official labels and a stranger's predictions: the devkit's numbers that the stranger published, all of them."""
+"""Official labels and a stranger's predictions: all the devkit's numbers that the stranger published."""
 import json
 import math
 from pathlib import Path
@@ -56,7 +56,8 @@ def test_all_numbers_of_the_summary_are_the_published_ones(tables: NuScenes, pub
     assert metrics['NDS'] == pytest.approx(0.10336284386435349, abs=1e-9)
 
 
-def test_a_copy_through_our_reader_and_writer_scores_the_same(tables: NuScenes, published: Any, tmp_path: Path) -> None:
+def test_a_copy_through_our_reader_and_writer_scores_the_same(
+        tables: NuScenes, published: Any, tmp_path: Path) -> None:
     path, expected = published
     split = read_split_samples(data_root=tables.dataroot, version=VERSION, split=SPLIT)
     verdict = validate_file(path, split)
@@ -64,10 +65,12 @@ def test_a_copy_through_our_reader_and_writer_scores_the_same(tables: NuScenes, 
     assert verdict.is_valid
     write_submission(tmp_path / 'copy.json', meta=read_meta(path), samples=read_samples(path),
                      expected=split.ego_xy_global_m)
-    check_all_numbers(evaluate_file(result_path=tmp_path / 'copy.json', tables=tables, split=SPLIT).summary, expected)
+    copied = evaluate_file(result_path=tmp_path / 'copy.json', tables=tables, split=SPLIT)
+    check_all_numbers(copied.summary, expected)
 
 
-def test_one_metre_aside_or_another_split_is_noticed(tables: NuScenes, published: Any, tmp_path: Path) -> None:
+def test_a_box_far_away_and_a_sample_that_is_missing_are_noticed(
+        tables: NuScenes, published: Any, tmp_path: Path) -> None:
     content = json.loads(published[0].read_text())
     token = next(token for token, records in content['results'].items() if records)
     content['results'][token][0]['translation'][0] += 300.0

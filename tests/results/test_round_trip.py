@@ -11,8 +11,7 @@ from nuscenes.eval.common.utils import quaternion_yaw
 from pyquaternion import Quaternion
 
 from geminifusion3d.data_converters.nuscenes_infos import scene_infos
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
-from geminifusion3d.nuscenes_facts import attribute_by_speed
+from geminifusion3d.nuscenes_facts import CLASS_NAMES, attribute_by_speed
 from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.results.info_file import KeyFrame
 from geminifusion3d.results.nuscenes_boxes import to_global_boxes

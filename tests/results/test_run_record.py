@@ -88,7 +88,8 @@ def test_a_new_run_begins_without_the_record_of_the_last(recorded: Path, run) ->
 
 
 def test_a_record_names_the_dataset_that_was_scored(tmp_path: Path, tiny_root: Path, run) -> None:
-    metric = GeminiNuScenesMetric(data_root=str(tiny_root), ann_file=str(write_infos(tmp_path / 'i.pkl')), meta=META)
+    infos = write_infos(tmp_path / 'i.pkl')
+    metric = GeminiNuScenesMetric(data_root=str(tiny_root), ann_file=str(infos), meta=META)
     (tmp_path / 'results_nusc.json').write_text('{}')
     RunRecordHook(checkpoint='a.pth').after_test(test_run(tmp_path, metric))
     assert json.loads((tmp_path / 'test_run.json').read_text())['dataset'] == {

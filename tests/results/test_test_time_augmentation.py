@@ -12,9 +12,10 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from tiny_detector import make_meta
 
+from geminifusion3d.commands.test_time_augmentation_flags import (augment_test_time, variants,
+                                                                  variants_folder, with_variants)
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.test_time_augmentation import GeminiTestTimeAugmentation, fuse_variants
-from geminifusion3d.commands.test_time_augmentation_flags import (augment_test_time, variants, variants_folder, with_variants)
 
 EVERYTHING = ['flip', 'rotate=20,-90', 'scale=0.9,1.1', 'image-flip']
 PACK = dict(type='Pack3DDetInputs', keys=['points', 'img', 'gt_bboxes_3d', 'gt_labels_3d'],

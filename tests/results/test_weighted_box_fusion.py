@@ -5,9 +5,10 @@ from typing import Any, List, Sequence
 import numpy as np
 import pytest
 
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.errors import UserError
-from geminifusion3d.results.weighted_box_fusion import (RADIUS_M, Fused, Opinions, check_weights, fuse, vote, with_radii)
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
+from geminifusion3d.results.weighted_box_fusion import (RADIUS_M, Fused, Opinions, check_weights,
+                                                        fuse, vote, with_radii)
 
 CAR, PERSON = CLASS_NAMES.index('car'), CLASS_NAMES.index('pedestrian')
 
@@ -92,8 +93,8 @@ def test_only_boxes_of_one_class_and_of_different_sources_meet():
 
 
 @pytest.mark.parametrize('class_name, radius_m', [
-    ('car', 1.0), ('truck', 1.5), ('construction_vehicle', 1.5), ('bus', 1.5), ('trailer', 1.5), ('barrier', 0.5),
-    ('motorcycle', 0.5), ('bicycle', 0.5), ('pedestrian', 0.4), ('traffic_cone', 0.4)])
+    ('car', 1.0), ('truck', 1.5), ('construction_vehicle', 1.5), ('bus', 1.5), ('trailer', 1.5),
+    ('barrier', 0.5), ('motorcycle', 0.5), ('bicycle', 0.5), ('pedestrian', 0.4), ('traffic_cone', 0.4)])
 def test_a_box_joins_within_the_radius_of_its_class_only(class_name, radius_m):
     label = CLASS_NAMES.index(class_name)
     for factor, count in ((0.99, 1), (1.01, 2)):

@@ -177,7 +177,8 @@ def test_a_corrupted_submission_is_invalid(
 
 
 @pytest.mark.parametrize('text, rule', [
-    ('', 'not-json'), ('{"meta": ', 'not-json'), ('null', 'top-level'), ('{}', 'top-level'), ('[]', 'top-level'), ('[' * 100000, 'not-json'),
+    ('', 'not-json'), ('{"meta": ', 'not-json'), ('null', 'top-level'), ('{}', 'top-level'),
+    ('[]', 'top-level'), ('[' * 100000, 'not-json'),
     ('{"meta": {}, "results": {"a": [], "a": []}}', 'duplicate-key'),
     ('{"meta": {}, "results": {"a": [{"size": 1, "size": 2}]}}', 'duplicate-key'),
     ('{"meta": {}, "results": {}, "meta": {}}', 'duplicate-key'),

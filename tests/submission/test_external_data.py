@@ -45,6 +45,6 @@ def test_what_the_user_says_comes_before_what_the_config_says() -> None:
 
 def test_weights_are_found_anywhere_in_a_config() -> None:
     cfg = {'load_from': None, 'parts': [{'init_cfg': {'type': 'Pretrained', 'checkpoint': 'a.pth'}},
-                                               {'load_from': 'b.pth'}],
-                  'hook': {'type': 'CheckpointHook', 'checkpoint': 'c.pth'}}
+                                        {'load_from': 'b.pth'}],
+           'hook': {'type': 'CheckpointHook', 'checkpoint': 'c.pth'}}
     assert list(starting_weights(cfg)) == ['a.pth', 'b.pth']

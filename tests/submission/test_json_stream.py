@@ -90,7 +90,8 @@ def test_an_early_mistake_in_a_long_value_is_found_before_the_rest_is_read():
 
 @pytest.mark.parametrize('chunk_bytes', [1, 3, 1000])
 def test_what_is_looser_than_json_is_known_of_each_value_alone(chunk_bytes):
-    stream = reader('[{"a": NaN, "b": {"c": 1, "c": -Infinity, "c": 2}}, {"a": 1}, [{"d": 1, "d": 2}]]', chunk_bytes)
+    text = '[{"a": NaN, "b": {"c": 1, "c": -Infinity, "c": 2}}, {"a": 1}, [{"d": 1, "d": 2}]]'
+    stream = reader(text, chunk_bytes)
     seen = [(stream.constants, stream.repeated) for _ in stream.elements()]
     assert seen == [(['NaN', '-Infinity'], [('c', 3)]), ([], []), ([], [('d', 2)])]
 

@@ -33,9 +33,9 @@ def test_what_is_known_is_filled_in() -> None:
     assert (found['Test-time augmentation'], found['Ensembling']) == ('none', 'none')
     assert found['Speed'] == '7.12 Hz (6003 samples; network)'
     assert (found['Hardware'], found['Code']) == ('GPU 80GB', 'abc')
-    assert (found['Config'], found['Checkpoint']) == ('configs/a.py sha256 c0', 'w.pth sha256 f00')
+    assert (found['Config'], found['Checkpoint']) == ('a.py sha256 c0', 'w.pth sha256 f00')
     assert found['Submission'] == '6008 samples, 99 boxes'
-    assert 'out/r.zip sha256 1e' in email_text(KNOWN)
+    assert '\nr.zip sha256 1e' in email_text(KNOWN)
 
 
 def test_what_was_done_besides_is_told() -> None:
@@ -70,5 +70,6 @@ def test_what_is_not_known_is_marked(field: str, names: list) -> None:
 
 def test_what_the_organisers_ask_besides_is_left_to_the_authors() -> None:
     text = email_text(KNOWN)
+    assert text.startswith('To: nuScenes@motional.com\n')
     for wish in ('TEAM', 'METHOD', 'AUTHORS', 'AFFILIATIONS', 'FIVE SENTENCES OR MORE', 'URL or none'):
         assert f'[{wish}' in text

@@ -16,5 +16,6 @@ def real_data(name: str) -> Path:
     """
     path = Path(os.environ.get(VARIABLE, BESIDE)) / name
     if not path.exists():
-        pytest.skip(f'no real data at {path}: put it there or set ${VARIABLE} to the folder that holds {name}')
+        pytest.skip(f'no real data at {path}: put it there or set ${VARIABLE} to the folder that holds '
+                    f'{name}')
     return path

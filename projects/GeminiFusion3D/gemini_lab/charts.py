@@ -1,4 +1,4 @@
-"""Charts as SVG text by matplotlib: the same input gives the same bytes, light and dark pages can hold them."""
+"""Charts as SVG text by matplotlib: the same input gives the same bytes; for light and for dark pages."""
 import io
 import re
 from typing import Any, Mapping, Sequence, Tuple
@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 # Told apart by eyes that see few colours, on light and on dark pages alike.
 COLOURS = ('#0969da', '#d1242f', '#8250df', '#1a7f37', '#bf8700', '#8c959f', '#c2478f', '#1b7c83')
 TEXT, GRID = '#6e7781', '#8c959f'
-STYLE = {'svg.fonttype': 'none', 'svg.hashsalt': 'geminifusion3d', 'font.family': 'sans-serif', 'font.size': 9,
+STYLE = {'svg.fonttype': 'none', 'svg.hashsalt': 'geminifusion3d', 'font.family': 'sans-serif',
+         'font.size': 9,
          'text.color': TEXT, 'axes.labelcolor': TEXT, 'axes.edgecolor': GRID, 'xtick.color': TEXT,
          'ytick.color': TEXT, 'axes.spines.top': False, 'axes.spines.right': False, 'axes.grid': True,
          'grid.color': GRID, 'grid.alpha': 0.3, 'legend.frameon': False, 'text.parse_math': False}
@@ -64,7 +65,7 @@ def line_chart(lines: Mapping[str, Points], *, x_label: str, y_label: str, title
         size_in: width and height in inches.
         y_range: ends of the vertical axis; what is higher runs along its upper edge.
         x_range: ends of the horizontal axis.
-        colours: one a line, from the first again where they end.
+        colours: one per line, from the first again where they end.
         has_legend: write the names into the chart.
         ignored_below: x and y below which the chart is shaded, because the score ignores it.
     """

@@ -17,7 +17,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any, Iterator, List, Sequence
+from typing import Any, List, Sequence
 
 from geminifusion3d.atomic import write_json
 from geminifusion3d.commands.arguments import add_alias
@@ -30,8 +30,9 @@ GEMINI3D = (sys.executable, '-m', 'geminifusion3d')
 STEP_NAMES = ('generate', 'convert', 'train', 'test', 'export', 'validate', 'report')
 VERSION, SPLIT = 'v1.0-mini', 'mini_val'
 CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
-# A line of mmengine's log of a training, every so many iterations.
-TRAINED = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\].*?eta: (\S+).*?\bloss: ([\d.]+|nan|inf)')
+# A line of mmengine's log of a training or a test, every so many iterations.
+LOGGED = re.compile(r'Epoch\((?:train|test)\)\s*(?:\[(?P<epoch>\d+)\])?\[\s*(?P<done>\d+)/(?P<all>\d+)\]'
+                    r'.*?eta: (?P<left>[\w, ]*[\d:]+)(?:.*?\bloss: (?P<loss>[\d.]+|nan|inf))?')
 LOG_INTERVAL = 10
 
 
@@ -64,23 +65,14 @@ def shorten(path: Path) -> str:
     return str(path) if relative.startswith('..') else relative
 
 
-def find_keys(node: Any, key: str, dotted: str = '') -> Iterator[str]:
-    """Yields the dotted names under which a key stands in a config."""
-    children = node.items() if isinstance(node, dict) else enumerate(node)
-    for name, child in children:
-        if name == key:
-            yield f'{dotted}{name}'
-        if isinstance(child, (dict, list, tuple)):
-            yield from find_keys(child, key, f'{dotted}{name}.')
-
-
-def training_progress(line: str) -> str:
-    """Returns how far a training is, from a line of its log; '' if it says nothing about it."""
-    found = TRAINED.search(line)
+def logged_progress(line: str) -> str:
+    """Returns how far a training or a test is, from a line of its log; '' if it says nothing about it."""
+    found = LOGGED.search(line)
     if not found:
         return ''
-    epoch, iteration, iterations, left, loss = found.groups()
-    return f'epoch {epoch}, iteration {iteration} of {iterations}, loss {float(loss):.2f}, {left} left'
+    epoch = f'epoch {found["epoch"]}, ' if found['epoch'] else ''
+    loss = f'loss {float(found["loss"]):.2f}, ' if found['loss'] else ''
+    return f'{epoch}iteration {found["done"]} of {found["all"]}, {loss}{found["left"]} left'
 
 
 class Chain:
@@ -103,9 +95,9 @@ class Chain:
                                  if option.startswith('train_cfg.max_epochs=')))
         self.checkpoint = args.work_dir / f'epoch_{int(cfg.train_cfg.max_epochs)}.pth'
         self.submission = args.work_dir / 'submission' / 'results_nusc.json'
-        moved = [] if self.data == cfg.data_root else [
-            f'{name}={self.data}' for name in find_keys(cfg.to_dict(), 'data_root')]
+        moved = [] if self.data == cfg.data_root else [f'data_root={self.data}']
         self.settings = moved + args.cfg_options
+        self.logged = [f'default_hooks.logger.interval={LOG_INTERVAL}', *self.settings]
 
     def steps(self) -> List[Step]:
         """Returns the whole chain in its order."""
@@ -136,15 +128,14 @@ class Chain:
         """Training; a changed recipe starts over, a killed training goes on."""
         work = self.args.work_dir
         return self.step('train', 'train', self.config, '--work-dir', self.work, '--resume', 'auto',
-                         settings=[f'default_hooks.logger.interval={LOG_INTERVAL}', *self.settings],
-                         outputs=(self.checkpoint,), progress=training_progress,
+                         settings=self.logged, outputs=(self.checkpoint,), progress=logged_progress,
                          stale=(work / 'last_checkpoint', *sorted(work.glob('epoch_*.pth'))))
 
     def test_step(self) -> Step:
         """mAP and NDS by the official devkit."""
         work = self.args.work_dir
         return self.step('test', 'test', self.config, shorten(self.checkpoint), '--work-dir', self.work,
-                         settings=self.settings,
+                         settings=self.logged, progress=logged_progress,
                          outputs=(work / 'metrics_summary.json', work / 'results_nusc.json'))
 
     def export_step(self) -> Step:
@@ -167,6 +158,9 @@ class Chain:
 
 def start_fresh(work_dir: Path) -> None:
     """Removes the work directory of an earlier demo, and no other folder.
+
+    Args:
+        work_dir: of a demo.
 
     Raises:
         UserError: if the folder holds something else.

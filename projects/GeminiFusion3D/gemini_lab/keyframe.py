@@ -18,7 +18,7 @@ from geminifusion3d.commands.arguments import add_alias
 from geminifusion3d.errors import UserError
 from geminifusion3d.jobs import PACKAGE, Step, run_steps
 
-from .demo import CONFIGS, GEMINI3D, LOG_INTERVAL, REPO, training_progress
+from .demo import CONFIGS, GEMINI3D, LOG_INTERVAL, REPO, logged_progress
 
 CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_keyframe.py'
 VERSION, SPLIT = 'v1.0-mini', 'mini_train'
@@ -55,10 +55,10 @@ def make_steps(keyframe: Path, work_dir: Path) -> List[Step]:
                          SPLIT, '--out', str(work_dir)),
              sources=(PACKAGE, keyframe / VERSION / 'sample.json'), outputs=(infos,)),
         Step('train', (*GEMINI3D, 'train', CONFIG, '--work-dir', str(work_dir), '--resume', 'auto', *options),
-             sources=sources, outputs=(weights,), progress=training_progress,
+             sources=sources, outputs=(weights,), progress=logged_progress,
              stale=(work_dir / 'last_checkpoint', *sorted(work_dir.glob('epoch_*.pth')))),
         Step('test', (*GEMINI3D, 'test', CONFIG, str(weights), '--work-dir', str(work_dir), *options),
-             sources=sources, outputs=(work_dir / 'metrics_summary.json',))]
+             sources=sources, outputs=(work_dir / 'metrics_summary.json',), progress=logged_progress)]
 
 
 def final_checkpoint(work_dir: Path) -> Path:

@@ -95,15 +95,16 @@ class GeminiFusion3D(Base3DDetector):
         self.bev_neck = MODELS.build(bev_neck)
         self.bbox_head = self._build_on_grid(bbox_head)
 
-    def _build_on_grid(self, part: Optional[Dict[str, Any]]) -> Any:
-        return MODELS.build({**part, 'bev_grid': self.bev_grid}) if part else None
+    def _build_on_grid(self, part: Optional[Dict[str, Any]], grid: Optional[BEVGrid] = None) -> Any:
+        if part and 'bev_grid' in part:
+            raise ValueError(f'{part.get("type")} got a bev_grid of its own, which nobody would read; '
+                             'expected none: every part gets the model\'s, write model.bev_grid')
+        return MODELS.build({**part, 'bev_grid': grid or self.bev_grid}) if part else None
 
     def _build_branch(self, branch: Optional[Dict[str, Any]], align: Optional[Dict[str, Any]]) -> Any:
         """Builds a branch on the model's grid, or on the other one from which its alignment resamples."""
         own_grid = align and align.get('branch_grid')
-        if not branch or not own_grid:
-            return self._build_on_grid(branch)
-        return MODELS.build({**branch, 'bev_grid': BEVGrid.from_config(own_grid)})
+        return self._build_on_grid(branch, BEVGrid.from_config(own_grid) if own_grid else None)
 
     @property
     def modalities(self) -> Dict[str, bool]:
@@ -162,7 +163,8 @@ class GeminiFusion3D(Base3DDetector):
     def _see(self, inputs: Dict[str, Any], metas: Optional[Sequence[Dict[str, Any]]]) -> AlignedCamera:
         """Images to the camera map."""
         if metas is None:
-            raise ValueError('a model with cameras got no batch_input_metas; pass the metainfo of each sample, '
+            raise ValueError('a model with cameras got no batch_input_metas; pass the metainfo of each '
+                             'sample, '
                              '[sample.metainfo for sample in data_samples]: the calibration stands in it')
         images, points = inputs['imgs'], inputs.get('points')
         rig = CameraRig.from_metas(metas, device=images.device,

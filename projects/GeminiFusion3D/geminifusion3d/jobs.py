@@ -74,7 +74,7 @@ def identity(**parts: Any) -> Dict[str, str]:
     """Digests what a result depends on, part by part, so that a message can name the part that changed.
 
     Args:
-        parts: a file or folder (see `hash_sources`), a list of them, or content that JSON can carry.
+        **parts: a file or folder (see `hash_sources`), a list of them, or content that JSON can carry.
 
     Returns:
         A SHA-256 by the name of the part.

@@ -12,11 +12,10 @@ from mmdet3d.registry import METRICS
 from pyquaternion import Quaternion
 from ten_objects import META, VAL_TOKENS, VERSION, lidar_boxes, object_center_m, write_infos
 
-from geminifusion3d.submission.submission import write_submission
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
-from geminifusion3d.nuscenes_facts import VALID_ATTRIBUTES
-from geminifusion3d.results.devkit_eval import evaluate_file, open_tables
 from gemini_lab.analysis.prediction_file import read_predictions
+from geminifusion3d.nuscenes_facts import CLASS_NAMES, VALID_ATTRIBUTES
+from geminifusion3d.results.devkit_eval import evaluate_file, open_tables
+from geminifusion3d.submission.submission import write_submission
 
 ERRORS = ('mATE', 'mASE', 'mAOE', 'mAVE', 'mAAE')
 

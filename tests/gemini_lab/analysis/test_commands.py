@@ -5,7 +5,7 @@ from typing import Any, Callable, Tuple
 
 import cv2
 import pytest
-from lab_command import run_command
+from commands import Gemini3d
 from ten_objects import META, VAL_TOKENS, VERSION, perfect_submission, write_ten_objects
 from tiny_nuscenes import write_tiny_nuscenes
 
@@ -22,11 +22,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture) -> Callable[..., Done]:
-    """Runs a command in this process; returns exit code, output and the last line of the errors."""
-    def run_one(name: str, *arguments: Any) -> Done:
-        done = run_command(capsys, name, *arguments)
-        return done.code, done.out, done.error
+def run(gemini3d: Gemini3d) -> Callable[..., Done]:
+    """Runs a command; returns exit code, output and errors."""
+    def run_one(*words: Any) -> Done:
+        done = gemini3d(*words)
+        return done.returncode, done.stdout, done.stderr
     return run_one
 
 
@@ -126,7 +126,7 @@ def test_draw_writes_a_picture(run, tmp_path):
     (tmp_path / 'r.json').write_text(json.dumps({'meta': META, 'results': {token: []}}))
     out = tmp_path / 'sample.png'
     code, output, errors = run('predictions', 'draw', tmp_path / 'r.json', '--sample', token,
-                          '--dataroot', root, '--version', VERSION, '--out', out)
+                               '--dataroot', root, '--version', VERSION, '--out', out)
     assert code == 0, errors
     assert cv2.imread(str(out)).shape == (720, 2640, 3)
     assert '0 predictions from 0.2' in output

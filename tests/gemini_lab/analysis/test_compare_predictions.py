@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from ten_objects import EGO_XYZ_M, VAL_TOKENS, VERSION, object_center_m, perfect_submission
 
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from gemini_lab.analysis.compare_predictions import best_f1_score, compare_files, format_comparison
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.results.devkit_eval import open_tables
 
 

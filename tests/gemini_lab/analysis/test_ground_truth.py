@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from ten_objects import VERSION
 
+from gemini_lab.analysis.ground_truth import annotated_splits, score_ground_truth
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.devkit_eval import open_tables
-from gemini_lab.analysis.ground_truth import annotated_splits, score_ground_truth
 
 
 def test_every_annotated_split_is_found_official_and_custom(tiny_root: Path) -> None:

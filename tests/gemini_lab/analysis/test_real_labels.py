@@ -48,14 +48,16 @@ def test_the_whole_is_what_was_published_and_the_parts_add_up(case: Any) -> None
         assert row['ap'] == pytest.approx(published['mean_dist_aps'][name], abs=1e-9)
         for metric in TP_METRICS:
             expected = published['label_tp_errors'][name][metric]
-            assert row['errors'][metric] == (None if np.isnan(expected) else pytest.approx(expected, abs=1e-9))
+            assert row['errors'][metric] == (
+                None if np.isnan(expected) else pytest.approx(expected, abs=1e-9))
         compared += 10
     assert compared >= 70
     aps = [whole['classes'][name]['ap'] if name in whole['classes'] else 0.0 for name in CLASS_NAMES]
     assert np.mean(aps) == pytest.approx(published['mean_ap'], abs=1e-9)
     n_moving_or_not = sum(bool(np.isfinite(box.velocity).all())
                           for boxes in evaluated.classes for box in boxes.annotations)
-    n_with_points = sum(facts.n_lidar_points > 0 for rows in evaluated.annotation_facts.values() for facts in rows)
+    n_with_points = sum(facts.n_lidar_points > 0
+                        for rows in evaluated.annotation_facts.values() for facts in rows)
     expected = {'motion': n_moving_or_not, 'LiDAR points': n_with_points}
     for question in found['questions']:
         counts = sum(part['n_annotations'] for part in question['bins'])

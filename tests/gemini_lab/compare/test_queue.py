@@ -34,7 +34,8 @@ class FakeProcess:
 @pytest.fixture
 def runs(tmp_path: Path):
     """Four runs: two models, two seeds."""
-    return [Run(Variant(Path(f'geminifusion3d_{name}_compare.py')), seed, tmp_path, dict(config=f'{name}-{seed}'))
+    return [Run(Variant(Path(f'geminifusion3d_{name}_compare.py')), seed, tmp_path,
+                dict(config=f'{name}-{seed}'))
             for seed in (0, 1) for name in ('lidar', 'cam')]
 
 
@@ -70,7 +71,8 @@ def test_every_run_is_made_once_two_at_a_time(runs):
 
 
 def test_a_result_that_was_kept_elsewhere_is_taken_over_if_it_is_of_this_recipe_and_data(runs):
-    kept = [dict(scores=SCORES, identity=runs[0].identity), dict(scores=SCORES, identity=dict(config='other data'))]
+    kept = [dict(scores=SCORES, identity=runs[0].identity),
+            dict(scores=SCORES, identity=dict(config='other data'))]
     adopt(runs, kept)
     assert [run.result() is not None for run in runs] == [True, False, False, False]
     assert runs[0].result()['scores'] == SCORES

@@ -5,9 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from gemini_lab.corruptions.catalogue import CORRUPTIONS
 from gemini_lab.corruptions.corrupted_loading import GeminiCorruptedLoading, corrupted_steps
+from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors.load_images import GeminiLoadImages
 from geminifusion3d.sensors.load_points import GeminiLoadPoints
 

@@ -12,7 +12,8 @@ from tiny_detector import CONFIG, IMAGE_HW, SMALL_GRID
 from torch import nn
 
 from gemini_lab.cost import memory_estimate
-from gemini_lab.cost.memory_estimate import LiveBytes, StepMemory, estimate_step_memory, measure_step
+from gemini_lab.cost.memory_estimate import (LiveBytes, StepMemory, estimate_step_memory,
+                                             measure_step)
 from gemini_lab.cost.typical_batch import make_typical_cloud
 
 KIB = 1024
@@ -69,14 +70,14 @@ def small_recipe() -> Config:
 
 
 def test_frozen_parts_and_recomputed_activations_need_less() -> None:
-    cfg, points = small_recipe(), make_typical_cloud(sweeps=1)
+    cfg, points = small_recipe(), make_typical_cloud(sweeps=1)[::3]
     plain = estimate_step_memory(cfg, points=points, batch_size=3)
     assert plain.total == plain.weights + 3 * plain.gradients + 3 * plain.activations
     assert plain.optimizer == 2 * plain.gradients and plain.weights >= plain.gradients
     cfg.frozen_modules = ['lidar_branch']
     frozen = estimate_step_memory(cfg, points=points)
     assert frozen.gradients < 0.95 * plain.gradients and frozen.weights == plain.weights
-    assert frozen.activations < 0.8 * plain.activations and frozen.batch_size == 1
+    assert frozen.activations < 0.9 * plain.activations and frozen.batch_size == 1
     cfg.activation_checkpointing = ['camera_branch.backbone', 'camera_branch.neck', 'bev_backbone']
     assert estimate_step_memory(cfg, points=points).activations < 0.9 * frozen.activations
 
@@ -100,7 +101,7 @@ def test_the_tool_prints_a_table_and_says_what_it_is(
     monkeypatch.setattr(memory_estimate, 'estimate_step_memory', estimate)
     np.arange(10, dtype=np.float32).tofile(tmp_path / 'cloud.bin')
     told = gemini3d('memory', CONFIG, '--amp', 'bf16', '--batch-size', '2', '--points',
-                       tmp_path / 'cloud.bin').stdout
+                    tmp_path / 'cloud.bin').stdout
     assert re.search('in all, 2 samples per iteration +6.500 GiB', told) and 'An estimate' in told
     assert asked['points'].shape == (2, 5) and asked['precision'] == 'bf16' and asked['batch_size'] == 2
 

@@ -4,8 +4,8 @@ import torch
 from spconv.pytorch import SparseConvTensor, SubMConv3d
 from torch import nn
 
-from geminifusion3d.lidar_bev.spconv_cpu import choose_algorithm, enable_spconv_on_cpu
 from gemini_lab.cost.model_cost import StageCost, count_costs
+from geminifusion3d.lidar_bev.spconv_cpu import choose_algorithm, enable_spconv_on_cpu
 
 
 class Preprocessor(nn.Module):

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from geminifusion3d.errors import UserError
-from gemini_lab.report.analysis import (analyse, check_agreement, predictions_by_sample, why_no_analysis)
+from gemini_lab.report.analysis import (analyse, check_agreement, predictions_by_sample,
+                                        why_no_analysis)
 from gemini_lab.report.metric_files import read_metrics
+from geminifusion3d.errors import UserError
 
 TOKENS = ['scene-0103-a', 'scene-0103-b', 'scene-0916-a', 'scene-0916-b']
 

@@ -3,9 +3,8 @@ import json
 
 import pytest
 
-from geminifusion3d.errors import UserError
-from gemini_lab.report.build import (LOWEST_SCORE, ReportRequest, choose_samples, head_facts, read_cards,
-                                     read_robustness, suite_note)
+from gemini_lab.report.build import (LOWEST_SCORE, ReportRequest, choose_samples, head_facts,
+                                     read_cards, read_robustness, suite_note)
 from gemini_lab.report.dataset import read_results, truth_boxes
 from gemini_lab.report.metric_files import read_metrics
 from gemini_lab.report.tables import modalities_table, suite_tables
@@ -13,6 +12,7 @@ from gemini_lab.report.training_log import TrainingLog
 from gemini_lab.report.verdicts import SampleErrors
 from gemini_lab.robustness.modalities import modality_rows
 from gemini_lab.robustness.suite import RobustnessReport
+from geminifusion3d.errors import UserError
 
 SPLIT = {'x': ['a', 'b', 'c'], 'y': ['d']}
 RESULTS = dict.fromkeys('abcd', [])

@@ -43,7 +43,8 @@ def test_a_negative_number_is_refused(run, metrics_dir, tiny_root, tmp_path):
 
 def test_the_runs_own_record_says_dataset_and_recipe(run, metrics_dir, tiny_root):
     record = dict(dataset=dict(dataroot=str(tiny_root), version='v1.0-mini', split='mini_val'),
-                  config='configs/a/recipe.py', checkpoint=dict(path='work_dirs/a/epoch_9.pth'), date='2026-01-02')
+                  config='configs/a/recipe.py', date='2026-01-02',
+                  checkpoint=dict(path='work_dirs/a/epoch_9.pth'))
     (metrics_dir / 'test_run.json').write_text(json.dumps(record))
     done = run(metrics_dir, '--samples', 1, '--worst', 0, '--resamples', 0)
     assert done.returncode == 0, done.stderr

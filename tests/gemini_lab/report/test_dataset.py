@@ -5,10 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
+from gemini_lab.report.dataset import (choose_tokens, count_classes, count_predictions,
+                                       open_dataset, predicted_boxes, read_results, read_sample,
+                                       sample_names, split_tokens, truth_boxes)
 from geminifusion3d.errors import UserError
-from gemini_lab.report.dataset import (choose_tokens, count_classes, count_predictions, open_dataset,
-                                       predicted_boxes, read_results, read_sample, sample_names,
-                                       split_tokens, truth_boxes)
 
 TOKEN = 'scene-0103-a'
 SCENES = {'a': list('0123456789'), 'b': list('xyz')}

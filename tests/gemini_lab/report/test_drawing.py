@@ -8,12 +8,12 @@ import pytest
 from nuscenes.eval.detection.data_classes import DetectionBox
 from PIL import Image
 
-from geminifusion3d.errors import UserError
 from gemini_lab.report.dataset import read_sample, truth_boxes
-from gemini_lab.report.drawing import (SHEET_RGB, TALL_RGB, BevCanvas, bev_shape, bev_view, camera_shape,
-                                       camera_views, load_picture, load_points, mark_of,
-                                       points_picture)
+from gemini_lab.report.drawing import (SHEET_RGB, TALL_RGB, BevCanvas, bev_shape, bev_view,
+                                       camera_shape, camera_views, load_picture, load_points,
+                                       mark_of, points_picture)
 from gemini_lab.report.verdicts import Verdicts, box_key
+from geminifusion3d.errors import UserError
 
 CANVAS = BevCanvas(range_m=50.0, px_per_m=10.0)
 TOKEN = 'scene-0103-a'

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from gemini_lab.report.metric_files import (Curve, Metrics, operating_score, reached_part,
+                                            read_metrics)
 from geminifusion3d.errors import UserError
-from gemini_lab.report.metric_files import (Curve, Metrics, operating_score, reached_part, read_metrics)
 
 
 def test_the_devkits_own_files_are_read(metrics_dir):

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from geminifusion3d.errors import UserError
 from gemini_lab.report.build import ReportRequest, write_report
+from geminifusion3d.errors import UserError
 
 VOID_TAGS = {'meta', 'link', 'img', 'input', 'br'}
 
@@ -143,10 +143,11 @@ def test_hostile_names_are_words_everywhere(metrics_dir, other_dir, tiny_root, t
     visibility = [{'token': '4', 'level': 'v80-100', 'description': hostile}]
     (root / 'v1.0-mini' / 'visibility.json').write_text(json.dumps(visibility))
     (root / 'v1.0-mini' / 'log.json').write_text(json.dumps([{
-        'token': 'log', 'logfile': 'log', 'vehicle': 'v', 'date_captured': '2026-01-01', 'location': hostile}]))
+        'token': 'log', 'logfile': 'log', 'vehicle': 'v', 'date_captured': '2026-01-01',
+        'location': hostile}]))
     log = tmp_path / 'loss_curve.jsonl'
-    log.write_text(''.join(json.dumps({'iter': i, 'loss': 1 / i, f'loss_{hostile}$': 1.0, 'loss_b': 1.0}) + '\n'
-                           for i in range(1, 9)))
+    log.write_text(''.join(json.dumps({'iter': i, 'loss': 1 / i, f'loss_{hostile}$': 1.0, 'loss_b': 1.0})
+                           + '\n' for i in range(1, 9)))
     write_report(request_of(metrics_dir, root, title=hostile, facts=((hostile, hostile),), compare=other,
                             train_log=log), tmp_path / 'report.html')
     text = (tmp_path / 'report.html').read_text()

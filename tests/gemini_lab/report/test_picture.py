@@ -6,9 +6,9 @@ import pytest
 from nuscenes import NuScenes
 from tiny_nuscenes import write_tiny_nuscenes
 
+from gemini_lab.report.picture import (CAMERA_WH_PX, CANVAS, PREDICTION_BGR, TRUTH_BGR, encode,
+                                       picture_of, read_file_sample)
 from geminifusion3d.errors import UserError
-from gemini_lab.report.picture import (CAMERA_WH_PX, CANVAS, PREDICTION_BGR, TRUTH_BGR, encode, picture_of,
-                                       read_file_sample)
 
 
 @pytest.fixture(scope='module')

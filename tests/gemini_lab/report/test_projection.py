@@ -4,7 +4,8 @@ import pytest
 from nuscenes.utils.data_classes import Box
 from pyquaternion import Quaternion
 
-from gemini_lab.report.projection import (EDGES, box_corners, box_segments_px, clip_to_image, clip_to_near_plane, project)
+from gemini_lab.report.projection import (EDGES, box_corners, box_segments_px, clip_to_image,
+                                          clip_to_near_plane, project)
 
 INTRINSIC = np.array([[100.0, 0, 80], [0, 100, 45], [0, 0, 1]])
 

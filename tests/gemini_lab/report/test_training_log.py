@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from geminifusion3d.errors import UserError
 from gemini_lab.report.training_log import find_training_log, read_training_log
+from geminifusion3d.errors import UserError
 
 
 def write_scalars(folder, stamp, rows):
@@ -41,7 +41,8 @@ def test_exact_losses_replace_mmengines_and_its_scores_stay(tmp_path):
 
 
 def test_a_half_written_last_line_is_left_out(tmp_path):
-    (tmp_path / 'loss_curve.jsonl').write_text('{"iter": 1, "loss": 3}\n{"iter": 2, "loss": 2}\n{"iter": 3, "lo')
+    text = '{"iter": 1, "loss": 3}\n{"iter": 2, "loss": 2}\n{"iter": 3, "lo'
+    (tmp_path / 'loss_curve.jsonl').write_text(text)
     assert find_training_log(tmp_path).losses['loss'] == [(1.0, 3.0), (2.0, 2.0)]
 
 

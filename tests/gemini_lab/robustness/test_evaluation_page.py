@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from geminifusion3d.errors import UserError
 from gemini_lab.robustness.evaluation_page import BLOCKS, write_page
 from gemini_lab.robustness.modalities import modality_rows
 from gemini_lab.robustness.suite import RobustnessReport
 from gemini_lab.robustness.variants_gain import gain_rows
+from geminifusion3d.errors import UserError
 
 PAGE = ''.join(f'# {name}\n<!-- {name}:start -->\nold\n<!-- {name}:end -->\n' for name in BLOCKS)
 ERRORS = dict(trans_err=0.3, scale_err=0.2, orient_err=None, vel_err=0.5, attr_err=0.1)

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from geminifusion3d.jobs import Results
 from gemini_lab.corruptions.catalogue import CORRUPTIONS
 from gemini_lab.robustness.published import PUBLISHED
 from gemini_lab.robustness.suite import (RobustnessReport, condition_name, resistance, run_suite,
                                          suite_conditions, write_report)
+from geminifusion3d.jobs import Results
 
 DEMO = Path(__file__).resolve().parents[3] / 'configs' / 'demo'
 ALL, LEVELS = list(CORRUPTIONS), [1, 2, 3]

@@ -12,6 +12,7 @@ from typing import Callable, Dict, Optional, Tuple
 import numpy as np
 
 from geminifusion3d.nuscenes_facts import MOVING_SPEED_MPS
+
 from .evaluated_boxes import EvaluatedBoxes, ego_distances_m, speeds_mps
 from .official_matching import ClassBoxes
 

@@ -73,6 +73,11 @@ def compare_files(path_a: Path, path_b: Path, *, tables: NuScenes, split: str,
 def compare(a: EvaluatedBoxes, b: EvaluatedBoxes, *, min_score: Optional[float] = None) -> Dict[str, Any]:
     """Compares what two files found of the same annotations.
 
+    Args:
+        a: one file's boxes.
+        b: another file's boxes, of the same annotations.
+        min_score: predictions below it do not count.
+
     Returns:
         `classes`: counts by class; `distances`: by distance; `objects`: each object that one file alone
         found, largest difference of scores first; `samples`: those with most such objects first.

@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> None:
     from geminifusion3d.commands.dataset import choose_dataset
     from geminifusion3d.results.devkit_eval import evaluate_file, format_table, open_tables
     from geminifusion3d.submission.split_samples import read_split_samples
+
     from .prediction_file import check_submission
     dataset = choose_dataset(args, results=args.results)
     check_submission(args.results, read_split_samples(
@@ -52,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
 def _breakdown(args: argparse.Namespace, tables: Any, split: str) -> Dict[str, Any]:
     """Prints the parts of the score and returns them."""
     from geminifusion3d.cli import progress_bar
+
     from .breakdown import breakdown, format_breakdown
     from .breakdown_bins import questions
     from .evaluated_boxes import load_evaluated_boxes

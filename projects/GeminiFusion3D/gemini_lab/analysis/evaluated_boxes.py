@@ -16,6 +16,7 @@ from nuscenes.eval.detection.evaluate import DetectionEval
 from nuscenes.eval.detection.utils import category_to_detection_name
 
 from geminifusion3d.results.devkit_eval import EVAL_CONFIG, quiet
+
 from .official_matching import ClassBoxes, boxes_of_class
 
 

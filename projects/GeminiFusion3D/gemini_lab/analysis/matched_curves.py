@@ -1,6 +1,6 @@
 """From matched predictions to the devkit's precision and error curves, optionally weighted.
 
-Source: nuscenes-devkit 1.2.0 eval/detection/algo.py `accumulate`, second half. The delta: a weight a
+Source: nuscenes-devkit 1.2.0 eval/detection/algo.py `accumulate`, second half. The delta: a weight per
 prediction, with which a bootstrap counts a scene several times; all weights 1 give its numbers.
 """
 from typing import Dict, Optional
@@ -19,7 +19,7 @@ def metric_data(*, scores: Float[np.ndarray, ' n'], is_match: Bool[np.ndarray, '
     Args:
         scores: of the predictions, falling.
         is_match: whether each prediction has an annotation.
-        errors: numbers a prediction by name, read only where it has an annotation; curves of the five errors
+        errors: numbers per prediction by name, read only where it has an annotation; curves of the errors
             that are not given are NaN.
         n_annotations: how many there are to find, weighted like the predictions.
         weights: how often each prediction counts; once where None.

@@ -47,7 +47,7 @@ class Matches:
 
     Attributes:
         annotation_of: index into the class's annotations, or UNMATCHED.
-        errors: for each of the devkit's five errors a number a prediction, NaN without a match or
+        errors: for each of the devkit's five errors a number per prediction, NaN without a match or
             where the annotation does not know the truth.
     """
 

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 from nuscenes import NuScenes
 
 from geminifusion3d.results.devkit_eval import evaluate_file
+
 from ..text_table import number, terminal_table
 
 FUSED = 'fused'
@@ -21,7 +22,7 @@ def score_gain(members: Sequence[Path], fused: Path, *, tables: NuScenes, split:
         split: official or custom.
 
     Returns:
-        One row a file, the ensemble last: mAP, NDS, and their gain over the best member's.
+        One row per file, the ensemble last: mAP, NDS, and their gain over the best member's.
     """
     rows = [{'file': str(path), **_score(path, tables, split)} for path in members]
     best = {name: max(row[name] for row in rows) for name in METRICS}

@@ -10,6 +10,7 @@ import numpy as np
 
 from geminifusion3d.nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
 from geminifusion3d.submission.findings import Finding, FindingLog
+
 from ..text_table import plural
 from .prediction_file import ATTRIBUTES, PredictionFile
 

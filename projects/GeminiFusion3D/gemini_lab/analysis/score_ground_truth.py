@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Scores each split and returns the exit code."""
     dataset = choose_dataset(argparse.Namespace(**{**vars(args), 'split': None}), needs_split=False)
     from geminifusion3d.results.devkit_eval import open_tables
+
     from .ground_truth import annotated_splits, score_ground_truth
     tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
     known = annotated_splits(tables)

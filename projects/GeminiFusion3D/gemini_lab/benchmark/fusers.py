@@ -4,7 +4,6 @@ from typing import Any, Callable, Dict, List
 import torch
 from torch import Tensor, nn
 
-
 OURS, REFERENCE = 'GeminiFusion', 'official formula'
 PRODUCTS = 'its matrix products alone'
 CONVOLUTION, ADDITION = 'convolution (BEVFusion)', 'addition'

@@ -80,13 +80,13 @@ def words(rows: Sequence[Row]) -> List[str]:
     names: Dict[Tuple[str, str], Dict[str, None]] = {}
     for row in rows:
         names.setdefault((row.includes, row.excludes), {})[row.name] = None
-    told = []
+    lines = []
     for (includes, excludes), of in names.items():
         labelled = (('includes', includes), ('excludes', excludes))
         parts = [f'{label} {text}' for label, text in labelled if text]
         if parts:
-            told.append(f'{", ".join(of)}: {"; ".join(parts)}')
-    return told
+            lines.append(f'{", ".join(of)}: {"; ".join(parts)}')
+    return lines
 
 
 def _write_page(args: Namespace, module: ModuleType, rows: Sequence[Row], environment: Dict[str, Any]

@@ -86,7 +86,7 @@ def find_row(rows: Sequence[Row], name: str, **facts: Any) -> Row:
     Args:
         rows: the measurements.
         name: of the contestant.
-        facts: attributes that the row must have, such as shape='32400 x 128'.
+        **facts: attributes that the row must have, such as shape='32400 x 128'.
 
     Raises:
         LookupError: unless there is one.
@@ -106,7 +106,7 @@ def ratio(rows: Sequence[Row], name: str, reference: str, *, of: str = 'median_s
         name: the contestant.
         reference: the contestant that it is compared with.
         of: `median_s` or `peak_bytes`.
-        facts: attributes that tell the two rows apart from others.
+        **facts: attributes that tell the two rows apart from others.
     """
     ours, theirs = (getattr(find_row(rows, one, **facts), of) for one in (name, reference))
     return theirs / ours if ours else math.inf
@@ -123,7 +123,7 @@ def cells(row: Row) -> List[str]:
 
 
 def text_table(rows: Sequence[Row]) -> str:
-    """Returns the rows for a terminal; a heading and one line a row."""
+    """Returns the rows for a terminal; a heading and one line per row."""
     return terminal_table(HEADER, list(map(cells, rows)), words=4)
 
 

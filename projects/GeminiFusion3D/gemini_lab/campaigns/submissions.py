@@ -34,19 +34,24 @@ LIMIT_S, WALL_LIMIT_S = 10, 60
 FLAGS = ('use_camera', 'use_lidar', 'use_radar', 'use_map', 'use_external')
 VEHICLE = {'vehicle.moving', 'vehicle.parked', 'vehicle.stopped'}
 CYCLE = {'cycle.with_rider', 'cycle.without_rider'}
-ATTRIBUTES = {'car': VEHICLE, 'truck': VEHICLE, 'bus': VEHICLE, 'trailer': VEHICLE, 'construction_vehicle': VEHICLE,
-              'motorcycle': CYCLE, 'bicycle': CYCLE, 'barrier': {''}, 'traffic_cone': {''}, 'pedestrian': {
-                  'pedestrian.moving', 'pedestrian.standing', 'pedestrian.sitting_lying_down'}}
+PEDESTRIAN = {'pedestrian.moving', 'pedestrian.standing', 'pedestrian.sitting_lying_down'}
+ATTRIBUTES = {'car': VEHICLE, 'truck': VEHICLE, 'bus': VEHICLE, 'trailer': VEHICLE, 'barrier': {''},
+              'construction_vehicle': VEHICLE, 'motorcycle': CYCLE, 'bicycle': CYCLE, 'traffic_cone': {''},
+              'pedestrian': PEDESTRIAN}
 LENGTHS = {'translation': 3, 'size': 3, 'rotation': 4, 'velocity': 2}
 FIELDS = {*LENGTHS, 'sample_token', 'detection_name', 'detection_score', 'attribute_name'}
 EGO_XY_M = {f'{index:032x}': (1000.0 + 20 * index, 500.0) for index in range(3)}
 NAN, INF = float('nan'), float('inf')
 ODD: Tuple[Any, ...] = (
-    None, True, False, '', 'car', 'Car', 'vehicle.moving', 'vehicle.flying', 'pedestrian.moving', 0, 1, -1, 0.5, 1.0,
-    1 + 1e-9, -0.0, 1e-300, 1e308, -1e308, 2 ** 53, 2 ** 70, 10 ** 400, NAN, INF, -INF, [], {}, [[]], [1.0], [0.0] * 3,
-    [0.0] * 4, [1.0, 0.0, 0.0, 0.0], [1.0009, 0.0, 0.0, 0.0], [1.0011, 0.0, 0.0, 0.0], [NAN, 0.0], [1.0, 2.0],
-    [2.0, 4.0, 1.5], [2, 4, 1], ['1', '2', '3'], [True, 1.0, 1.0], [1000.0, 610.0, 0.0], [1000.0, 610.001, 0.0],
-    [2.0, NAN, 1.5], [2.0, None, 1.5], [INF, 500.0, 1.0], {'x': 1}, 'x' * 5000, '\ud800', '\u2028"\\', *EGO_XY_M)
+    None, True, False, '', 'car', 'Car', 'vehicle.moving', 'vehicle.flying', 'pedestrian.moving', 0, 1, -1,
+    0.5, 1.0, 1 + 1e-9, -0.0, 1e-300, 1e308, -1e308, 2 ** 53, 2 ** 70, 10 ** 400, NAN, INF, -INF, [], {},
+    [[]], [1.0], [0.0] * 3, [0.0] * 4, [1.0, 0.0, 0.0, 0.0], [1.0009, 0.0, 0.0, 0.0],
+    [1.0011, 0.0, 0.0, 0.0], [NAN, 0.0], [1.0, 2.0], [2.0, 4.0, 1.5], [2, 4, 1], ['1', '2', '3'],
+    [True, 1.0, 1.0], [1000.0, 610.0, 0.0], [1000.0, 610.001, 0.0], [2.0, NAN, 1.5], [2.0, None, 1.5],
+    [INF, 500.0, 1.0], {'x': 1}, 'x' * 5000, '\ud800', '\u2028"\\', *EGO_XY_M)
+NEW_KEYS = ('num_pts', 'ego_translation', 'version', f'{3:032x}', 'x' * 300)
+MARKS = (b'{', b'}', b'[', b']', b',', b'"', b':', b'\xff', b' ', b'0', b'\\')
+LONG = (b'[' * 20_000, b'{"a":' * 20_000, b'9' * 6000, b' ' * 100_000)
 
 
 def sound_submission(rng: random.Random) -> Dict[str, Any]:
@@ -61,7 +66,8 @@ def sound_submission(rng: random.Random) -> Dict[str, Any]:
                 'translation': [x_m + rng.uniform(-70, 70), y_m + rng.uniform(-70, 70), rng.uniform(-2, 3)],
                 'rotation': [math.cos(yaw_rad / 2), 0.0, 0.0, math.sin(yaw_rad / 2)],
                 'velocity': [rng.gauss(0, 5), rng.gauss(0, 5)], 'detection_name': name,
-                'detection_score': rng.uniform(0.01, 1), 'attribute_name': rng.choice(sorted(ATTRIBUTES[name]))})
+                'detection_score': rng.uniform(0.01, 1),
+                'attribute_name': rng.choice(sorted(ATTRIBUTES[name]))})
     return {'meta': {flag: rng.random() < 0.5 for flag in FLAGS}, 'results': results}
 
 
@@ -128,7 +134,7 @@ def change_content(content: Dict[str, Any], rng: random.Random) -> Any:
     elif kind == 1 and isinstance(holder, list):
         holder.extend([copy.deepcopy(holder[path[-1]])] * rng.choice((1, 1, 600)))
     elif kind == 1:
-        holder[rng.choice(('num_pts', 'ego_translation', 'version', f'{3:032x}', 'x' * 300))] = rng.choice(ODD)
+        holder[rng.choice(NEW_KEYS)] = rng.choice(ODD)
     else:
         holder[path[-1]] = rng.choice(ODD)
     return content
@@ -142,17 +148,19 @@ def change_text(text: bytes, rng: random.Random) -> bytes:
     if kind == 1:
         return text[:at] + bytes([text[at] ^ 1 << rng.randrange(8)]) + text[at + 1:]
     if kind == 2:
-        return text[:at] + rng.choice((b'{', b'}', b'[', b']', b',', b'"', b':', b'\xff', b' ', b'0', b'\\')) + text[at:]
+        return text[:at] + rng.choice(MARKS) + text[at:]
     if kind == 3:
         return text.replace(b'"size":', b'"size": [1.0, 1.0, 1.0], "size":', 1)
     if kind == 4:
-        return text[:at] + rng.choice((b'[' * 20_000, b'{"a":' * 20_000, b'9' * 6000, b' ' * 100_000)) + text[at:]
+        return text[:at] + rng.choice(LONG) + text[at:]
     if kind == 5:
         key = rng.choice((b'"meta"', b'"results"', b'"use_map"', b'"' + next(iter(EGO_XY_M)).encode() + b'"'))
         return text.replace(key + b':', key + b': 1, ' + key + b':', 1)
     if kind == 6:
         return text.replace(b'0.', b'1e5', 1) if rng.random() < 0.5 else b'\xef\xbb\xbf' + text
-    return b'{' + b'"a": 1, ' * 30_000 + text[1:] if rng.random() < 0.3 else text + rng.choice((b'\n', b'{}', b'\0'))
+    if rng.random() < 0.3:
+        return b'{' + b'"a": 1, ' * 30_000 + text[1:]
+    return text + rng.choice((b'\n', b'{}', b'\0'))
 
 
 def packed(text: bytes, rng: random.Random) -> bytes:
@@ -222,7 +230,8 @@ def examine(path: Path, copy_path: Path) -> List[str]:
     except UserError as error:
         found += [] if str(error) else ['an error without words']
     else:
-        found += [] if validate_file(copy_path, split).is_valid or not verdict.is_valid else ['a copy is invalid']
+        if verdict.is_valid and not validate_file(copy_path, split).is_valid:
+            found.append('a copy is invalid')
     return found
 
 
@@ -263,7 +272,8 @@ def run(count: int, seed: int, out: Path) -> int:
                 (out / f'{index}_{name}').write_bytes(content)
                 print(f'{index}: {", ".join(found)}', flush=True)
     bad = sum(number for kind, number in figures.items() if kind != 'good')
-    print(f'{count} files: {dict(figures)}, longest {longest_s:.2f} s of the processor' + (f'; see {out}' if bad else ''))
+    print(f'{count} files: {dict(figures)}, longest {longest_s:.2f} s of the processor'
+          + (f'; see {out}' if bad else ''))
     return bad
 
 
@@ -284,10 +294,11 @@ def _guarded(examine_it: Callable[[], List[str]]) -> List[str]:
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--n', type=int, default=3000, help='how many files, default: 3000')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'), help='where files that were judged '
-                        'wrongly are left')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),
+                        help='where files that were judged wrongly are left')
     arguments = parser.parse_args()
     sys.exit(1 if run(arguments.n, arguments.seed, arguments.out) else 0)

@@ -24,6 +24,7 @@ from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
 from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.jobs import PACKAGE, Step, run_steps
+
 from ..markdown_block import write_block
 from .runs import COSTLY, LOG_FILE, RESULT_FILE, Run, adopt, all_variants, choose, make_run
 
@@ -128,13 +129,12 @@ def read_budget(config: Path) -> Dict[str, Any]:
     """
     from mmengine.config import Config
 
-    from geminifusion3d.nuscenes_facts import CLASS_NAMES
-    from geminifusion3d.sensors.info_file import load_info_file
+    from geminifusion3d.info_file import open_info_file
     cfg = Config.fromfile(config)
     facts: Dict[str, Any] = {}
     for split, loader in (('train', cfg.train_dataloader), ('val', cfg.test_dataloader)):
         path = Path(loader.dataset.data_root) / loader.dataset.ann_file
-        frames = load_info_file(path, CLASS_NAMES)['data_list']
+        frames = list(open_info_file(path))
         facts[f'{split}_keyframes'] = len(frames)
         facts[f'{split}_scenes'] = len({frame['scene_token'] for frame in frames})
     batch_size = cfg.train_dataloader.batch_size
@@ -144,6 +144,9 @@ def read_budget(config: Path) -> Dict[str, Any]:
 
 def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:
     """Brings data and runs up to date; returns the results of all runs of the work directory.
+
+    Args:
+        args: the command line.
 
     Raises:
         UserError: if a run fails; the others are made all the same.

@@ -39,9 +39,10 @@ class Variant:
 
     @property
     def label(self) -> str:
-        """How the table calls it: the first sentence of the recipe."""
+        """How the table calls it: the first sentence of the recipe, up to a colon or semicolon."""
         text = ast.get_docstring(ast.parse(self.config.read_text())) or self.name
-        return re.sub(r"^The comparison(: |'s )", '', text.split('\n\n')[0]).replace('\n', ' ').rstrip('.')
+        first = re.sub(r"^The comparison(: |'s )", '', text.split('\n\n')[0]).replace('\n', ' ')
+        return re.split('[:;]', first)[0].rstrip('.')
 
 
 def all_variants(folder: Path = CONFIG_FOLDER) -> List[Variant]:
@@ -52,6 +53,9 @@ def all_variants(folder: Path = CONFIG_FOLDER) -> List[Variant]:
 
 def choose(names: Sequence[str]) -> List[Variant]:
     """Returns the named models in the table's order; where none is named, all but the costly ones.
+
+    Args:
+        names: of models.
 
     Raises:
         UserError: if one does not exist.

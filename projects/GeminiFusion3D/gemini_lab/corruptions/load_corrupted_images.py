@@ -5,6 +5,7 @@ from mmdet3d.registry import TRANSFORMS
 
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors.load_images import GeminiLoadImages
+
 from .catalogue import find_corruption
 from .strength import at, generator_of
 

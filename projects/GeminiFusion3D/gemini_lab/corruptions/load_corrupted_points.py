@@ -9,6 +9,7 @@ import numpy as np
 from mmdet3d.registry import TRANSFORMS
 
 from geminifusion3d.sensors.load_points import GeminiLoadPoints
+
 from .catalogue import find_corruption
 from .strength import at, generator_of
 

@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> None:
     """Prints the estimate."""
     from geminifusion3d.engine.config_file import check_sections, load_config
     from geminifusion3d.engine.mistakes import config_mistakes
+
     from .memory_estimate import estimate_step_memory
     from .typical_batch import read_cloud
     cfg = load_config(args.config, overrides(args.cfg_options))

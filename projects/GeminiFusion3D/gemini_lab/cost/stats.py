@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Dict, List, Optional
 
 from geminifusion3d.atomic import write_json
+
 from ..markdown_block import write_block
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def count_recipe(config: str, points: 'Optional[Tensor]') -> 'List[StageCost]':
 
     from geminifusion3d.engine.config_file import check_sections, load_config
     from geminifusion3d.engine.mistakes import config_mistakes
+
     from .model_cost import count_costs, without_weights
     from .typical_batch import make_typical_batch
     cfg = load_config(config)

@@ -14,7 +14,7 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
 
 
 def stats_table(costs: Mapping[str, Sequence[StageCost]]) -> str:
-    """Returns one line a recipe: parameters / multiply-adds of each group of stages and of all.
+    """Returns one line per recipe: parameters / multiply-adds of each group of stages and of all.
 
     Args:
         costs: by recipe.
@@ -36,7 +36,7 @@ def _cell(costs: Sequence[StageCost]) -> str:
 
 
 def stage_lines(costs: Sequence[StageCost]) -> List[str]:
-    """Returns one line a stage, for the terminal."""
+    """Returns one line per stage, for the terminal."""
     return [f'{cost.stage:<28}{three_digits(cost.parameters):>10}{three_digits(cost.multiply_adds):>10}'
             for cost in costs]
 

@@ -49,6 +49,9 @@ def make_typical_cloud(sweeps: int = 10) -> Tensor:
 def read_cloud(paths: Sequence[Path]) -> Tensor:
     """Returns (N, 5) points of several nuScenes files; the ring number becomes an age of zero.
 
+    Args:
+        paths: point files.
+
     Raises:
         UserError: if a file is absent or no point file.
     """

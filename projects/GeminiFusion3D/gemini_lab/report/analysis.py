@@ -8,6 +8,7 @@ from nuscenes import NuScenes
 from nuscenes.eval.detection.data_classes import DetectionBox
 
 from geminifusion3d.errors import UserError
+
 from ..analysis.breakdown import breakdown, match_all
 from ..analysis.evaluated_boxes import EvaluatedBoxes, load_evaluated_boxes
 from ..analysis.official_matching import Matches
@@ -92,6 +93,11 @@ def as_json(result: Mapping[str, Any]) -> Dict[str, Any]:
 
 def check_agreement(parts: Mapping[str, Any], metrics: Metrics, path: str) -> None:
     """Refuses a breakdown of another evaluation than that of the metrics.
+
+    Args:
+        parts: a breakdown.
+        metrics: the official figures.
+        path: the file.
 
     Raises:
         UserError: with the first class that differs.

@@ -13,19 +13,21 @@ from geminifusion3d.commands.dataset import read_run
 from geminifusion3d.errors import UserError
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.submission.provenance import code_facts
+
 from ..analysis.breakdown import breakdown_notes
 from ..charts import COLOURS
 from ..text_table import NOTHING, plural
 from .analysis import Analysis, analyse, predictions_by_sample, why_no_analysis
-from .curves import DISTANCE_COLOURS, error_charts, error_names, legend, precision_charts, training_charts
-from .dataset import (Records, Sample, choose_tokens, count_classes, count_predictions, open_dataset,
-                      predicted_boxes, read_results, read_sample, sample_names, split_tokens,
-                      truth_boxes)
+from .curves import (DISTANCE_COLOURS, error_charts, error_names, legend, precision_charts,
+                     training_charts)
+from .dataset import (Records, Sample, choose_tokens, count_classes, count_predictions,
+                      open_dataset, predicted_boxes, read_results, read_sample, sample_names,
+                      split_tokens, truth_boxes)
 from .drawing import CANVAS, View, bev_view, camera_views
 from .metric_files import (RESULTS_NAMES, SUMMARY_NAMES, Metrics, find_file, operating_score,
                            read_json, read_metrics)
-from .tables import (METRICS, breakdown_tables, class_table, class_title, condition_title, figure_text,
-                     modalities_table, model_tables, suite_tables, tiles, worst_table)
+from .tables import (METRICS, breakdown_tables, class_table, class_title, condition_title,
+                     figure_text, modalities_table, model_tables, suite_tables, tiles, worst_table)
 from .training_log import TrainingLog, find_training_log, read_training_log
 from .two_models import TwoModels, two_models
 from .verdicts import SampleErrors, errors_by_sample, worst_first
@@ -139,6 +141,10 @@ class Report:
 def write_report(request: ReportRequest, out: Path) -> Report:
     """Writes the page and returns what it shows.
 
+    Args:
+        request: what the user asks for.
+        out: the page.
+
     Raises:
         UserError: if an input is missing, broken, or does not belong to the others.
     """
@@ -214,6 +220,13 @@ def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,
                     analysis: Optional[Analysis], no_analysis: str) -> Optional[TwoModels]:
     """Returns the comparison with another model, if one is asked for.
 
+    Args:
+        request: what the user asks for.
+        nusc: the dataset.
+        metrics: the official figures.
+        analysis: of this model, if there is one.
+        no_analysis: why there is none.
+
     Raises:
         UserError: if the predictions of one of the two cannot be matched.
     """
@@ -235,6 +248,11 @@ def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,
 def check_tokens(request: ReportRequest, tokens_of_scene: Mapping[str, Sequence[str]],
                  results: Mapping[str, Any]) -> None:
     """Refuses predictions of other samples, and samples of another split.
+
+    Args:
+        request: what the user asks for.
+        tokens_of_scene: samples of the split by scene.
+        results: predicted records by sample.
 
     Raises:
         UserError: with what to check.

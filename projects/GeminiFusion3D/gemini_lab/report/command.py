@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='predictions below it start hidden (default: where F1 is best)')
     parser.add_argument('--title', default='Camera-LiDAR 3D detection')
     parser.add_argument('--fact', action='append', default=[], metavar='NAME=VALUE',
-                        help='another line for the head of the page, or one that replaces what was found, such '
-                             'as config=mine; may be repeated')
+                        help='another line for the head of the page, or one that replaces what was found, '
+                             'such as config=mine; may be repeated')
 
 
 def read_fact(text: str) -> Tuple[str, str]:
@@ -61,7 +61,7 @@ def read_fact(text: str) -> Tuple[str, str]:
 def run(args: argparse.Namespace) -> None:
     """Writes the report and says where it is."""
     if args.metrics_dir is None:
-        raise UserError('got no WORK_DIR, expected the folder that gemini3d test filled, such as work_dirs/demo')
+        raise UserError('got no WORK_DIR, expected the folder that gemini3d test filled')
     if args.min_score is not None and not 0 <= args.min_score <= 1:
         raise UserError(f'--min-score {args.min_score} is not within 0 and 1')
     from geminifusion3d.commands.dataset import choose_dataset

@@ -57,7 +57,8 @@ def error_charts(metrics: Metrics, class_names: Sequence[str]) -> List[Chart]:
     """Returns a chart per class that has matches, with a curve per error that is defined for it."""
     charts = []
     for name in class_names:
-        curve, official = metrics.curves.get(name, {}).get(MATCH_DISTANCE_M), metrics.class_errors.get(name, {})
+        curve = metrics.curves.get(name, {}).get(MATCH_DISTANCE_M)
+        official = metrics.class_errors.get(name, {})
         if curve is None or not len(curve.recall):
             continue
         lines: Dict[str, Points] = {

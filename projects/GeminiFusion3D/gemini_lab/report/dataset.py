@@ -20,6 +20,7 @@ from nuscenes.utils.splits import create_splits_scenes
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import invert_pose, pose
 from geminifusion3d.results.devkit_eval import EVAL_CONFIG, quiet
+
 from .metric_files import read_json
 from .verdicts import Verdicts
 
@@ -32,6 +33,10 @@ Records = Mapping[str, Sequence[Mapping[str, Any]]]
 
 def open_dataset(dataroot: Path, version: str) -> NuScenes:
     """Opens the tables with the unmodified devkit.
+
+    Args:
+        dataroot: of the dataset.
+        version: the folder of its tables.
 
     Raises:
         UserError: if the folder of the version is not there or its tables are broken.
@@ -50,6 +55,10 @@ def open_dataset(dataroot: Path, version: str) -> NuScenes:
 
 def split_tokens(nusc: NuScenes, split: str) -> Dict[str, List[str]]:
     """Returns {scene name: its sample tokens in time order} of the scenes of `split` that exist.
+
+    Args:
+        nusc: the dataset.
+        split: official or custom.
 
     Raises:
         UserError: if the split is unknown or has no scene here.
@@ -106,6 +115,9 @@ def sample_names(nusc: NuScenes, tokens_of_scene: Mapping[str, Sequence[str]]) -
 def read_results(path: Path) -> Dict[str, List[Dict[str, Any]]]:
     """Reads {sample token: boxes} of a submission file.
 
+    Args:
+        path: the file.
+
     Raises:
         UserError: if it is not one.
     """
@@ -133,8 +145,8 @@ def predicted_boxes(nusc: NuScenes, results: Records, tokens: Sequence[str]) -> 
             if any(box.detection_score < 0 for box in found):
                 raise ValueError('a score is missing or negative')
         except (KeyError, TypeError, ValueError, AssertionError) as error:
-            raise UserError(f'a predicted box of sample {token} is invalid ({type(error).__name__}: {error}); '
-                            f'run gemini3d validate on the file') from error
+            raise UserError(f'a predicted box of sample {token} is invalid ({type(error).__name__}: '
+                            f'{error}); run gemini3d validate on the file') from error
         boxes.add_boxes(token, sorted(found, key=lambda box: -box.detection_score))
     return _official_filter(nusc, boxes)
 
@@ -155,6 +167,10 @@ def count_classes(boxes: Mapping[str, Sequence[DetectionBox]]) -> Dict[str, int]
 
 def count_predictions(results: Records, min_score: float) -> Dict[str, int]:
     """Counts predictions by class with at least `min_score`, unfiltered.
+
+    Args:
+        results: predicted records by sample.
+        min_score: predictions below it do not count.
 
     Raises:
         UserError: if a box has no class or no score.

@@ -1,7 +1,7 @@
 """One sample as the page shows it: pictures as data URIs, boxes over them as SVG numbers and words.
 
 `template/report.html` writes the marks; nothing here is markup. Lines are vectors in the pixels of the
-original picture, so that they stay sharp when it is enlarged, and a reader can hide predictions below a score.
+original picture: they stay sharp when it is enlarged, and a reader can hide predictions below a score.
 """
 import base64
 import io
@@ -14,8 +14,9 @@ from PIL import Image
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import transform_points
+
 from .dataset import RIG, Camera, Sample
-from .projection import (FOOTPRINT, FRONT_FACE, NEAR_M, box_corners, box_segments_px, project)
+from .projection import FOOTPRINT, FRONT_FACE, NEAR_M, box_corners, box_segments_px, project
 
 KINDS = {'truth': 'truth', 'pred': 'prediction', 'other': 'other model'}
 PICTURE_WIDTH_PX, JPEG_QUALITY = 720, 78
@@ -205,6 +206,9 @@ def bev_shape(box: DetectionBox, sample: Sample, canvas: BevCanvas) -> Optional[
 def load_picture(camera: Camera) -> Tuple[bytes, int, int]:
     """Returns the downscaled JPEG and the width and height of the original.
 
+    Args:
+        camera: file and geometry.
+
     Raises:
         UserError: if the image file is missing or broken.
     """
@@ -223,6 +227,9 @@ def load_picture(camera: Camera) -> Tuple[bytes, int, int]:
 
 def load_points(sample: Sample) -> np.ndarray:
     """Reads the keyframe's LiDAR points (N, 3) in the ego frame.
+
+    Args:
+        sample: what is drawn.
 
     Raises:
         UserError: if the file is missing or not a LiDAR record.

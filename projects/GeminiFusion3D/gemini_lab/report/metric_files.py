@@ -51,6 +51,9 @@ class Metrics:
 def read_metrics(metrics_dir: Path) -> Metrics:
     """Reads both files of a folder; the curves are empty where the details file is absent.
 
+    Args:
+        metrics_dir: what a test run left.
+
     Raises:
         UserError: if there is no summary, or a file is not the devkit's.
     """
@@ -77,6 +80,10 @@ def read_metrics(metrics_dir: Path) -> Metrics:
 def find_file(folder: Path, names: Tuple[str, ...]) -> Path:
     """Returns the first of `names` that exists in `folder`.
 
+    Args:
+        folder: where to look.
+        names: of models.
+
     Raises:
         UserError: if none does.
     """
@@ -89,6 +96,9 @@ def find_file(folder: Path, names: Tuple[str, ...]) -> Path:
 
 def read_json(path: Path) -> Any:
     """Reads JSON.
+
+    Args:
+        path: the file.
 
     Raises:
         UserError: if the file is not there or broken.

@@ -15,6 +15,7 @@ from PIL import Image
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import transform_points
+
 from .dataset import RIG, Camera, Sample, predicted_boxes, read_sample, truth_boxes
 from .drawing import BevCanvas, is_truth, load_picture, load_points, points_picture, short_label
 from .projection import FOOTPRINT, box_corners, box_segments_px
@@ -52,6 +53,9 @@ def read_file_sample(nusc: NuScenes, results: Mapping[str, List[Mapping]], token
 
 def picture_of(sample: Sample) -> np.ndarray:
     """Returns the six cameras as they sit around the car and, to their right, the view from above.
+
+    Args:
+        sample: what is drawn.
 
     Returns:
         (H, W, 3), blue green red.
@@ -107,6 +111,10 @@ def colour_of(box: DetectionBox) -> Tuple[int, int, int]:
 
 def encode(picture: np.ndarray, path: Path) -> bytes:
     """Returns the picture in the format that the path's ending names.
+
+    Args:
+        picture: blue green red.
+        path: the file.
 
     Raises:
         UserError: if it is none of .png and .jpg.

@@ -11,13 +11,15 @@ from pathlib import Path
 from geminifusion3d.atomic import atomic_write, write_json
 from geminifusion3d.commands.arguments import add_dataset
 from geminifusion3d.commands.dataset import choose_dataset, is_named
+
 from ..text_table import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what to do with which files."""
     commands = parser.add_subparsers(dest='what', required=True)
-    one = commands.add_parser('summary', aliases=['inspect'], help='counts, scores, distances, and what looks wrong')
+    one = commands.add_parser('summary', aliases=['inspect'],
+                              help='counts, scores, distances, and what looks wrong')
     one.add_argument('file', type=Path, help='results JSON or the zip of one')
     add_dataset(one, split='official or from splits.json; with a dataset: where the ego vehicle was')
     one.add_argument('--json', type=Path, help='also write everything here')
@@ -33,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     picture.add_argument('--sample', metavar='TOKEN', help='which sample; default: the first of the file')
     add_dataset(picture, split='', recorded=True)
     picture.add_argument('--min-score', type=float, default=0.2, help='predictions to draw (default: 0.2)')
-    picture.add_argument('--out', type=Path, help='the picture, a .png or .jpg file; default: TOKEN.png beside '
-                                                  'the file')
+    picture.add_argument('--out', type=Path, help='the picture, a .png or .jpg file; default: TOKEN.png '
+                                                  'beside the file')
 
 
 def run(args: argparse.Namespace) -> None:
@@ -45,6 +47,7 @@ def run(args: argparse.Namespace) -> None:
 def summary(args: argparse.Namespace) -> None:
     """Prints what a file holds."""
     from geminifusion3d.submission.split_samples import read_split_samples
+
     from ..analysis.prediction_file import read_with_findings
     from ..analysis.prediction_file_summary import format_summary, summarise_predictions
     dataset = choose_dataset(args, results=args.file) if is_named(args) else None
@@ -61,6 +64,7 @@ def compare(args: argparse.Namespace) -> None:
     """Prints how two files differ."""
     from geminifusion3d.results.devkit_eval import open_tables
     from geminifusion3d.submission.split_samples import read_split_samples
+
     from ..analysis.compare_predictions import compare_files, format_comparison
     from ..analysis.prediction_file import check_submission
     dataset = choose_dataset(args, results=args.a)

@@ -264,7 +264,8 @@ def model_tables(models: TwoModels, class_names: Sequence[str]) -> Dict[str, Tab
     for name in class_names:
         row = models.objects['classes'][name]
         bounds = spread.get(f'class:{name}') if row['objects'] else None
-        classes.append([Cell(class_title(name)), *_pair(this.class_ap.get(name), other.class_ap.get(name), bounds),
+        pair = _pair(this.class_ap.get(name), other.class_ap.get(name), bounds)
+        classes.append([Cell(class_title(name)), *pair,
                         *_outcomes(row), *(count(row[f'false_positives_{side}']) for side in 'ab')])
     parts: Dict[str, List[Row]] = {}
     for question, here, there in bin_pairs(models):
@@ -278,8 +279,8 @@ def model_tables(models: TwoModels, class_names: Sequence[str]) -> Dict[str, Tab
                          [('', figures)]),
         'Objects by distance': Table('Found objects by distance', [Head('distance'), *found],
                                      [('', distances)]),
-        'Classes': Table('Classes of both models', [Head('class'), *_pair_heads(models, 'AP'), *found, *false],
-                         [('', classes)]),
+        'Classes': Table('Classes of both models', [
+            Head('class'), *_pair_heads(models, 'AP'), *found, *false], [('', classes)]),
         'Parts of the split': Table(
             'Parts of the split, both models', [Head('part'), Head('objects', 'evaluated ground-truth boxes'),
                                                 *_pair_heads(models, 'mAP'), *_pair_heads(models, 'NDS')],
@@ -335,7 +336,8 @@ def suite_tables(suite: Mapping[str, Any]) -> Tuple[Table, Table]:
     from ..corruptions.catalogue import CORRUPTIONS
     from ..robustness.published import PUBLISHED
     levels, resistance = suite['severities'], suite['resistance']
-    heads = [Head('corruption'), *(Head(f'RA {metric}', 'mean share of the clean score') for metric in METRICS),
+    heads = [Head('corruption'),
+             *(Head(f'RA {metric}', 'mean share of the clean score') for metric in METRICS),
              *(Head(f'{metric} {level}', f'at severity {level}') for metric in METRICS for level in levels)]
     rows = [[Cell(condition_title(name)), *(score(resistance[metric]['RA'][name]) for metric in METRICS),
              *(figure(suite['scores'][name][str(level)][metric]) for metric in METRICS for level in levels)]

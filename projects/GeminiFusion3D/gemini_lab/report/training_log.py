@@ -47,6 +47,9 @@ def find_training_log(folder: Path) -> Optional[TrainingLog]:
 def read_training_log(path: Path) -> TrainingLog:
     """Reads one log file, or all that a work directory holds.
 
+    Args:
+        path: the file.
+
     Raises:
         UserError: if there is none.
     """
@@ -56,7 +59,8 @@ def read_training_log(path: Path) -> TrainingLog:
     curve = path if path.is_file() else path / CURVE_NAME
     scalars = [] if path.is_file() else sorted(path.glob(f'*/{SCALARS}'))
     if not curve.is_file() and not scalars:
-        raise UserError(f'{path} holds no {CURVE_NAME} and no {SCALARS}; give the work directory of a training')
+        raise UserError(
+            f'{path} holds no {CURVE_NAME} and no {SCALARS}; give the work directory of a training')
     series: Dict[str, Dict[float, float]] = {}
     for file in scalars:
         for record in json_lines(file):
@@ -94,7 +98,8 @@ def collect(record: Mapping[str, Any], series: Dict[str, Dict[float, float]]) ->
     step = next((record[key] for key in STEP_KEYS if isinstance(record.get(key), (int, float))), None)
     for key, value in record.items() if step is not None else ():
         name = key.rsplit('/', 1)[-1]
-        is_wanted = 'loss' in name or name in SCORE_KEYS or name == 'lr' or name == 'time' and 'loss' in record
+        is_wanted = ('loss' in name or name in SCORE_KEYS or name == 'lr'
+                     or name == 'time' and 'loss' in record)
         if is_wanted and isinstance(value, (int, float)) and math.isfinite(value):
             series.setdefault(name, {})[float(step)] = float(value)
 

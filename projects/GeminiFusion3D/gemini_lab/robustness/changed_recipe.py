@@ -4,9 +4,10 @@ from typing import Any, Dict, List, Sequence
 
 from mmengine.config import Config
 
-from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.engine.silenced_sensors import before_packing
 from geminifusion3d.errors import UserError
+from geminifusion3d.nuscenes_facts import CAMERA_NAMES
+
 from ..corruptions.catalogue import find_corruption
 
 LOADERS = {'GeminiLoadImages': 'cameras', 'GeminiLoadPoints': 'LiDAR'}

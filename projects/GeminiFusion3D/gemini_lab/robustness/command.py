@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Evaluates, prints the table and writes the report; returns the exit code, 0."""
     from geminifusion3d.commands.train_and_test import evaluation_config, one_error, process_rank
+
     from ..corruptions.catalogue import CORRUPTIONS
     from .evaluations import evaluate_recipe, open_scores
     from .modalities import run_modalities

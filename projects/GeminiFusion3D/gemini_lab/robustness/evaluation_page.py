@@ -7,6 +7,7 @@ from nuscenes.eval.detection.constants import TP_METRICS
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.devkit_eval import ERROR_NAMES
+
 from ..analysis.prediction_file_gain import FUSED, METRICS
 from ..markdown_block import write_block
 from ..text_table import markdown_table, number

@@ -48,7 +48,7 @@ def open_scores(cfg: Config, folder: Path, *, restart: bool = False) -> Results:
     Args:
         cfg: the recipe.
         folder: where the file of scores lies.
-        restart: forget scores of something else instead of refusing to mix them.
+        restart: drop scores of something else instead of refusing to mix them.
     """
     dataset = cfg.test_dataloader.dataset
     recipe = {key: value for key, value in cfg.to_dict().items() if key not in NOT_OF_THE_MODEL}

@@ -6,8 +6,10 @@ from mmengine.config import Config
 
 from geminifusion3d.atomic import write_json
 from geminifusion3d.jobs import Results
+
 from ..text_table import number, terminal_table
-from .changed_recipe import (read_sensors, with_black_cameras, with_empty_lidar, with_shuffled_cameras)
+from .changed_recipe import (read_sensors, with_black_cameras, with_empty_lidar,
+                             with_shuffled_cameras)
 from .evaluations import CLEAN, METRICS, Condition, Evaluate, Scores, run_conditions
 
 JSON_FILE = 'modalities.json'

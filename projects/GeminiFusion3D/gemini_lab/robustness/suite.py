@@ -14,6 +14,7 @@ from mmengine.config import Config
 
 from geminifusion3d.atomic import atomic_write, write_json
 from geminifusion3d.jobs import Results
+
 from ..corruptions.catalogue import CORRUPTIONS
 from ..corruptions.strength import SEVERITIES
 from ..text_table import Row, markdown_table, number, terminal_table

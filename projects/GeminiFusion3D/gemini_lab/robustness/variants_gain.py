@@ -19,10 +19,11 @@ from geminifusion3d.atomic import write_json
 from geminifusion3d.commands.test_time_augmentation_flags import augment_test_time
 from geminifusion3d.jobs import Results
 from geminifusion3d.results.test_time_augmentation import GeminiTestTimeAugmentation
+
 from ..text_table import number, terminal_table
 from .changed_recipe import read_sensors
 from .command import DEFAULT_TERMS
-from .evaluations import (CLEAN, METRICS, Condition, Evaluate, Scores, build_runner, run_conditions)
+from .evaluations import CLEAN, METRICS, Condition, Evaluate, Scores, build_runner, run_conditions
 
 JSON_FILE = 'tta_gain.json'
 SAMPLES, ROUNDS = 4, 2

@@ -20,7 +20,7 @@ from ..geometry.bev_grid import BEVGrid
 
 @MODELS.register_module(name='GeminiOffsetField')
 class OffsetField(BaseModule):
-    """Predicts an offset a cell from both maps and samples the camera map there.
+    """Predict an offset per cell from both maps and samples the camera map there.
 
     Args:
         channels: of either map.
@@ -45,13 +45,13 @@ class OffsetField(BaseModule):
         self._start_at_zero()
 
     def init_weights(self) -> None:
-        """Initialises as the host does, then brings the offsets back to zero."""
+        """Initialises as mmengine does, then brings the offsets back to zero."""
         super().init_weights()
         self._start_at_zero()
 
     def _start_at_zero(self) -> None:
-        nn.init.zeros_(self.offset.weight)
-        nn.init.zeros_(self.offset.bias)
+        for parameter in self.offset.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, camera: Float[Tensor, 'b c y x'], lidar: Float[Tensor, 'b c y x']
                 ) -> Float[Tensor, 'b c y x']:
@@ -76,12 +76,15 @@ class OffsetField(BaseModule):
         return self.max_offset_cells * (raw / self.max_offset_cells).tanh()
 
 
-def shift_sample(maps: Tensor, shift_cells: Tensor) -> Tensor:
-    """Returns maps[y + dy, x + dx] for every cell; what lies outside the map is zero.
+def shift_sample(maps: Float[Tensor, 'b c y x'], shift_cells: Float[Tensor, 'b 2 y x']
+                 ) -> Float[Tensor, 'b c y x']:
+    """Sample a map a little beside each cell, bilinearly; a shift of zero returns the same numbers.
+
+    What lies outside the map is zero.
 
     Args:
-        maps: (B, C, Y, X).
-        shift_cells: (B, 2, Y, X) float32 dx, dy in cells.
+        maps: any floating dtype.
+        shift_cells: float32 dx, dy in cells: cell (y, x) shows what stands at (y + dy, x + dx).
     """
     n_y, n_x = maps.shape[-2:]
     # On a map of 2^k cells a cell's centre is a short binary fraction of the width, so that the

@@ -169,7 +169,7 @@ class LiftSplatBranch(BaseModule):
                           average=self.average)
         return CameraBEV(self.downsample(bev), lifted.depth_probability, lidar_depth_m)
 
-    def loss(self, camera: CameraBEV) -> Dict[str, Tensor]:
+    def loss(self, camera: CameraBEV) -> Dict[str, Float[Tensor, '']]:
         """Returns the loss of the depth where it is supervised.
 
         Args:
@@ -210,13 +210,24 @@ class CameraBranch(LiftSplatBranch):
     """Predicts depth from the image alone; LiftSplatBranch lists the arguments."""
 
     def build_depth(self, in_channels: int, depth_bins: int, context_channels: int) -> None:
-        """Builds the depth net; see LiftSplatBranch.build_depth."""
+        """Builds the depth net.
+
+        Args:
+            in_channels: channels of the image feature.
+            depth_bins: number of depth bins.
+            context_channels: channels to lift.
+        """
         self.depth_net = DepthNet(in_channels=in_channels, depth_bins=depth_bins,
                                   context_channels=context_channels)
 
     def predict_depth(self, features: Float[Tensor, 'n c_in h w'],
                       lidar_depth_m: Optional[Float[Tensor, 'b n_cam height width']]) -> DepthAndContext:
-        """Returns what to lift; the LiDAR's depth, where it is given, is for the loss only."""
+        """Returns what to lift.
+
+        Args:
+            features: image features, n = b * n_cam.
+            lidar_depth_m: depth images for the loss, not read here.
+        """
         return self.depth_net(features)
 
 
@@ -237,7 +248,11 @@ class DepthNet(nn.Module):
         self.predict = nn.Conv2d(in_channels, depth_bins + context_channels, 1)
 
     def forward(self, features: Float[Tensor, 'n c_in h w']) -> DepthAndContext:
-        """Returns what to lift."""
+        """Returns what to lift.
+
+        Args:
+            features: image features.
+        """
         return DepthAndContext.from_logits(self.predict(self.trunk(features)), self.depth_bins)
 
 
@@ -266,7 +281,7 @@ def _splat_grid(bev_grid: BEVGrid, downsample: int, lift_z_m: Optional[Sequence[
                    cell_m=bev_grid.cell_m / downsample)
 
 
-def _finest(levels: Any) -> Tensor:
+def _finest(levels: Any) -> Float[Tensor, 'n c h w']:
     return levels if torch.is_tensor(levels) else levels[0]
 
 

@@ -41,7 +41,11 @@ class Frustum:
         return (far_m - near_m) / self.depth_bins
 
     def depth_m(self, device: torch.device) -> Float[Tensor, ' d']:
-        """Returns the depth that each bin is lifted to, in float32."""
+        """Returns the depth that each bin is lifted to, in float32.
+
+        Args:
+            device: where the depths are needed.
+        """
         return self.depth_range_m[0] + (torch.arange(self.depth_bins, device=device) + 0.5) * self.bin_m
 
     def pixels(self, image_hw: Tuple[int, int], feature_hw: Tuple[int, int], device: torch.device
@@ -60,7 +64,12 @@ class Frustum:
         return _row_by_row(rows, columns)
 
     def cell_of(self, points_m: Float[Tensor, '*batch 3'], bev_grid: BEVGrid) -> Int[Tensor, ' *batch']:
-        """Returns the flat cell of each lifted point, -1 outside the grid."""
+        """Returns the flat cell of each lifted point, -1 outside the grid.
+
+        Args:
+            points_m: x, y, z in the LiDAR frame.
+            bev_grid: the grid of the cells.
+        """
         return bev_grid.cell_of(points_m)
 
 
@@ -81,17 +90,32 @@ class BEVFusionFrustum(Frustum):
     corner_pixels: ClassVar[bool] = True
 
     def depth_m(self, device: torch.device) -> Float[Tensor, ' d']:
-        """Returns the near end of each bin, in float32."""
+        """Returns the near end of each bin, in float32.
+
+        Args:
+            device: where the depths are needed.
+        """
         return self.depth_range_m[0] + torch.arange(self.depth_bins, device=device) * self.bin_m
 
     def pixels(self, image_hw: Tuple[int, int], feature_hw: Tuple[int, int], device: torch.device
                ) -> Float[Tensor, 'p 2']:
-        """Returns positions from the first pixel to the last, ends included."""
+        """Returns positions from the first pixel to the last, ends included.
+
+        Args:
+            image_hw: rows and columns of an image.
+            feature_hw: rows and columns of its feature map.
+            device: where the positions are needed.
+        """
         return _row_by_row(*(torch.linspace(0, size - 1, cells, device=device)
                              for size, cells in zip(image_hw, feature_hw)))
 
     def cell_of(self, points_m: Float[Tensor, '*batch 3'], bev_grid: BEVGrid) -> Int[Tensor, ' *batch']:
-        """Returns the flat cell of each lifted point, cut towards zero."""
+        """Returns the flat cell of each lifted point, cut towards zero.
+
+        Args:
+            points_m: x, y, z in the LiDAR frame.
+            bev_grid: the grid of the cells.
+        """
         low_m = constant_like(bev_grid.range_m[:3], points_m)
         z_extent_m = bev_grid.range_m[5] - bev_grid.range_m[2]
         size_m = constant_like([bev_grid.cell_m, bev_grid.cell_m, z_extent_m], points_m)

@@ -1,7 +1,7 @@
 """Starts an image backbone from weights of image classification or of another detector.
 
-The config says so as everywhere in the host: `init_cfg=dict(type='Pretrained', checkpoint=PATH or URL)`
-of the backbone, and `prefix` for a part of a larger model. The delta to the host's loader: nothing in
+The config says so as everywhere in mmengine: `init_cfg=dict(type='Pretrained', checkpoint=PATH or URL)`
+of the backbone, and `prefix` for a part of a larger model. The delta to mmengine's loader: nothing in
 the file is run, formats are recognised, and weights that are missing or of another shape are refused
 instead of staying random in silence. Formats: torchvision, official Swin, mmdet, checkpoints of whole
 detectors (mmdet3d's and this project's).
@@ -76,7 +76,7 @@ def _of_backbone(checkpoint: Mapping[str, Any], own: Mapping[str, Tensor], prefi
 
 
 def _from_official_swin(weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:
-    # The host prefixes everything that it converts.
+    # mmdet prefixes everything that it converts.
     return {key.removeprefix('backbone.'): value for key, value in swin_converter(weights).items()}
 
 

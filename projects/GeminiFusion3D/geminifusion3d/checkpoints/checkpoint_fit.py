@@ -80,10 +80,10 @@ class Differences:
         kinds = (('missing', {key: key for key in self.missing}),
                  ('unexpected', {key: key for key in self.unexpected}),
                  ('of another shape', self.misshapen))
-        branches = dict.fromkeys(branch_of(key) for _, told in kinds for key in told)
+        branches = dict.fromkeys(branch_of(key) for _, listed in kinds for key in listed)
         return '; '.join(f'{branch}: ' + ', '.join(
-            f'{len(of_branch)} {kind} ({_first(of_branch)})' for kind, told in kinds
-            if (of_branch := [text for key, text in told.items() if branch_of(key) == branch]))
+            f'{len(of_branch)} {kind} ({_first(of_branch)})' for kind, listed in kinds
+            if (of_branch := [text for key, text in listed.items() if branch_of(key) == branch]))
             for branch in branches)
 
 
@@ -142,9 +142,9 @@ def fit_weights(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str,
 def summarise(model: nn.Module, loaded: Mapping[str, Any], *, name: str) -> str:
     """Says how many weights of each branch a checkpoint gave, and which stay as initialised."""
     expected = model.state_dict()
-    kept = [branch_of(key) for key in expected if key not in loaded]
-    rest = ', '.join(f'{branch} {kept.count(branch)}' for branch in dict.fromkeys(kept))
-    return (f'{len(expected) - len(kept)} of {len(expected)} weights are taken from {name}'
+    left = [branch_of(key) for key in expected if key not in loaded]
+    rest = ', '.join(f'{branch} {left.count(branch)}' for branch in dict.fromkeys(left))
+    return (f'{len(expected) - len(left)} of {len(expected)} weights are taken from {name}'
             + (f'; as initialised: {rest}' if rest else ''))
 
 

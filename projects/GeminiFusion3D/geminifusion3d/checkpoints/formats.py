@@ -18,16 +18,14 @@ class Format:
     advice: str
 
 
-def _convert_by(tool: str) -> str:
-    return f'convert it with python tools/model_converters/{tool} CHECKPOINT OUT'
-
+CONVERT = 'convert it with gemini3d convert-checkpoint CHECKPOINT OUT'
 
 BEVFUSION = Format(
     'mmdet3d\'s BEVFusion project', ('pts_middle_encoder.', 'bbox_head.shared_conv.'),
-    _convert_by('convert_bevfusion.py'))
+    CONVERT)
 CENTERPOINT = Format(
     'mmdet3d\'s CenterPoint', ('pts_middle_encoder.', 'pts_bbox_head.task_heads.'),
-    _convert_by('convert_centerpoint.py'))
+    CONVERT)
 CENTERPOINT_PILLARS = Format(
     'mmdet3d\'s CenterPoint with pillars', ('pts_voxel_encoder.pfn_layers.', 'pts_bbox_head.task_heads.'),
     'no converter is at hand, its maximum over a pillar counts the padding of the pillar as points: use '
@@ -35,11 +33,10 @@ CENTERPOINT_PILLARS = Format(
 MIT_BEVFUSION = Format(
     'the MIT BEVFusion repository', ('encoders.lidar.', 'heads.object.'),
     'no converter is at hand: use the BEVFusion checkpoints that mmdet3d publishes, and '
-    'tools/model_converters/convert_bevfusion.py')
+    'gemini3d convert-checkpoint')
 OPENPCDET = Format(
     'OpenPCDet', ('backbone_3d.', 'dense_head.'),
-    'no converter is at hand: use mmdet3d\'s CenterPoint checkpoints, and '
-    'tools/model_converters/convert_centerpoint.py')
+    'no converter is at hand: use mmdet3d\'s CenterPoint checkpoints, and gemini3d convert-checkpoint')
 FORMATS = (BEVFUSION, CENTERPOINT, CENTERPOINT_PILLARS, MIT_BEVFUSION, OPENPCDET)
 
 

@@ -9,10 +9,12 @@ Example:
     gemini3d check --json
 """
 import argparse
+import importlib.util
 import json
 import re
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -26,6 +28,7 @@ PROBES = ('mmcv', 'spconv', 'data', 'plugin')
 PROGRAM = __package__.rpartition('.')[0]
 SPCONV_ON_CPU = Path(__file__).resolve().parents[1] / 'lidar_bev/spconv_cpu.py'
 REINSTALL = 'run `make setup`; if it says that all is up to date, `make clean-venv setup`'
+NUMPY_2_REMEDY = 'spconv-cu120 does not run with numpy 2: `pip install "numpy<2"`, or use spconv-cu126'
 MIN_FREE_GB = 5.0
 
 
@@ -42,17 +45,19 @@ def read_pins(requirements_dir: Path) -> Iterator[List[str]]:
     """Yields [package, version, file name] of every pinned direct dependency."""
     for file_name in PIN_FILES:
         for line in (requirements_dir / file_name).read_text().splitlines():
-            match = re.fullmatch(r'([A-Za-z0-9_.-]+)==(\S+)', line.strip())
-            if match:
-                yield [*match.groups(), file_name]
+            match = re.fullmatch(r'([\w.-]+)==([^\s;]+)(?:; python_version (<|>=) "3\.12")?', line.strip())
+            if match and match[3] in (None, '<' if sys.version_info < (3, 12) else '>='):
+                yield [match[1], match[2], file_name]
 
 
 def check_python() -> Finding:
-    """The compiled dependencies have wheels for Python 3.11."""
+    """The compiled dependencies have wheels for Python 3.10 to 3.12; 3.11 is what is tested in full."""
     version = '.'.join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11):
         return Finding('Python', 'ok', version)
-    return Finding('Python', 'problem', f'{version}, expected 3.11',
+    if sys.version_info[:2] in ((3, 10), (3, 12)):
+        return Finding('Python', 'note', f'{version}; tested in full with 3.11')
+    return Finding('Python', 'problem', f'{version}, expected 3.10 to 3.12',
                    'install Python 3.11, then `make clean-venv setup PYTHON=/path/to/python3.11`')
 
 
@@ -61,18 +66,39 @@ def check_versions(requirements_dir: Path) -> Iterator[Finding]:
     wrong = []
     for package, pinned, file_name in read_pins(requirements_dir):
         try:
-            installed = metadata.version(package)
+            installed = installed_version(package)
         except metadata.PackageNotFoundError:
             wrong.append(f'{package} {pinned} is not installed')
             continue
         if installed.split('+')[0] == pinned:
             continue
-        if file_name == 'torch.txt':
-            yield Finding('torch version', 'note', f'{installed}; tested with {pinned}')
+        if file_name == 'torch.txt' or package.startswith('spconv-'):
+            yield Finding(f'{package} version', 'note', f'{installed}; tested with {pinned}')
+        elif sys.version_info < (3, 11):
+            yield Finding(f'{package} version', 'note', f'{installed}; tested with {pinned} on Python 3.11')
         else:
             wrong.append(f'{package} is {installed}, pinned to {pinned}')
     state, detail = ('problem', '; '.join(wrong)) if wrong else ('ok', 'as pinned')
     yield Finding('package versions', state, detail, REINSTALL if wrong else '')
+
+
+def installed_version(package: str) -> str:
+    """Returns a package's version, or that of what stands in for it: mmcv-lite, another build of spconv.
+
+    Args:
+        package: as pip names it.
+
+    Raises:
+        PackageNotFoundError: if neither is installed.
+    """
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        kin = {'mmcv': 'mmcv-lite', 'spconv': 'spconv-'}.get(package.split('-')[0])
+        for found in metadata.distributions():
+            if kin and found.metadata['Name'].startswith(kin):
+                return found.version
+        raise
 
 
 def check_disk(folder: Path) -> Finding:
@@ -91,9 +117,23 @@ def probe_mmcv() -> Iterator[Finding]:
     import mmdet3d
     import mmengine
     import torch
-    from mmcv.ops import roi_align
     yield Finding('OpenMMLab packages', 'ok', f'mmengine {mmengine.__version__}, mmcv '
                   f'{mmcv.__version__}, mmdet {mmdet.__version__}, mmdet3d {mmdet3d.__version__}')
+    if importlib.util.find_spec('mmcv._ext').origin.endswith('.py'):
+        yield Finding('mmcv operators', 'note', 'not compiled; only training with the TransFusion head and '
+                      'the anchor head need them', '`make setup MMCV_OPS=1` compiles them')
+    else:
+        yield _check_mmcv_operator()
+    if torch.cuda.is_available():
+        device = f'{torch.cuda.get_device_name()} (CUDA {torch.version.cuda})'
+    else:
+        device = f'CPU with {torch.get_num_threads()} threads; no CUDA device'
+    yield Finding('device', 'ok', device)
+
+
+def _check_mmcv_operator() -> Finding:
+    import torch
+    from mmcv.ops import roi_align
     image = torch.arange(64.).reshape(1, 1, 8, 8).requires_grad_()
     box = torch.tensor([[0., 1., 1., 5., 5.]])
     pooled = roi_align(image, box, (2, 2), 1.0, 0, 'avg', True)
@@ -104,25 +144,23 @@ def probe_mmcv() -> Iterator[Finding]:
     error = (pooled.detach()[0, 0] - expected).abs().max().item()
     grad_error = abs(gradient.sum().item() - 4.0)
     if max(error, grad_error) > 1e-4:
-        yield Finding('mmcv operator', 'problem', f'RoIAlign is off by {error:.2g} (gradient '
-                      f'{grad_error:.2g})', 'delete the cached mmcv wheel (`make clean-wheels`), '
-                      'then `make clean-venv setup` compiles it again')
-    else:
-        yield Finding('mmcv operator', 'ok', 'RoIAlign forward and backward')
-    if torch.cuda.is_available():
-        device = f'{torch.cuda.get_device_name()} (CUDA {torch.version.cuda})'
-    else:
-        device = f'CPU with {torch.get_num_threads()} threads; no CUDA device'
-    yield Finding('device', 'ok', device)
+        return Finding('mmcv operator', 'problem', f'RoIAlign is off by {error:.2g} (gradient '
+                       f'{grad_error:.2g})', 'delete the cached mmcv wheel (`make clean-wheels`), '
+                       'then `make clean-venv setup` compiles it again')
+    return Finding('mmcv operator', 'ok', 'RoIAlign forward and backward')
 
 
 def probe_spconv() -> Iterator[Finding]:
     """A sparse convolution on the CPU, forward and backward, against the dense one."""
+    import numpy as np
     import torch
 
     # The module alone: importing the whole plugin is another check, and takes its time.
     runpy.run_path(str(SPCONV_ON_CPU))['enable_spconv_on_cpu']()
     import spconv.pytorch as spconv
+    from cumm import tensorview
+    # What implicit GEMM does with its masks on a GPU; spconv-cu120 ends in SIGFPE here where numpy is 2.
+    tensorview.from_numpy(np.arange(4, dtype=np.uint32)).clone()
     torch.manual_seed(0)
     conv = spconv.SubMConv3d(2, 3, 3, bias=False, algo=spconv.ConvAlgo.Native)
     cells = torch.stack(torch.meshgrid(*[torch.arange(4)] * 3, indexing='ij'), -1).reshape(-1, 3)
@@ -172,7 +210,9 @@ def finish_probe(name: str, process: 'subprocess.Popen[str]') -> List[Finding]:
     if process.returncode != 0:
         last_line = (stderr.strip().splitlines() or ['no message'])[-1]
         how = f'was killed by signal {-process.returncode}' if process.returncode < 0 else 'failed'
-        findings.append(Finding(f'{name} check', 'problem', f'{how}: {last_line}', REINSTALL))
+        is_numpy_2 = (name, process.returncode) == ('spconv', -signal.SIGFPE)
+        findings.append(Finding(f'{name} check', 'problem', f'{how}: {last_line}',
+                                NUMPY_2_REMEDY if is_numpy_2 else REINSTALL))
     return findings
 
 

@@ -15,10 +15,10 @@ from ..engine.mistakes import config_mistakes
 from ..engine.runner import GeminiRunner
 from ..errors import UserError
 from ..results.evaluated_split import info_file_of_split
-from ..submission.external_data import declare_external_data
 from ..results.inference_clock import InferenceClock, hardware
 from ..results.info_file import InfoFile, read_info_file
 from ..results.nuscenes_metric import RESULTS_NAME
+from ..submission.external_data import declare_external_data
 from ..submission.provenance import PROVENANCE_NAME, config_facts, past_lidar_sweeps
 from ..submission.rules import META_FLAGS
 from ..submission.split_samples import SplitSamples, read_split_samples

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 
 from ..checkpoints.checkpoint_file import check_exists
 from ..cli import EXIT_INTERRUPTED
-from ..engine.config_file import apply_seed, check_data_files, check_sections, load_config
+from ..engine.config_file import apply_seed, check_data_files, check_first_stage, check_sections, load_config
 from ..engine.distributed import leave_process_group
 from ..engine.inference_hook import speed_up_tests
 from ..engine.mistakes import config_mistakes
@@ -51,8 +51,9 @@ def train_config(arguments: argparse.Namespace) -> Config:
     if arguments.resume is not None:
         cfg.resume = True
         cfg.load_from = None if arguments.resume == 'auto' else arguments.resume
-    if cfg.get('load_from'):
+    if cfg.get('resume') and cfg.get('load_from'):
         check_exists(cfg.load_from)
+    check_first_stage(cfg)
     check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
     check_same_info_file(cfg, 'val')
     return cfg
@@ -87,8 +88,8 @@ class _NothingToDoHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         if runner.iter >= runner.max_iters and process_rank() == 0:
-            print(f'nothing to do: {runner.epoch} of {runner.max_epochs} epochs are done in '
-                  f'{runner.work_dir}; for more, write --cfg-options train_cfg.max_epochs=N')
+            print(f'nothing to do: {runner.epoch} of {runner.max_epochs} epochs are done in {runner.work_dir}; '
+                  'for more, start a longer training from its weights, load_from, in another --work-dir')
 
 
 def train(arguments: argparse.Namespace) -> int:

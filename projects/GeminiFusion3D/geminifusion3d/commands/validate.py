@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='the leaderboard track that it is meant for: flags that the track does not '
                              'allow are errors')
     parser.add_argument('--all', action='store_true',
-                        help=f'show all findings (of each rule {MAX_LISTED_PER_RULE}), not the first {EXAMPLES}')
+                        help=f'show not {EXAMPLES} but up to {MAX_LISTED_PER_RULE} findings of each rule')
     parser.add_argument('--json', action='store_true', help='print the verdict as JSON')
 
 

@@ -1,4 +1,4 @@
-"""Forgets activations and computes them again in the backward pass: less memory, more time.
+"""Drops activations and computes them again in the backward pass: less memory, more time.
 
 Source: torch.utils.checkpoint. The delta to mmengine 0.10.7 (runner/activation_checkpointing.py): inputs
 without a gradient (images, points) do not cut the gradient off, keyword arguments pass, names may be
@@ -48,11 +48,11 @@ def _checkpointed(module: nn.Module) -> Callable:
 @contextmanager
 def _without_statistics(layers: List[nn.Module]) -> Iterator[None]:
     """Lets batch norms update copies of their statistics: the batch has been counted already."""
-    kept = [dict(layer._buffers) for layer in layers]
-    for layer, buffers in zip(layers, kept):
+    before = [dict(layer._buffers) for layer in layers]
+    for layer, buffers in zip(layers, before):
         layer._buffers.update({name: buffer.clone() for name, buffer in buffers.items()})
     try:
         yield
     finally:
-        for layer, buffers in zip(layers, kept):
+        for layer, buffers in zip(layers, before):
             layer._buffers.update(buffers)

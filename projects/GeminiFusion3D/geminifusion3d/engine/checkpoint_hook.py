@@ -7,8 +7,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from ..errors import UserError
 from ..checkpoints.checkpoint_file import write_whole
+from ..errors import UserError
 from .resume import LAST_CHECKPOINT, check_resumable
 
 
@@ -16,7 +16,7 @@ from .resume import LAST_CHECKPOINT, check_resumable
 class GeminiCheckpointHook(CheckpointHook):
     """mmengine's CheckpointHook; outdated files go only after the new one is whole.
 
-    The host removes the outdated checkpoint first, and rewrites `last_checkpoint` in place. Files
+    mmengine removes the outdated checkpoint first, and rewrites `last_checkpoint` in place. Files
     are renamed into place by `GeminiRunner.save_checkpoint`.
     """
 

@@ -53,7 +53,7 @@ def compile_parts(model: nn.Module) -> List[str]:
     Returns:
         The names of the parts.
     """
-    # The host's models take seconds to import, which commands that compile nothing need not wait for.
+    # mmdet3d's models take seconds to import, which commands that compile nothing need not wait for.
     from ..detector import GeminiFusion3D
 
     # Pieces that the compiler cannot take run as they are: no reason for pages of its traceback.

@@ -70,7 +70,7 @@ def is_read(dotted: str) -> bool:
         dotted: a key such as 'train_cfg.max_epochs'.
     """
     root = dotted.split('.')[0]
-    return root in RUNNER_KEYS or root in COMMAND_KEYS or root in inspect.signature(Runner.__init__).parameters
+    return root in {*RUNNER_KEYS, *COMMAND_KEYS, *inspect.signature(Runner.__init__).parameters}
 
 
 def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
@@ -92,7 +92,8 @@ def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
         if changed is None or _sections(changed) == _sections(cfg):
             places = _places(_sections(cfg), key.split('.')[-1], _value_at(cfg, key))
             raise UserError(
-                f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} does not use it'
+                f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} does not use '
+                'it'
                 + (f'; expected keys of sections, such as {", ".join(places)}' if places else
                    '; leave it out'))
         cfg = changed
@@ -118,7 +119,9 @@ def _value_at(cfg: Config, dotted: str) -> Any:
 def _places(node: Any, name: str, value: Any, at: str = '') -> List[str]:
     """Lists the keys of this name and value below a node."""
     found = []
-    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    items: Any = node.items() if isinstance(node, Mapping) else ()
+    if isinstance(node, (list, tuple)):
+        items = enumerate(node)
     for key, below in items:
         place = f'{at}.{key}' if at else str(key)
         if key == name and below == value:
@@ -169,9 +172,9 @@ def check_override(cfg: Config, dotted: str) -> None:
 def _unknown_key(dotted: str, part: str, passed: List[str], known: List[str]) -> str:
     """Says that an override's key does not exist, and which ones do."""
     close = difflib.get_close_matches(part, known, cutoff=CLOSE) or sorted(known)
-    told = f'expected one of {", ".join(close)}' if close else 'it holds a plain value'
+    expected = f'expected one of {", ".join(close)}' if close else 'it holds a plain value'
     where = '.'.join(passed) or 'the config'
-    return f'--cfg-options {dotted}: {where} has no key {part!r}, {told}'
+    return f'--cfg-options {dotted}: {where} has no key {part!r}, {expected}'
 
 
 def datasets_of(cfg: Config, loaders: List[str]) -> Iterator[Dict[str, Any]]:
@@ -207,13 +210,47 @@ def check_data_files(cfg: Config, loaders: List[str]) -> None:
                                 f'--database-sweeps {step.get("sweeps_num")}')
 
 
+def check_ranges(cfg: Config) -> None:
+    """Makes sure that points and boxes are filtered to the range that the model's grid covers.
+
+    Raises:
+        UserError: if a filter keeps another range: what lies between would train nothing, or be lost.
+    """
+    range_m = list((cfg.get('model') or {}).get('bev_grid', {}).get('range_m') or ())
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader') if range_m else ():
+        for dataset in datasets_of(cfg, [loader]):
+            for step in dataset.get('pipeline') or ():
+                filtered = step.get('point_cloud_range') if isinstance(step, Mapping) else None
+                if filtered is not None and list(filtered) != range_m:
+                    raise UserError(f'{step["type"]} of {loader} keeps {list(filtered)}, the model\'s grid '
+                                    f'covers {range_m} (metres, lowest corner first); give both one range, '
+                                    'in the recipes here with --cfg-options bev_grid.range_m=[...]')
+
+
+def check_first_stage(cfg: Config) -> None:
+    """Makes sure that the weights which a training starts from are there.
+
+    Raises:
+        UserError: if not; the message names the recipe that leaves them.
+    """
+    source = str(cfg.get('load_from') or '')
+    if not source or '://' in source or Path(source).expanduser().is_file():
+        return
+    name = f'{Path(source).parent.name}.py'
+    folders = Path(cfg.filename).absolute().parents[:2] if cfg.filename else ()
+    recipe = next((found for folder in folders for found in sorted(folder.rglob(name))), None)
+    first = f'train {recipe} first, which leaves them, ' if recipe else ''
+    raise UserError(f'the weights to start from, {source}, do not exist: {first}name other weights with '
+                    '--cfg-options load_from=PATH, or start from none with load_from=None')
+
+
 def _create_data(root: Path, info_file: Path) -> str:
     """Returns the command that writes an info file."""
     version = 'v1.0-mini' if '_mini_' in info_file.stem else (
         'v1.0-test' if info_file.stem.endswith('test') else 'v1.0-trainval')
-    union = ' --splits trainval' if info_file.stem.endswith('_trainval') else ''
-    return (f'python tools/create_data.py nuscenes --root-path {root} --version {version} '
-            f'--out-dir {info_file.parent}{union}')
+    union = ' --split trainval' if info_file.stem.endswith('_trainval') else ''
+    out = '' if info_file.parent == root else f' --out {info_file.parent}'
+    return f'gemini3d convert --dataroot {root} --version {version}{out}{union}'
 
 
 def check_sections(cfg: Config, sections: List[str]) -> None:

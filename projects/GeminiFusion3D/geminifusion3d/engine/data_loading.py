@@ -66,9 +66,60 @@ def set_clock(loader: DataLoader, *, by_epoch: bool) -> None:
     if not isinstance(sampler, CountedSampler):
         return
     if by_epoch and sampler.is_infinite:
-        raise UserError('train_dataloader.sampler is an InfiniteSampler, with which an epoch never ends; expected '
+        raise UserError('train_dataloader.sampler is an InfiniteSampler, with which an epoch never ends; '
+                        'expected '
                         'a DefaultSampler, or train_cfg.type=IterBasedTrainLoop with max_iters')
     sampler.by_epoch = by_epoch
+
+
+class DevicePrefetch:
+    """A data loader whose next batch travels to the GPU while the model works on this one.
+
+    Args:
+        loader: what to iterate; everything else is the loader's.
+    """
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader = loader
+
+    def __len__(self) -> int:
+        """Returns the number of batches."""
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yields the batches with their `inputs` on the current GPU."""
+        stream, ahead = torch.cuda.Stream(), None
+        for batch in self.loader:
+            with torch.cuda.stream(stream):
+                copying = {**batch, 'inputs': _on_gpu(batch['inputs'])}
+            copied = stream.record_event()
+            if ahead is not None:
+                yield _arrived(*ahead)
+            ahead = copying, copied
+        if ahead is not None:
+            yield _arrived(*ahead)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'loader':
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
+
+def _arrived(batch: Dict[str, Any], copied: Any) -> Dict[str, Any]:
+    """Lets the model's stream wait for a copy, and the memory of the copy outlive the model's use of it."""
+    current = torch.cuda.current_stream()
+    current.wait_event(copied)
+    for tensor in _tensors(batch['inputs']):
+        tensor.record_stream(current)
+    return batch
+
+
+def _on_gpu(node: Any) -> Any:
+    if torch.is_tensor(node):
+        return node.cuda(non_blocking=True)
+    if isinstance(node, Mapping):
+        return {key: _on_gpu(value) for key, value in node.items()}
+    return [_on_gpu(value) for value in node] if isinstance(node, (list, tuple)) else node
 
 
 def check_shared_memory(loader: DataLoader) -> None:
@@ -94,7 +145,8 @@ def check_shared_memory(loader: DataLoader) -> None:
     sample = loader.dataset[0]
     needed = here * under_way * (loader.batch_size or 1) * shared_bytes(sample)
     if needed > free:
-        raise UserError(f'{loader.num_workers} loading workers hand over about {needed / 1e6:.1f} MB at a time, '
+        raise UserError(f'{loader.num_workers} loading workers hand over about {needed / 1e6:.1f} MB at a '
+                        'time, '
                         f'{SHARED_MEMORY_FOLDER} has {free / 1e6:.1f} MB free: {SHARED_MEMORY}')
 
 

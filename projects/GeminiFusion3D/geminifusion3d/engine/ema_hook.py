@@ -17,7 +17,7 @@ WARM_UP_STEPS = 100
 class GeminiEMAHook(EMAHook):
     """Averages the weights; a checkpoint's `state_dict` is the average, `ema_state_dict` the weights.
 
-    tools/test.py and tools/export_submission.py therefore use the average without being told, and a
+    tools/test.py and tools/export_submission.py therefore use the average, and a
     resumed training continues both.
 
     Args:

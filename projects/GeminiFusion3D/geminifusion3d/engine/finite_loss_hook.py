@@ -65,7 +65,8 @@ class GeminiFiniteLossHook(Hook):
             UserError: if all were skipped.
         """
         if self.iterations and not self.has_stepped:
-            raise UserError(f'each step of the {self.iterations} iterations was skipped, the weights are as they '
+            raise UserError(f'each step of the {self.iterations} iterations was skipped, the weights are as '
+                            'they '
                             f'were at the start; the last one: {self.last_reason}; {ADVICE}')
 
     def _report(self, runner: Runner, data_batch: Any, outputs: Optional[Dict[str, Any]]) -> None:
@@ -80,7 +81,7 @@ class GeminiFiniteLossHook(Hook):
             + (f'; samples: {samples}' if samples else ''))
 
     def _refuse(self, runner: Runner, bad: Sequence[str]) -> None:
-        """Ends training where nothing has kept a bad loss from the weights."""
+        """Ends training where nothing stands between a bad loss and the weights."""
         if bad:
             raise UserError(f'training stopped at {_place(runner)}: expected finite losses, got '
                             f'{", ".join(bad)}; {ADVICE}')

@@ -18,7 +18,7 @@ def fold_norms(model: nn.Module) -> int:
     Args:
         model: a detector, or what wraps one, with its final weights; it can only predict afterwards.
     """
-    # The host's models take seconds to import, which commands that fold nothing need not wait for.
+    # mmdet3d's models take seconds to import, which commands that fold nothing need not wait for.
     from ..detector import GeminiFusion3D
     before = _count(model)
     model = model.module if is_model_wrapper(model) else model

@@ -2,15 +2,19 @@
 
 Source: the linear rule of Goyal et al., Accurate, Large Minibatch SGD (2017), as in mmengine 0.10.7
 (Runner.scale_lr). The delta: the real batch size counts accumulated iterations; targets of schedules,
-which the host leaves as they are, are scaled as well; a wrong batch size is never ignored.
+which mmengine leaves as they are, are scaled as well; a wrong batch size is never ignored.
 """
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..errors import UserError
 
-# Arguments of the host's schedules that are learning rates; all others are factors or times.
+# Arguments of mmengine's schedules that are learning rates; all others are factors or times.
 RATE_ARGUMENTS = ('eta_min', 'eta_max')
 RATE_SUFFIX = 'LR'
+# Schedules after which a training goes on at the rate that they led to.
+WARM_UPS = ('Linear', 'Constant')
+# Attributes of built schedules that say when they act.
+LENGTHS = ('begin', 'end', 'total_steps', 'T_max')
 
 Schedules = Union[Dict[str, Any], List[Any], None]
 
@@ -66,7 +70,7 @@ def scaled_schedules(schedules: Schedules, ratio: float) -> Schedules:
     """Returns schedules whose learning rates are multiplied; the given ones stay as they are.
 
     Args:
-        schedules: one config or several, nested as the host allows; None comes back.
+        schedules: one config or several, nested as mmengine allows; None comes back.
         ratio: see batch_size_ratio.
     """
     if isinstance(schedules, (list, tuple)):
@@ -81,8 +85,58 @@ def scaled_schedules(schedules: Schedules, ratio: float) -> Schedules:
             for name, value in schedules.items()}
 
 
+def check_length(end: Optional[float], max_epochs: int) -> Optional[str]:
+    """Compares the epoch in which the schedule ends with that in which the training does.
+
+    Args:
+        end: of the schedule, None where it has no end.
+        max_epochs: of the training.
+
+    Returns:
+        A warning where the training ends first, as a trial does; None where they agree.
+
+    Raises:
+        UserError: if the training goes on after the learning rate has come to its end.
+    """
+    if end is None or end == max_epochs:
+        return None
+    text = f'the schedule of the learning rate ends with epoch {end:g}, training with {max_epochs}'
+    if end < max_epochs:
+        raise UserError(f'{text}: nothing would be learned in between; change both, in the recipes here with '
+                        f'--cfg-options max_epochs={max_epochs}')
+    return f'{text}: change both in the config, not train_cfg alone'
+
+
+def schedule_ends(schedulers: Any) -> List[Tuple[Any, ...]]:
+    """Returns kind, begin and lengths of built schedules, nested as they may be."""
+    if isinstance(schedulers, dict):
+        schedulers = list(schedulers.values())
+    if isinstance(schedulers, (list, tuple)):
+        return [ends for scheduler in schedulers for ends in schedule_ends(scheduler)]
+    return [(type(schedulers).__name__, *(getattr(schedulers, name, None) for name in LENGTHS))]
+
+
+def check_same_schedule(planned: Sequence[Any], resumed: Sequence[Any], *, source: Any) -> None:
+    """Refuses to continue a training that was planned for another length: its schedule would end as it was.
+
+    Args:
+        planned: what schedule_ends says of the config.
+        resumed: what it says once the checkpoint is loaded, which brings its own.
+        source: the checkpoint.
+
+    Raises:
+        UserError: if they differ.
+    """
+    if list(planned) != list(resumed):
+        differing = next((pair for pair in zip(planned, resumed) if pair[0] != pair[1]), (planned, resumed))
+        raise UserError(f'the schedule of the learning rate is another one in {source}: expected '
+                        f'{differing[0]} (type, {", ".join(LENGTHS)}), got {differing[1]}; resume with the '
+                        'same number of epochs, or start a new training from the weights with '
+                        f'--cfg-options load_from={source}')
+
+
 def last_epoch(schedules: Schedules) -> Optional[float]:
-    """Returns the epoch in which the last schedule ends; None if none says so in epochs.
+    """Returns the epoch in which the last schedule but warm-ups ends; None if none says so in epochs.
 
     Args:
         schedules: as for scaled_schedules.
@@ -91,6 +145,8 @@ def last_epoch(schedules: Schedules) -> Optional[float]:
         parts = schedules.values() if isinstance(schedules, dict) else schedules
         return max((end for end in map(last_epoch, parts) if end is not None), default=None)
     if not isinstance(schedules, dict) or not schedules.get('by_epoch', True):
+        return None
+    if getattr(schedules['type'], '__name__', schedules['type']).startswith(WARM_UPS):
         return None
     length = schedules.get('total_steps', schedules.get('T_max'))
     return schedules.get('end', None if length is None else schedules.get('begin', 0) + length)

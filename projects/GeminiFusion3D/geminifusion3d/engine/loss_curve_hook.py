@@ -51,8 +51,8 @@ class GeminiLossCurveHook(Hook):
         """Keeps the lines of iterations that the resumed checkpoint has seen, drops the others."""
         self.path = Path(runner.work_dir) / CURVE_FILE
         if is_main_process():
-            kept = [row for row in read_curve(self.path) if row['iter'] <= runner.iter]
-            write_whole(self.path, lambda part: part.write_text(''.join(map(_line, kept))))
+            rows = [row for row in read_curve(self.path) if row['iter'] <= runner.iter]
+            write_whole(self.path, lambda part: part.write_text(''.join(map(_line, rows))))
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch: Optional[Sequence[Any]] = None,

@@ -111,7 +111,7 @@ class GeminiOptimWrapper(OptimWrapper):
             self.zero_grad(**(zero_kwargs or {}))
             self.failures_in_row = 0 if self.has_stepped else self.failures_in_row + self._is_spoilt
             if self.loss_scaler and not is_finite and norm is not None:
-                # Unscaled gradients are forgotten; a bad loss says nothing about the scale, which stays.
+                # The unscaled gradients are gone; a bad loss says nothing about the scale, which stays.
                 self.loss_scaler.update(self.loss_scaler.get_scale())
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:

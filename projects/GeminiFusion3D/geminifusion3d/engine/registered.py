@@ -1,4 +1,4 @@
-"""What the host's registries know: the classes that a config's `type` can name."""
+"""What mmdet3d's registries know: the classes that a config's `type` can name."""
 import inspect
 from contextlib import suppress
 from typing import Iterator, List, Optional

@@ -1,7 +1,8 @@
 """Training and testing: mmengine's Runner where its assumptions do not hold for this project.
 
 The delta to `mmengine.runner.Runner` 0.10.7, method by method: processes on CPUs (`setup_env`,
-`wrap_model`), parts that are frozen or compute their activations again (`wrap_model`, `train`), a learning rate
+`wrap_model`), parts that are frozen or compute their activations again (`wrap_model`, `train`), a learning
+rate
 and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`),
 checkpoints that are read safely, fit the model and are written whole (`_init_model_weights`,
 `load_or_resume`, `load_checkpoint`, `save_checkpoint`), data loaders that feed a GPU and do not hang
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_distributed, is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
@@ -26,25 +28,29 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 from torch.utils.data import DataLoader
 
-from .activation_checkpointing import checkpoint_activations
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from ..folder_lock import locked_folder
-from .data_loading import check_shared_memory, loader_config, set_clock, with_counted_draws
+from .activation_checkpointing import checkpoint_activations
+from .config_file import check_ranges
+from .data_loading import (DevicePrefetch, check_shared_memory, loader_config, set_clock,
+                           with_counted_draws)
 from .distributed import runs_on_gpu, start_process_group
 from .frozen_modules import freeze_modules
-from .learning_rate import batch_size_ratio, check_same_batches, last_epoch, scaled_schedules
+from .learning_rate import (batch_size_ratio, check_length, check_same_batches,
+                            check_same_schedule, last_epoch, scaled_schedules, schedule_ends)
 from .optim_wrapper import GeminiOptimWrapper
 from .resume import check_resumable, find_resumable
 
 PART_SUFFIX = '.part'
-TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was started again may still run: squeue, '
+TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was started again may still run: '
+                 'squeue, '
                  'scancel), or give another --work-dir')
 # Under this name a checkpoint remembers samples an iteration and iterations a step.
 BATCHES = 'batches'
 # Longer messages, such as one line of a hundred metrics, are for the log file.
 CONSOLE_CHARACTERS = 2000
-# Long dumps, and notes of the host to its own developers.
+# Long dumps, and notes of mmengine to its own developers.
 NOT_FOR_CONSOLE = ('Config:\n', 'Hooks will be executed in the following order', '\n' + '-' * 60,
                    'Exp name:', '"FileClient" will be deprecated', '"HardDiskBackend" is',
                    'Distributed training is not used, all SyncBatchNorm')
@@ -57,10 +63,20 @@ class GeminiRunner(Runner):
     # What `_find_checkpoint` found, in a list; None before it has looked.
     _found: Optional[List[Optional[Path]]] = None
 
-    def setup_env(self, env_cfg: Dict[str, Any]) -> None:
-        """Joins the process group with a backend that the machine has, then does as the host.
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> 'GeminiRunner':
+        """As mmengine's.
 
-        Beside the host's keys, `env_cfg.torch_threads` fixes the number of CPU threads: sums are
+        Raises:
+            UserError: if the data are filtered to another range than the model's grid covers.
+        """
+        check_ranges(cfg)
+        return super().from_cfg(cfg)
+
+    def setup_env(self, env_cfg: Dict[str, Any]) -> None:
+        """Joins the process group with a backend that the machine has, then does as mmengine.
+
+        Beside mmengine's keys, `env_cfg.torch_threads` fixes the number of CPU threads: sums are
         rounded differently for another number, and launchers of several processes set it to 1.
         """
         if env_cfg.get('torch_threads'):
@@ -114,9 +130,13 @@ class GeminiRunner(Runner):
         return built
 
     def build_train_loop(self, loop: Union[BaseLoop, Dict]) -> BaseLoop:
-        """As mmengine's; samples learn whether epochs or iterations count."""
+        """As mmengine's; samples learn whether epochs or iterations count, and travel ahead to a GPU."""
         built = super().build_train_loop(loop)
         set_clock(built.dataloader, by_epoch=isinstance(built, EpochBasedTrainLoop))
+        # A loop by iterations has begun to iterate its loader already.
+        is_new = isinstance(built, EpochBasedTrainLoop) and isinstance(built.dataloader, DataLoader)
+        if is_new and runs_on_gpu():
+            built.dataloader = DevicePrefetch(built.dataloader)
         return built
 
     def dump_config(self) -> None:
@@ -172,10 +192,10 @@ class GeminiRunner(Runner):
             for group in optim_wrapper.param_groups:
                 group['lr'] *= ratio
             self.param_schedulers = scaled_schedules(self.param_schedulers, ratio)
-        end = last_epoch(self.param_schedulers)
-        if isinstance(self.train_loop, EpochBasedTrainLoop) and end not in (None, self.max_epochs):
-            self.logger.warning(f'the schedule of the learning rate ends with epoch {end:g}, training with '
-                                f'{self.max_epochs}: change both in the config, not train_cfg alone')
+        if isinstance(self.train_loop, EpochBasedTrainLoop):
+            problem = check_length(last_epoch(self.param_schedulers), self.max_epochs)
+            if problem:
+                self.logger.warning(problem)
         base = (auto_scale_lr or {}).get('base_batch_size')
         self.logger.info(f'learning rate {max(rates):g} x {ratio:g} = {max(rates) * ratio:g}: '
                          + (f'it belongs to batches of {base} samples, real ones have {base * ratio:g}'
@@ -184,7 +204,7 @@ class GeminiRunner(Runner):
     def build_evaluator(self, evaluator: Union[Dict, List, Evaluator]) -> Evaluator:
         """Collects the processes' results in the log folder; keeps metric files in the work folder.
 
-        The host collects in the current folder. A metric with an `out_dir` of its own keeps it.
+        mmengine collects in the current folder. A metric with an `out_dir` of its own keeps it.
         """
         built = super().build_evaluator(evaluator)
         for metric in built.metrics:
@@ -204,7 +224,7 @@ class GeminiRunner(Runner):
         return logger
 
     def _init_model_weights(self) -> None:
-        """As the host's, unless a checkpoint replaces all weights: then no pretrained file is asked for."""
+        """As mmengine's, unless a checkpoint replaces all weights: then no pretrained file is asked for."""
         if self._resume and self._find_checkpoint() is not None:
             return
         super()._init_model_weights()
@@ -223,9 +243,10 @@ class GeminiRunner(Runner):
         elif self._resume:
             check_resumable(Path(source))
         if source is not None and self._resume:
-            real = self.message_hub.get_info(BATCHES)
+            real, planned = self.message_hub.get_info(BATCHES), schedule_ends(self.param_schedulers)
             self.resume(str(source))
             check_same_batches(real, self.message_hub.get_info(BATCHES, real))
+            check_same_schedule(planned, schedule_ends(self.param_schedulers), source=source)
         elif source is not None:
             self.load_checkpoint(source, strict=not is_training)
 
@@ -241,7 +262,7 @@ class GeminiRunner(Runner):
 
     def load_checkpoint(self, filename: str, map_location: Union[str, Callable] = 'cpu',
                         strict: bool = True, revise_keys: Optional[list] = None) -> Dict[str, Any]:
-        """As the host's, but nothing in the file is run, and every key must fit.
+        """As mmengine's, but nothing in the file is run, and every key must fit.
 
         Unless `strict`, what the config's `load_cfg` names may differ (see checkpoint_fit.Tolerance).
 
@@ -264,7 +285,7 @@ class GeminiRunner(Runner):
         return checkpoint
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
-        """As the host's, but under a temporary name that is renamed when the file is whole."""
+        """As mmengine's, but under a temporary name that is renamed when the file is whole."""
         part = filename + PART_SUFFIX
         written = Path(out_dir) / part
         try:

@@ -40,7 +40,7 @@ def find_culprits(data_batch: Any, outputs: Optional[Dict[str, Any]]) -> Culprit
         data_batch: of this process.
         outputs: the losses of this process.
     """
-    told = all_gather_object((sample_tokens(data_batch), bad_losses(outputs)))
-    guilty = [(tokens, losses) for tokens, losses in told if losses] or told
+    reports = all_gather_object((sample_tokens(data_batch), bad_losses(outputs)))
+    guilty = [(tokens, losses) for tokens, losses in reports if losses] or reports
     return Culprits(tokens=[token for tokens, _ in guilty for token in tokens],
                     losses=sorted({loss for _, losses in guilty for loss in losses}))

@@ -81,7 +81,11 @@ class GeminiCrossAttention(BaseModule):
     def forward(self, camera_bev: Float[Tensor, 'b c y x'],
                 lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
                 ) -> Float[Tensor, 'b c y x']:
-        """Returns the fused map.
+        """Return the fused map.
+
+        Args:
+            camera_bev: on the same grid as the other.
+            lidar_bev: of the same shape.
 
         Raises:
             ValueError: if the two maps are not of one shape.

@@ -18,8 +18,6 @@ The modules compute this with three identities, which save 6 of 20 products with
     a_self = sigmoid(q . (k_self - k_twin) / sqrt(d)): two keys are one product, and a bias of keys cancels;
     a_self v_self + a_twin v_twin = lerp(v_twin, v_self, a_self), and likewise in the merge;
     W1 [x ; y] = s + t and W1 [y ; x] = s - t, where W1 = [A ; B], 2 s = (A + B)(x + y), 2 t = (A - B)(x - y).
-
-`gemini_reference.py` holds the formula as the official code computes it.
 """
 from typing import Callable, Optional, Tuple
 
@@ -33,7 +31,6 @@ from torch.nn import functional as F
 from .conv_fuser import GeminiConvFuser
 from .two_maps import check_same_shape, weighted_sum
 
-# Rows of the noise, and which modalities read the other one.
 CAMERA, LIDAR = 0, 1
 DIRECTIONS = {'both': (CAMERA, LIDAR), 'camera_from_lidar': (CAMERA,), 'lidar_from_camera': (LIDAR,)}
 MERGES = ('alpha', 'concat')
@@ -59,16 +56,13 @@ class RelationScore(nn.Module):
         of_own, of_other = self.fc1.weight.chunk(2, dim=1)
         common = F.linear(own + other, (of_own + of_other) / 2, self.fc1.bias)
         difference = F.linear(own - other, (of_own - of_other) / 2)
-        first, second = (self.fc2(F.gelu(hidden)) for hidden in (common + difference, common - difference))
-        return (first.softmax(-1, dtype=_at_least_float32(first)),
-                second.softmax(-1, dtype=_at_least_float32(second)))
+        logits = [self.fc2(F.gelu(hidden)) for hidden in (common + difference, common - difference)]
+        dtype = torch.promote_types(logits[0].dtype, torch.float32)
+        return logits[0].softmax(-1, dtype=dtype), logits[1].softmax(-1, dtype=dtype)
 
 
 class GeminiAttention(nn.Module):
-    """One direction: the own feature queries itself and its twin.
-
-    Without noise this is the paper's equation 5. Without a score the key of the twin is that of its
-    equations 2 and 3, Wk y (table 9, the row without ARD).
+    """One direction; without noise the paper's equation 5, without a score its equations 2 and 3 (key Wk y).
 
     Args:
         channels: C.
@@ -110,7 +104,9 @@ class GeminiAttention(nn.Module):
         # Self minus twin, whose key is own * score.
         gap = self_key - other if score is None else torch.addcmul(self_key, own, score, value=-1)
         query, key_gap = self.q_proj(own), self.k_proj(gap.to(own.dtype))
-        logit_gap = self._per_head(query * key_gap).sum(-1, keepdim=True, dtype=_at_least_float32(query))
+        # A sum in half precision would lose what float32 keeps.
+        dtype = torch.promote_types(query.dtype, torch.float32)
+        logit_gap = self._per_head(query * key_gap).sum(-1, keepdim=True, dtype=dtype)
         self_share = (logit_gap * (query.shape[-1] // self.heads) ** -0.5).sigmoid()
         v_self, v_twin = self._per_head(self.v_proj(self_value)), self._per_head(self.v_proj(other))
         value = torch.lerp(v_twin, v_self, self_share.to(v_self.dtype))
@@ -125,13 +121,13 @@ class GeminiFusionLayer(nn.Module):
 
     Args:
         channels: C.
-        heads: attention heads.
+        heads: attention heads; must divide C.
         noise: add the learned noise to the own key and value.
         relation: score how much the two features agree; without it the twin's key is the twin itself.
         directions: a key of DIRECTIONS; a modality that does not read passes unchanged.
 
     Raises:
-        ValueError: if there is no such direction.
+        ValueError: for an unknown direction.
     """
 
     def __init__(self, *, channels: int, heads: int, noise: bool = True, relation: bool = True,
@@ -139,11 +135,10 @@ class GeminiFusionLayer(nn.Module):
         super().__init__()
         if directions not in DIRECTIONS:
             raise ValueError(f'directions must be one of {", ".join(DIRECTIONS)}, got {directions!r}')
-        readers = DIRECTIONS[directions]
         self.relation = RelationScore(channels=channels) if relation else None
-        self.camera_attention = GeminiAttention(channels=channels, heads=heads) if CAMERA in readers else None
-        self.lidar_attention = GeminiAttention(channels=channels, heads=heads) if LIDAR in readers else None
-        # Layer-adaptive noise: one learned row per modality, of this layer alone.
+        self.camera_attention, self.lidar_attention = (
+            GeminiAttention(channels=channels, heads=heads) if one in DIRECTIONS[directions] else None
+            for one in (CAMERA, LIDAR))
         self.k_noise = nn.Embedding(2, channels) if noise else None
         self.v_noise = nn.Embedding(2, channels) if noise else None
 
@@ -151,17 +146,14 @@ class GeminiFusionLayer(nn.Module):
                 ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
         """Return the enriched camera and LiDAR features; each reads the other's input."""
         scores = (None, None) if self.relation is None else self.relation(camera, lidar)
+        noise = [(None, None) if self.k_noise is None or self.v_noise is None else
+                 (self.k_noise.weight[row], self.v_noise.weight[row]) for row in (CAMERA, LIDAR)]
         new_camera, new_lidar = camera, lidar
         if self.camera_attention is not None:
-            new_camera = self.camera_attention(camera, lidar, scores[CAMERA], *self._noise(CAMERA))
+            new_camera = self.camera_attention(camera, lidar, scores[CAMERA], *noise[CAMERA])
         if self.lidar_attention is not None:
-            new_lidar = self.lidar_attention(lidar, camera, scores[LIDAR], *self._noise(LIDAR))
+            new_lidar = self.lidar_attention(lidar, camera, scores[LIDAR], *noise[LIDAR])
         return new_camera, new_lidar
-
-    def _noise(self, modality: int) -> Tuple[Optional[Tensor], Optional[Tensor]]:
-        if self.k_noise is None or self.v_noise is None:
-            return None, None
-        return self.k_noise.weight[modality], self.v_noise.weight[modality]
 
 
 @MODELS.register_module()
@@ -207,7 +199,11 @@ class GeminiFusion(BaseModule):
         """
         if self.merge is not None:
             return self.merge(*self.exchange(camera_bev, lidar_bev))
-        return _cell_by_cell(self._fuse_cells, camera_bev, lidar_bev)[0]
+        alpha = self.get_parameter('alpha')
+
+        def fuse(camera: Tensor, lidar: Tensor) -> Tuple[Tensor, ...]:
+            return weighted_sum(*self._exchange_cells(camera, lidar), alpha.softmax(dim=0)),
+        return _cell_by_cell(fuse, camera_bev, lidar_bev)[0]
 
     def exchange(self, camera_bev: Float[Tensor, 'b c y x'],
                  lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
@@ -217,25 +213,22 @@ class GeminiFusion(BaseModule):
         Raises:
             ValueError: if the two maps are not of one shape.
         """
-        return _cell_by_cell(self._exchange_cells, camera_bev, lidar_bev)
+        new_camera, new_lidar = _cell_by_cell(self._exchange_cells, camera_bev, lidar_bev)
+        return new_camera, new_lidar
 
     def _exchange_cells(self, camera: Float[Tensor, 'n c'], lidar: Float[Tensor, 'n c']
-                        ) -> Tuple[Float[Tensor, 'n c'], ...]:
+                        ) -> Tuple[Float[Tensor, 'n c'], Float[Tensor, 'n c']]:
         for layer in self.layers:
             camera, lidar = layer(camera, lidar)
         return camera, lidar
 
-    def _fuse_cells(self, camera: Float[Tensor, 'n c'], lidar: Float[Tensor, 'n c']
-                    ) -> Tuple[Float[Tensor, 'n c'], ...]:
-        return weighted_sum(*self._exchange_cells(camera, lidar), self.alpha.softmax(dim=0)),
 
+def _cell_by_cell(work: Callable[[Tensor, Tensor], Tuple[Tensor, ...]], camera_bev: Float[Tensor, 'b c y x'],
+                  lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
+                  ) -> Tuple[Float[Tensor, 'b c y x'], ...]:
+    """Return the maps that `work` makes of the (N, C) cells of two maps; on a CPU block after block.
 
-def _cell_by_cell(work: Callable[[Tensor, Tensor], Tuple[Tensor, ...]], camera_bev: Tensor,
-                  lidar_bev: Tensor) -> Tuple[Tensor, ...]:
-    """Return the (B, C, Y, X) maps that `work` makes of the (N, C) cells of two maps.
-
-    On a CPU it gets a block of cells at a time, which changes nothing but the time and the memory that it
-    takes: no cell sees another. A compiler makes better use of the whole.
+    No cell sees another, so that blocks change the time alone. A compiler makes better use of the whole.
     """
     check_same_shape(camera_bev, lidar_bev)
     # Copies nothing where the maps already lie channels-last in memory.
@@ -247,8 +240,3 @@ def _cell_by_cell(work: Callable[[Tensor, Tensor], Tuple[Tensor, ...]], camera_b
         results = tuple(torch.cat(parts) for parts in zip(*blocks))
     batch, channels, n_y, n_x = camera_bev.shape
     return tuple(cells.view(batch, n_y, n_x, channels).permute(0, 3, 1, 2) for cells in results)
-
-
-def _at_least_float32(like: Tensor) -> torch.dtype:
-    """Return the dtype for sums: half precision would lose what float32 keeps."""
-    return torch.promote_types(like.dtype, torch.float32)

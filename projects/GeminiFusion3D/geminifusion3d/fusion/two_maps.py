@@ -20,8 +20,8 @@ class WeightedSum(nn.Module):
         return weighted_sum(camera_bev, lidar_bev, self.alpha.softmax(dim=0))
 
 
-def weighted_sum(camera: Float[Tensor, '*cells'], lidar: Float[Tensor, '*cells'], shares: Float[Tensor, ' 2']
-                 ) -> Float[Tensor, '*cells']:
+def weighted_sum(camera: Float[Tensor, ' *cells'], lidar: Float[Tensor, ' *cells'],
+                 shares: Float[Tensor, ' 2']) -> Float[Tensor, ' *cells']:
     """Return the sum of two maps.
 
     Args:

@@ -156,7 +156,7 @@ def _decode(maps: Dict[str, Float[Tensor, 'b _ y x']], bev_grid: BEVGrid, max_bo
             ) -> Float[Tensor, 'b k 11']:
     peaks = _peaks(maps['heatmap'], max_boxes)
     reg, height, size, direction, velocity = (
-        _at(maps[name], peaks.cells) for name in ('reg', 'height', 'dim', 'rot', 'vel'))
+        values_at(maps[name], peaks.cells) for name in ('reg', 'height', 'dim', 'rot', 'vel'))
     row = torch.div(peaks.cells, bev_grid.n_x, rounding_mode='floor')
     x = (peaks.cells % bev_grid.n_x + reg[..., 0]) * bev_grid.cell_m + bev_grid.range_m[0]
     y = (row + reg[..., 1]) * bev_grid.cell_m + bev_grid.range_m[1]
@@ -172,7 +172,12 @@ def _peaks(heatmap_logits: Float[Tensor, 'b c y x'], count: int) -> Peaks:
     return Peaks(logits, torch.div(place, count, rounding_mode='floor'), cell.flatten(1).gather(1, place))
 
 
-def _at(values: Float[Tensor, 'b c y x'], cell: Int[Tensor, 'b k']) -> Float[Tensor, 'b k c']:
-    """Returns the values of each cell, without a copy of the whole map."""
+def values_at(values: Float[Tensor, 'b c y x'], cells: Int[Tensor, 'b k']) -> Float[Tensor, 'b k c']:
+    """Returns a map's values in some cells, without a copy of the whole map.
+
+    Args:
+        values: the map.
+        cells: flat cells.
+    """
     channels = values.shape[1]
-    return values.flatten(2).gather(2, cell.unsqueeze(1).expand(-1, channels, -1)).transpose(1, 2)
+    return values.flatten(2).gather(2, cells.unsqueeze(1).expand(-1, channels, -1)).transpose(1, 2)

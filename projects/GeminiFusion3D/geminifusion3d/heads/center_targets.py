@@ -10,7 +10,7 @@ from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from mmdet3d.models.utils.gaussian import gaussian_2d
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -30,12 +30,14 @@ class CenterTargets(NamedTuple):
         codes: (B, most objects, 10) box codes, zero in places without an object.
         cells: (B, most objects) int64 flat cell of each object.
         are_objects: (B, most objects) uint8, 1 in places with an object.
+        num_peaks: number of cells with a peak of 1, at least 1.
     """
 
     heatmaps: List[Float[Tensor, 'b k y x']]
     codes: List[Float[Tensor, 'b m 10']]
     cells: List[Int[Tensor, 'b m']]
     are_objects: List[Int[Tensor, 'b m']]
+    num_peaks: List[int]
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,12 @@ class CenterTargetMaker:
         drawn = (task, sample, class_in_task, encoded.cell_xy[:, 0], encoded.cell_xy[:, 1], encoded.radii)
         for task_, sample_, class_, column, row, radius in zip(*(values[rows].tolist() for values in drawn)):
             _draw(heatmaps[task_][sample_, class_], column, row, radius)
+        # Counted here, where nothing waits for it.
+        num_peaks = [max(int(np.count_nonzero(heatmap == 1)), 1) for heatmap in heatmaps]
         on_device = _views(memory.to(device, non_blocking=True), sections)
-        return CenterTargets(on_device[3:], *(list(on_device[index].unbind()) for index in (1, 0, 2)))
+        return CenterTargets(
+            heatmaps=on_device[3:], codes=list(on_device[1].unbind()), cells=list(on_device[0].unbind()),
+            are_objects=list(on_device[2].unbind()), num_peaks=num_peaks)
 
     def _sections(self, samples: int) -> Sections:
         """Returns dtype and shape of cells, codes, are_objects and the heat maps, as they lie in memory."""
@@ -147,7 +153,7 @@ def _count_within(group: Int[np.ndarray, ' n']) -> Int[np.ndarray, ' n']:
     return np.arange(len(group)) - np.searchsorted(group, group)
 
 
-def _views(memory: Tensor, sections: Sections) -> List[Tensor]:
+def _views(memory: UInt8[Tensor, ' bytes'], sections: Sections) -> List[Tensor]:
     """Returns bytes as tensors, one section after the other."""
     views, begin = [], 0
     for dtype, shape in sections:

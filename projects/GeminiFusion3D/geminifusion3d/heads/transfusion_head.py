@@ -133,7 +133,7 @@ class GeminiTransFusionHead(BaseModule):
             query_scores=queries.scores, class_logits=prediction.class_logits, codes=prediction.codes)
 
     def loss(self, features: List[Float[Tensor, 'b c y x']], samples: List[Det3DDataSample]
-             ) -> Dict[str, Tensor]:
+             ) -> Dict[str, Float[Tensor, '']]:
         """Returns the losses, and the mean overlap of matched boxes for the log.
 
         Args:
@@ -145,7 +145,7 @@ class GeminiTransFusionHead(BaseModule):
             return self.loss_by_output(output, [sample.gt_instances_3d for sample in samples])
 
     def loss_by_output(self, output: TransFusionOutput, ground_truth: Sequence[InstanceData]
-                       ) -> Dict[str, Tensor]:
+                       ) -> Dict[str, Float[Tensor, '']]:
         """Returns the losses of raw predictions; see `loss`.
 
         Args:

@@ -72,18 +72,20 @@ class TargetMaker:
         boxes = BoxCoder(self.bev_grid).decode(codes).cpu()
         samples = [self._make_one(*sample) for sample in
                    zip(boxes, class_logits.float().cpu(), ground_truth)]
-        heatmaps, classes, target_codes, are_assigned, ious = zip(*samples)
-        heatmap, is_assigned, all_ious = torch.stack(heatmaps), torch.stack(are_assigned), torch.cat(ious)
-        mean_iou = all_ious.sum() / max(len(all_ious), 1)
+        heatmap, classes, target_codes, is_assigned = (
+            torch.stack([getattr(sample, name) for sample in samples])
+            for name in ('heatmap', 'classes', 'codes', 'is_assigned'))
+        ious = torch.cat([sample.ious for sample in samples])
+        mean_iou = ious.sum() / max(len(ious), 1)
         # The counts are taken here, where nothing waits for them.
         return Targets(
-            heatmap=to_device(heatmap, codes.device), classes=to_device(torch.stack(classes), codes.device),
-            codes=to_device(torch.stack(target_codes), codes.device),
+            heatmap=to_device(heatmap, codes.device), classes=to_device(classes, codes.device),
+            codes=to_device(target_codes, codes.device),
             is_assigned=to_device(is_assigned, codes.device), mean_iou=to_device(mean_iou, codes.device),
             num_assigned=max(int(is_assigned.sum()), 1), num_peaks=max(int(heatmap.eq(1).sum()), 1))
 
     def _make_one(self, boxes: Float[Tensor, 'n 9'], class_logits: Float[Tensor, 'n k'],
-                  ground_truth: InstanceData) -> Tuple[Tensor, ...]:
+                  ground_truth: InstanceData) -> '_SampleTargets':
         object_boxes, object_classes = self._objects_on_grid(ground_truth)
         pairs = self.assigner.assign(boxes, class_logits, object_boxes, object_classes)
         classes = torch.zeros_like(class_logits)
@@ -92,8 +94,8 @@ class TargetMaker:
         codes[pairs.queries] = BoxCoder(self.bev_grid).encode(object_boxes)[pairs.objects]
         is_assigned = torch.zeros(len(boxes), dtype=torch.bool)
         is_assigned[pairs.queries] = True
-        return (self.draw_heatmap(object_boxes, object_classes), classes, codes, is_assigned,
-                pairs.ious)
+        return _SampleTargets(self.draw_heatmap(object_boxes, object_classes), classes, codes, is_assigned,
+                              pairs.ious)
 
     def _objects_on_grid(self, ground_truth: InstanceData
                          ) -> Tuple[Float[Tensor, 'm 9'], Int[Tensor, ' m']]:
@@ -123,3 +125,13 @@ class TargetMaker:
             radius = int(gaussian_radius((size_lw[0], size_lw[1]), min_overlap=self.gaussian_overlap))
             draw_heatmap_gaussian(heatmap[index], cell_xy, max(self.min_radius_cells, radius))
         return heatmap
+
+
+class _SampleTargets(NamedTuple):
+    """Targets of one sample as in Targets, and the overlaps of its assigned pairs."""
+
+    heatmap: Float[Tensor, 'k y x']
+    classes: Float[Tensor, 'n k']
+    codes: Float[Tensor, 'n 10']
+    is_assigned: Bool[Tensor, ' n']
+    ious: Float[Tensor, ' m']

@@ -58,6 +58,10 @@ class HardVoxelization(DynamicVoxelization):
         self.max_points, self.max_voxels = max_points, tuple(max_voxels)
 
     def forward(self, points: Sequence[Float[Tensor, '_ f']]) -> VoxelGroups:
-        """Returns the points that are kept in their voxels; see DynamicVoxelization.forward."""
+        """Returns the first points in their voxels.
+
+        Args:
+            points: per sample one cloud of x, y, z in metres and features.
+        """
         max_voxels = self.max_voxels[0 if self.training else 1]
         return keep_first(super().forward(points), self.max_points, max_voxels)

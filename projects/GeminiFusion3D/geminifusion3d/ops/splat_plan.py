@@ -63,8 +63,9 @@ def plan_splat(cells: Tensor, n_cells: int) -> SplatPlan:
     # Half as wide integers are sorted and read in half the time.
     dtype = _smallest_index(max(cells.numel(), n_cells))
     cells = cells.to(dtype, memory_format=torch.contiguous_format).flatten(0, -3)
+    columns, depths, height = cells.shape
     order = order_by_runs if cells.device.type == 'cpu' else order_by_sort
-    return SplatPlan(*order(cells, n_cells), tuple(cells.shape))
+    return SplatPlan(*order(cells, n_cells), (columns, depths, height))
 
 
 def order_by_sort(cells: Tensor, n_cells: int) -> Tuple[Tensor, Tensor, Tensor]:

@@ -2,7 +2,7 @@
 from typing import NamedTuple, Sequence, Tuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 

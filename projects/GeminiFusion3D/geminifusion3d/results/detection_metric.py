@@ -112,10 +112,10 @@ class GeminiDetectionMetric(BaseMetric):
         for sample in data_samples:
             found, (truth, object_labels) = sample['pred_instances_3d'], _objects(sample)
             labels = _numbers(found['labels_3d']).astype(int)
-            for name, values in (('predicts', labels), ('holds', object_labels)):
+            for name, values in (('model predicts', labels), ('dataset holds', object_labels)):
                 if len(values) and values.max() >= count:
-                    raise UserError(f'the {"model" if name == "predicts" else "dataset"} {name} label '
-                                    f'{values.max()}, the dataset names {count} classes; let both have the same')
+                    raise UserError(f'the {name} label {values.max()}, the dataset names {count} classes; '
+                                    'let both have the same')
             boxes, scores = _gravity_boxes(found['bboxes_3d']), _numbers(found['scores_3d'])
             is_sound = np.isfinite(boxes).all(axis=1) & np.isfinite(scores) & (boxes[:, 3:6] > 0).all(axis=1)
             is_known = object_labels >= 0
@@ -142,8 +142,8 @@ class GeminiDetectionMetric(BaseMetric):
         tables = {name: scored for label, name in enumerate(self.class_names)
                   if (scored := self._score_class(label, name, samples))}
         if not tables:
-            raise UserError(f'{len(samples)} samples hold no object of the classes {", ".join(self.class_names)} '
-                            'within range; nothing can be scored')
+            raise UserError(f'{len(samples)} samples hold no object of the classes '
+                            f'{", ".join(self.class_names)} within range; nothing can be scored')
         metrics = {'mAP': _mean(table[f'AP_dist_{value:g}'] for table in tables.values()
                                 for value in self.distances_m)}
         if self.overlaps:
@@ -182,8 +182,9 @@ class GeminiDetectionMetric(BaseMetric):
                 is_match = np.concatenate(object_of) != UNMATCHED
                 table[f'AP_{kind}_{threshold:g}'] = average_precision(scores, is_match, len(object_range_m))
                 # A prediction that found an object lies where the object does.
-                place_m = np.where(is_match, np.concatenate([
-                    np.append(case.object_range_m, np.nan)[taken] for case, taken in zip(cases, object_of)]), range_m)
+                of_object_m = [np.append(case.object_range_m, np.nan)[taken]
+                               for case, taken in zip(cases, object_of)]
+                place_m = np.where(is_match, np.concatenate(of_object_m), range_m)
                 for low_m, high_m in zip(self.range_edges_m, self.range_edges_m[1:]):
                     n_objects = int(np.sum(_within(object_range_m, low_m, high_m)))
                     counts = _within(place_m, low_m, high_m)
@@ -235,14 +236,14 @@ def _objects(sample: Mapping[str, Any]) -> Tuple[Float[np.ndarray, 'm 7'], Int[n
     instances = sample.get('gt_instances_3d')
     if instances is None or 'bboxes_3d' not in instances:
         raise UserError('a sample comes without its objects; let the dataset hand them on '
-                        "(load_eval_anns=True, 'eval_ann_info' in meta_keys of Pack3DDetInputs)")
+                        '(test_mode=True, load_eval_anns=True)')
     return _gravity_boxes(instances['bboxes_3d']), _numbers(instances['labels_3d']).astype(int)
 
 
 def _gravity_boxes(boxes: BaseInstance3DBoxes) -> Float[np.ndarray, 'n 7']:
     """Returns boxes by their gravity centres."""
-    columns = np.concatenate([_numbers(boxes.gravity_center), _numbers(boxes.tensor)[:, 3:BOX_COLUMNS]], axis=1)
-    return columns.reshape(-1, BOX_COLUMNS)
+    center_m, rest = _numbers(boxes.gravity_center), _numbers(boxes.tensor)[:, 3:BOX_COLUMNS]
+    return np.concatenate([center_m, rest], axis=1).reshape(-1, BOX_COLUMNS)
 
 
 def _numbers(values: Any) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Runs the unmodified nuScenes devkit on a results file and returns what it computed, quietly.
 
-Used by the metric during training and testing, and by tools/score_ground_truth.py. The numbers are
+Used by the metric during training and testing, and by gemini3d score-ground-truth. The numbers are
 those of `python -m nuscenes.eval.detection.evaluate`: same file, same configuration, same code.
 """
 import contextlib

@@ -23,8 +23,10 @@ def info_file_of_split(configured: Path, split: str) -> Path:
         split: exact name; `val` and `train` mean mini_val and mini_train beside a file of mini.
 
     Raises:
-        UserError: if the split was not converted.
+        UserError: if the split was not converted, or its name is none.
     """
+    if Path(split).name != split:
+        raise UserError(f'got the split {split!r}; expected a name, such as val or mini_train')
     names: List[str] = [split] if split not in MINI_SPLITS else [split, MINI_SPLITS[split]]
     if '_mini_' in configured.stem:
         names.reverse()

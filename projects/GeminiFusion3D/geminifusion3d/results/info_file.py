@@ -35,7 +35,7 @@ class InfoFile:
         path: where it was read from, for messages.
         version: nuScenes version, e.g. v1.0-mini.
         split: name of the split, official or custom.
-        frames: the samples in the order of the file: position is the host's sample_idx.
+        frames: the samples in the order of the file: position is mmdet3d's sample_idx.
         has_annotations: whether any sample carries an object; the test split has none.
     """
 
@@ -62,7 +62,7 @@ def read_info_file(path: Union[str, Path]) -> InfoFile:
                         frames=tuple(frames), has_annotations=has_annotations)
     except (KeyError, TypeError) as error:
         raise UserError(f'info file {path} lacks {error}; write it again with '
-                        'tools/create_data.py') from None
+                        'gemini3d convert') from None
 
 
 def _key_frame(info: Dict[str, Any]) -> KeyFrame:

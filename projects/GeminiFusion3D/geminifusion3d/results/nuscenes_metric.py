@@ -14,8 +14,8 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from ..atomic import write_json
-from ..nuscenes_facts import CLASS_NAMES
 from ..errors import UserError
+from ..nuscenes_facts import CLASS_NAMES
 from ..submission.findings import errors_among
 from ..submission.rules import check_meta
 from ..submission.submission import write_submission
@@ -73,7 +73,7 @@ class GeminiNuScenesMetric(BaseMetric):
         if not self.ann_path.is_file():
             raise UserError(f'info file {self.ann_path} does not exist (ann_file={ann_file!r} is '
                             f'taken relative to data_root={str(data_root)!r}); write it with '
-                            'tools/create_data.py')
+                            'gemini3d convert')
 
     @property
     def infos(self) -> InfoFile:

@@ -12,8 +12,8 @@ from typing import Dict, Mapping, Sequence, Tuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..nuscenes_facts import CLASS_NAMES
 from ..errors import UserError
+from ..nuscenes_facts import CLASS_NAMES
 from .weighted_box_fusion_clusters import group_boxes
 
 # Boxes of two sources whose centres are nearer than this are one object. All classes go by centre

@@ -11,7 +11,8 @@ holds three million boxes.
 import math
 from itertools import chain
 from reprlib import Repr
-from typing import Any, Callable, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (Any, Callable, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional,
+                    Tuple)
 
 import numpy as np
 from numpy.typing import NDArray
@@ -241,7 +242,9 @@ def _agreement(record: Dict[str, Any], sample_token: str) -> Iterator[Tuple[str,
                 f'{" or ".join(map(repr, valid))}', server_refuses=attribute not in _ATTRIBUTES)
 
 
+# Position in the list and what is wrong there.
 Problems = Iterator[Tuple[int, Problem]]
+Rule = Callable[[List[Any]], Problems]
 
 
 def _vectors(values: List[Any], length: int) -> Optional[NDArray[np.float64]]:
@@ -281,7 +284,7 @@ def _stops_isnan(value: List[Any]) -> bool:
         return True
 
 
-def _vector_rule(length: int, check: Callable[[NDArray[np.float64]], Problems]) -> Callable[[List[Any]], Problems]:
+def _vector_rule(length: int, check: Callable[[NDArray[np.float64]], Problems]) -> Rule:
     """Returns the rule of a field that holds a list of numbers.
 
     Args:
@@ -309,30 +312,31 @@ def _nothing_more(_: NDArray[np.float64]) -> Problems:
 
 def _check_size(size_m: NDArray[np.float64]) -> Problems:
     for row in np.flatnonzero((size_m <= 0).any(axis=1)).tolist():
-        yield row, Problem('size-not-positive', f'got {size_m[row].tolist()}, expected width, length, height '
-                           'above 0 m')
+        yield row, Problem('size-not-positive', f'got {size_m[row].tolist()}, expected width, length, '
+                           'height above 0 m')
 
 
 def _check_rotation(quaternion: NDArray[np.float64]) -> Problems:
     # Lengths are as math.hypot has them: a square of a large number would be infinite.
-    norm = np.hypot(np.hypot(quaternion[:, 0], quaternion[:, 1]), np.hypot(quaternion[:, 2], quaternion[:, 3]))
+    w, x, y, z = quaternion.T
+    norm = np.hypot(np.hypot(w, x), np.hypot(y, z))
     is_unit = np.abs(norm - 1) <= QUATERNION_NORM_TOLERANCE
     for row in np.flatnonzero(~is_unit).tolist():
-        yield row, Problem('quaternion-norm', f'got {quaternion[row].tolist()} of length {norm[row]:.6g}, '
-                           'expected a unit quaternion w, x, y, z')
-    leaning = np.hypot(quaternion[:, 1], quaternion[:, 2])
-    tilt_deg = np.degrees(2 * np.arcsin(np.minimum(1, leaning / np.where(is_unit, norm, np.inf))))
+        yield row, Problem('quaternion-norm', f'got {quaternion[row].tolist()} of length '
+                           f'{norm[row]:.6g}, expected a unit quaternion w, x, y, z')
+    leaning = np.hypot(x, y) / np.where(is_unit, norm, np.inf)
+    tilt_deg = np.degrees(2 * np.arcsin(np.minimum(1, leaning)))
     for row in np.flatnonzero(tilt_deg > MAX_TILT_DEG).tolist():
         yield row, Problem('tilted-box', f'got {quaternion[row].tolist()}, a box that leans by '
-                           f'{tilt_deg[row]:.1f} degrees; nuScenes boxes stand upright (is the order w, x, y, '
-                           'z?)', severity=WARNING)
+                           f'{tilt_deg[row]:.1f} degrees; nuScenes boxes stand upright (is the order w, x, '
+                           'y, z?)', severity=WARNING)
 
 
 def _check_velocity(velocity_mps: NDArray[np.float64]) -> Problems:
     speed_mps = np.hypot(velocity_mps[:, 0], velocity_mps[:, 1])
     for row in np.flatnonzero(speed_mps >= MAX_SPEED_MPS).tolist():
-        yield row, Problem('fast-box', f'got {velocity_mps[row].tolist()}, {speed_mps[row]:.1f} m/s, expected '
-                           f'below {MAX_SPEED_MPS:g} m/s', severity=WARNING)
+        yield row, Problem('fast-box', f'got {velocity_mps[row].tolist()}, {speed_mps[row]:.1f} m/s, '
+                           f'expected below {MAX_SPEED_MPS:g} m/s', severity=WARNING)
 
 
 def _check_scores(values: List[Any]) -> Problems:
@@ -410,7 +414,7 @@ def _repeated_boxes(boxes: Dict[int, Dict[str, Any]]) -> Iterator[Tuple[int, str
                                      'false positive', severity=WARNING)
 
 
-_FIELD_RULES: Dict[str, Callable[[List[Any]], Problems]] = {
+_FIELD_RULES: Dict[str, Rule] = {
     'sample_token': _check_strings,
     'translation': _vector_rule(3, _nothing_more),
     'size': _vector_rule(3, _check_size),

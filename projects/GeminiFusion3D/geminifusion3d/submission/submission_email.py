@@ -1,15 +1,18 @@
 """The e-mail that goes with a leaderboard submission: known facts filled in, the rest in brackets.
 
 Source: nuScenes detection README ("Participation": team, method, description, speed and hardware;
-"Submission rules").
+"Submission rules"); the address is that of nuscenes-devkit issue #1207. Files are named without the folders of
+whoever sends it.
 """
+from pathlib import PurePath
 from typing import Any, Mapping
 
 TEMPLATE = """\
-Subject: nuScenes detection submission ({split} split): [METHOD]
+To: nuScenes@motional.com
+Subject: nuScenes detection submission ({split} split): [METHOD, such as GeminiFusion3D]
 
 Team: [TEAM]
-Method: [METHOD]
+Method: [METHOD, such as GeminiFusion3D]
 Authors: [AUTHORS]
 Affiliations: [AFFILIATIONS]
 Project page: [URL or none]
@@ -57,10 +60,14 @@ def email_text(provenance: Mapping[str, Any]) -> str:
         ensemble='none' if not ensemble else f'{len(ensemble["files"])} result files, {ensemble["method"]}',
         speed=_speed(provenance['inference']), hardware=_hardware(provenance['inference']),
         samples=provenance['samples'], boxes=provenance['boxes'],
-        files='\n'.join(f'{file["path"]} sha256 {file["sha256"]}' for file in provenance['files']),
+        files='\n'.join(f'{_name(file)} sha256 {file["sha256"]}' for file in provenance['files']),
         code=_code(provenance['code']),
-        config=f'{provenance["config"]["path"]} sha256 {provenance["config"]["sha256_of_text"]}',
-        checkpoint=f'{checkpoint["path"]} sha256 {checkpoint["sha256"]}' if checkpoint else UNKNOWN)
+        config=f'{_name(provenance["config"])} sha256 {provenance["config"]["sha256_of_text"]}',
+        checkpoint=f'{_name(checkpoint)} sha256 {checkpoint["sha256"]}' if checkpoint else UNKNOWN)
+
+
+def _name(file: Mapping[str, Any]) -> str:
+    return PurePath(file['path']).name
 
 
 def _speed(inference: Any) -> str:

@@ -65,6 +65,9 @@ class Part:
 def read_parts(stream: BinaryIO) -> Iterator[Part]:
     """Yields the parts in the order of the file.
 
+    Args:
+        stream: bytes of the JSON text.
+
     Raises:
         NotJson: where the text is not JSON; all before was handed out.
     """
@@ -92,6 +95,9 @@ def read_parts(stream: BinaryIO) -> Iterator[Part]:
 @contextmanager
 def open_submission(path: Union[str, Path]) -> Iterator[Tuple[Optional[BinaryIO], List[Finding]]]:
     """Opens a JSON file, or the one in a zip.
+
+    Args:
+        path: results JSON, or a zip with one at its root.
 
     Yields:
         The bytes of the JSON text, None where there is none, and what is wrong with the file itself.
@@ -141,6 +147,7 @@ class _Member:
         self._stream = stream
 
     def read(self, size: int) -> bytes:
+        """Returns at most so many bytes, none at the end."""
         with _named_errors():
             return cast(bytes, self._stream.read(size))
 

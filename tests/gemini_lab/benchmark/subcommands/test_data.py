@@ -5,8 +5,8 @@ import pytest
 from commands import benchmark_arguments
 from tiny_nuscenes import write_tiny_nuscenes
 
-from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from gemini_lab.benchmark.subcommands import data
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 
 REPO = Path(__file__).resolve().parents[4]
 CONFIG = str(REPO / 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py')

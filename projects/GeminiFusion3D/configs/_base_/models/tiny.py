@@ -5,7 +5,7 @@ model = dict(
     type='GeminiFusion3D',
     bev_grid=_base_.bev_grid,
     data_preprocessor=dict(
-        type='Det3DDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],
+        type='GeminiDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True),
     camera_branch=dict(
         type='GeminiCameraBranch',

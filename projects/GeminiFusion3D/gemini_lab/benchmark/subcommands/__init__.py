@@ -1,1 +1,1 @@
-"""One module a sub-command of `tools/benchmark.py`; see the parent package."""
+"""One module per sub-command of `gemini3d benchmark`; see the parent package."""

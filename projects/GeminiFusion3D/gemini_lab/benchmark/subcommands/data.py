@@ -10,9 +10,10 @@ from typing import Any, Dict, List, Mapping, Sequence
 import torch
 
 from geminifusion3d.errors import UserError
+
+from ...text_table import markdown_table, plural
 from ..contest import quartile_spread
 from ..rows import Row, seconds
-from ...text_table import markdown_table, plural
 
 TOTAL, REST = 'whole pipeline', 'record, seeds, copies'
 INCLUDES = 'record to packed keyframe'

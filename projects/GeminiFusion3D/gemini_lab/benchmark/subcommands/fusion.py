@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from geminifusion3d.errors import UserError
+
 from ..contest import Entrant, run_contest
 from ..fusers import HEADS, WHOLE, build_fusers, includes, inference_call, training_call
 from ..fusion_tables import chart_files, fusion_markdown
@@ -27,6 +28,9 @@ markdown, charts = fusion_markdown, chart_files
 def run(arguments: Namespace) -> List[Row]:
     """Measures every contestant for each number of channels and cells.
 
+    Args:
+        arguments: the command line.
+
     Raises:
         UserError: if the attention heads do not divide the channels.
     """
@@ -37,9 +41,9 @@ def run(arguments: Namespace) -> List[Row]:
     for channels in arguments.channels:
         for mode in arguments.modes:
             seen: Dict[str, List[Point]] = {}
-            told: Set[str] = set()
+            left_out: Set[str] = set()
             for cells in sorted(arguments.cells):
-                entrants = _entrants(arguments, channels, cells, mode, seen, told)
+                entrants = _entrants(arguments, channels, cells, mode, seen, left_out)
                 measured = run_contest(entrants, arguments)
                 for row in measured:
                     seen.setdefault(row.name, []).append((cells, row.median_s))
@@ -61,7 +65,7 @@ def make_maps(channels: int, cells: int, device: torch.device, dtype: torch.dtyp
 
 
 def _entrants(arguments: Namespace, channels: int, cells: int, mode: str, seen: Dict[str, List[Point]],
-              told: Set[str]) -> List[Entrant]:
+              left_out: Set[str]) -> List[Entrant]:
     """Builds the contestants that are not too slow for so many cells."""
     dtype = DTYPES[arguments.dtype]
     maps = make_maps(channels, cells, arguments.device, dtype)
@@ -70,11 +74,11 @@ def _entrants(arguments: Namespace, channels: int, cells: int, mode: str, seen: 
         if arguments.only and not any(word in name for word in arguments.only):
             continue
         expected_s = predicted(seen.get(name, []), cells, power=2.0 if name == WHOLE else 1.0)
-        if name in told or expected_s is not None and expected_s > arguments.longest:
-            if name not in told:
+        if name in left_out or expected_s is not None and expected_s > arguments.longest:
+            if name not in left_out:
                 print(f'{name}, {mode}, C = {channels}: left out from {cells} cells on, where a call would '
                       f'take about {expected_s:.0f} s', flush=True)
-            told.add(name)
+            left_out.add(name)
             continue
         torch.manual_seed(0)
         call = MODES[mode](build().to(maps[0]), maps)

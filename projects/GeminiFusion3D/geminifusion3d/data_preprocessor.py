@@ -1,0 +1,33 @@
+"""Batches on their way to the model: to the device without waiting for it.
+
+Source: mmdet3d 1.4.0 Det3DDataPreprocessor. The delta: copies do not block (the loaders pin their batches
+where there is a GPU), and ground truth stays on the CPU, where the heads make their targets from it: on
+the GPU they would have to fetch it back first.
+"""
+from typing import Any
+
+from mmdet3d.models import Det3DDataPreprocessor
+from mmdet3d.registry import MODELS
+
+
+@MODELS.register_module()
+class GeminiDataPreprocessor(Det3DDataPreprocessor):
+    """mmdet3d's, with copies that do not block and ground truth that stays where it is.
+
+    Args:
+        **kwargs: arguments of Det3DDataPreprocessor.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{'non_blocking': True, **kwargs})
+
+    def cast_data(self, data: Any) -> Any:
+        """Copies a batch to the model's device, all but `data_samples`.
+
+        Args:
+            data: a batch, or a part of one.
+        """
+        if not isinstance(data, dict) or 'data_samples' not in data:
+            return super().cast_data(data)
+        rest = {key: value for key, value in data.items() if key != 'data_samples'}
+        return {**super().cast_data(rest), 'data_samples': data['data_samples']}
