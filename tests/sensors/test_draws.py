@@ -8,7 +8,8 @@ from mmengine.dataset import (BaseDataset, ClassBalancedDataset, ConcatDataset, 
                               InfiniteSampler, RepeatDataset)
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from geminifusion3d.sensors.draws import CountedDraws, CountedSampler, Draw, draw_key, passes_before
+from geminifusion3d.sensors.draws import (CountedDraws, CountedSampler, Draw, draw_key,
+                                          passes_before)
 from geminifusion3d.sensors.seeding import seeded_generators
 
 

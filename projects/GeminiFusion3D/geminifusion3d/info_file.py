@@ -191,7 +191,8 @@ def _open_mapped(path: Path) -> Optional[InfoRecords]:
             file.seek(0)
             head = file.read(int(places[0]))
     except OSError as error:
-        raise UserError(f'cannot read {path} ({error.strerror}); write it with tools/create_data.py') from error
+        raise UserError(
+            f'cannot read {path} ({error.strerror}); write it with tools/create_data.py') from error
     metainfo = loads_data(head + pickle.APPENDS + pickle.SETITEMS + _END, name=str(path))['metainfo']
     return InfoRecords(path, metainfo, places)
 

@@ -27,7 +27,8 @@ class _Type:
     def __init__(self, name: Any, *_: Any) -> None:
         self.dtype = np.dtype(str(name))
         if self.dtype.kind not in _KINDS:
-            raise UserError(f'the file holds numpy values of type {name!r}; expected numbers, booleans and text')
+            raise UserError(
+                f'the file holds numpy values of type {name!r}; expected numbers, booleans and text')
 
     def __setstate__(self, state: Tuple[Any, ...]) -> None:
         if state[1] in ('<', '>', '|', '='):
@@ -134,5 +135,6 @@ def load_plain_pickle(path: Union[str, Path]) -> Any:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise UserError(f'cannot read {path} ({error.strerror}); write it with tools/create_data.py') from error
+        raise UserError(
+            f'cannot read {path} ({error.strerror}); write it with tools/create_data.py') from error
     return loads_data(data, name=str(path))

@@ -97,7 +97,8 @@ class _Check:
     def look_at(self, record: Dict[str, Any], name: str) -> None:
         """Checks one record whose fields are sound."""
         if record['token'] in self._tokens:
-            self.mistakes.add('tokens that occur twice', f'{name}: {record["token"]!r}, as in {self._tokens[record["token"]]}')
+            self.mistakes.add('tokens that occur twice',
+                              f'{name}: {record["token"]!r}, as in {self._tokens[record["token"]]}')
         self._tokens[record['token']] = name
         scene, time_s = record.get('scene'), record.get('timestamp')
         if scene is not None and time_s is not None:
@@ -113,7 +114,9 @@ class _Check:
         self._boxes.update(box['class'] for box in boxes)
         for box in boxes:
             if self._classes and box['class'] not in self._classes:
-                self.warnings.add(f'boxes of a class that is none of {", ".join(self._classes)}', f'{name}: {box["class"]!r}')
+                self.warnings.add(
+                    f'boxes of a class that is none of {", ".join(self._classes)}',
+                    f'{name}: {box["class"]!r}')
         if boxes and len(points):
             self._boxes_against(np.array([box['box'] for box in boxes], np.float32), points, name)
 
@@ -155,7 +158,9 @@ class _Check:
             self.mistakes.add('pictures that cannot be used', f'{name}: {image["path"]} is {problem}')
             return
         if other_hw:
-            self.warnings.add('pictures of another size than height and width: taken as resized', f'{name}: {image["path"]}')
+            self.warnings.add(
+                'pictures of another size than height and width: taken as resized',
+                f'{name}: {image["path"]}')
         height, width = expected_hw if all(expected_hw) else _size_of(path)
         if len(points):
             self._unseen[camera] += not _sees(points, image, height, width)

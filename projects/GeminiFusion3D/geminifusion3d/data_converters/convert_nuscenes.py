@@ -184,7 +184,8 @@ def _describe_boxes(findings: Findings) -> str:
             by_class[name] += count
     line = 'boxes by class: ' + ', '.join(f'{count} {name}' for name, count in by_class.items())
     if others:
-        line += '; of categories without a class: ' + ', '.join(f'{count} {name}' for name, count in others.items())
+        line += '; of categories without a class: ' + \
+            ', '.join(f'{count} {name}' for name, count in others.items())
     if others and not any(by_class.values()):
         line += ('\nwarning: no box belongs to a detection class of nuScenes; to train on these categories, name them '
                  "with metainfo=dict(classes=...) of the dataset")
@@ -198,7 +199,8 @@ def _write_splits(out_dir: Path, version: str,
     with locked_folder(out_dir), ExitStack() as finished_together:
         for path in paths.values():
             if path.exists() and not is_own_info_file(path):
-                raise UserError(f'{path} was not written by this project; move it away or give another --out-dir')
+                raise UserError(
+                    f'{path} was not written by this project; move it away or give another --out-dir')
         for split, infos in infos_by_split.items():
             part = finished_together.enter_context(atomic_write(paths[split]))
             with part.open('wb') as file:

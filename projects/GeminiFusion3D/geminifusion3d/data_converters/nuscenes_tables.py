@@ -45,7 +45,8 @@ def open_tables(root: Path, version: str) -> NuScenes:
     except OSError as error:
         raise UserError(f'{error.filename} cannot be read ({error.strerror})') from error
     except (KeyError, AssertionError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise UserError(f'the tables do not fit together: the devkit stopped at {error!r} in {again}') from error
+        raise UserError(
+            f'the tables do not fit together: the devkit stopped at {error!r} in {again}') from error
 
 
 def get_row(nusc: NuScenes, table: str, token: str) -> Dict[str, Any]:

@@ -243,7 +243,8 @@ class GeminiKeyframeDataset(Det3DDataset):
                          dtype=np.float32).reshape(-1, BOX_DIM)
         labels = np.array([label for label, _ in kept], dtype=np.int64)
         sides_m = boxes[:, 3:6]
-        is_sound = np.isfinite(boxes[:, :7]).all(axis=1) & ((sides_m > 0) & (sides_m < LONGEST_SIDE_M)).all(axis=1)
+        is_sound = np.isfinite(boxes[:, :7]).all(axis=1) & (
+            (sides_m > 0) & (sides_m < LONGEST_SIDE_M)).all(axis=1)
         boxes, labels = boxes[is_sound], labels[is_sound]
         boxes[~(np.hypot(*boxes[:, 7:9].T) <= FASTEST_MPS), 7:9] = np.nan
         return boxes, labels
@@ -279,12 +280,16 @@ class GeminiNuScenesDataset(GeminiKeyframeDataset):
 def _checked_metainfo(metainfo: Dict[str, Any], usual: Dict[str, Any]) -> Dict[str, Any]:
     """Completes a user's metainfo: every class has a colour."""
     classes = tuple(metainfo.get('classes', usual['classes']))
-    is_sound = classes and len(set(classes)) == len(classes) and all(isinstance(name, str) for name in classes)
+    is_sound = classes and len(
+        set(classes)) == len(classes) and all(
+        isinstance(
+            name, str) for name in classes)
     if not is_sound or isinstance(metainfo.get('classes'), str):
         raise UserError(f'got metainfo with classes={metainfo["classes"]!r}; expected different names, in the '
                         'order of the labels')
     palette = metainfo.get('palette', usual['palette'])
-    return {**metainfo, 'classes': classes, 'palette': [palette[index % len(palette)] for index in range(len(classes))]}
+    return {**metainfo, 'classes': classes,
+            'palette': [palette[index % len(palette)] for index in range(len(classes))]}
 
 
 def _subset(places: Sequence[int], wanted: Union[Sequence[int], int, None]) -> Sequence[int]:

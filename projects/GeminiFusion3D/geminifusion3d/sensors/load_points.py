@@ -18,8 +18,8 @@ from mmengine.logging import print_log
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..nuscenes_facts import LIDAR_COLUMNS
-from .load_images import check_on_missing
 from ..point_files import FARTHEST_M, in_nuscenes_columns, read_point_file, without_absurd
+from .load_images import check_on_missing
 from .point_tensor import lidar_points
 
 FLOATS_PER_POINT = len(LIDAR_COLUMNS)

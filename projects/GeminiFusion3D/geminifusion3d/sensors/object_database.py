@@ -156,7 +156,8 @@ def read_metainfo(folder: Path) -> Dict[str, Any]:
         raise UserError(f'{path} is damaged: its digest is another{_remedy(folder)}')
     unknown = set(content['num_objects']) - set(CLASS_NAMES)
     if unknown:
-        raise UserError(f'{path} names the classes {sorted(unknown)}; expected some of nuScenes{_remedy(folder)}')
+        raise UserError(
+            f'{path} names the classes {sorted(unknown)}; expected some of nuScenes{_remedy(folder)}')
     return content
 
 

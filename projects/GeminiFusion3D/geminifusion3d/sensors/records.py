@@ -274,10 +274,17 @@ class RecordFile:
             with self.path.open('rb') as file:
                 ends = np.cumsum([0, *(len(line) for line in file)])
         except OSError as error:
-            raise UserError(f'cannot read {path} ({error.strerror}); expected a file with one record per line') from error
+            raise UserError(
+                f'cannot read {path} ({error.strerror}); expected a file with one record per line') from error
         self._map: Any = None
         self._lines = [(int(start), int(stop)) for start, stop in zip(ends, ends[1:])]
-        self.line_numbers = [index + 1 for index, (start, stop) in enumerate(self._lines) if self._bytes(start, stop).strip()]
+        self.line_numbers = [
+            index + 1 for index,
+            (start,
+             stop) in enumerate(
+                self._lines) if self._bytes(
+                start,
+                stop).strip()]
         if not self.line_numbers:
             raise UserError(f'{path} is empty; expected one record per line')
 
