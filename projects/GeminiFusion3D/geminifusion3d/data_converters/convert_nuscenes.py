@@ -94,8 +94,10 @@ def _garbled_rows(nusc: NuScenes, where: str) -> Iterator[None]:
     except UserError as error:
         raise UserError(f'{where}: {error}') from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise UserError(f'{where}: a row of the tables in {nusc.dataroot}/{nusc.version} lacks a field or holds '
-                        f'something else there ({error!r}); compare it with the schema of nuScenes and mend it'
+        raise UserError(f'{where}: a row of the tables in {nusc.dataroot}/{nusc.version} lacks a field or '
+                        'holds '
+                        f'something else there ({error!r}); compare it with the schema of nuScenes and '
+                        'mend it'
                         ) from error
 
 
@@ -167,7 +169,8 @@ class _FileCheck:
             if problem:
                 self.problems.append((problem, self._scene_name, name))
             elif other_hw:
-                self._findings.add(f'pictures of {other_hw[1]}x{other_hw[0]} where the tables say {image["width"]}x'
+                self._findings.add(f'pictures of {other_hw[1]}x{other_hw[0]} where the tables say '
+                                   f'{image["width"]}x'
                                    f'{image["height"]}: taken as resized, the calibration is scaled with them', name)
         return self._usable[name]
 
@@ -187,7 +190,8 @@ def _describe_boxes(findings: Findings) -> str:
         line += '; of categories without a class: ' + \
             ', '.join(f'{count} {name}' for name, count in others.items())
     if others and not any(by_class.values()):
-        line += ('\nwarning: no box belongs to a detection class of nuScenes; to train on these categories, name them '
+        line += ('\nwarning: no box belongs to a detection class of nuScenes; to train on these '
+                 'categories, name them '
                  "with metainfo=dict(classes=...) of the dataset")
     return line
 

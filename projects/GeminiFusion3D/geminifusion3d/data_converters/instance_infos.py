@@ -104,7 +104,8 @@ def velocities_global_mps(nusc: NuScenes, annotations: Sequence[Info], findings:
     velocities[~(np.linalg.norm(velocities[:, :2], axis=1) <= FASTEST_MPS)] = np.nan
     lost = np.flatnonzero(is_asked & np.isnan(velocities[:, 0]))
     if findings is not None and len(lost):
-        findings.add(f'velocities unknown: the times of the sights do not grow, or beyond {FASTEST_MPS:.0f} m/s',
+        findings.add('velocities unknown: the times of the sights do not grow, or beyond '
+                     f'{FASTEST_MPS:.0f} m/s',
                      f'annotation {annotations[lost[0]]["token"]}', len(lost))
     return velocities
 

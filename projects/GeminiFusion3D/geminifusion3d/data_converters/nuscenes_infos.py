@@ -78,7 +78,8 @@ def _samples(nusc: NuScenes, scene: Info, findings: Findings) -> List[Info]:
     token, seen = scene['first_sample_token'], set()
     while token:
         if token in seen:
-            raise UserError(f'the chain of samples of {scene["name"]} comes back to {token}; mend prev and next in '
+            raise UserError(f'the chain of samples of {scene["name"]} comes back to {token}; mend prev and '
+                            'next in '
                             'the table sample')
         seen.add(token)
         sample = get_row(nusc, 'sample', token)

@@ -97,7 +97,8 @@ class GeminiKeyframeDataset(Det3DDataset):
                 return
             found.update(instance['category'] for instance in instances)
         raise UserError(f'{self.ann_file} holds no box of {", ".join(self._metainfo["classes"])} in '
-                        f'{len(self._places)} keyframes (its categories: {", ".join(sorted(found)) or "none"}); name '
+                        f'{len(self._places)} keyframes (its categories: '
+                        f'{", ".join(sorted(found)) or "none"}); name '
                         "its own with metainfo=dict(classes=...), or take another split")
 
     def set_epoch(self, epoch: int) -> None:
@@ -131,7 +132,8 @@ class GeminiKeyframeDataset(Det3DDataset):
                 if sample is not None:
                     return sample
                 idx = self._rand_another()
-        raise UserError(f'{self.max_refetch + 1} keyframes of {self.ann_file} have no box left after the pipeline; '
+        raise UserError(f'{self.max_refetch + 1} keyframes of {self.ann_file} have no box left after the '
+                        'pipeline; '
                         'are its ranges in metres, and its classes those of the dataset?')
 
     def get_subset_(self, indices: Union[List[int], int]) -> None:
@@ -285,7 +287,8 @@ def _checked_metainfo(metainfo: Dict[str, Any], usual: Dict[str, Any]) -> Dict[s
         isinstance(
             name, str) for name in classes)
     if not is_sound or isinstance(metainfo.get('classes'), str):
-        raise UserError(f'got metainfo with classes={metainfo["classes"]!r}; expected different names, in the '
+        raise UserError(f'got metainfo with classes={metainfo["classes"]!r}; expected different names, in '
+                        'the '
                         'order of the labels')
     palette = metainfo.get('palette', usual['palette'])
     return {**metainfo, 'classes': classes,
