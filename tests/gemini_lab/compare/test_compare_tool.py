@@ -31,7 +31,8 @@ def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(places, gemini3d)
     text = readme.read_text()
     # (0.1 + 0.3) / 2, and sqrt(0.02).
     assert '| LiDAR-only baseline | 2 | 0.200 ± 0.141 |' in text and '1200 steps' in text
-    assert 'one thread of a processor. Every single run' in text
+    assert 'one thread of a processor. Every single run: [compare.json](docs/compare.json).' in text
+    assert '![mAP of each model](docs/compare.svg)' in text
     assert text.startswith('# Title\n') and text.endswith('<!-- compare:end -->\nend\n')
 
 
