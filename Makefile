@@ -20,7 +20,7 @@ help: ## this list
 
 setup: ## create or bring up to date the environment in .venv, then check it
 	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found, expected Python" \
-		"3.11; install it or run: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 2; }
+		"3.10 to 3.12; install it or run: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
 
 check: ## check the environment and say what to do about each problem

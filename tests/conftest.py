@@ -11,7 +11,7 @@ from gemini_lab.synthetic.generate import Request, generate
 geminifusion3d.register()
 
 REPO = Path(__file__).resolve().parents[1]
-KEYFRAME_VARIABLE = 'GEMINIFUSION3D_KEYFRAME'
+KEYFRAME_VARIABLE, REAL_VARIABLE = 'GEMINIFUSION3D_KEYFRAME', 'GEMINIFUSION3D_REAL_DATA'
 
 
 @pytest.fixture(scope='session')
@@ -22,6 +22,16 @@ def keyframe_root() -> Path:
     if not (root / 'v1.0-mini' / 'sample.json').is_file():
         pytest.skip(f'no real nuScenes keyframe at {root}: put it there or set '
                     f'${KEYFRAME_VARIABLE} to its folder')
+    return root
+
+
+@pytest.fixture(scope='session')
+def two_keyframes_root() -> Path:
+    """Two real keyframes, of a scene of `train` and one of `val`; tests that ask for it skip where it is absent."""
+    root = Path(os.environ.get(REAL_VARIABLE, REPO.parent / 'shared' / 'real')) / 'nuscenes_two_keyframes'
+    if not (root / 'v1.0-trainval' / 'sample.json').is_file():
+        pytest.skip(f'no real nuScenes keyframes at {root}: put them there or set ${REAL_VARIABLE} to the folder '
+                    'above')
     return root
 
 

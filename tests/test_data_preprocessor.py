@@ -10,10 +10,12 @@ NORM = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_
 
 def test_inputs_are_copied_without_blocking_and_ground_truth_stays(monkeypatch) -> None:
     copied = []
-    monkeypatch.setattr(torch.Tensor, 'to', lambda self, *args, **kwargs: copied.append((args, kwargs)) or self)
+    monkeypatch.setattr(torch.Tensor, 'to',
+                        lambda self, *args, **kwargs: copied.append((args, kwargs)) or self)
     preprocess, samples = GeminiDataPreprocessor(**NORM), [object()]
     preprocess._device = torch.device('meta')
-    data = preprocess.cast_data(dict(inputs=dict(points=[torch.ones(2, 5)], img=[torch.ones(1)]), data_samples=samples))
+    inputs = dict(points=[torch.ones(2, 5)], img=[torch.ones(1)])
+    data = preprocess.cast_data(dict(inputs=inputs, data_samples=samples))
     assert data['data_samples'] is samples
     assert copied == [((torch.device('meta'),), dict(non_blocking=True))] * 2
 

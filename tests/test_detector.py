@@ -127,7 +127,6 @@ def test_a_model_with_cameras_says_that_it_needs_metainfo():
 def test_mmdet3d_builds_it_by_init_model_and_settings_that_nobody_reads_are_refused(tmp_path):
     from mmdet3d.apis import init_model
     from mmengine.config import Config
-
     from tiny_detector import CONFIG
     model = init_model(Config.fromfile(CONFIG), device='cpu')
     assert type(model).__name__ == 'GeminiFusion3D' and not model.training

@@ -15,7 +15,8 @@ SAY = ('import sys, os\n{first}\nprint("torch" in sys.modules, os.environ.get("G
 
 def started(first: str, **variables: str) -> str:
     """Runs a program in a new process; returns whether torch was imported, and the two variables."""
-    env = {key: value for key, value in os.environ.items() if key not in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY')}
+    env = {key: value for key, value in os.environ.items()
+           if key not in ('GOMP_SPINCOUNT', 'OMP_WAIT_POLICY')}
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', SAY.format(first=first)],
                           env={**env, **variables}, capture_output=True, text=True, check=True)
     return done.stdout.strip()
@@ -38,7 +39,8 @@ def test_a_second_call_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ['GOMP_SPINCOUNT'] == '5'
 
 
-def test_a_user_without_name_and_home_gets_a_private_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_user_without_name_and_home_gets_a_private_folder(
+        monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv('HOME')
     monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
     monkeypatch.setattr(tempfile, 'gettempdir', lambda: str(tmp_path))

@@ -9,9 +9,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from geminifusion3d.checkpoints.bevfusion import LIDAR_BRANCHES, convert_bevfusion
 from geminifusion3d.checkpoints.checkpoint_fit import Tolerance, fit_weights
 from geminifusion3d.errors import UserError
-from geminifusion3d.checkpoints.bevfusion import LIDAR_BRANCHES, convert_bevfusion
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 NAMES = {'lidar': 'bevfusion_lidar_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py',

@@ -3,7 +3,8 @@ import pytest
 import torch
 from tiny_transfusion import build_head
 
-from geminifusion3d.checkpoints.bevfusion_keys import (bevfusion_head_key_map, convert_bevfusion_head)
+from geminifusion3d.checkpoints.bevfusion_keys import (bevfusion_head_key_map,
+                                                       convert_bevfusion_head)
 
 # A sample of the published checkpoint's names and shapes, without `bbox_head.`.
 PUBLISHED = {

@@ -10,7 +10,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import PARAM_SCHEDULERS
 
-from geminifusion3d.checkpoints.checkpoint_file import (check_exists, known_method, read_checkpoint, write_whole)
+from geminifusion3d.checkpoints.checkpoint_file import (check_exists, known_method,
+                                                        read_checkpoint, write_whole)
 from geminifusion3d.errors import UserError
 
 
@@ -132,9 +133,11 @@ def test_no_flipped_bit_loads_as_other_weights(tmp_path: Path) -> None:
     assert refused > 100
 
 
-def test_a_checkpoint_without_checksums_loads_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_without_checksums_loads_and_says_so(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = []
-    monkeypatch.setattr('geminifusion3d.checkpoints.checkpoint_file.print_log', lambda text, logger: said.append(text))
+    monkeypatch.setattr('geminifusion3d.checkpoints.checkpoint_file.print_log',
+                        lambda text, logger: said.append(text))
     torch.save({'a': torch.ones(2)}, tmp_path / 'old.pth', _use_new_zipfile_serialization=False)
     assert read_checkpoint(tmp_path / 'old.pth')['a'].tolist() == [1, 1]
     assert 'old.pth is of a format without checksums' in said[0]

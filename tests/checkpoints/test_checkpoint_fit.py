@@ -6,7 +6,8 @@ import torch
 from mmdet3d.models.layers import make_sparse_convmodule
 from torch import nn
 
-from geminifusion3d.checkpoints.checkpoint_fit import (STRICT, Tolerance, compare_weights, fit_weights, summarise)
+from geminifusion3d.checkpoints.checkpoint_fit import (STRICT, Tolerance, compare_weights,
+                                                       fit_weights, summarise)
 from geminifusion3d.errors import UserError
 
 

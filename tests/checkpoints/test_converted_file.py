@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
-from geminifusion3d.errors import UserError
 from geminifusion3d.checkpoints.converted_file import CONVERTER_VERSION, convert_file
 from geminifusion3d.checkpoints.formats import BEVFUSION, CENTERPOINT
+from geminifusion3d.errors import UserError
 
 KERNEL = 'pts_middle_encoder.conv_input.0.weight'
 

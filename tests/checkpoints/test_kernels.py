@@ -9,9 +9,10 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from xyz_encoder import Voxels, encode_xyz
 
+from geminifusion3d.checkpoints.kernels import (mmcv_to_spconv2, spconv2_layout, yx_from_xy,
+                                                zyx_from_xyz)
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.bev_grid import BEVGrid
-from geminifusion3d.checkpoints.kernels import (mmcv_to_spconv2, spconv2_layout, yx_from_xy, zyx_from_xyz)
 
 N_X, N_Y = 12, 8
 NORM = dict(type='BN', eps=1e-3, momentum=0.01)

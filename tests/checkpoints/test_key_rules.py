@@ -2,8 +2,8 @@
 import pytest
 import torch
 
-from geminifusion3d.errors import UserError
 from geminifusion3d.checkpoints.key_rules import Rule, apply_rules
+from geminifusion3d.errors import UserError
 
 RULES = (Rule(r'body\.(\d+)\.(.+)', r'net.\1.0.\2', torch.neg), Rule(r'body\.grid', None),
          Rule(r'head\.(.+)', r'tail.\1'))

@@ -5,8 +5,8 @@ import pytest
 from mmengine.config import Config
 from toy_training import write_config
 
-from geminifusion3d.engine.config_file import (apply_seed, check_data_files, check_first_stage, check_ranges,
-                                                check_sections, load_config)
+from geminifusion3d.engine.config_file import (apply_seed, check_data_files, check_first_stage,
+                                               check_ranges, check_sections, load_config)
 from geminifusion3d.errors import UserError
 
 
@@ -122,7 +122,7 @@ def test_a_variable_that_nothing_uses_is_refused_and_the_same_value_is_not(tmp_p
 def test_a_variable_of_a_dumped_config_is_refused_with_the_keys_that_act(tmp_path: Path) -> None:
     dumped = tmp_path / 'dumped.py'
     load_config(inherit(tmp_path)).dump(dumped)
-    with pytest.raises(UserError, match=r'expected keys of sections, such as train_dataloader.dataset.length'):
+    with pytest.raises(UserError, match='keys of sections, such as train_dataloader.dataset.length'):
         load_config(str(dumped), {'length': 5})
 
 
@@ -146,7 +146,7 @@ def test_a_filter_of_another_range_than_the_grid_is_refused() -> None:
     check_ranges(load_config(DEMO))
     check_ranges(load_config(DEMO, {'bev_grid.range_m': wider}))
     cfg = load_config(DEMO, {'train_dataloader.dataset.pipeline.4.point_cloud_range': wider})
-    with pytest.raises(UserError, match=r'ObjectRangeFilter of train_dataloader keeps \[-60.0, .*covers \[-50.0'):
+    with pytest.raises(UserError, match=r'ObjectRangeFilter of train_dataloader keeps \[-60.*covers \[-50'):
         check_ranges(cfg)
 
 
@@ -160,7 +160,7 @@ def test_an_absent_first_stage_names_its_recipe(tmp_path: Path) -> None:
     (tmp_path / 'lidar_stage.py').write_text('')
     path = tmp_path / 'fused.py'
     path.write_text("load_from = 'work_dirs/lidar_stage/epoch_20.pth'\n")
-    with pytest.raises(UserError, match=r'epoch_20.pth, do not exist: train .*lidar_stage.py first.*load_from=None'):
+    with pytest.raises(UserError, match='do not exist: train .*lidar_stage.py first.*load_from=None'):
         check_first_stage(load_config(str(path)))
     check_first_stage(load_config(str(path), {'load_from': None}))
     with pytest.raises(UserError, match='x.pth, do not exist: name other weights'):

@@ -10,13 +10,15 @@ from mmengine.structures import InstanceData
 from toy_training import run_train, write_config
 
 from geminifusion3d.engine import data_loading
-from geminifusion3d.engine.data_loading import DevicePrefetch, check_shared_memory, loader_config, shared_bytes
+from geminifusion3d.engine.data_loading import (DevicePrefetch, check_shared_memory, loader_config,
+                                                shared_bytes)
 from geminifusion3d.errors import UserError
 
 
 def test_a_loader_with_workers_gets_a_timeout_and_the_configs_values_stand() -> None:
     found = loader_config(dict(num_workers=2, persistent_workers=True))
-    assert found == dict(pin_memory=torch.cuda.is_available(), timeout=300, num_workers=2, persistent_workers=True)
+    assert found == dict(pin_memory=torch.cuda.is_available(), timeout=300, num_workers=2,
+                         persistent_workers=True)
     assert loader_config(dict(num_workers=2, timeout=7, pin_memory=False))['timeout'] == 7
 
 
@@ -91,7 +93,8 @@ def test_the_next_batch_is_on_its_way_before_the_model_gets_this_one(monkeypatch
     monkeypatch.setattr(torch.cuda, 'current_stream', lambda: current)
     monkeypatch.setattr(torch.Tensor, 'cuda', lambda tensor, non_blocking: log.append(
         f'copy {int(tensor)} {non_blocking}') or tensor)
-    monkeypatch.setattr(torch.Tensor, 'record_stream', lambda tensor, stream: log.append(f'use {int(tensor)}'))
+    monkeypatch.setattr(torch.Tensor, 'record_stream', lambda tensor, stream: log.append(f'use '
+                                                                                         f'{int(tensor)}'))
     batches = [dict(inputs=dict(points=[torch.tensor(number)]), data_samples=[number]) for number in (1, 2)]
     prefetch = DevicePrefetch(type('Loader', (list,), dict(batch_size=1))(batches))
     assert [batch['data_samples'] for batch in prefetch] == [[1], [2]]

@@ -119,7 +119,8 @@ def test_a_bad_sample_of_one_process_is_skipped_by_both(tmp_path: Path) -> None:
     config = write_config(tmp_path, extra=extra)
     assert in_processes(2, partial(run_train, config, tmp_path / 'run', '--launcher', 'pytorch',
                                    '--cfg-options', 'train_cfg.max_epochs=3')) == [2, 2]
-    # No step has changed a weight: not a success. Two processes of four samples see all eight in each iteration: every step meets the bad one.
+    # No step has changed a weight: not a success. Two processes of four samples see all eight in each
+    # iteration: every step meets the bad one.
     rows = read_curve(tmp_path / 'run/loss_curve.jsonl')
     assert ['the loss is not finite' in row['skipped'] for row in rows] == [True] * 3
     state = torch.load(tmp_path / 'run/epoch_3.pth', weights_only=True)

@@ -35,7 +35,8 @@ class FaultyDataset(ToyDataset):
 
 def train_with(fault: str, folder: Path) -> None:
     """Trains with one loading worker."""
-    extra = (f"train_dataloader.update(num_workers=1, dataset=dict(type='FaultyDataset', length=8, fault={fault!r}))\n")
+    dataset = dict(type='FaultyDataset', length=8, fault=fault)
+    extra = f'train_dataloader.update(num_workers=1, dataset={dataset})\n'
     run_train(write_config(folder, extra=extra), folder / 'run')
 
 

@@ -221,7 +221,8 @@ def test_deterministic_mode_fills_no_memory(tmp_path: Path) -> None:
 
 def test_adamw_runs_fused_unless_the_config_says_otherwise(tmp_path: Path) -> None:
     kind = "optim_wrapper['type'] = 'GeminiOptimWrapper'\n"
-    for name, extra, fused in (('a', kind, True), ('b', kind + "optim_wrapper['optimizer']['fused'] = False\n", False)):
+    plain = kind + "optim_wrapper['optimizer']['fused'] = False\n"
+    for name, extra, fused in (('a', kind, True), ('b', plain, False)):
         (tmp_path / name).mkdir()
         run_train(write_config(tmp_path / name, extra=extra), tmp_path / name / 'run')
         groups = read_checkpoint(tmp_path / name / 'run/epoch_4.pth')['optimizer']['param_groups']

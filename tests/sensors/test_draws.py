@@ -4,8 +4,8 @@ from typing import Any, List
 
 import numpy as np
 import pytest
-from mmengine.dataset import (BaseDataset, ClassBalancedDataset, ConcatDataset, DefaultSampler, InfiniteSampler,
-                              RepeatDataset)
+from mmengine.dataset import (BaseDataset, ClassBalancedDataset, ConcatDataset, DefaultSampler,
+                              InfiniteSampler, RepeatDataset)
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from geminifusion3d.sensors.draws import CountedDraws, CountedSampler, Draw, passes_before
@@ -59,20 +59,25 @@ def drawn(dataset: Dataset, sampler: Any, *, count: int, by_epoch: bool, workers
     return found
 
 
+def in_order(dataset: Dataset) -> DefaultSampler:
+    return DefaultSampler(dataset, shuffle=False)
+
+
 def repeat() -> RepeatDataset:
     return RepeatDataset(Keyframes(), times=3)
 
 
 @pytest.mark.parametrize('make_dataset, make_sampler, count, by_epoch', [
     (repeat, lambda dataset: DefaultSampler(dataset, shuffle=True, seed=1), 9, True),
-    (lambda: ConcatDataset([Keyframes(), Keyframes()]), lambda dataset: DefaultSampler(dataset, shuffle=False), 6, True),
-    (lambda: ClassBalancedDataset(Keyframes(), oversample_thr=2.0), lambda dataset: DefaultSampler(dataset, shuffle=False), 4, True),
+    (lambda: ConcatDataset([Keyframes(), Keyframes()]), in_order, 6, True),
+    (lambda: ClassBalancedDataset(Keyframes(), oversample_thr=2.0), in_order, 4, True),
     (Keyframes, lambda dataset: Twice(), 6, True),
     (Keyframes, lambda dataset: InfiniteSampler(dataset, seed=1), 9, False),
     (Keyframes, lambda dataset: DefaultSampler(dataset, shuffle=True, seed=1), 9, False),
     (repeat, lambda dataset: InfiniteSampler(dataset, seed=1), 18, False)],
     ids=['repeat', 'concat', 'class-balanced', 'twice', 'infinite', 'restarted', 'repeat-infinite'])
-def test_every_draw_is_augmented_anew(make_dataset: Any, make_sampler: Any, count: int, by_epoch: bool) -> None:
+def test_every_draw_is_augmented_anew(
+        make_dataset: Any, make_sampler: Any, count: int, by_epoch: bool) -> None:
     runs = []
     for workers in (0, 2):
         dataset = make_dataset()

@@ -15,7 +15,7 @@ class GeminiDataPreprocessor(Det3DDataPreprocessor):
     """mmdet3d's, with copies that do not block and ground truth that stays where it is.
 
     Args:
-        kwargs: arguments of Det3DDataPreprocessor.
+        **kwargs: arguments of Det3DDataPreprocessor.
     """
 
     def __init__(self, **kwargs: Any) -> None:

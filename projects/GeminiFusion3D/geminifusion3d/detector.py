@@ -97,8 +97,8 @@ class GeminiFusion3D(Base3DDetector):
 
     def _build_on_grid(self, part: Optional[Dict[str, Any]], grid: Optional[BEVGrid] = None) -> Any:
         if part and 'bev_grid' in part:
-            raise ValueError(f'{part.get("type")} got a bev_grid of its own, which nobody would read; expected '
-                             'none: every part gets the model\'s, write model.bev_grid')
+            raise ValueError(f'{part.get("type")} got a bev_grid of its own, which nobody would read; '
+                             'expected none: every part gets the model\'s, write model.bev_grid')
         return MODELS.build({**part, 'bev_grid': grid or self.bev_grid}) if part else None
 
     def _build_branch(self, branch: Optional[Dict[str, Any]], align: Optional[Dict[str, Any]]) -> Any:
@@ -163,7 +163,8 @@ class GeminiFusion3D(Base3DDetector):
     def _see(self, inputs: Dict[str, Any], metas: Optional[Sequence[Dict[str, Any]]]) -> AlignedCamera:
         """Images to the camera map."""
         if metas is None:
-            raise ValueError('a model with cameras got no batch_input_metas; pass the metainfo of each sample, '
+            raise ValueError('a model with cameras got no batch_input_metas; pass the metainfo of each '
+                             'sample, '
                              '[sample.metainfo for sample in data_samples]: the calibration stands in it')
         images, points = inputs['imgs'], inputs.get('points')
         rig = CameraRig.from_metas(metas, device=images.device,

@@ -14,6 +14,7 @@ from nuscenes.eval.detection.constants import TP_METRICS
 
 from geminifusion3d.nuscenes_facts import UNDEFINED_ERRORS
 from geminifusion3d.results.devkit_eval import ERROR_NAMES
+
 from ..text_table import number, plural, terminal_table
 from .breakdown_bins import ANY_BIN, Question, questions
 from .evaluated_boxes import EvaluatedBoxes
@@ -237,8 +238,8 @@ def format_breakdown(result: Dict[str, Any]) -> str:
 def breakdown_notes(result: Dict[str, Any]) -> List[str]:
     """Returns how to read the numbers of a breakdown, a sentence or two each."""
     notes = ['Means are over the classes that a part has; a class without objects is not counted as 0.',
-             '* A false positive cannot be assigned to one of these parts and counts in all: lower bounds, to '
-             'be compared between models and not between rows.']
+             '* A false positive cannot be assigned to one of these parts and counts in all: lower bounds, '
+             'to be compared between models and not between rows.']
     if result['resamples']:
         scenes = plural(result['n_scenes'], 'scene')
         few = f' With {scenes} they mean little.' if result['n_scenes'] < FEW_SCENES else ''

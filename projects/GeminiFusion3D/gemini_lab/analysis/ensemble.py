@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'for cars, 1.5 m for trucks and the like, 0.4 m for pedestrians')
     parser.add_argument('--out', type=Path, required=True,
                         help=f'folder for {RESULTS_NAME} and {RECORD_NAME}, which says what went in')
-    parser.add_argument('--score', action='store_true', help=f'score the files and the ensemble into {GAIN_NAME}')
+    parser.add_argument('--score', action='store_true',
+                        help=f'score the files and the ensemble into {GAIN_NAME}')
     add_dataset(parser, recorded=True)
 
 
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> None:
     from geminifusion3d.results.weighted_box_fusion import check_weights
     from geminifusion3d.submission.provenance import file_facts
     from geminifusion3d.submission.submission import write_submission
+
     from .prediction_file import read_predictions
     from .prediction_file_fusion import fuse_files, joint_meta
     if len(args.files) < 2:
@@ -80,6 +82,7 @@ def check_files(files: List[Path], dataset: Dataset) -> None:
         UserError: with the first rule that one breaks.
     """
     from geminifusion3d.submission.split_samples import read_split_samples
+
     from .prediction_file import check_submission
     split = read_split_samples(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     for path in files:
@@ -90,6 +93,7 @@ def report_gain(args: argparse.Namespace, fused: Path, seconds_per_sample: float
     """Prints and writes what the files and their ensemble score, and what fusing cost."""
     from geminifusion3d.atomic import write_json
     from geminifusion3d.results.devkit_eval import open_tables
+
     from .prediction_file_gain import format_gain, score_gain
     tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
     rows = score_gain(args.files, fused, tables=tables, split=dataset.split)

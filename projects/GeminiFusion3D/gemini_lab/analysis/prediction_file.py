@@ -11,15 +11,15 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.errors import UserError
-from geminifusion3d.nuscenes_facts import VALID_ATTRIBUTES
+from geminifusion3d.nuscenes_facts import CLASS_NAMES, VALID_ATTRIBUTES
+from geminifusion3d.results.nuscenes_boxes import Record
 from geminifusion3d.submission.findings import FindingLog, errors_among
 from geminifusion3d.submission.json_stream import NotJson
-from geminifusion3d.results.nuscenes_boxes import Record
 from geminifusion3d.submission.rules import check_meta, check_sample
 from geminifusion3d.submission.split_samples import SplitSamples
-from geminifusion3d.submission.submission_file import (MEMBER, SAMPLE, Part, ZipUnreadable, duplicate_key, open_submission, read_parts)
+from geminifusion3d.submission.submission_file import (MEMBER, SAMPLE, Part, ZipUnreadable,
+                                                       duplicate_key, open_submission, read_parts)
 from geminifusion3d.submission.validation import validate_file
 
 ATTRIBUTES: Tuple[str, ...] = tuple(dict.fromkeys(

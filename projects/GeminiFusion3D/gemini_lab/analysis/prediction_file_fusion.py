@@ -7,12 +7,13 @@ from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from geminifusion3d.nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
 from geminifusion3d.errors import UserError
-from geminifusion3d.submission.rules import META_FLAGS
+from geminifusion3d.nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
 from geminifusion3d.results.nuscenes_boxes import Record
-from .prediction_file import ATTRIBUTES, PredictionFile
 from geminifusion3d.results.weighted_box_fusion import RADIUS_M, Fused, Opinions, fuse, vote
+from geminifusion3d.submission.rules import META_FLAGS
+
+from .prediction_file import ATTRIBUTES, PredictionFile
 
 
 def joint_meta(files: Sequence[PredictionFile]) -> Dict[str, bool]:

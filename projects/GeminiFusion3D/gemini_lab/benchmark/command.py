@@ -3,7 +3,7 @@
 Medians and quartiles, peak memory, multiply-adds.
 
 Example:
-    gemini3d benchmark data --dataroot data/synthetic --ann-file geminifusion3d_infos_mini_train.pkl --repeats 21
+    gemini3d benchmark data --dataroot data/synthetic --ann-file geminifusion3d_infos_mini_train.pkl
     gemini3d benchmark fusion --channels 128 --cells 1024 32400
     gemini3d benchmark model configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py
     gemini3d benchmark splat --repeats 9

@@ -13,9 +13,12 @@ from torch import nn
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.engine.compiled_parts import compile_parts
 from geminifusion3d.engine.folded_norms import fold_norms
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.results.nuscenes_boxes import to_global_boxes
+
 from ..cost.model_cost import count_costs, without_weights
-from .model_stages import (BACKWARD, BOXES, COLLATE, LOAD, LOSSES, RECORDS, STEP, multiply_adds_by_stage, watched_methods)
+from .model_stages import (BACKWARD, BOXES, COLLATE, LOAD, LOSSES, RECORDS, STEP,
+                           multiply_adds_by_stage, watched_methods)
 from .recipe_inputs import make_inputs
 from .stage_clock import Watched
 

@@ -102,7 +102,8 @@ def _check_sums(file: Path) -> None:
         zipfile.BadZipFile: if one differs.
     """
     if not zipfile.is_zipfile(file):
-        print_log(f'{file} is of a format without checksums: damage in it would go unnoticed', logger='current')
+        print_log(f'{file} is of a format without checksums: damage in it would go '
+                  'unnoticed', logger='current')
         return
     with zipfile.ZipFile(file) as archive:
         damaged = archive.testzip()

@@ -7,9 +7,9 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .checkpoint_file import read_checkpoint, write_whole
 from .checkpoint_fit import SPCONV2_VERSION, state_dict_of
-from ..errors import UserError
 from .formats import Format, recognise
 from .kernels import SPARSE_DIMS
 

@@ -38,9 +38,11 @@ def local_copy(address: str) -> Path:
     name = address.rsplit('/', 1)[-1]
     known_hash = HASHED_NAME.search(name)
     if address.startswith('http://') and not known_hash:
-        raise UserError(f'{address} comes by http without a hash in its name, anybody on the way could change it: '
+        raise UserError(f'{address} comes by http without a hash in its name, anybody on the way could '
+                        'change it: '
                         'expected https://, or a name such as swin-0123abcd.pth')
-    path = Path(torch.hub.get_dir()) / 'checkpoints' / f'{hashlib.sha256(address.encode()).hexdigest()[:12]}_{name}'
+    whole = hashlib.sha256(address.encode()).hexdigest()[:12]
+    path = Path(torch.hub.get_dir()) / 'checkpoints' / f'{whole}_{name}'
     if path.is_file():
         return path
     try:

@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_alias(parser, '--splits', dest='split', nargs='+')
     parser.add_argument('--out', type=Path, metavar='DIR', help='where the files go; default: the dataset')
     add_alias(parser, '--out-dir', dest='out', type=Path)
+    parser.add_argument('--mark-damaged', action='store_true',
+                        help='go on without damaged files: pictures are marked as missing, sweeps and keyframes left out')
     parser.add_argument('--max-sweeps', type=int, default=10, metavar='N',
                         help='LiDAR sweeps listed before each keyframe (default: 10)')
     parser.add_argument('--workers', type=int, default=os.cpu_count(), metavar='N',
@@ -49,7 +51,8 @@ def run(args: argparse.Namespace) -> None:
     from ..data_converters.convert_nuscenes import convert_nuscenes
     out = args.out or dataset.dataroot
     paths = convert_nuscenes(dataset.dataroot, dataset.version, out, splits=args.split,
-                             max_sweeps=args.max_sweeps, workers=args.workers)
+                             max_sweeps=args.max_sweeps, workers=args.workers,
+                             mark_damaged=args.mark_damaged)
     for split, path in paths.items():
         print(f'{split}: {path}')
     if args.with_gt_database is not None:

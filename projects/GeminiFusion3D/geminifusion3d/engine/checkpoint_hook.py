@@ -7,8 +7,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from ..errors import UserError
 from ..checkpoints.checkpoint_file import write_whole
+from ..errors import UserError
 from .resume import LAST_CHECKPOINT, check_resumable
 
 

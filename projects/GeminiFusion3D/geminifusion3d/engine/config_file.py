@@ -70,7 +70,7 @@ def is_read(dotted: str) -> bool:
         dotted: a key such as 'train_cfg.max_epochs'.
     """
     root = dotted.split('.')[0]
-    return root in RUNNER_KEYS or root in COMMAND_KEYS or root in inspect.signature(Runner.__init__).parameters
+    return root in {*RUNNER_KEYS, *COMMAND_KEYS, *inspect.signature(Runner.__init__).parameters}
 
 
 def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
@@ -92,7 +92,8 @@ def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
         if changed is None or _sections(changed) == _sections(cfg):
             places = _places(_sections(cfg), key.split('.')[-1], _value_at(cfg, key))
             raise UserError(
-                f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} does not use it'
+                f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} does not use '
+                'it'
                 + (f'; expected keys of sections, such as {", ".join(places)}' if places else
                    '; leave it out'))
         cfg = changed
@@ -118,7 +119,9 @@ def _value_at(cfg: Config, dotted: str) -> Any:
 def _places(node: Any, name: str, value: Any, at: str = '') -> List[str]:
     """Lists the keys of this name and value below a node."""
     found = []
-    items = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    items: Any = node.items() if isinstance(node, Mapping) else ()
+    if isinstance(node, (list, tuple)):
+        items = enumerate(node)
     for key, below in items:
         place = f'{at}.{key}' if at else str(key)
         if key == name and below == value:
@@ -219,9 +222,9 @@ def check_ranges(cfg: Config) -> None:
             for step in dataset.get('pipeline') or ():
                 filtered = step.get('point_cloud_range') if isinstance(step, Mapping) else None
                 if filtered is not None and list(filtered) != range_m:
-                    raise UserError(f'{step["type"]} of {loader} keeps {list(filtered)}, the model\'s bev_grid covers '
-                                    f'{range_m} (metres, lowest corner first); give both one range: the recipes '
-                                    f'here take both from --cfg-options bev_grid.range_m=...')
+                    raise UserError(f'{step["type"]} of {loader} keeps {list(filtered)}, the model\'s grid '
+                                    f'covers {range_m} (metres, lowest corner first); give both one range, '
+                                    'in the recipes here with --cfg-options bev_grid.range_m=[...]')
 
 
 def check_first_stage(cfg: Config) -> None:

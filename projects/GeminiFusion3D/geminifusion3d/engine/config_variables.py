@@ -43,7 +43,8 @@ def _assignments(variables: Mapping[str, Any]) -> Dict[str, List[ast.stmt]]:
     for key, value in variables.items():
         root, *rest = key.split('.')
         ast.literal_eval(repr(value))
-        # What a file says of a dictionary may be a part of it: the rest comes from those that it inherits from.
+        # What a file says of a dictionary may be a part of it: the rest comes from those that it inherits
+        # from.
         target = root + ''.join(f'[{part}]' if part.isdigit() else f'.setdefault({part!r}, {{}})'
                                 for part in rest[:-1])
         target += ''.join(f'[{part}]' if part.isdigit() else f'[{part!r}]' for part in rest[-1:])

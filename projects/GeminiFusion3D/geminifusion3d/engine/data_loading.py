@@ -66,7 +66,8 @@ def set_clock(loader: DataLoader, *, by_epoch: bool) -> None:
     if not isinstance(sampler, CountedSampler):
         return
     if by_epoch and sampler.is_infinite:
-        raise UserError('train_dataloader.sampler is an InfiniteSampler, with which an epoch never ends; expected '
+        raise UserError('train_dataloader.sampler is an InfiniteSampler, with which an epoch never ends; '
+                        'expected '
                         'a DefaultSampler, or train_cfg.type=IterBasedTrainLoop with max_iters')
     sampler.by_epoch = by_epoch
 
@@ -144,7 +145,8 @@ def check_shared_memory(loader: DataLoader) -> None:
     sample = loader.dataset[0]
     needed = here * under_way * (loader.batch_size or 1) * shared_bytes(sample)
     if needed > free:
-        raise UserError(f'{loader.num_workers} loading workers hand over about {needed / 1e6:.1f} MB at a time, '
+        raise UserError(f'{loader.num_workers} loading workers hand over about {needed / 1e6:.1f} MB at a '
+                        'time, '
                         f'{SHARED_MEMORY_FOLDER} has {free / 1e6:.1f} MB free: {SHARED_MEMORY}')
 
 

@@ -65,7 +65,8 @@ class GeminiFiniteLossHook(Hook):
             UserError: if all were skipped.
         """
         if self.iterations and not self.has_stepped:
-            raise UserError(f'each step of the {self.iterations} iterations was skipped, the weights are as they '
+            raise UserError(f'each step of the {self.iterations} iterations was skipped, the weights are as '
+                            'they '
                             f'were at the start; the last one: {self.last_reason}; {ADVICE}')
 
     def _report(self, runner: Runner, data_batch: Any, outputs: Optional[Dict[str, Any]]) -> None:

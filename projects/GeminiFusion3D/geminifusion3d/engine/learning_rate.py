@@ -130,8 +130,9 @@ def check_same_schedule(planned: Sequence[Any], resumed: Sequence[Any], *, sourc
     if list(planned) != list(resumed):
         differing = next((pair for pair in zip(planned, resumed) if pair[0] != pair[1]), (planned, resumed))
         raise UserError(f'the schedule of the learning rate is another one in {source}: expected '
-                        f'{differing[0]} (type, {", ".join(LENGTHS)}), got {differing[1]}; resume with the same number '
-                        f'of epochs, or start a new training from the weights with --cfg-options load_from={source}')
+                        f'{differing[0]} (type, {", ".join(LENGTHS)}), got {differing[1]}; resume with the '
+                        'same number of epochs, or start a new training from the weights with '
+                        f'--cfg-options load_from={source}')
 
 
 def last_epoch(schedules: Schedules) -> Optional[float]:

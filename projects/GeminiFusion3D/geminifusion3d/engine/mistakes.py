@@ -20,10 +20,14 @@ NOT_REGISTERED = re.compile(r'(\S+) is not in the (\S+?)::(.+?) registry')
 WRONG_ARGUMENTS = re.compile(r'(\w+)\.__init__\(\) (got an unexpected keyword argument \S+'
                              r'|missing \d+ required .*)', re.DOTALL)
 # The last line of the traceback that torch.utils.data hands over from a worker: type, then message.
-OF_A_WORKER = re.compile(r'^Caught \w+ in DataLoader worker process.*\n(?:[\w.]+\.)?(\w+): ([^\n]*)\s*$', re.DOTALL)
+OF_A_WORKER = re.compile(r'^Caught \w+ in DataLoader worker process.*\n(?:[\w.]+\.)?(\w+): '
+                         r'([^\n]*)\s*$', re.DOTALL)
+# Methods of a runner that read the config, beside those that build.
+OF_THE_RUNNER = ('__init__', 'from_cfg', 'setup_env', 'scale_lr')
 LEAVE_THEIR_TRACEBACK = (MemoryError, NotImplementedError)
 SHARED_MEMORY = ('give it more (docker run --shm-size=2g, or --ipc=host), or load without workers '
-                 '(--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False, and '
+                 '(--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False, '
+                 'and '
                  'the same for val_ and test_dataloader)')
 
 
@@ -52,11 +56,13 @@ def _explain(error: Exception, config: str) -> Optional[str]:
     if isinstance(error, RuntimeError) and _is_of_loader(frames):
         return _of_loader(str(error))
     if 'out of memory' in str(error) and type(error).__name__ == 'OutOfMemoryError':
-        return ('the GPU\'s memory is full: lower train_dataloader.batch_size (the learning rate follows where '
+        return ('the GPU\'s memory is full: lower train_dataloader.batch_size (the learning rate follows '
+                'where '
                 'auto_scale_lr is on), use --amp, or a preset with activation_checkpointing')
     if isinstance(error, LEAVE_THEIR_TRACEBACK):
         return None
-    is_own = isinstance(error, ValueError) and PACKAGE in Path(frames[-1].f_code.co_filename).resolve().parents
+    raised_in = Path(frames[-1].f_code.co_filename).resolve()
+    is_own = isinstance(error, ValueError) and PACKAGE in raised_in.parents
     built = _built(frames)
     if built is not None:
         return f'config {config}: ' + _of_config(error, built, is_own)
@@ -81,7 +87,8 @@ def _of_config(error: Exception, built: str, is_own: bool) -> str:
     # The words of other libraries are for their developers: the place helps to look it up.
     place = traceback.extract_tb(error.__traceback__)[-1]
     said = text or place.line
-    return f'{built}: {type(error).__name__}: {said} ({Path(place.filename).name}:{place.lineno}); correct its values'
+    return (f'{built}: {type(error).__name__}: {said} ({Path(place.filename).name}:{place.lineno}); '
+            'correct its values')
 
 
 def _built(frames: List[FrameType]) -> Optional[str]:
@@ -92,13 +99,13 @@ def _built(frames: List[FrameType]) -> Optional[str]:
             kind = frame.f_locals.get('obj_type')
             return f'type={getattr(kind, "__name__", kind)!r}'
         if module in ('mmengine.runner.runner', f'{__package__}.runner') and (
-                function.startswith('build_') or function in ('__init__', 'from_cfg', 'setup_env', 'scale_lr')):
+                function.startswith('build_') or function in OF_THE_RUNNER):
             return function.replace('build_', '').replace('__init__', 'runner').replace('from_cfg', 'runner')
     return None
 
 
 def _of_worker(error: Exception) -> Optional[str]:
-    """Returns the sentence of a loading worker's UserError or ValueError, which torch wraps in a traceback."""
+    """Returns the sentence of a loading worker's mistake, which torch wraps in a traceback."""
     found = OF_A_WORKER.match(str(error))
     if not found or not isinstance(error, (ValueError, OSError)):
         return None
@@ -113,12 +120,13 @@ def _of_loader(text: str) -> Optional[str]:
     """Explains the end of a loading worker that said nothing itself."""
     if 'shared memory' in text or 'Bus error' in text or 'No space left' in text:
         return f'the shared memory, /dev/shm, is full: {SHARED_MEMORY}'
+    words = ' '.join(text.split())[:120]
     if 'timed out' in text:
-        return (f'no sample came from the loading workers ({" ".join(text.split())}): look at the disk that the '
+        return (f'no sample came from the loading workers ({words}): look at the disk that the '
                 f'dataset lies on; if /dev/shm is full, {SHARED_MEMORY}; slow disks need a larger '
                 '--cfg-options train_dataloader.timeout=SECONDS')
     if 'DataLoader worker' in text:
         return (f'a loading worker was killed, mostly because the memory was full '
-                f'({" ".join(text.split())[:120]}): lower num_workers of the data loaders, then continue with '
+                f'({words}): lower num_workers of the data loaders, then continue with '
                 '--resume auto')
     return None

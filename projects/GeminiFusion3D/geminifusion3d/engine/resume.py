@@ -5,8 +5,8 @@ from typing import List, Optional
 
 from mmengine.logging import print_log
 
-from ..errors import UserError
 from ..checkpoints.checkpoint_file import read_checkpoint
+from ..errors import UserError
 
 TRAINING_STATE = ('meta', 'state_dict', 'message_hub', 'optimizer')
 LAST_CHECKPOINT = 'last_checkpoint'

@@ -1,7 +1,8 @@
 """Training and testing: mmengine's Runner where its assumptions do not hold for this project.
 
 The delta to `mmengine.runner.Runner` 0.10.7, method by method: processes on CPUs (`setup_env`,
-`wrap_model`), parts that are frozen or compute their activations again (`wrap_model`, `train`), a learning rate
+`wrap_model`), parts that are frozen or compute their activations again (`wrap_model`, `train`), a learning
+rate
 and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`),
 checkpoints that are read safely, fit the model and are written whole (`_init_model_weights`,
 `load_or_resume`, `load_checkpoint`, `save_checkpoint`), data loaders that feed a GPU and do not hang
@@ -27,21 +28,23 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 from torch.utils.data import DataLoader
 
-from .activation_checkpointing import checkpoint_activations
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from ..folder_lock import locked_folder
+from .activation_checkpointing import checkpoint_activations
 from .config_file import check_ranges
-from .data_loading import DevicePrefetch, check_shared_memory, loader_config, set_clock, with_counted_draws
+from .data_loading import (DevicePrefetch, check_shared_memory, loader_config, set_clock,
+                           with_counted_draws)
 from .distributed import runs_on_gpu, start_process_group
 from .frozen_modules import freeze_modules
-from .learning_rate import (batch_size_ratio, check_length, check_same_batches, check_same_schedule, last_epoch,
-                            schedule_ends, scaled_schedules)
+from .learning_rate import (batch_size_ratio, check_length, check_same_batches,
+                            check_same_schedule, last_epoch, scaled_schedules, schedule_ends)
 from .optim_wrapper import GeminiOptimWrapper
 from .resume import check_resumable, find_resumable
 
 PART_SUFFIX = '.part'
-TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was started again may still run: squeue, '
+TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was started again may still run: '
+                 'squeue, '
                  'scancel), or give another --work-dir')
 # Under this name a checkpoint remembers samples an iteration and iterations a step.
 BATCHES = 'batches'
@@ -127,11 +130,12 @@ class GeminiRunner(Runner):
         return built
 
     def build_train_loop(self, loop: Union[BaseLoop, Dict]) -> BaseLoop:
-        """As mmengine's; samples learn whether epochs or iterations count, and travel to a GPU ahead of need."""
+        """As mmengine's; samples learn whether epochs or iterations count, and travel ahead to a GPU."""
         built = super().build_train_loop(loop)
         set_clock(built.dataloader, by_epoch=isinstance(built, EpochBasedTrainLoop))
         # A loop by iterations has begun to iterate its loader already.
-        if runs_on_gpu() and isinstance(built, EpochBasedTrainLoop) and isinstance(built.dataloader, DataLoader):
+        is_new = isinstance(built, EpochBasedTrainLoop) and isinstance(built.dataloader, DataLoader)
+        if is_new and runs_on_gpu():
             built.dataloader = DevicePrefetch(built.dataloader)
         return built
 

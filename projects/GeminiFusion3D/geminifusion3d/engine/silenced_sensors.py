@@ -5,8 +5,8 @@ from typing import Any, Dict, List, Sequence
 
 from mmengine.config import Config
 
-from ..nuscenes_facts import CAMERA_NAMES
 from ..errors import UserError
+from ..nuscenes_facts import CAMERA_NAMES
 
 PACK = 'Pack3DDetInputs'
 

@@ -236,7 +236,7 @@ def _objects(sample: Mapping[str, Any]) -> Tuple[Float[np.ndarray, 'm 7'], Int[n
     instances = sample.get('gt_instances_3d')
     if instances is None or 'bboxes_3d' not in instances:
         raise UserError('a sample comes without its objects; let the dataset hand them on '
-                        "(load_eval_anns=True, 'eval_ann_info' in meta_keys of Pack3DDetInputs)")
+                        '(test_mode=True, load_eval_anns=True)')
     return _gravity_boxes(instances['bboxes_3d']), _numbers(instances['labels_3d']).astype(int)
 
 

@@ -91,7 +91,7 @@ class CountedSampler(Sampler):
             counts[index] += 1
 
     def __deepcopy__(self, memo: Any) -> 'CountedSampler':
-        """Returns itself: mmengine copies the config that a loader is built from, not what is built already."""
+        """Returns itself: mmengine copies a loader's config, not what is built already."""
         return self
 
     def __len__(self) -> int:
@@ -115,7 +115,7 @@ class CountedDraws(Dataset):
         self.dataset = dataset
 
     def __deepcopy__(self, memo: Any) -> 'CountedDraws':
-        """Returns itself: mmengine copies the config that a loader is built from, not what is built already."""
+        """Returns itself: mmengine copies a loader's config, not what is built already."""
         return self
 
     def __len__(self) -> int:

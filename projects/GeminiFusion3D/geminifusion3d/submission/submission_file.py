@@ -147,6 +147,7 @@ class _Member:
         self._stream = stream
 
     def read(self, size: int) -> bytes:
+        """Returns at most so many bytes, none at the end."""
         with _named_errors():
             return cast(bytes, self._stream.read(size))
 
