@@ -2,7 +2,7 @@
 
     <!-- code: fusion/gemini_fusion.py RelationScore.forward -->   the source of a class or function
     <!-- doc: sensors/records.py -->   signature and docstring of a module, class or function
-    <!-- recipes: compare -->   what each recipe of a folder of configs/ changes, and why; of configs/ itself: `.`
+    <!-- recipes: compare -->   what each recipe of a folder of configs/ changes, and why; `.`: of configs/
     <!-- commands -->   the help of every command
     <!-- file: CHANGELOG.md -->   a Markdown file of the repository
 """

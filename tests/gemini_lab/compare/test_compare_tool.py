@@ -36,13 +36,13 @@ def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(places, gemini3d)
     assert text.startswith('# Title\n') and text.endswith('<!-- compare:end -->\nend\n')
 
 
-@pytest.mark.parametrize('arguments, told', [
+@pytest.mark.parametrize('arguments, message', [
     (['--jobs', 0], 'must be at least 1, got 0'),
     (['--only', 'nothing', '--render-only'], 'no model of the comparison is called nothing')])
-def test_a_mistake_ends_in_one_line(places, gemini3d, arguments, told):
+def test_a_mistake_ends_in_one_line(places, gemini3d, arguments, message):
     ended = gemini3d('compare', *arguments, *places)
     assert ended.returncode == 2
-    assert told in ended.stderr
+    assert message in ended.stderr
 
 
 def test_nothing_to_render_is_told(places, gemini3d):

@@ -24,7 +24,7 @@ def fusion_markdown(rows: Sequence[Row]) -> str:
 
 
 def chart_files(rows: Sequence[Row]) -> Dict[str, str]:
-    """Returns one log-log chart a number of channels, by file name."""
+    """Returns one log-log chart per number of channels, by file name."""
     charts = {}
     for channels in _values(rows, 'channels'):
         chosen = [row for row in rows if row.facts['channels'] == channels and row.mode == INFERENCE]

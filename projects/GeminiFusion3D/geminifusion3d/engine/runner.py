@@ -46,7 +46,7 @@ PART_SUFFIX = '.part'
 TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was started again may still run: '
                  'squeue, '
                  'scancel), or give another --work-dir')
-# Under this name a checkpoint remembers samples an iteration and iterations a step.
+# Under this name a checkpoint remembers samples per iteration and iterations per step.
 BATCHES = 'batches'
 # Longer messages, such as one line of a hundred metrics, are for the log file.
 CONSOLE_CHARACTERS = 2000
