@@ -1,4 +1,4 @@
-"""The detector: images and points in, boxes in the LiDAR frame out, one call per stage.
+r"""The detector: images and points in, boxes in the LiDAR frame out, one call per stage.
 
     images -> camera BEV \
                           align -> fuser -> BEV backbone + neck -> head -> boxes

@@ -2,12 +2,10 @@
 
 The delta to `mmengine.runner.Runner` 0.10.7, method by method: processes on CPUs (`setup_env`,
 `wrap_model`), parts that are frozen or compute their activations again (`wrap_model`, `train`), a learning
-rate
-and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`),
-checkpoints that are read safely, fit the model and are written whole (`_init_model_weights`,
-`load_or_resume`, `load_checkpoint`, `save_checkpoint`), data loaders that feed a GPU and do not hang
-(`build_dataloader`), collected results inside the work directory
-(`build_evaluator`), and a console that shows progress only (`build_logger`).
+rate and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`), checkpoints that are read
+safely, fit the model and are written whole (`_init_model_weights`, `load_or_resume`, `load_checkpoint`,
+`save_checkpoint`), data loaders that feed a GPU and do not hang (`build_dataloader`), collected results
+inside the work directory (`build_evaluator`), and a console that shows progress only (`build_logger`).
 """
 import logging
 import os
