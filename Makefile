@@ -10,7 +10,7 @@ GEMINI3D = $(BIN) -m geminifusion3d
 SOURCES = projects tools tests setup.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check demo keyframe compare test lint clean clean-venv clean-wheels
+.PHONY: help setup check demo keyframe compare test lint docs clean clean-venv clean-wheels
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do \
@@ -32,7 +32,7 @@ demo: setup ## synthetic nuScenes -> training -> mAP / NDS -> submission -> repo
 keyframe: setup ## overfit one real keyframe (KEYFRAME=folder) to prove calibration and boxes
 	@$(GEMINI3D) keyframe $(if $(KEYFRAME),--dataroot $(KEYFRAME))
 
-compare: setup ## train all fusers and ablations on a synthetic world -> table in README.md
+compare: setup ## train all fusers and ablations on a synthetic world -> table in docs/comparison.md
 	@$(GEMINI3D) compare $(COMPARE_ARGS)
 
 test: setup lint ## environment, linters, all tests
@@ -43,7 +43,12 @@ lint: ## flake8 with pydoclint, isort, autopep8, mypy, codespell; their settings
 	$(BIN) -m isort --check --diff --quiet $(SOURCES)
 	$(BIN) -m autopep8 --diff --exit-code --recursive $(SOURCES)
 	$(BIN) -m mypy
-	$(BIN) -m codespell_lib $(SOURCES) README.md CHANGELOG.md Makefile setup.cfg
+	$(BIN) -m codespell_lib $(SOURCES) README.md CHANGELOG.md docs/*.md Makefile setup.cfg mkdocs.yml
+
+docs: setup ## the documentation as a site in build/site; every warning is an error
+	@$(BIN) -m pip install --quiet --disable-pip-version-check -c requirements/constraints.lock -r requirements/docs.txt
+	@NO_MKDOCS_2_WARNING=1 $(BIN) -m mkdocs build --strict --quiet
+	@echo 'docs: build/site/index.html'
 
 clean: ## remove caches and build leftovers; data/, work_dirs/ and .venv stay
 	rm -rf build *.egg-info .pytest_cache

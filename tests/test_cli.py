@@ -57,9 +57,9 @@ def test_a_full_disk_is_one_sentence_wherever_it_was_noticed(capsys):
             raise RuntimeError('PytorchStreamWriter failed writing file') from error
 
     assert exit_code(save) == 2
-    told = capsys.readouterr().err
-    assert told.startswith('error: epoch_1.pth.part could not be written, the disk is full')
-    assert told.count('\n') == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith('error: epoch_1.pth.part could not be written, the disk is full')
+    assert printed.count('\n') == 1
 
 
 def test_a_bar_ends_its_line_before_a_mistake_is_told(capsys):
@@ -111,8 +111,8 @@ def test_a_tool_of_another_checkout_says_whose_code_runs(tool, tmp_path, capsys)
     beside = tmp_path / 'projects' / 'GeminiFusion3D' / 'geminifusion3d'
     beside.mkdir(parents=True)
     warn_of_other_checkout(tmp_path / tool)
-    told = capsys.readouterr().err
-    assert str(PACKAGE) in told and str(beside) in told and f'`make setup` in {tmp_path}' in told
+    printed = capsys.readouterr().err
+    assert str(PACKAGE) in printed and str(beside) in printed and f'`make setup` in {tmp_path}' in printed
 
 
 def test_a_tool_beside_its_package_and_one_without_a_checkout_say_nothing(tmp_path, capsys):

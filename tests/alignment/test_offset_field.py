@@ -1,4 +1,4 @@
-"""The offset field: nothing at first, whole cells where told, and it learns a miscalibration."""
+"""The offset field: nothing at first, whole cells where asked, and it learns a miscalibration."""
 import pytest
 import torch
 

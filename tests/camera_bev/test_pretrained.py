@@ -56,7 +56,7 @@ def official_swin(state):
         key = key.replace('stages.', 'layers.').replace('attn.w_msa.', 'attn.').replace('projection', 'proj')
         key = key.replace('ffn.layers.0.0.', 'mlp.fc1.').replace('ffn.layers.1.', 'mlp.fc2.')
         if '.downsample.' in key:
-            # The host: channel, row, column. Official: column, row, channel.
+            # mmdet: channel, row, column. Official: column, row, channel.
             rows = value.unflatten(-1, (-1, 2, 2))
             value = rows.transpose(-1, -3).flatten(-3)
         official[key] = value

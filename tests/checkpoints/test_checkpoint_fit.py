@@ -99,15 +99,15 @@ def test_tolerance_comes_from_the_config_and_is_strict_by_default() -> None:
         Tolerance.from_config(dict(missing_branch=['fuser']))
 
 
-@pytest.mark.parametrize('key, told', [
+@pytest.mark.parametrize('key, message', [
     ('pts_middle_encoder.conv_input.0.weight bbox_head.shared_conv.weight', 'convert-checkpoint'),
     ('pts_middle_encoder.conv_input.0.weight pts_bbox_head.task_heads.0.reg.0.bias',
      'convert-checkpoint'),
     ('encoders.lidar.backbone.conv_input.0.weight heads.object.shared_conv.weight', 'MIT BEVFusion'),
     ('backbone_3d.conv_input.0.weight dense_head.shared_conv.0.weight', 'OpenPCDet')])
-def test_the_converter_of_a_foreign_checkpoint_is_named(key: str, told: str) -> None:
+def test_the_converter_of_a_foreign_checkpoint_is_named(key: str, message: str) -> None:
     weights = {name: torch.zeros(1) for name in key.split()}
-    with pytest.raises(UserError, match=told) as refusal:
+    with pytest.raises(UserError, match=message) as refusal:
         fit_weights(two_branches(), {'state_dict': weights}, name='a.pth')
     assert 'missing' not in str(refusal.value)
 

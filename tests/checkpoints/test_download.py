@@ -1,4 +1,4 @@
-"""Weights by address: fetched once, kept, and a machine without a network is told what to do."""
+"""Weights by address: fetched once, kept, and a machine without a network gets a way out."""
 import hashlib
 from pathlib import Path
 from urllib.error import URLError

@@ -28,9 +28,9 @@ def test_a_mistake_is_told_by_one_process_without_a_traceback(
         tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     program = 'time.sleep(30 * rank)\nprint("error: wrong", file=sys.stderr)\nsys.exit(2)\n'
     assert launch_two(tmp_path, program) == 2
-    told = capfd.readouterr().err
-    assert told.count('error:') == 1
-    assert 'Traceback' not in told
+    printed = capfd.readouterr().err
+    assert printed.count('error:') == 1
+    assert 'Traceback' not in printed
 
 
 def test_a_killed_process_is_named(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:

@@ -46,8 +46,8 @@ def test_ctrl_c_says_how_to_go_on_and_exits_with_130(
         tmp_path, extra="custom_hooks.append(dict(type='ToyInterruptHook', at_iter=6))\n")
     monkeypatch.setattr('sys.argv', ['tools/train.py', str(config)])
     assert run_train(config, tmp_path / 'run') == 130
-    told = capfd.readouterr().err
-    assert f'python tools/train.py {config} --resume auto' in told
+    printed = capfd.readouterr().err
+    assert f'python tools/train.py {config} --resume auto' in printed
 
 
 def test_ctrl_c_of_a_resumed_run_names_resume_once(

@@ -1,4 +1,4 @@
-"""Forgotten activations change no loss, no gradient, no statistics and no random number."""
+"""Activations that are computed again change no loss, no gradient, no statistics and no random number."""
 from typing import Dict, List, Tuple
 
 import pytest

@@ -88,8 +88,8 @@ def test_a_bad_sample_is_skipped_and_the_training_goes_on(tmp_path: Path,
     assert all(row['loss'] > 0 for row in rows if 'skipped' not in row)
     state = torch.load(tmp_path / 'run/epoch_4.pth', weights_only=True)['state_dict']
     assert all(bool(value.isfinite().all()) for value in state.values())
-    told = capfd.readouterr().out
-    assert 'nothing was changed: the loss is not finite, loss = nan, loss_line = nan' in told
+    printed = capfd.readouterr().out
+    assert 'nothing was changed: the loss is not finite, loss = nan, loss_line = nan' in printed
 
 
 def test_several_skipped_steps_in_a_row_end_the_training(tmp_path: Path) -> None:

@@ -68,8 +68,8 @@ def test_a_run_with_half_the_batch_learns_at_half_the_rate_throughout(
         run_train(write_config(folder, extra=extra), folder / 'run')
         rates[name] = [row['lr'] for row in read_curve(folder / 'run/loss_curve.jsonl')]
     assert rates['scaled'] == pytest.approx(rates['written'], rel=1e-9)
-    told = capfd.readouterr().out
-    assert 'learning rate 0.01 x 0.5 = 0.005: it belongs to batches of 4 samples, real ones have 2' in told
+    printed = capfd.readouterr().out
+    assert 'learning rate 0.01 x 0.5 = 0.005: it belongs to batches of 4 samples, real ones have 2' in printed
 
 
 def test_a_run_whose_rate_belongs_to_another_batch_size_does_not_start(tmp_path: Path) -> None:
@@ -81,9 +81,9 @@ def test_a_run_whose_rate_belongs_to_another_batch_size_does_not_start(tmp_path:
 def test_a_training_is_not_resumed_with_another_batch_size(tmp_path: Path) -> None:
     config = write_config(tmp_path, extra="optim_wrapper['type'] = 'GeminiOptimWrapper'\n")
     run_train(config, tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=2')
-    for option, got in (('optim_wrapper.accumulative_counts=2', '2 samples an iteration x 2'),
-                        ('train_dataloader.batch_size=4', '4 samples an iteration x 1')):
-        with pytest.raises(UserError, match=f'with 2 samples an iteration x 1 .* got {got}'):
+    for option, got in (('optim_wrapper.accumulative_counts=2', '2 samples per iteration x 2'),
+                        ('train_dataloader.batch_size=4', '4 samples per iteration x 1')):
+        with pytest.raises(UserError, match=f'with 2 samples per iteration x 1 .* got {got}'):
             run_train(config, tmp_path / 'run', '--resume', '--cfg-options', option)
 
 

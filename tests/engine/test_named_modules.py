@@ -21,7 +21,7 @@ def test_a_star_stands_for_one_level(patterns: list, found: list) -> None:
     assert all(module is model.get_submodule(name) for name, module in named.items())
 
 
-@pytest.mark.parametrize('pattern, told', [('lidr', 'such as lidar'), ('radar.*', 'such as camera, lidar')])
-def test_a_name_of_nothing_is_refused(pattern: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+@pytest.mark.parametrize('pattern, match', [('lidr', 'such as lidar'), ('radar.*', 'such as camera, lidar')])
+def test_a_name_of_nothing_is_refused(pattern: str, match: str) -> None:
+    with pytest.raises(UserError, match=match):
         find_modules(make_model(), [pattern])

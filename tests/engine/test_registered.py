@@ -1,4 +1,4 @@
-"""The registries know the plugin's and the host's classes without being asked for one before."""
+"""The registries know the plugin's and mmdet3d's classes without being asked for one before."""
 from geminifusion3d.engine.registered import accepts_argument, registered_names
 
 

@@ -1,4 +1,4 @@
-"""Two streams of SECOND: stages of the host's backbone, an exchange after each."""
+"""Two streams of SECOND: stages of mmdet3d's backbone, an exchange after each."""
 import torch
 from mmdet3d.models.backbones import SECOND
 

@@ -52,6 +52,6 @@ def test_spots_are_where_the_matrix_puts_them(results, spots_px, reduce, rotate_
         is_seen = ((expected_px > 12) & (expected_px < [350 - 13, 160 - 13])).all(axis=1)
         errors_px += [centroid(augmented['img'][0], place) - place for place in expected_px[is_seen]]
     assert len(errors_px) > 30
-    # Half a decoded pixel forgotten would be 0.1 to 0.8 pixels here, all in one direction.
+    # Half a decoded pixel too few would be 0.1 to 0.8 pixels here, all in one direction.
     assert np.abs(np.mean(errors_px, axis=0)).max() < 0.03
     assert np.abs(errors_px).max() < 0.3

@@ -1,4 +1,4 @@
-"""The same points as the host's filter, in the same order."""
+"""The same points as mmdet3d's filter, in the same order."""
 import numpy as np
 import torch
 from mmdet3d.datasets.transforms import PointsRangeFilter

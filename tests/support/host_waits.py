@@ -1,4 +1,4 @@
-"""Finds where a program waits for its device: operators whose result the host must know before it goes on."""
+"""Finds where a program waits for its device: operators whose result the CPU must know before it goes on."""
 import traceback
 from collections import Counter
 from typing import Any, List
@@ -15,7 +15,7 @@ OURS = 'geminifusion3d'
 
 
 class HostWaits(TorchDispatchMode):
-    """Counts, on any device, the operators that would make the host wait for a GPU.
+    """Counts, on any device, the operators that would make the CPU wait for a GPU.
 
     Copies between devices are counted where there is more than one device to copy between; operators of
     other libraries that wait inside are not seen.
@@ -40,7 +40,7 @@ def _waits(func: Any, args: Any) -> bool:
     name = func.overloadpacket.__name__
     if name in WAITING:
         return True
-    # An index of booleans becomes their positions, whose number the host must know.
+    # An index of booleans becomes their positions, whose number the CPU must know.
     indices: List[Any] = tree_leaves(args[1]) if name in ('index', 'index_put', 'index_put_') else []
     return any(isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8) for index in indices)
 

@@ -31,7 +31,7 @@ def batches(count: int) -> List[torch.Tensor]:
 
 
 def iterate(model: nn.Module, wrapper: OptimWrapper, rows: torch.Tensor) -> None:
-    """Runs one iteration as the host's train_step does."""
+    """Runs one iteration as mmengine's train_step does."""
     with wrapper.optim_context(model):
         loss = model(rows).float().square().mean()
     wrapper.update_params(loss)

@@ -94,8 +94,8 @@ def _add_constants(tables: _Tables, log_tokens: List[str]) -> None:
                filename='maps/map.png')
     tables.add('log', token=log_tokens[0], logfile='n000', vehicle='n000',
                date_captured='2018-07-24', location='singapore-onenorth')
-    for level in range(1, 5):
-        tables.add('visibility', token=str(level), level=f'v{level}', description='')
+    for level, name in enumerate(('v0-40', 'v40-60', 'v60-80', 'v80-100'), start=1):
+        tables.add('visibility', token=str(level), level=name, description='')
     for category in sorted({category for _, category, *_ in OBJECTS}):
         tables.add('category', token=token(category), name=category, description='')
     for attribute in sorted({attribute for *_, attribute in OBJECTS} - {''}):

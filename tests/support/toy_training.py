@@ -141,7 +141,7 @@ class ToyKillHook(Hook):
         self.at_write, self.writes = at_write, 0
 
     def before_train(self, runner: Runner) -> None:
-        """Puts the killing writer in the place of the host's."""
+        """Puts the killing writer in the place of mmengine's."""
         write = LocalBackend.put
 
         def half_then_die(backend: LocalBackend, content: bytes, path: str) -> None:
@@ -169,7 +169,7 @@ class ToyInterruptHook(Hook):
 
 
 def forget_runs() -> None:
-    """Drops the host's singletons of a run, which are named after the second of its start."""
+    """Drops mmengine's singletons of a run, which are named after the second of its start."""
     for kind in (MMLogger, MessageHub, Visualizer, DefaultScope):
         kind._instance_dict.clear()
     torch.use_deterministic_algorithms(False)

@@ -1,4 +1,4 @@
-"""The shell commands pass on their arguments in the order of the host, and fail with one voice."""
+"""The shell commands pass on their arguments in the order of mmdet3d's, and fail with one line."""
 import os
 import subprocess
 import sys
@@ -20,16 +20,16 @@ def run(*command: str, **variables: str) -> 'subprocess.CompletedProcess[str]':
 
 
 def test_dist_train_passes_nodes_and_arguments_on() -> None:
-    told = run('dist_train.sh', 'a.py', '4', '--resume', 'auto', PYTHON='echo', NNODES='2',
+    said = run('dist_train.sh', 'a.py', '4', '--resume', 'auto', PYTHON='echo', NNODES='2',
                NODE_RANK='1', MASTER_ADDR='node0', PORT='1234').stdout.split()
-    assert told == ['-m', 'geminifusion3d.commands.launch', '--nnodes=2', '--node_rank=1',
+    assert said == ['-m', 'geminifusion3d.commands.launch', '--nnodes=2', '--node_rank=1',
                     '--nproc_per_node=4', '--master_addr=node0', '--master_port=1234',
                     f'{ROOT}/tools/train.py', 'a.py', '--launcher', 'pytorch', '--resume', 'auto']
 
 
 def test_dist_test_defaults_to_one_machine() -> None:
-    told = run('dist_test.sh', 'a.py', 'b.pth', '2', PYTHON='echo').stdout.split()
-    assert told == ['-m', 'geminifusion3d.commands.launch', '--nnodes=1', '--node_rank=0',
+    said = run('dist_test.sh', 'a.py', 'b.pth', '2', PYTHON='echo').stdout.split()
+    assert said == ['-m', 'geminifusion3d.commands.launch', '--nnodes=1', '--node_rank=0',
                     '--nproc_per_node=2', '--master_addr=127.0.0.1', '--master_port=29500',
                     f'{ROOT}/tools/test.py', 'a.py', 'b.pth', '--launcher', 'pytorch']
 
@@ -39,10 +39,10 @@ def test_slurm_train_asks_for_gpus_where_there_are_some(tmp_path: Path, gpus_per
                                                         gres: list) -> None:
     (tmp_path / 'srun').write_text('#!/bin/sh\necho "$@"\n')
     (tmp_path / 'srun').chmod(0o755)
-    told = run('slurm_train.sh', 'part', 'job', 'a.py', 'work', '--amp', GPUS='8', PYTHON='py',
+    said = run('slurm_train.sh', 'part', 'job', 'a.py', 'work', '--amp', GPUS='8', PYTHON='py',
                GPUS_PER_NODE=gpus_per_node, TASKS_PER_NODE='4', SRUN_ARGS='--exclusive -t 10',
                PATH=f'{tmp_path}:{os.environ["PATH"]}').stdout.split()
-    assert told == ['-p', 'part', '--job-name=job', '--ntasks=8', '--ntasks-per-node=4',
+    assert said == ['-p', 'part', '--job-name=job', '--ntasks=8', '--ntasks-per-node=4',
                     '--cpus-per-task=5', '--kill-on-bad-exit=1', '--exclusive', '-t', '10', *gres,
                     'py', '-u', f'{ROOT}/tools/train.py', 'a.py', '--work-dir', 'work',
                     '--launcher', 'slurm', '--amp']
@@ -51,9 +51,9 @@ def test_slurm_train_asks_for_gpus_where_there_are_some(tmp_path: Path, gpus_per
 def test_slurm_test_takes_a_checkpoint(tmp_path: Path) -> None:
     (tmp_path / 'srun').write_text('#!/bin/sh\necho "$@"\n')
     (tmp_path / 'srun').chmod(0o755)
-    told = run('slurm_test.sh', 'part', 'job', 'a.py', 'b.pth', PYTHON='py',
+    said = run('slurm_test.sh', 'part', 'job', 'a.py', 'b.pth', PYTHON='py',
                PATH=f'{tmp_path}:{os.environ["PATH"]}').stdout
-    assert told.endswith(f'py -u {ROOT}/tools/test.py a.py b.pth --launcher slurm\n')
+    assert said.endswith(f'py -u {ROOT}/tools/test.py a.py b.pth --launcher slurm\n')
 
 
 @pytest.mark.parametrize('script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh',

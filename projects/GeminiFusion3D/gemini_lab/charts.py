@@ -6,7 +6,7 @@ from typing import Any, Mapping, Sequence, Tuple
 import matplotlib
 from matplotlib.figure import Figure
 
-# Told apart by eyes that see few colours, on light and on dark pages alike.
+# Distinct for eyes that see few colours, on light and on dark pages alike.
 COLOURS = ('#0969da', '#d1242f', '#8250df', '#1a7f37', '#bf8700', '#8c959f', '#c2478f', '#1b7c83')
 TEXT, GRID = '#6e7781', '#8c959f'
 STYLE = {'svg.fonttype': 'none', 'svg.hashsalt': 'geminifusion3d', 'font.family': 'sans-serif',

@@ -105,7 +105,7 @@ def run_cli(main: Callable[[], Optional[int]]) -> NoReturn:
 
 
 def _sentence(error: BaseException) -> Optional[str]:
-    """Returns what a user's mistake is told in; None for an error of another kind."""
+    """Returns the sentence for a user's mistake; None for an error of another kind."""
     if isinstance(error, UserError) or isinstance(error, ValueError) and _is_raised_here(error):
         return str(error)
     cause: Optional[BaseException] = error

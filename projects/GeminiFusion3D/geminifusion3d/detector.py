@@ -1,4 +1,4 @@
-"""The detector: images and points in, boxes in the LiDAR frame out, one call per stage.
+r"""The detector: images and points in, boxes in the LiDAR frame out, one call per stage.
 
     images -> camera BEV \
                           align -> fuser -> BEV backbone + neck -> head -> boxes
@@ -205,7 +205,7 @@ def _metas(samples: List[Det3DDataSample]) -> List[Dict[str, Any]]:
 
 def _are_filled(points: Sequence[Float[Tensor, '_ f']]) -> Bool[Tensor, ' b']:
     """Says of each cloud whether it holds a point: an empty one is a LiDAR that is missing."""
-    # Filled in place: a copy from the host would wait for what the device has still to do.
+    # Filled in place: a copy from the CPU would wait for what the device has still to do.
     are_filled = torch.ones(len(points), dtype=torch.bool, device=points[0].device)
     for row, cloud in enumerate(points):
         if len(cloud) == 0:

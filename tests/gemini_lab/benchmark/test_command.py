@@ -48,7 +48,7 @@ def test_rows_are_printed_written_and_put_into_the_readme(toy, tmp_path, capsys)
     text = readme.read_text()
     assert text.startswith('# Top') and text.endswith('bottom\n') and 'old' not in text
     assert '| one | inference | 10 |' in text and 'Measured 20' in text and 'no GPU was used' in text
-    assert (tmp_path / 'docs' / 'benchmark-toy.svg').read_text() == '<svg>2</svg>'
+    assert (tmp_path / 'benchmark-toy.svg').read_text() == '<svg>2</svg>'
     printed = capsys.readouterr().out
     assert 'one, other: includes the sum' in printed and '12.3 k' in printed
 

@@ -27,7 +27,7 @@ def test_the_sentence_compares_with_the_formula_and_the_products():
     assert ('inference 2.5 times as fast as the official formula with 40% of its memory, 1.25 times the '
             'time of its matrix products alone') in text
     assert 'training step 2.5 times as fast' in text
-    assert 'docs/benchmark-fusion-128.svg' in text
+    assert '](benchmark-fusion-128.svg)' in text
 
 
 def test_slopes_are_those_of_the_rows_and_what_was_left_out_is_a_dash():

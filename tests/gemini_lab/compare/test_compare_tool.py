@@ -31,17 +31,18 @@ def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(places, gemini3d)
     text = readme.read_text()
     # (0.1 + 0.3) / 2, and sqrt(0.02).
     assert '| LiDAR-only baseline | 2 | 0.200 ± 0.141 |' in text and '1200 steps' in text
-    assert 'one thread of a processor. Every single run' in text
+    assert 'one thread of a processor. Every single run: [compare.json](docs/compare.json).' in text
+    assert '![mAP of each model](docs/compare.svg)' in text
     assert text.startswith('# Title\n') and text.endswith('<!-- compare:end -->\nend\n')
 
 
-@pytest.mark.parametrize('arguments, told', [
+@pytest.mark.parametrize('arguments, message', [
     (['--jobs', 0], 'must be at least 1, got 0'),
     (['--only', 'nothing', '--render-only'], 'no model of the comparison is called nothing')])
-def test_a_mistake_ends_in_one_line(places, gemini3d, arguments, told):
+def test_a_mistake_ends_in_one_line(places, gemini3d, arguments, message):
     ended = gemini3d('compare', *arguments, *places)
     assert ended.returncode == 2
-    assert told in ended.stderr
+    assert message in ended.stderr
 
 
 def test_nothing_to_render_is_told(places, gemini3d):

@@ -100,9 +100,9 @@ def test_the_tool_prints_a_table_and_says_what_it_is(
 
     monkeypatch.setattr(memory_estimate, 'estimate_step_memory', estimate)
     np.arange(10, dtype=np.float32).tofile(tmp_path / 'cloud.bin')
-    told = gemini3d('memory', CONFIG, '--amp', 'bf16', '--batch-size', '2', '--points',
+    said = gemini3d('memory', CONFIG, '--amp', 'bf16', '--batch-size', '2', '--points',
                     tmp_path / 'cloud.bin').stdout
-    assert re.search('in all, 2 samples per iteration +6.500 GiB', told) and 'An estimate' in told
+    assert re.search('in all, 2 samples per iteration +6.500 GiB', said) and 'An estimate' in said
     assert asked['points'].shape == (2, 5) and asked['precision'] == 'bf16' and asked['batch_size'] == 2
 
 

@@ -14,7 +14,7 @@ CONDITIONS = [Condition('clean', 'cfg'), Condition('fog-1', 'foggy'),
 
 
 class Evaluator:
-    """Counts calls, gives 0.5, 0.25, ... and is killed at the call that it is told."""
+    """Counts calls, gives 0.5, 0.25, ... and is killed at the call that it is given."""
 
     def __init__(self, killed_at: int = 99) -> None:
         self.calls, self.killed_at = [], killed_at

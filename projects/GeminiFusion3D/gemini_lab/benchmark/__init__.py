@@ -7,7 +7,7 @@ What is measured is one file in `subcommands/`, with its options and line of hel
 and, if a page shall show it (block `benchmark-<name>` between the usual two comments),
 
     def markdown(rows) -> str: ...                  # default: one table of all rows
-    def charts(rows) -> Dict[str, str]: ...         # SVG by file name, written to docs/
+    def charts(rows) -> Dict[str, str]: ...         # SVG by file name, written beside the page
 
 Common options arrive as `arguments.device` (torch.device), `.repeats`, `.warm_up`, `.threads` and `.quiet`.
 The usual body of `run` builds one Entrant per contestant and shape, and hands all that shall be compared to

@@ -45,8 +45,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--join', type=Path, nargs='+', default=[], metavar='FILE',
                         help='rows that earlier runs wrote with --json join those of this run')
     parser.add_argument('--out', type=Path, metavar='FILE',
-                        help='write tables into the block benchmark-<sub-command> of FILE, and charts into '
-                             'the folder docs beside it')
+                        help='write tables into the block benchmark-<sub-command> of FILE, such as '
+                             'docs/benchmarks.md, and charts beside it')
     add_alias(parser, '--readme', dest='out', type=Path)
     parser.add_argument('--quiet', action='store_true', help='show no progress')
 

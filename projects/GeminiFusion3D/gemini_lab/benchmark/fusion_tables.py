@@ -1,4 +1,4 @@
-"""What the README shows of `benchmark fusion`: one size in detail, and the growth of all."""
+"""What the page shows of `benchmark fusion`: one size in detail, and the growth of all."""
 from typing import Dict, List, Optional, Sequence
 
 from ..cost.stats_table import three_digits
@@ -19,12 +19,12 @@ def fusion_markdown(rows: Sequence[Row]) -> str:
     for channels in _values(rows, 'channels'):
         chosen = [row for row in rows if row.facts['channels'] == channels]
         parts += [_detail(chosen, channels), _ratios(chosen), _growth(chosen)]
-        parts.append(f'![Seconds of each fuser over the number of cells](docs/{_file(channels)})')
+        parts.append(f'![Seconds of each fuser over the number of cells]({_file(channels)})')
     return '\n\n'.join(part for part in parts if part)
 
 
 def chart_files(rows: Sequence[Row]) -> Dict[str, str]:
-    """Returns one log-log chart a number of channels, by file name."""
+    """Returns one log-log chart per number of channels, by file name."""
     charts = {}
     for channels in _values(rows, 'channels'):
         chosen = [row for row in rows if row.facts['channels'] == channels and row.mode == INFERENCE]

@@ -17,8 +17,6 @@ from ..text_table import markdown_table
 from .environment import describe_environment, machine_line
 from .rows import HEADER, Row, cells, rows_as_json, rows_from_json, text_table
 
-DOCS = 'docs'
-
 
 def module_of(what: str) -> ModuleType:
     """Returns the module that measures."""
@@ -91,10 +89,9 @@ def words(rows: Sequence[Row]) -> List[str]:
 
 def _write_page(args: Namespace, module: ModuleType, rows: Sequence[Row], environment: Dict[str, Any]
                 ) -> None:
-    folder = args.out.parent / DOCS
     charts = module.charts(rows) if hasattr(module, 'charts') else {}
     for name, svg in charts.items():
-        with atomic_write(folder / name) as part:
+        with atomic_write(args.out.parent / name) as part:
             part.write_text(svg)
     own = getattr(module, 'markdown', None)
     text = own(rows) if own else markdown_table(HEADER, list(map(cells, rows)), words=4)

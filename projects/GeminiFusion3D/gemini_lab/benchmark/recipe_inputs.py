@@ -20,7 +20,7 @@ class FileInputs:
 
     Args:
         dataset: the dataset's config.
-        batch_size: samples a batch.
+        batch_size: samples per batch.
         frames: how many of the dataset's first samples take turns.
     """
 
@@ -48,7 +48,7 @@ class MadeUpInputs:
 
     Args:
         cfg: the recipe.
-        batch_size: samples a batch.
+        batch_size: samples per batch.
     """
 
     words = MADE_UP
@@ -79,7 +79,7 @@ def make_inputs(cfg: Config, loader: str, *, batch_size: int, frames: int) -> An
     Args:
         cfg: the recipe.
         loader: test_dataloader or train_dataloader.
-        batch_size: samples a batch.
+        batch_size: samples per batch.
         frames: how many samples take turns.
     """
     dataset = cfg[loader].dataset

@@ -49,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='where checkpoints, logs and results go')
     parser.add_argument('--render-only', action='store_true',
                         help='write table, plot and runs from what is there; train nothing')
-    parser.add_argument('--readme', type=Path, default=REPO / 'README.md',
-                        help='file with the block that the table goes to')
+    parser.add_argument('--readme', type=Path, default=REPO / 'docs' / 'comparison.md',
+                        help='file with the block that the table goes to; default: docs/comparison.md')
     parser.add_argument('--docs', type=Path, default=REPO / 'docs',
                         help='folder for the plot and the list of runs')
 
@@ -99,18 +99,20 @@ def render(results: List[Dict[str, Any]], args: argparse.Namespace, facts: Dict[
     write_json(args.docs / RUNS_FILE, dict(facts=facts, runs=results), indent=1)
     with atomic_write(args.docs / PLOT_FILE) as part:
         part.write_text(svg_plot(rows))
+    folder = os.path.relpath(args.docs, args.readme.parent)
     write_block(args.readme, BLOCK, '\n\n'.join([
-        markdown_table(rows), f'![mAP of each model](docs/{PLOT_FILE})',
-        caption(facts, processor_marks(rows))]))
+        markdown_table(rows), f'![mAP of each model]({os.path.normpath(os.path.join(folder, PLOT_FILE))})',
+        caption(facts, processor_marks(rows), os.path.normpath(os.path.join(folder, RUNS_FILE)))]))
     print(markdown_table(rows))
 
 
-def caption(facts: Dict[str, Any], processors: Dict[str, str]) -> str:
+def caption(facts: Dict[str, Any], processors: Dict[str, str], runs: str) -> str:
     """Returns what the numbers are.
 
     Args:
         facts: the budget.
         processors: what steps were timed on, and their marks in the table.
+        runs: path of the list of runs, from the Markdown file.
     """
     timed_on = ', '.join(name + mark for name, mark in processors.items())
     return (f'mAP and NDS by nuscenes-devkit on {facts["val_keyframes"]} keyframes of '
@@ -118,7 +120,7 @@ def caption(facts: Dict[str, Any], processors: Dict[str, str]) -> str:
             f'{facts["train_keyframes"]} keyframes in {facts["steps"]} steps; mean ± standard deviation '
             f'over the seeds. A black camera is not announced to the model; an empty cloud is. '
             f'Multiply-adds of one prediction; seconds of one thread of {timed_on}. Every single run: '
-            f'[docs/{RUNS_FILE}](docs/{RUNS_FILE}).')
+            f'[{RUNS_FILE}]({runs}).')
 
 
 def read_budget(config: Path) -> Dict[str, Any]:

@@ -7,7 +7,7 @@ Beemelmanns et al., IV 2024, arXiv 2402.11677; parameters of github.com/ika-rwth
                            severities; lengths in pixels follow the picture's width
     beams, points          as theirs
     brightness, darkness   as theirs, rounded to bytes instead of cut off
-    missing cameras        as theirs: black pictures, and the model is not told
+    missing cameras        as theirs: black pictures, which the model takes for real
     motion blur            as theirs
     fog, images            soft clouds instead of a plasma fractal, same strengths
     fog, LiDAR             as theirs, but that no return lands behind the sensor

@@ -1,4 +1,4 @@
-"""Cameras that deliver black pictures. As in MultiCorrupt, `missingcamera`: the model is not told."""
+"""Cameras that deliver black pictures. As in MultiCorrupt, `missingcamera`: the model takes them for real."""
 import numpy as np
 from jaxtyping import UInt8
 

@@ -8,7 +8,7 @@ configs/ are counted, except those of the comparison.
 Example:
     gemini3d stats configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py
     gemini3d stats --points sweep_0.bin sweep_1.bin --json work_dirs/model_stats.json
-    gemini3d stats --readme README.md
+    gemini3d stats --readme docs/recipes.md
 """
 import argparse
 import gc

@@ -1,6 +1,6 @@
 """From a 3D box to line segments in an image: corners, the near plane, the pinhole, the frame.
 
-Used by `camera_view` and `bev_view`. Corner order is the devkit's (`Box.corners`): 0-3 are the
+Used by `drawing` and `picture`. Corner order is the devkit's (`Box.corners`): 0-3 are the
 front face, 4-7 the rear face, each clockwise from the top left seen from behind.
 """
 from typing import Tuple

@@ -30,7 +30,7 @@ SAMPLES, ROUNDS = 4, 2
 # Between the terms of one combination.
 AND = '+'
 GAIN_HEADER = ['augmentation', *[cell for metric in METRICS for cell in (metric, f'Δ {metric}')],
-               'a sample', 'cost']
+               'per sample', 'cost']
 
 Cost = Callable[[Mapping[str, Config], Path], Dict[str, float]]
 

@@ -1,8 +1,8 @@
 """The 23 nuScenes categories as the synthetic world draws them: size, shape, colour, motion.
 
-The world rewards fusion. Pairs that are alike in shape and size and told apart by colour: truck
+The world rewards fusion. Pairs that are alike in shape and size and differ in colour: truck
 and construction vehicle, bus and trailer, motorcycle and bicycle, cone and grey bollard, barrier
-and hedge or wall. Pairs that look alike in an image and are told apart by geometry: pedestrian
+and hedge or wall. Pairs that look alike in an image and differ in geometry: pedestrian
 and painted post, car and a picture of a car.
 """
 from typing import Dict, NamedTuple, Tuple

@@ -1,4 +1,4 @@
-"""Whose checkpoint is this? Told by the names of the weights."""
+"""Whose checkpoint is this? The names of the weights say so."""
 from dataclasses import dataclass
 from typing import Collection, Optional, Tuple
 

@@ -1,1 +1,1 @@
-"""Builds datasets: nuScenes info files and the synthetic nuScenes world."""
+"""From a dataset's tables or records to what training reads: conversion, ground-truth database, checks."""

@@ -2,7 +2,7 @@
 
 A split's name means what it means to the devkit (`nuscenes.utils.splits`): official names come
 from its lists, any other name from `<root>/<version>/splits.json`. A scene that no split names is
-in no split: the host converter puts it into `val`.
+in no split: mmdet3d's converter puts it into `val`.
 """
 import json
 import re

@@ -1,6 +1,6 @@
 """The moving average of the weights, which is what gets evaluated, saved and exported.
 
-Source: mmengine 0.10.7 EMAHook. The delta: one average a step of the optimiser, not one an iteration;
+Source: mmengine 0.10.7 EMAHook. The delta: one average per step of the optimiser, not per iteration;
 the average warms up; the saved running statistics are those that were evaluated.
 """
 from typing import Any, Dict, Optional, Sequence

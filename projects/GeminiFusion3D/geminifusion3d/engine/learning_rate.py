@@ -27,8 +27,8 @@ def batch_size_ratio(auto_scale_lr: Optional[Mapping[str, Any]], *, processes: i
         auto_scale_lr: `base_batch_size`, which the learning rate belongs to, and `enable`; None where a
             config does not say: then 1.
         processes: how many train together.
-        batch_size: samples an iteration and process.
-        accumulated: iterations a step.
+        batch_size: samples per iteration and process.
+        accumulated: iterations per step.
 
     Raises:
         UserError: if the base is absent, or differs while scaling is switched off.
@@ -53,15 +53,15 @@ def check_same_batches(real: Sequence[int], before: Sequence[int]) -> None:
     """Refuses to continue a training whose learning rate and schedule are of other batches.
 
     Args:
-        real: samples an iteration of all processes, and iterations a step, now.
+        real: samples per iteration of all processes, and iterations per step, now.
         before: the same of the checkpoint.
 
     Raises:
         UserError: if they differ.
     """
     if list(real) != list(before):
-        raise UserError(f'the checkpoint was trained with {before[0]} samples an iteration x {before[1]} '
-                        f'iterations a step, expected the same to resume, got {real[0]} samples an '
+        raise UserError(f'the checkpoint was trained with {before[0]} samples per iteration x {before[1]} '
+                        f'iterations per step, expected the same to resume, got {real[0]} samples per '
                         f'iteration x {real[1]}: adapt the number of processes, batch_size or '
                         f'optim_wrapper.accumulative_counts')
 

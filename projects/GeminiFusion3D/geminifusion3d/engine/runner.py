@@ -2,12 +2,10 @@
 
 The delta to `mmengine.runner.Runner` 0.10.7, method by method: processes on CPUs (`setup_env`,
 `wrap_model`), parts that are frozen or compute their activations again (`wrap_model`, `train`), a learning
-rate
-and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`),
-checkpoints that are read safely, fit the model and are written whole (`_init_model_weights`,
-`load_or_resume`, `load_checkpoint`, `save_checkpoint`), data loaders that feed a GPU and do not hang
-(`build_dataloader`), collected results inside the work directory
-(`build_evaluator`), and a console that shows progress only (`build_logger`).
+rate and schedule for the real batch size (`build_optim_wrapper`, `scale_lr`), checkpoints that are read
+safely, fit the model and are written whole (`_init_model_weights`, `load_or_resume`, `load_checkpoint`,
+`save_checkpoint`), data loaders that feed a GPU and do not hang (`build_dataloader`), collected results
+inside the work directory (`build_evaluator`), and a console that shows progress only (`build_logger`).
 """
 import logging
 import os
@@ -46,7 +44,7 @@ PART_SUFFIX = '.part'
 TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was started again may still run: '
                  'squeue, '
                  'scancel), or give another --work-dir')
-# Under this name a checkpoint remembers samples an iteration and iterations a step.
+# Under this name a checkpoint remembers samples per iteration and iterations per step.
 BATCHES = 'batches'
 # Longer messages, such as one line of a hundred metrics, are for the log file.
 CONSOLE_CHARACTERS = 2000

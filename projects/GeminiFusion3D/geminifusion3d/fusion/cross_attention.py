@@ -22,7 +22,7 @@ class CrossAttention(nn.Module):
 
         q = Wq (x + p),  k = Wk (y + p),  v = Wv y,  out = x + Wo softmax(q k^T / sqrt(d)) v
 
-    with the sine position p of each cell. For N cells the whole map takes N^2 multiply-adds a channel and
+    with the sine position p of each cell. For N cells the whole map takes N^2 multiply-adds per channel and
     windows of w x w cells N w^2. PyTorch's fused kernels, on CPUs and GPUs, compute logits block by block in
     float32 and never hold the N x N matrix: memory stays linear in N, time does not.
 

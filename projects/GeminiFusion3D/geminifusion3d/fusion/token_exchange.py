@@ -1,7 +1,7 @@
 """Fusion by exchange: a cell that scores low is replaced by its twin; what GeminiFusion argues against.
 
 Source: Wang et al., TokenFusion, CVPR 2022, section 3.2; its official segmentation code
-(mix_transformer.py and modules.py, yikaiw/TokenFusion): a score network a modality, features scaled by
+(mix_transformer.py and modules.py, yikaiw/TokenFusion): a score network per modality, features scaled by
 their score, a fixed threshold on the learned score, and an L1 penalty that drives scores down. What
 changes here: a linear projection between the two maps, which come from different encoders here and from
 one shared transformer there, and a penalty that is a mean, so that it does not grow with the map.

@@ -1,7 +1,7 @@
 """GeminiFusion inside the BEV backbone: two streams exchange after every stage, then become one.
 
 Source: Jia et al., GeminiFusion, ICML 2024, section 3: the exchange sits inside every block of a
-backbone with one stream a modality; here the blocks are the stages of mmdet3d's SECOND, one layer of
+backbone with one stream per modality; here the blocks are the stages of mmdet3d's SECOND, one layer of
 GeminiFusion follows each, and the streams are summed level by level. The delta: there one set of weights
 serves both modalities, here each has its own, because a camera map and a LiDAR map are less alike than
 two images.
@@ -43,7 +43,7 @@ class GeminiTwoStreamSECOND(BaseModule):
 
     def forward(self, camera_bev: Float[Tensor, 'b c y x'],
                 lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']) -> Tuple[Tensor, ...]:
-        """Returns a fused map a stage, finest first.
+        """Returns a fused map per stage, finest first.
 
         Raises:
             ValueError: if the two maps are not of one shape.

@@ -1,6 +1,6 @@
 """Scene augmentation: points and boxes turned, scaled, shifted, flipped, by one known matrix.
 
-Same family as the host's GlobalRotScaleTrans and RandomFlip3D; the delta: one matrix moves
+Same family as mmdet3d's GlobalRotScaleTrans and RandomFlip3D; the delta: one matrix moves
 everything, so that points, boxes and `lidar_aug_matrix` cannot disagree, and inputs are not
 mutated.
 """

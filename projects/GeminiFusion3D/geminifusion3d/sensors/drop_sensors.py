@@ -1,7 +1,7 @@
 """Sensors that deliver nothing: chosen by name for an evaluation, drawn at random for a training.
 
 Of the same purpose as ModalMask3D of CMT and the missing-sensor evaluations of BEVFusion's users; the
-delta: every camera fails on its own, the model is told which one did, and never all sensors fail in
+delta: every camera fails on its own, the model knows which one did, and never all sensors fail in
 training. A missing camera's picture is black, which is what lies outside a rotated or cropped
 picture too; the lift leaves it out by `camera_present`. A missing LiDAR is an empty cloud.
 """

@@ -1,10 +1,10 @@
-"""The host's point clouds without the host's copies, each of which costs as much as reading a sweep."""
+"""mmdet3d's point clouds without its copies, each of which costs as much as reading a sweep."""
 import torch
 from mmdet3d.structures import BasePoints, LiDARPoints
 
 
 def lidar_points(tensor: torch.Tensor) -> LiDARPoints:
-    """Returns LiDARPoints that hold a tensor itself, which the host's constructor copies.
+    """Returns LiDARPoints that hold a tensor itself, which mmdet3d's constructor copies.
 
     Args:
         tensor: (N, C) float32; x, y, z first.

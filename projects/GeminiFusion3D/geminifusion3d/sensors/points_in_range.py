@@ -1,4 +1,4 @@
-"""Points outside the grid's range are dropped: the host's filter, with fewer passes over the points."""
+"""Points outside the grid's range are dropped: mmdet3d's filter, with fewer passes over the points."""
 from typing import Any, Dict
 
 import numpy as np
@@ -11,7 +11,7 @@ from .point_tensor import with_tensor
 
 @TRANSFORMS.register_module()
 class GeminiPointsRangeFilter(PointsRangeFilter):
-    """Keeps the same points as the host's filter; whole columns are compared and kept rows copied once.
+    """Keeps the same points as mmdet3d's filter; whole columns are compared and kept rows copied once.
 
     Args:
         point_cloud_range: x, y, z from and x, y, z to, in metres; points on the border are dropped.

@@ -2,7 +2,7 @@
 
 Same recipe as mmdet3d v1.4.0 `ObjectSample` with `DataBaseSampler` (fill every class up to a number,
 skip what would collide, clear the space). The delta: the draw depends on the sample's seed alone
-(the host's sampler walks through a list of its own in every worker), the database is mapped arrays
+(mmdet3d's sampler walks through a list of its own in every worker), the database is mapped arrays
 instead of a pickle and a million files, a database of another number of sweeps is refused, and
 sampling ends at an epoch without restarting the workers, after a resumption too.
 """

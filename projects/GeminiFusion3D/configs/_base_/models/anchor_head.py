@@ -10,7 +10,7 @@ anchor_head = dict(
         dict(size_lwh_m=[0.40359262, 0.39694519, 1.06232151], bottom_m=-1.80984986),  # traffic cone
         dict(size_lwh_m=[0.48578221, 2.49008838, 0.98297065], bottom_m=-1.763965)],  # barrier
     anchor_yaws_rad=[0, 1.57],
-    # least_iou is 0.3 in the host's recipe, whose cells are 0.5 m wide. In cells of 0.6 m it would leave
+    # least_iou is 0.3 in mmdet3d's recipe, whose cells are 0.5 m wide. In cells of 0.6 m it would leave
     # two traffic cones in three without an anchor, this one leaves one in eight.
     assigner=dict(positive_iou=0.6, negative_iou=0.3, least_iou=0.1),
     loss_cls=dict(type='mmdet.FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0),

@@ -1,7 +1,7 @@
 """GeminiFusion beside what else makes one BEV map of two, over a growing number of cells.
 
 Inference, and training steps: forward and backward to the two maps and all weights. A contestant whose next
-larger map would take longer than --longest seconds a call, as its growth so far tells, is left out there.
+larger map would take longer than --longest seconds per call, as its growth so far tells, is left out there.
 """
 from argparse import Namespace
 from typing import Dict, List, Set, Tuple

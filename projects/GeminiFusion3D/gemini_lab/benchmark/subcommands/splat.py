@@ -49,7 +49,7 @@ def run(arguments: Namespace) -> List[Row]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Returns the README's table, with ratios to both references.
+    """Returns the page's table, with ratios to both references.
 
     Args:
         rows: as `run` returns them.

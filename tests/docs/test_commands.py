@@ -1,0 +1,274 @@
+"""README and docs as a reader uses them: commands run or are read, links lead somewhere, code works."""
+import hashlib
+import json
+import re
+import shlex
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List
+
+import pytest
+from commands import Done
+from tiny_nuscenes import write_tiny_nuscenes
+
+import geminifusion3d
+from geminifusion3d.commands.main import all_commands, parse
+from geminifusion3d.errors import UserError
+
+REPO = Path(__file__).resolve().parents[2]
+PAGES = [REPO / 'README.md', REPO / 'CONTRIBUTING.md', REPO / 'projects' / 'GeminiFusion3D' / 'README.md',
+         *sorted((REPO / 'docs').glob('*.md'))]
+FENCE = re.compile(r'^ *```(\w*)\n(.*?)^ *```', re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r'`((?:gemini3d|make) [^`\n]+)`')
+ASSIGNMENT = re.compile(r'([A-Z][A-Z0-9_]*)=(.*)')
+LINK = re.compile(r'\]\(([^)\s]+)\)')
+DIALECT = re.compile(r'\bthe host\b|one voice|\bweighed\b|forgotten|\b(is|be|not) told\b', re.IGNORECASE)
+# What the reader brings, or writes as the page says.
+READERS_OWN = ('configs/mine.py', )
+# Cheap enough to run on a tiny world. Their order is that of use.
+CHEAP = (
+    'gemini3d --help',
+    'gemini3d convert --dataroot data/synthetic',
+    'gemini3d draw --dataroot data/synthetic --split mini_val --index 0 --out work_dirs/sensors.png',
+    'gemini3d predictions draw work_dirs/demo/results_nusc.json',
+    'gemini3d evaluate breakdown work_dirs/demo/results_nusc.json --json work_dirs/demo/breakdown.json',
+    'gemini3d evaluation-tables work_dirs/demo --into docs/evaluation.md --model "demo (synthetic)"',
+    'gemini3d export configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py '
+    '--predictions work_dirs/demo/results_nusc.json --out work_dirs/demo/submission',
+    'gemini3d validate work_dirs/demo/submission/results_nusc.zip --dataroot data/synthetic --split mini_val')
+
+
+def page_name(page: Path) -> str:
+    """Return a test's name for a page."""
+    return str(page.relative_to(REPO))
+
+
+def blocks(page: Path, *languages: str) -> List[str]:
+    """Return the code blocks of a page in some languages."""
+    return [text for language, text in FENCE.findall(page.read_text()) if language in languages]
+
+
+def shown_commands(page: Path) -> Iterator[List[str]]:
+    """Yield the words of every command of a page's shell blocks, variables replaced by what the page sets."""
+    variables = {'PWD': '.'}
+    for block in blocks(page, 'bash', 'console'):
+        for line in block.replace('\\\n', ' ').splitlines():
+            line = line.removeprefix('$ ').replace('<this repository>', 'ADDRESS')
+            words = shlex.split(line, comments=True)
+            words = [re.sub(r'\$\{?(\w+)\}?', lambda name: variables[name[1]], word) for word in words]
+            while words and ASSIGNMENT.fullmatch(words[0]):
+                name, value = ASSIGNMENT.fullmatch(words.pop(0)).groups()  # type: ignore[union-attr]
+                variables[name] = value
+            if words:
+                yield words
+
+
+def check_gemini3d(words: List[str]) -> None:
+    """Check a command line of gemini3d with its own parser."""
+    if words in ([], ['--help']):
+        return
+    try:
+        parse(*words)
+    except SystemExit as end:
+        assert end.code == 0
+    check_files(words)
+
+
+def check_files(words: List[str]) -> None:
+    """Check that configs and tools that are named exist."""
+    for word in words:
+        if re.match(r'(projects/GeminiFusion3D/)?configs/\S*\.py$|tools/', word) and word not in READERS_OWN:
+            assert (REPO / word).is_file(), f'{word} does not exist'
+
+
+def check_make(words: List[str]) -> None:
+    """Check that targets and variables are the Makefile's or the set-up's."""
+    makefile = (REPO / 'Makefile').read_text()
+    known = makefile + (REPO / 'tools' / 'setup_env.py').read_text()
+    for word in words:
+        variable = ASSIGNMENT.fullmatch(word)
+        if variable:
+            assert re.search(rf'\b{variable[1]}\b', known), f'nothing reads {variable[1]}'
+        else:
+            assert re.search(rf'^{word}:', makefile, re.MULTILINE), f'make has no target {word}'
+
+
+def check_python(words: List[str]) -> None:
+    """Check a tool, or the package run as a module."""
+    if words[0] == '-m':
+        assert words[1] in ('geminifusion3d', 'projects.GeminiFusion3D.geminifusion3d')
+        check_gemini3d(words[2:])
+    else:
+        check_files(words)
+        check_gemini3d([Path(words[0]).stem, *words[1:]])
+
+
+def check_bash(words: List[str]) -> None:
+    """Check a script that starts a command on several GPUs."""
+    check_files(words)
+    arguments = words[1:]
+    del arguments[1 if 'train' in words[0] else 2]
+    check_gemini3d(['train' if 'train' in words[0] else 'test', *arguments])
+
+
+def check_source(words: List[str]) -> None:
+    """Check what is sourced: the environment, or the completion."""
+    assert words[0] == '.venv/bin/activate' or words == ['<(gemini3d', 'completion', 'bash)']
+
+
+def check_docker(words: List[str]) -> None:
+    """Check that there is something to build."""
+    assert (REPO / 'Dockerfile').is_file()
+
+
+PROGRAMS: Dict[str, Callable[[List[str]], None]] = {
+    'gemini3d': check_gemini3d, 'make': check_make, 'python': check_python, 'bash': check_bash,
+    'source': check_source, 'docker': check_docker, **dict.fromkeys(('git', 'cd', 'pip'), lambda _: None)}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=page_name)
+def test_commands_are_read_by_the_programs_that_they_name(page: Path) -> None:
+    for words in shown_commands(page):
+        assert words[0] in PROGRAMS, f'{words[0]} is no program that a test knows'
+        try:
+            PROGRAMS[words[0]](words[1:])
+        except UserError as error:
+            pytest.fail(f'{" ".join(words)}: {error}')
+
+
+@pytest.mark.parametrize('page', PAGES, ids=page_name)
+def test_commands_in_the_text_exist(page: Path) -> None:
+    text = FENCE.sub('', page.read_text())
+    for command in INLINE.findall(text):
+        words = [word for word in shlex.split(command) if word != '...']
+        try:
+            PROGRAMS[words[0]](words[1:])
+        except UserError as error:
+            # The text may leave out what the reader has to name.
+            assert 'the following arguments are required' in str(error), f'{command}: {error}'
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as `make demo` leaves it, over a tiny dataset whose results are its own annotations."""
+    from gemini_lab.analysis.ground_truth import score_ground_truth
+    from geminifusion3d.results.devkit_eval import open_tables
+    root, run = tmp_path / 'data' / 'synthetic', tmp_path / 'work_dirs' / 'demo'
+    write_tiny_nuscenes(root)
+    run.mkdir(parents=True)
+    score_ground_truth(tables=open_tables(data_root=root, version='v1.0-mini'), split='mini_val', folder=run)
+    (run / 'ground_truth_mini_val.json').rename(run / 'results_nusc.json')
+    digest = hashlib.sha256((run / 'results_nusc.json').read_bytes()).hexdigest()
+    (run / 'test_run.json').write_text(json.dumps({
+        'results': {'sha256': digest}, 'checkpoint': None, 'test_time_augmentation': [], 'inference': None,
+        'dataset': {'dataroot': 'data/synthetic', 'version': 'v1.0-mini', 'split': 'mini_val'}}))
+    (tmp_path / 'configs').symlink_to(REPO / 'configs')
+    (tmp_path / 'docs').mkdir()
+    shutil.copy(REPO / 'docs' / 'evaluation.md', tmp_path / 'docs')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_cheap_commands_do_what_the_pages_say(world: Path, gemini3d: Callable[..., Done]) -> None:
+    shown = [words for page in PAGES for words in shown_commands(page)]
+    for command in CHEAP:
+        words = shlex.split(command)
+        assert words in shown, f'no page shows {command}'
+        done = gemini3d(*words[1:])
+        assert done.returncode == 0, f'{command}: {done.stderr}'
+    for made in ('data/synthetic/geminifusion3d_infos_mini_val.pkl', 'work_dirs/sensors.png',
+                 'work_dirs/demo/breakdown.json', 'work_dirs/demo/submission/provenance.json'):
+        assert (world / made).is_file(), made
+    before = (REPO / 'docs' / 'evaluation.md').read_text()
+    after = (world / 'docs' / 'evaluation.md').read_text()
+    assert after != before and after.splitlines()[0] == before.splitlines()[0]
+
+
+@pytest.mark.parametrize('page', PAGES, ids=page_name)
+def test_code_of_the_pages_runs(page: Path, tmp_path: Path) -> None:
+    for code in blocks(page, 'python'):
+        if code.startswith('_base_'):
+            check_config(code, tmp_path)
+        elif not code.startswith('custom_imports'):
+            exec(compile(code, page_name(page), 'exec'), {})
+
+
+def check_config(code: str, folder: Path) -> None:
+    """Check that a config of a page is read, and that its model and datasets can be built."""
+    from mmdet3d.registry import DATASETS, METRICS, MODELS
+    from mmengine.registry import init_default_scope
+
+    from geminifusion3d.engine.config_file import load_config
+    configs = folder / 'configs'
+    configs.mkdir()
+    for part in ('_base_', 'demo'):
+        (configs / part).symlink_to(REPO / 'configs' / part)
+    (configs / 'mine.py').write_text(code)
+    cfg = load_config(str(configs / 'mine.py'))
+    init_default_scope('mmdet3d')
+    classes = MODELS.build(cfg.model).bbox_head.classes
+    for loader in (cfg.train_dataloader, cfg.test_dataloader):
+        dataset = DATASETS.build(dict(loader.dataset, lazy_init=True))
+        assert tuple(dataset.metainfo['classes']) == classes
+    METRICS.build(cfg.test_evaluator)
+
+
+def anchors(page: Path) -> List[str]:
+    """Return the anchors of a page's headings, as GitHub and mkdocs write them."""
+    titles = re.findall(r'^#+ (.+)$', FENCE.sub('', page.read_text()), re.MULTILINE)
+    return [re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-') for title in titles]
+
+
+@pytest.mark.parametrize('page', PAGES, ids=page_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(FENCE.sub('', page.read_text())):
+        if link.startswith(('https://', 'http://')):
+            continue
+        path, _, anchor = link.partition('#')
+        target = page.parent / path if path else page
+        assert target.exists(), f'{link} does not exist'
+        assert not anchor or anchor in anchors(target), f'{link}: {target.name} has no such heading'
+
+
+@pytest.mark.parametrize('page', PAGES, ids=page_name)
+def test_pages_have_no_path_of_a_machine_and_no_dialect(page: Path) -> None:
+    text = page.read_text()
+    assert not re.search(r'/(home|root|tmp|work|Users)/', text)
+    assert not DIALECT.search(text), DIALECT.search(text)
+
+
+def test_the_readme_fits_on_two_screens_and_starts_with_a_picture() -> None:
+    lines = (REPO / 'README.md').read_text().splitlines()
+    assert len(lines) <= 150
+    assert lines[2].startswith('![')
+
+
+def test_what_the_site_takes_from_the_code_is_there() -> None:
+    hooks: Dict[str, Any] = {'__file__': str(REPO / 'tools' / 'docs_hooks.py'), '__name__': 'docs_hooks'}
+    exec((REPO / 'tools' / 'docs_hooks.py').read_text(), hooks)
+    render = partial(hooks['on_page_markdown'], page=None)
+    for page in sorted((REPO / 'docs').glob('*.md')):
+        text = render(page.read_text())
+        assert not re.search(r'<!-- (code|doc|recipes|commands|file)', text), page.name
+    fusers = render((REPO / 'docs' / 'fusers.md').read_text())
+    assert 'difference = F.linear(own - other, (of_own - of_other) / 2)' in fusers
+    recipes = render((REPO / 'docs' / 'recipes.md').read_text())
+    assert all(f'| `{path.stem}` |' in recipes for path in (REPO / 'configs').glob('[!_]*/*.py'))
+    commands = render((REPO / 'docs' / 'commands.md').read_text())
+    assert all(f'\n## {name}\n' in commands for name in all_commands())
+
+
+def test_the_python_page_has_every_public_name() -> None:
+    text = (REPO / 'docs' / 'python.md').read_text()
+    assert [name for name in geminifusion3d.__all__ if not re.search(rf'\b{name}\b', text)] == []
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (REPO / 'mkdocs.yml').read_text().partition('nav:')[2]
+    assert [page.name for page in (REPO / 'docs').glob('*.md') if page.name not in navigation] == []
+
+
+def test_the_repository_has_what_a_visitor_looks_for() -> None:
+    for name in ('CITATION.cff', 'CONTRIBUTING.md', 'Dockerfile', '.github/ISSUE_TEMPLATE/bug.yml'):
+        assert (REPO / name).is_file(), name
