@@ -8,10 +8,13 @@ from geminifusion3d.picture_files import decode, look_at, resize_ratio
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (90, 161, 3), dtype=np.uint8)
 JPEG = cv2.imencode('.jpg', IMAGE)[1].tobytes()
-PROGRESSIVE = cv2.imencode('.jpg', IMAGE, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 4])[1].tobytes()
+PROGRESSIVE = cv2.imencode(
+    '.jpg', IMAGE, [
+        cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 4])[1].tobytes()
 PNG = cv2.imencode('.png', IMAGE)[1].tobytes()
 # A thumbnail with an end marker of its own stands in a segment before the picture.
-WITH_THUMBNAIL = JPEG[:2] + b'\xff\xe1' + (len(JPEG[:3000]) + 4).to_bytes(2, 'big') + JPEG[:3000] + b'\xff\xd9' + JPEG[2:]
+WITH_THUMBNAIL = JPEG[:2] + b'\xff\xe1' + \
+    (len(JPEG[:3000]) + 4).to_bytes(2, 'big') + JPEG[:3000] + b'\xff\xd9' + JPEG[2:]
 
 
 @pytest.mark.parametrize('data', [JPEG, PROGRESSIVE, WITH_THUMBNAIL, PNG])

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.point_files import in_nuscenes_columns, point_file_problem, read_point_file, without_absurd
+from geminifusion3d.point_files import (in_nuscenes_columns, point_file_problem, read_point_file,
+                                        without_absurd)
 
 ROWS = np.arange(20, dtype=np.float32).reshape(4, 5)
 

@@ -19,7 +19,7 @@ REPO = Path(__file__).resolve().parents[1]
 PLUGIN = Path('projects') / 'GeminiFusion3D'
 PACKAGES = {'geminifusion3d', 'gemini_lab'}
 DISTRIBUTIONS = {'cv2': 'opencv-python', 'PIL': 'Pillow', 'nuscenes': 'nuscenes-devkit',
-                 'spconv': 'spconv-cu120'}
+                 'spconv': 'spconv-cu120', 'cumm': 'spconv-cu120'}
 # PyTorch's builds for GPUs bring triton; `tools` is that of an mmdetection3d checkout, for one benchmark.
 OPTIONAL = {'triton', 'tools'}
 

@@ -56,6 +56,22 @@ def test_a_missing_camera_reaches_no_cell(branch):
 
 
 @torch.no_grad()
+def test_the_average_of_a_constant_is_the_constant_and_the_sum_counts_pixels():
+    found = []
+    for average in (True, False):
+        branch = build_camera_branch(average=average).eval()
+        # Every context is 1, every one of 50 depth bins has a probability of 0.02.
+        torch.nn.init.zeros_(branch.depth_net.predict.weight)
+        branch.depth_net.predict.bias.copy_(torch.cat([torch.zeros(50), torch.ones(40)]))
+        bev = branch(torch.randn(1, 6, 3, *IMAGE_HW), make_rig()).bev
+        found.append(bev[bev > 0])
+    torch.testing.assert_close(found[0], torch.ones_like(found[0]))
+    pairs = found[1] / 0.02
+    torch.testing.assert_close(pairs, pairs.round(), rtol=1e-4, atol=1e-4)
+    assert pairs.max() > 5 and len(found[0]) == len(found[1]) > 40 * 50
+
+
+@torch.no_grad()
 def test_without_any_camera_the_map_is_zero(branch):
     assert not branch(torch.randn(1, 6, 3, *IMAGE_HW), make_rig(is_present=[False] * 6)).bev.any()
 
@@ -119,6 +135,14 @@ def test_the_depth_is_supervised_in_training_only():
     assert depth_rows.any() and not context_rows.any()
     with pytest.raises(ValueError, match='got none; add GeminiLoadPoints'):
         branch(images, make_rig(2))
+
+
+def test_the_depth_loss_has_the_weight_asked_for():
+    images, points = torch.randn(1, 6, 3, *IMAGE_HW), make_batch((300,))['inputs']['points']
+    once, thrice = (build_camera_branch(depth_loss_weight=weight).train() for weight in (1.0, 3.0))
+    losses = [branch.loss(branch(images, make_rig(), points))['loss_depth'].item()
+              for branch in (once, thrice)]
+    assert losses[1] == pytest.approx(3 * losses[0], rel=1e-5) and losses[0] > 0
 
 
 def test_a_missing_camera_learns_no_depth():

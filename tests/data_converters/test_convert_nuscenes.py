@@ -133,15 +133,18 @@ def test_two_conversions_do_not_write_to_one_folder(root, tmp_path):
         os.close(handle)
 
 
-def test_a_keyframe_that_lacks_a_camera_is_converted_with_the_camera_marked_as_missing(own_root, tmp_path, capsys):
+def test_a_keyframe_that_lacks_a_camera_is_converted_with_the_camera_marked_as_missing(
+    own_root, tmp_path, capsys):
     table = own_root / VERSION / 'sample_data.json'
     table.write_text(table.read_text().replace(
         '"fileformat": "jpg", "is_key_frame": true', '"fileformat": "jpg", "is_key_frame": false',
         1))
     infos = open_info_file(convert_nuscenes(own_root, VERSION, tmp_path / 'out')['mini_train'])
-    assert infos[0]['images']['CAM_FRONT'] == {'img_path': None} and infos[1]['images']['CAM_FRONT']['img_path']
+    assert infos[0]['images']['CAM_FRONT'] == {
+        'img_path': None} and infos[1]['images']['CAM_FRONT']['img_path']
     first = token('scene-0061', 'sample', 1_532_402_900_000_000)
-    assert f'1 keyframes without CAM_FRONT: marked as missing; first: sample {first}' in capsys.readouterr().out
+    assert f'1 keyframes without CAM_FRONT: marked as missing; first: sample {first}' in capsys.readouterr(
+    ).out
 
 
 @pytest.mark.parametrize('sweeps, workers', [(-1, 1), (10, 0)])

@@ -11,8 +11,8 @@ from tiny_nuscenes import write_tiny_nuscenes
 from geminifusion3d.data_converters import gt_database
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.data_converters.gt_database import build_gt_database, training_split
-from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.errors import UserError
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.safe_pickle import load_plain_pickle
 from geminifusion3d.sensors import GeminiNuScenesDataset
 from geminifusion3d.sensors.object_database import ObjectDatabase
@@ -170,7 +170,16 @@ def test_the_training_split_is_chosen_if_it_is_clear():
 
 
 def test_the_command_line_builds_it(gemini3d, synthetic_root, tmp_path, folder):
-    arguments = ('--dataroot', synthetic_root, '--out', tmp_path, '--database-sweeps', SWEEPS, '--workers', 1, '--with-gt-database')
+    arguments = (
+        '--dataroot',
+        synthetic_root,
+        '--out',
+        tmp_path,
+        '--database-sweeps',
+        SWEEPS,
+        '--workers',
+        1,
+        '--with-gt-database')
     printed = gemini3d('convert', *arguments).stdout
     assert f'ground-truth database: {tmp_path}/gt_database_mini_train (' in printed
     assert content(tmp_path / 'gt_database_mini_train') == content(folder)

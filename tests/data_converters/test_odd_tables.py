@@ -37,8 +37,10 @@ def shots(root: Path, channel: str, table: str, is_key: bool = True, **values: o
     """Changes the row of `table` that belongs to the second shot of a channel."""
     data = [row for row in json.loads((root / VERSION / 'sample_data.json').read_text())
             if f'/{channel}/' in row['filename'] and row['is_key_frame'] == is_key]
-    key = {'ego_pose': 'ego_pose_token', 'sample_data': 'token', 'calibrated_sensor': 'calibrated_sensor_token'}[table]
-    change(root, table, lambda rows: [dict(row, **values) if row['token'] == data[1][key] else row for row in rows])
+    key = {'ego_pose': 'ego_pose_token', 'sample_data': 'token',
+           'calibrated_sensor': 'calibrated_sensor_token'}[table]
+    change(root, table, lambda rows: [dict(row, **values)
+           if row['token'] == data[1][key] else row for row in rows])
 
 
 def converted(root: Path, capsys: pytest.CaptureFixture, **options: object) -> 'tuple[list, str]':
@@ -47,7 +49,14 @@ def converted(root: Path, capsys: pytest.CaptureFixture, **options: object) -> '
 
 
 @pytest.mark.parametrize('pose', [
-    dict(rotation=[0, 0, 0, 0]), dict(rotation=[math.nan, 0, 0, 1]), dict(rotation=[1, 0, 0]), dict(rotation=None),
+    dict(
+        rotation=[
+            0, 0, 0, 0]), dict(
+        rotation=[
+            math.nan, 0, 0, 1]), dict(
+        rotation=[
+            1, 0, 0]), dict(
+        rotation=None),
     dict(rotation=[2, 0, 0, 0]), dict(translation=[math.nan, 0, 0]), dict(translation=[math.inf, 0, 0]),
     dict(translation=[1e9, 0, 0]), dict(translation=['a', 0, 0])])
 def test_a_pose_that_is_none_costs_what_hangs_on_it_and_no_more(root, capsys, pose):
@@ -72,8 +81,10 @@ def test_a_camera_without_intrinsics_is_named(root, intrinsic):
 
 
 @pytest.mark.parametrize('values, what', [
-    (dict(size=[1.9, 4.5, 0.0]), 'size'), (dict(size=[1.9, -4.5, 1.0]), 'size'), (dict(size=[1.9, math.nan, 1.0]), 'size'),
-    (dict(size=[1.9, 4.5]), 'size'), (dict(size=[1.9, 4500.0, 1.0]), 'size'), (dict(rotation=[0, 0, 0, 0]), 'rotation'),
+    (dict(size=[1.9, 4.5, 0.0]), 'size'), (dict(size=[1.9, -4.5, 1.0]),
+                                           'size'), (dict(size=[1.9, math.nan, 1.0]), 'size'),
+    (dict(size=[1.9, 4.5]), 'size'), (dict(size=[1.9, 4500.0, 1.0]),
+                                      'size'), (dict(rotation=[0, 0, 0, 0]), 'rotation'),
     (dict(translation=[math.inf, 0, 0]), 'translation'), (dict(num_lidar_pts=-1), 'number of points'),
     (dict(num_lidar_pts='5'), 'number of points')])
 def test_a_box_that_is_none_is_left_out(root, capsys, values, what):
@@ -93,7 +104,8 @@ def test_a_box_that_is_none_is_left_out(root, capsys, values, what):
 def test_times_that_do_not_grow_make_velocities_unknown(root, capsys, edit):
     change(root, 'sample', edit)
     infos, out = converted(root, capsys)
-    moving = [one['velocity'] for info in infos for one in info['instances'] if one['category'] == 'vehicle.car']
+    moving = [one['velocity']
+              for info in infos for one in info['instances'] if one['category'] == 'vehicle.car']
     speeds = np.hypot(*np.array(moving).T)
     assert np.isnan(speeds).any() and not (speeds[~np.isnan(speeds)] > 11).any()
     assert 'velocities unknown' in out
@@ -113,7 +125,8 @@ def test_sweeps_go_back_in_time_and_not_far(root, capsys, timestamp):
 
 
 def test_own_categories_are_said_and_can_be_learned(root, capsys):
-    change(root, 'category', lambda rows: [row.update(name=row['name'].split('.')[-1]) for row in rows] and None)
+    change(root, 'category', lambda rows: [row.update(
+        name=row['name'].split('.')[-1]) for row in rows] and None)
     infos, out = converted(root, capsys)
     assert 'warning: no box belongs to a detection class' in out and '6 car' in out
     assert {one['bbox_label_3d'] for info in infos for one in info['instances']} == {-1}
@@ -138,11 +151,17 @@ def raw(table: str, text: str) -> Callable[[Path], None]:
     cut('instance', lambda row: False), cut('scene', lambda row: False), cut('category', lambda row: False),
     cut('attribute', lambda row: False), cut('sensor', lambda row: False),
     without('sample_annotation', 'num_radar_pts'), without('sample_annotation', 'visibility_token'),
-    without('calibrated_sensor', 'camera_intrinsic'), without('sample', 'next'), without('sample_data', 'filename'),
+    without(
+        'calibrated_sensor', 'camera_intrinsic'), without(
+        'sample', 'next'), without(
+            'sample_data', 'filename'),
     without('ego_pose', 'rotation'), without('scene', 'name'), without('map', 'filename'),
-    raw('sample', '{}'), raw('sample', '[1, 2]'), raw('sample_data', '[null]'), raw('scene', '"text"'), raw('scene', ''),
-    raw('ego_pose', '[' * 100_000), raw('map', '[' * 100_000), raw('map', '{"a": 1}'), raw('instance', '\xff\xfe'),
-    set_in('sample', 2, next='x'), set_in('sample_data', 0, filename='../../x.jpg'), set_in('sample_data', 0, filename=5),
+    raw('sample', '{}'), raw('sample', '[1, 2]'), raw(
+        'sample_data', '[null]'), raw('scene', '"text"'), raw('scene', ''),
+    raw('ego_pose', '[' * 100_000), raw('map', '[' *
+                                        100_000), raw('map', '{"a": 1}'), raw('instance', '\xff\xfe'),
+    set_in('sample', 2, next='x'), set_in('sample_data', 0,
+                                          filename='../../x.jpg'), set_in('sample_data', 0, filename=5),
     lambda root: change(root, 'sample', lambda rows: rows[2].update(next=rows[0]['token']))])
 def test_cut_and_garbled_tables_are_one_sentence(root, damage):
     damage(root)

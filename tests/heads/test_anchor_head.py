@@ -164,11 +164,14 @@ def test_each_number_of_a_box_code_costs_its_weight():
 
 def test_values_that_mmdet3d_reads_arrive_there():
     head = make_head(candidates=70, score_threshold=0.3, nms_iou=0.45, max_boxes=33, direction_offset_rad=0.5,
+                     anchor_yaws_rad=[0.25, 1.0, 2.0],
                      assigner=dict(positive_iou=0.7, negative_iou=0.4, least_iou=0.2))
     assigner, test_cfg = head.bbox_assigner, head.test_cfg
     assert (assigner.pos_iou_thr, assigner.neg_iou_thr, assigner.min_pos_iou) == (0.7, 0.4, 0.2)
     assert (test_cfg.nms_pre, test_cfg.score_thr, test_cfg.nms_thr, test_cfg.max_num) == (70, 0.3, 0.45, 33)
     assert test_cfg.use_rotate_nms and head.dir_offset == 0.5
+    anchors = head.prior_generator.grid_anchors([(2, 3)], device='cpu')[0]
+    assert anchors[:, 6].unique().tolist() == [0.25, 1, 2]
 
 
 def test_own_classes_are_as_many_as_the_config_names():

@@ -2,6 +2,7 @@
 import pytest
 import torch
 from mmdet.models import DetrTransformerDecoderLayer
+from torch import nn
 
 from geminifusion3d.heads.decoder_layer import DecoderLayer, float32_region
 
@@ -103,3 +104,10 @@ def test_dropout_acts_in_training_only():
 def test_heads_that_do_not_divide_the_channels_are_refused():
     with pytest.raises(ValueError, match='got 3 heads for 8'):
         DecoderLayer(channels=8, heads=3, feedforward_channels=12, dropout=0.0)
+
+
+def test_dropout_has_the_rate_asked_for_everywhere():
+    layer = make_layer(dropout=0.3)
+    rates = [module.p for module in layer.modules() if isinstance(module, nn.Dropout)]
+    assert rates == [0.3] * 3
+    assert layer.self_attention.dropout == layer.cross_attention.dropout == 0.3

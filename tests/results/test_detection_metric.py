@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import torch
 from mmcv.ops import box_iou_rotated
-from mmdet3d.registry import METRICS
-from mmdet3d.structures import LiDARInstance3DBoxes
+from mmdet3d.registry import METRICS, TRANSFORMS
+from mmdet3d.structures import BasePoints, LiDARInstance3DBoxes
+from mmengine.evaluator import Evaluator
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
 from nuscenes import NuScenes
 from nuscenes.eval.common.config import config_factory
 from nuscenes.eval.common.utils import quaternion_yaw
@@ -202,3 +205,16 @@ def test_order_and_repeated_samples_do_not_matter() -> None:
 def test_mistakes_are_named(samples: List[Dict[str, Any]], kwargs: Dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         score(samples, **kwargs)
+
+
+def test_objects_arrive_as_mmdet3d_packs_them() -> None:
+    init_default_scope('mmdet3d')
+    given = sample(7, [(5.0, 0.9, 0)], [(5.0, 0), (6.0, 1)])
+    pack = TRANSFORMS.build(dict(type='Pack3DDetInputs', keys=['points'], meta_keys=['sample_idx']))
+    packed = pack({'points': BasePoints(torch.zeros(1, 3), 3), 'sample_idx': 7,
+                   'eval_ann_info': given['eval_ann_info']})['data_samples']
+    packed.pred_instances_3d = InstanceData(**given['pred_instances_3d'])
+    evaluator = Evaluator([dict(type='GeminiDetectionMetric')])
+    evaluator.dataset_meta = {'classes': ('forklift', 'pallet')}
+    evaluator.process([packed])
+    assert evaluator.evaluate(1)['Detection/mAP'] == pytest.approx(0.5)

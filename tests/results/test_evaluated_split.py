@@ -44,7 +44,8 @@ def test_without_the_flag_the_recipe_stays(root):
 
 def test_beside_a_file_of_trainval_val_is_val(root):
     (root / 'geminifusion3d_infos_val.pkl').write_bytes(b'')
-    assert info_file_of_split(root / 'geminifusion3d_infos_train.pkl', 'val').name == 'geminifusion3d_infos_val.pkl'
+    found = info_file_of_split(root / 'geminifusion3d_infos_train.pkl', 'val')
+    assert found.name == 'geminifusion3d_infos_val.pkl'
 
 
 def test_a_split_that_was_not_converted_names_the_command(root):

@@ -1,5 +1,5 @@
 """Turns to the left are turns to the left, and drawings keep left and right, front and rear apart."""
-import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors import GeminiSampleObjects
 from geminifusion3d.sensors.augment_scene import GeminiAugmentScene
 from geminifusion3d.sensors.draw import BOX_BGR, FRONT_BGR, draw_bev, draw_camera, draw_sample
-from geminifusion3d.sensors.object_database import FORMAT, array_path
+from geminifusion3d.sensors.object_database import FORMAT, array_path, write_metainfo
 from geminifusion3d.sensors.project import project_points
 
 CAM_FROM_LIDAR = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
@@ -101,9 +101,9 @@ def test_an_object_that_stands_askew_is_not_pasted_where_it_stands_in_the_way(tm
     np.save(array_path(tmp_path, 'car', 'boxes'), box)
     np.save(array_path(tmp_path, 'car', 'ends'), np.array([1]))
     np.save(array_path(tmp_path, 'car', 'points'), np.zeros((1, 5), np.float32))
-    (tmp_path / 'database.json').write_text(json.dumps(dict(
-        format=FORMAT, dataset='nuscenes', version='v', split='s', sweeps_num=0, remove_close_m=1.0,
-        num_objects={'car': 1})))
+    np.save(array_path(tmp_path, 'car', 'sums'), np.array([zlib.crc32(bytes(20))], np.uint32))
+    write_metainfo(tmp_path, dict(format=FORMAT, dataset='nuscenes', version='v', split='s', sweeps_num=0,
+                                  remove_close_m=1.0, num_objects={'car': 1}))
     other = np.array([[2.5, y_m, -1, 1, 1, 1, 0, 0, 0]], np.float32)
     step = GeminiSampleObjects(database=str(tmp_path), sweeps_num=0, numbers=dict(car=1), min_points=1)
     pasted = step.transform(dict(

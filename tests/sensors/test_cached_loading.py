@@ -10,9 +10,9 @@ from mmengine.registry import init_default_scope
 
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.sensors.cached_loading import GeminiCachedLoading
+from geminifusion3d.sensors.keyframe_dataset import GeminiNuScenesDataset
 from geminifusion3d.sensors.load_images import GeminiLoadImages
 from geminifusion3d.sensors.load_points import GeminiLoadPoints
-from geminifusion3d.sensors.keyframe_dataset import GeminiNuScenesDataset
 
 STEPS = [dict(type='GeminiLoadImages', reduce=4), dict(type='GeminiLoadPoints', sweeps_num=1)]
 

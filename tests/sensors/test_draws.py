@@ -8,7 +8,8 @@ from mmengine.dataset import (BaseDataset, ClassBalancedDataset, ConcatDataset, 
                               InfiniteSampler, RepeatDataset)
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from geminifusion3d.sensors.draws import CountedDraws, CountedSampler, Draw, passes_before
+from geminifusion3d.sensors.draws import (CountedDraws, CountedSampler, Draw, draw_key,
+                                          passes_before)
 from geminifusion3d.sensors.seeding import seeded_generators
 
 
@@ -30,7 +31,7 @@ class Keyframes(BaseDataset):
         """Nothing to read."""
 
     def __getitem__(self, index: int) -> tuple:
-        with seeded_generators((5, 0, index, 0)):
+        with seeded_generators(draw_key(5, 0, index, 0)):
             return index, passes_before(), float(np.random.rand())
 
 

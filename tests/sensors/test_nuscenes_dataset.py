@@ -199,3 +199,45 @@ def test_what_a_step_does_to_its_record_is_not_seen_by_the_next_read(root):
 def test_a_missing_info_file_is_named(root):
     with pytest.raises(UserError, match='geminifusion3d_infos_none.pkl .*tools/create_data.py'):
         built(root, [], ann_file='geminifusion3d_infos_none.pkl')
+
+
+def test_own_categories_are_classes_where_the_metainfo_names_them(root):
+    # The dog is of no detection class; the parked and the moving car are.
+    named = annotations(root, metainfo=dict(classes=('animal', 'car')))
+    assert named['gt_labels_3d'].tolist() == [1, 1, 0]
+    with pytest.raises(UserError, match=r'no box of animals in .*categories: animal, .*vehicle.truck'):
+        built(root, [], metainfo=dict(classes=('animals',)))
+
+
+def test_a_path_of_an_info_file_cannot_leave_the_data_root(root):
+    dataset = built(root, [])
+    record = dataset.records[0]
+    for path in ('/etc/passwd', '../secret.bin'):
+        with pytest.raises(UserError, match='inside the data root'):
+            dataset.parse_data_info(
+                {**record, 'lidar_points': {**record['lidar_points'], 'lidar_path': path}})
+        with pytest.raises(UserError, match='inside the data root'):
+            dataset.parse_data_info({**record, 'images': {'CAM_BACK': {'img_path': path}}})
+
+
+def test_boxes_that_no_loss_can_use_are_dropped_and_absurd_speeds_unknown(root):
+    dataset = built(root, [])
+    box = dict(
+        bbox_label_3d=0, bbox_3d_isvalid=True, velocity=[
+            1.0, 0.0], bbox_3d=[
+            1.0, 2.0, 0.0, 4.0, 2.0, 1.5, 0.0])
+    odd = [dict(box, bbox_3d=[*box['bbox_3d'][:3], *sides, 0.0]) for sides in ((4.0, 0.0, 1.0), (4.0, 2.0, float('nan')),
+                                                                               (1e9, 2.0, 1.0), (-1.0, 2.0, 1.0))]
+    found = dataset.parse_ann_info({'instances': [box, *odd, dict(box, velocity=[1e30, 0.0])]})
+    assert len(found['gt_labels_3d']) == 2
+    assert found['gt_bboxes_3d'].tensor[0, 7:].tolist(
+    ) == [1, 0] and found['gt_bboxes_3d'].tensor[1, 7:].isnan().all()
+
+
+def test_subsets_are_taken_as_mmengine_takes_them(root):
+    dataset = built(root, [])
+    tokens = [dataset.get_data_info(index)['token'] for index in range(3)]
+    for wanted, expected in ((2, tokens[:2]), (-1, tokens[-1:]), ([2, 0], [tokens[2], tokens[0]])):
+        for part in (built(root, [], indices=wanted), dataset.get_subset(wanted)):
+            assert [part.get_data_info(index)['token'] for index in range(len(part))] == expected
+    assert len(dataset) == 3

@@ -65,12 +65,14 @@ def test_a_sound_record_is_read_as_it_says(root):
     boxes = info['ann_info']['gt_bboxes_3d']
     assert info['ann_info']['gt_labels_3d'].tolist() == [1, 0]
     np.testing.assert_allclose(boxes.gravity_center, [[10, 0, 1], [20, 0, 1]])
-    np.testing.assert_allclose(boxes.tensor[:, 3:], [[4, 2, 2, .5, 1, 2], [4, 2, 2, .5, np.nan, np.nan]], rtol=1e-6)
+    np.testing.assert_allclose(boxes.tensor[:, 3:], [[4, 2, 2, .5, 1, 2], [
+                               4, 2, 2, .5, np.nan, np.nan]], rtol=1e-6)
     sample = built(root)[0]
     assert sample['camera_present'].tolist() == [True, False]
     assert [image.shape for image in sample['img']] == [(60, 80, 3)] * 2
     # x, y, z, intensity, seconds before: the sweep's point lies one metre less ahead.
-    np.testing.assert_allclose(sample['points'].tensor, [[10, 0, 1, 100, 0], [5, 5, 0, 9, 0], [5, 5, 0, 8, 0.1]], atol=1e-6)
+    np.testing.assert_allclose(sample['points'].tensor, [[10, 0, 1, 100, 0], [
+                               5, 5, 0, 9, 0], [5, 5, 0, 8, 0.1]], atol=1e-6)
 
 
 def test_pictures_and_points_may_be_handed_over_in_memory():
@@ -97,17 +99,24 @@ def test_a_sample_may_lack_a_sensor():
     (dict(images__nose__path='../x'), 'images.nose.path .* inside the data root'),
     (dict(images__nose__path='/x.png'), 'inside the data root'), (dict(points__path=5), 'points.path is 5'),
     (dict(images__nose__cam2img=[[1, 2], [3, 4]]), 'cam2img .* expected 3x3'),
-    (dict(images__nose__cam2img__0__0=0), 'pinhole'), (dict(images__nose__lidar2cam__0__0=float('nan')), '4x4 finite'),
-    (dict(images__nose__lidar2cam__2__0=2), 'no rotation'), (dict(images__nose__lidar2cam__3=[0, 0, 1, 1]), 'no rotation'),
-    (dict(images__nose__lidar2cam__0=[0, 1, 0, 0]), 'determinant'), (dict(images__nose__height=5), 'height and width'),
-    (dict(images__nose__lidar2cam=...), 'lidar2cam is absent'), (dict(points__columns=['x', 'y']), 'x, y and z'),
+    (dict(images__nose__cam2img__0__0=0), 'pinhole'), (dict(
+        images__nose__lidar2cam__0__0=float('nan')), '4x4 finite'),
+    (dict(images__nose__lidar2cam__2__0=2), 'no rotation'), (dict(
+        images__nose__lidar2cam__3=[0, 0, 1, 1]), 'no rotation'),
+    (dict(images__nose__lidar2cam__0=[0, 1, 0, 0]),
+     'determinant'), (dict(images__nose__height=5), 'height and width'),
+    (dict(images__nose__lidar2cam=...), 'lidar2cam is absent'), (dict(
+        points__columns=['x', 'y']), 'x, y and z'),
     (dict(points__columns=['x', 'y', 'z', 'z']), 'different names'), (dict(points=5), 'points is 5'),
     (dict(points=None, images={}), 'neither images nor points'), (dict(sweeps=5), 'sweeps is 5'),
     (dict(timestamp=...), 'timestamp is absent'), (dict(timestamp='now'), "timestamp is 'now'"),
     (dict(sweeps__0__timestamp=10.0), 'expected less than 10'), (dict(sweeps__0__lidar_from_sweep=...), 'absent'),
-    (dict(boxes=5), 'boxes is 5'), (dict(boxes__0=5), r'boxes\[0\] is 5'), (dict(boxes__0__box=[1, 2]), '7 numbers'),
-    (dict(boxes__1__box__4=0), r'boxes\[1\].box has the sides'), (dict(boxes__0__box__0=float('inf')), '7 numbers'),
-    (dict(boxes__0__class=''), 'class'), (dict(boxes__0__velocity=[1]), 'velocity'), (dict(boxes__0__name='car'), 'has name'),
+    (dict(boxes=5), 'boxes is 5'), (dict(boxes__0=5),
+                                    r'boxes\[0\] is 5'), (dict(boxes__0__box=[1, 2]), '7 numbers'),
+    (dict(boxes__1__box__4=0), r'boxes\[1\].box has the sides'), (dict(
+        boxes__0__box__0=float('inf')), '7 numbers'),
+    (dict(boxes__0__class=''), 'class'), (dict(boxes__0__velocity=[
+     1]), 'velocity'), (dict(boxes__0__name='car'), 'has name'),
     (dict(boxes__0__velocity=[1e9, 0]), 'at most 100'), (dict(boxes__0__num_points=-1), 'num_points'),
     (dict(ego_from_lidar=[[1]]), 'ego_from_lidar'), (dict(global_from_ego=np.ones((4, 4)).tolist()), 'no rotation')])
 def test_each_mistake_is_one_sentence(root, changes, message):
@@ -128,9 +137,11 @@ def test_check_data_counts_and_finds_nothing_wrong(root):
 
 
 @pytest.mark.parametrize('edit, message', [
-    (lambda root: (root / 'nose.png').write_bytes((root / 'nose.png').read_bytes()[:-5]), 'nose.png is truncated'),
+    (lambda root: (root / 'nose.png').write_bytes((root /
+     'nose.png').read_bytes()[:-5]), 'nose.png is truncated'),
     (lambda root: (root / 'nose.png').unlink(), 'nose.png is missing'),
-    (lambda root: np.zeros((3, 5), '<f4').tofile(root / 'a.bin'), 'a.bin holds 15 numbers; expected a multiple of 4'),
+    (lambda root: np.zeros((3, 5), '<f4').tofile(root / 'a.bin'),
+     'a.bin holds 15 numbers; expected a multiple of 4'),
     (lambda root: np.full((4, 5), -3, '<f4').tofile(root / 'a.bin'), 'cannot have the columns x, y, z, intensity'),
     (lambda root: np.save(root / 'b.npy', np.zeros((3, 5))), 'b.npy hold numbers'),
     (lambda root: (root / 'data.jsonl').write_text('{"token": '), 'no JSON'),
@@ -146,7 +157,8 @@ def test_files_that_do_not_fit_are_mistakes(root, edit, message):
 
 @pytest.mark.parametrize('changes, message', [
     # Turned by half a turn about z: the camera looks back.
-    (dict(images__nose__lidar2cam=[[0, 1, 0, 0], [0, 0, -1, 0], [-1, 0, 0, 0], [0, 0, 0, 1]]), 'see no point'),
+    (dict(images__nose__lidar2cam=[[0, 1, 0, 0], [0, 0, -1, 0],
+     [-1, 0, 0, 0], [0, 0, 0, 1]]), 'see no point'),
     (dict(boxes__0__box=[10, 0, 5, 4, 2, 2, 0.5]), 'no box of which holds a point'),
     (dict(boxes__0__class='lorry'), "'lorry'"), (dict(images__nose__height=120, images__nose__width=160), 'resized')])
 def test_what_is_hardly_meant_is_a_warning(root, changes, message):

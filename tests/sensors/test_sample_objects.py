@@ -11,7 +11,8 @@ from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.boxes import boxes_overlap, points_in_boxes
 from geminifusion3d.sensors import GeminiSampleObjects
-from geminifusion3d.sensors.object_database import FORMAT, ObjectDatabase, array_path, write_metainfo
+from geminifusion3d.sensors.object_database import (FORMAT, ObjectDatabase, array_path,
+                                                    write_metainfo)
 from geminifusion3d.sensors.seeding import seeded_generators
 
 NUM_CARS, NUM_CONES = 30, 8
@@ -189,7 +190,8 @@ def test_a_missing_or_damaged_database_says_how_to_write_it(folder, tmp_path):
         pasted(sample_objects(folder))
 
 
-@pytest.mark.parametrize('name', ['database.json', 'car.boxes.npy', 'car.ends.npy', 'car.sums.npy', 'car.points.npy'])
+@pytest.mark.parametrize('name', ['database.json', 'car.boxes.npy',
+                         'car.ends.npy', 'car.sums.npy', 'car.points.npy'])
 def test_a_flipped_bit_is_refused_when_the_object_is_read(folder, name):
     path = folder / name
     sound = path.read_bytes()

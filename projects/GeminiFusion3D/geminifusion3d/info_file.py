@@ -83,6 +83,13 @@ def is_own_info_file(path: Path) -> bool:
 class InfoRecords:
     """The records of one info file.
 
+    Args:
+        path: the file that was read.
+        metainfo: of the whole file.
+        places: (N + 1,) where the records begin and end.
+        packed: the records themselves, where they are not read from the file.
+        is_own: whether this project wrote it, and not mmdet3d.
+
     Attributes:
         path: the file that was read.
         metainfo: `dataset`, `version`, `split`, `categories`.
@@ -191,7 +198,8 @@ def _open_mapped(path: Path) -> Optional[InfoRecords]:
             file.seek(0)
             head = file.read(int(places[0]))
     except OSError as error:
-        raise UserError(f'cannot read {path} ({error.strerror}); write it with tools/create_data.py') from error
+        raise UserError(
+            f'cannot read {path} ({error.strerror}); write it with tools/create_data.py') from error
     metainfo = loads_data(head + pickle.APPENDS + pickle.SETITEMS + _END, name=str(path))['metainfo']
     return InfoRecords(path, metainfo, places)
 

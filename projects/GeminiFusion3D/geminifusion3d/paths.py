@@ -9,6 +9,9 @@ from .errors import UserError
 def checked_relative_path(name: str) -> str:
     """Returns a file name from a table, an info file or a record if it stays inside the data root.
 
+    Args:
+        name: the file name.
+
     Raises:
         UserError: if it is no text, absolute, or climbs out of the data root.
     """
@@ -21,6 +24,10 @@ def checked_relative_path(name: str) -> str:
 
 def inside(root: Union[str, Path], name: str) -> str:
     """Returns the path of a file that data name, joined to the data root.
+
+    Args:
+        root: the data root.
+        name: the file name.
 
     Raises:
         UserError: if it would lie outside.

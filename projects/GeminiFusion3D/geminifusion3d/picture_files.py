@@ -138,7 +138,8 @@ def decode(data: bytes, reduce: int = 1) -> Tuple[np.ndarray, Tuple[float, float
     """
     picture = look_at(data)
     if picture.hw[0] * picture.hw[1] > MAX_PIXELS:
-        raise UserError(f'is {picture.hw[1]}x{picture.hw[0]} by its header; expected at most {MAX_PIXELS} pixels')
+        raise UserError(
+            f'is {picture.hw[1]}x{picture.hw[0]} by its header; expected at most {MAX_PIXELS} pixels')
     flags = REDUCED_DECODING[reduce] if picture.is_jpeg else cv2.IMREAD_COLOR
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)

@@ -49,7 +49,8 @@ def read_point_file(source: Any, columns: Sequence[str] = LIDAR_COLUMNS) -> np.n
             raise UserError(f'{source} is damaged ({error})') from error
         if not source.endswith('.npy'):
             if rows.size % len(columns):
-                raise UserError(f'{source} holds {rows.size} numbers; expected a multiple of {len(columns)}, for '
+                raise UserError(f'{source} holds {rows.size} numbers; expected a multiple of '
+                                f'{len(columns)}, for '
                                 f'the columns {", ".join(columns)}')
             rows = rows.reshape(-1, len(columns))
     if rows.ndim != 2 or rows.shape[1] != len(columns) or rows.dtype.kind not in 'fiu':
@@ -63,6 +64,10 @@ def without_absurd(rows: np.ndarray, columns: Sequence[str] = LIDAR_COLUMNS) -> 
     """Drops rows that hold NaN, infinity, or what no LiDAR measures, in any column.
 
     One such number spreads through the whole network.
+
+    Args:
+        rows: (N, number of columns).
+        columns: what the columns are.
 
     Returns:
         The sound rows and the number of dropped ones.

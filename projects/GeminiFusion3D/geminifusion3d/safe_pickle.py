@@ -27,7 +27,8 @@ class _Type:
     def __init__(self, name: Any, *_: Any) -> None:
         self.dtype = np.dtype(str(name))
         if self.dtype.kind not in _KINDS:
-            raise UserError(f'the file holds numpy values of type {name!r}; expected numbers, booleans and text')
+            raise UserError(
+                f'the file holds numpy values of type {name!r}; expected numbers, booleans and text')
 
     def __setstate__(self, state: Tuple[Any, ...]) -> None:
         if state[1] in ('<', '>', '|', '='):
@@ -72,12 +73,15 @@ for _module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
 class _DataUnpickler(pickle.Unpickler):
     """Refuses every name that a pickle asks to import, but for those that numbers of numpy need."""
 
+    has_arrays = False
+
     def find_class(self, module: str, name: str) -> Any:
         """Called for each global that the file wants.
 
         Raises:
             UserError: for all that is not data.
         """
+        self.has_arrays = True
         found = _REBUILDERS.get((module, name))
         if found is None:
             raise UserError(f'the file asks for {module}.{name}; expected plain data only, so neither this '
@@ -113,7 +117,9 @@ def loads_data(data: bytes, *, name: str) -> Any:
         UserError: if it is damaged or holds anything that needs code.
     """
     try:
-        return _plain(_DataUnpickler(io.BytesIO(data)).load())
+        unpickler = _DataUnpickler(io.BytesIO(data))
+        content = unpickler.load()
+        return _plain(content) if unpickler.has_arrays else content
     except UserError as error:
         raise UserError(f'{name}: {error}') from error
     except DAMAGES as error:
@@ -129,5 +135,6 @@ def load_plain_pickle(path: Union[str, Path]) -> Any:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise UserError(f'cannot read {path} ({error.strerror}); write it with tools/create_data.py') from error
+        raise UserError(
+            f'cannot read {path} ({error.strerror}); write it with tools/create_data.py') from error
     return loads_data(data, name=str(path))

@@ -29,6 +29,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         loader.dataset.data_root = str(root / 'data')
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         evaluator.data_root = str(root / 'data')
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        dataset = loader.dataset
+        while 'pipeline' not in dataset:
+            dataset = dataset.dataset
+        for step in dataset.pipeline:
+            if step.type.endswith('RangeFilter'):
+                step.point_cloud_range = SMALL_GRID['range_m']
     cfg.dump(root / 'recipe.py')
     return root
 

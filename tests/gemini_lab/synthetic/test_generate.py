@@ -128,7 +128,8 @@ def snapshot(folder: Path) -> dict:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
-@pytest.mark.parametrize('present', ['v1.0-trainval/sample.json', 'maps/real.png', 'samples/CAM_FRONT/real.jpg'])
+@pytest.mark.parametrize('present', ['v1.0-trainval/sample.json',
+                         'maps/real.png', 'samples/CAM_FRONT/real.jpg'])
 @pytest.mark.parametrize('replace', [False, True])
 def test_a_folder_with_somebodys_data_is_never_written_to(tmp_path, present, replace):
     (tmp_path / present).parent.mkdir(parents=True)

@@ -28,11 +28,16 @@ def test_it_is_sound(paths):
 
 def test_boxes_hold_their_points_and_points_land_in_pictures_of_any_size(paths):
     init_default_scope('mmdet3d')
-    sizes = dict(type='GeminiAugmentImages', final_hw=(128, 256), resize_range=(0.27, 0.27), reference_width=960)
+    sizes = dict(
+        type='GeminiAugmentImages', final_hw=(
+            128, 256), resize_range=(
+            0.27, 0.27), reference_width=960)
     dataset = DATASETS.build(dict(
         type='GeminiRecordDataset', data_root=str(paths['train'].parent), ann_file='train.jsonl',
         metainfo=dict(classes=CLASSES), filter_empty_gt=False, pipeline=[
-            dict(type='GeminiLoadImages', camera_names=list(CAMERAS)), dict(type='GeminiLoadPoints', sweeps_num=2),
+            dict(
+                type='GeminiLoadImages', camera_names=list(CAMERAS)), dict(
+                type='GeminiLoadPoints', sweeps_num=2),
             dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True), sizes]))
     assert dataset.metainfo['classes'] == CLASSES and len(pickle.loads(pickle.dumps(dataset))) == 2
     info, sample = dataset.get_data_info(0), dataset[0]

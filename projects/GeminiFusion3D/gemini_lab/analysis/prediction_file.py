@@ -116,8 +116,8 @@ def check_submission(path: Path, split: SplitSamples) -> None:
     """
     errors = errors_among(validate_file(path, split).findings)
     if errors:
-        raise UserError(f'{path} is no valid submission of the split: {errors[0]}; gemini3d validate lists '
-                        'everything')
+        raise UserError(f'{path} is no valid submission of {split.split}: {errors[0]}; gemini3d validate '
+                        'lists everything')
 
 
 def read_with_findings(path: Path) -> Tuple[PredictionFile, FindingLog]:

@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--replace', action='store_true',
                         help='a dataset that this tool made here with other arguments gives way')
     parser.add_argument('--records', action='store_true',
-                        help='another car: three cameras, one LiDAR, three classes, written as train.jsonl and '
+                        help='another car: three cameras, one LiDAR, three classes, written as '
+                             'train.jsonl and '
                         'val.jsonl in the format of own data (default 4 scenes)')
 
 

@@ -51,7 +51,12 @@ class _RecordScene(SceneSimulation):
 
     def records(self, report: Callable[[], None]) -> List[Dict[str, Any]]:
         """Writes the scene's files and returns its records."""
-        shots = plan_shots(self._job.seed, self._job.scene_name, self._recording.start_us, self._job.samples, False)
+        shots = plan_shots(
+            self._job.seed,
+            self._job.scene_name,
+            self._recording.start_us,
+            self._job.samples,
+            False)
         key_places = [place for place, shot in enumerate(shots[LIDAR]) if shot.is_key_frame]
         records = []
         for index, place in enumerate(key_places):
@@ -105,7 +110,8 @@ class _RecordScene(SceneSimulation):
         picture = take_picture(self._look, moment, local_from_cam, self._rays[shot.channel], local_from_ego[:3, 0],
                                self._rng(shot))
         path = f'images/{name}/{token}{camera.ending}'
-        is_ok, data = cv2.imencode(camera.ending, cv2.resize(picture, camera.size_wh, interpolation=cv2.INTER_AREA))
+        is_ok, data = cv2.imencode(camera.ending, cv2.resize(
+            picture, camera.size_wh, interpolation=cv2.INTER_AREA))
         if not is_ok:
             raise ValueError(f'OpenCV could not encode {path}')
         write_file(self._root / path, data.tobytes())
@@ -115,7 +121,8 @@ class _RecordScene(SceneSimulation):
         return {'path': path, 'cam2img': (small_from_full @ mount.intrinsic).tolist(),
                 'lidar2cam': (invert_pose(local_from_cam) @ local_from_lidar).tolist()}
 
-    def _boxes(self, key: Shot, moment: Moment, local_from_lidar: np.ndarray, rows: np.ndarray) -> List[Dict[str, Any]]:
+    def _boxes(self, key: Shot, moment: Moment, local_from_lidar: np.ndarray,
+               rows: np.ndarray) -> List[Dict[str, Any]]:
         points_m = rows[:, :3] @ local_from_lidar[:3, :3].T + local_from_lidar[:3, 3]
         seen = observe(self._world, moment, local_from_lidar, points_m, np.zeros((0, 3)), self._rng(key))
         lidar_from_local = invert_pose(local_from_lidar)
@@ -123,7 +130,8 @@ class _RecordScene(SceneSimulation):
         boxes = []
         for one in seen:
             actor = self._actors[one.actor_index]
-            name = next((name for start, name in _CLASS_BY_CATEGORY.items() if actor.category.startswith(start)), None)
+            name = next((name for start, name in _CLASS_BY_CATEGORY.items()
+                        if actor.category.startswith(start)), None)
             if name is None:
                 continue
             center = lidar_from_local[:3, :3] @ (one.center_xyz_m - origin_m) + lidar_from_local[:3, 3]
@@ -134,7 +142,8 @@ class _RecordScene(SceneSimulation):
         return boxes
 
 
-def generate_records(out: Path, *, scenes: int = 4, samples_per_scene: int = 6, seed: int = 0) -> Dict[str, Path]:
+def generate_records(out: Path, *, scenes: int = 4, samples_per_scene: int = 6,
+                     seed: int = 0) -> Dict[str, Path]:
     """Writes the dataset; the last quarter of the scenes, at least one, is for scoring.
 
     Args:
@@ -152,7 +161,8 @@ def generate_records(out: Path, *, scenes: int = 4, samples_per_scene: int = 6, 
     if scenes < 2 or samples_per_scene < 2:
         raise UserError(f'got {scenes} scenes of {samples_per_scene} samples; expected at least 2 of 2')
     if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
-        raise UserError(f'{out} holds something that this tool did not write: choose another folder, nothing was changed')
+        raise UserError(
+            f'{out} holds something that this tool did not write: choose another folder, nothing was changed')
     names = choose_scenes('v1.0-trainval', scenes)
     num_val = max(1, scenes // 4)
     with locked_folder(out), tqdm(total=scenes * samples_per_scene, unit='sample') as bar:

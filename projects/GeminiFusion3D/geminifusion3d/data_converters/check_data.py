@@ -97,7 +97,8 @@ class _Check:
     def look_at(self, record: Dict[str, Any], name: str) -> None:
         """Checks one record whose fields are sound."""
         if record['token'] in self._tokens:
-            self.mistakes.add('tokens that occur twice', f'{name}: {record["token"]!r}, as in {self._tokens[record["token"]]}')
+            self.mistakes.add('tokens that occur twice',
+                              f'{name}: {record["token"]!r}, as in {self._tokens[record["token"]]}')
         self._tokens[record['token']] = name
         scene, time_s = record.get('scene'), record.get('timestamp')
         if scene is not None and time_s is not None:
@@ -113,7 +114,9 @@ class _Check:
         self._boxes.update(box['class'] for box in boxes)
         for box in boxes:
             if self._classes and box['class'] not in self._classes:
-                self.warnings.add(f'boxes of a class that is none of {", ".join(self._classes)}', f'{name}: {box["class"]!r}')
+                self.warnings.add(
+                    f'boxes of a class that is none of {", ".join(self._classes)}',
+                    f'{name}: {box["class"]!r}')
         if boxes and len(points):
             self._boxes_against(np.array([box['box'] for box in boxes], np.float32), points, name)
 
@@ -141,7 +144,8 @@ class _Check:
                               f'{name}: {num_dropped} of {len(rows)} in {path}')
         if num_dropped > SUSPICIOUS_SHARE * len(rows) or 'intensity' in columns and len(sound) and \
                 (sound[:, list(columns).index('intensity')] < 0).mean() > SUSPICIOUS_SHARE:
-            self.mistakes.add(f'clouds that cannot have the columns {", ".join(columns)}: intensities below 0, or '
+            self.mistakes.add(f'clouds that cannot have the columns {", ".join(columns)}: intensities '
+                              'below 0, or '
                               'numbers that no LiDAR measures', f'{name}: {path}')
         if not len(rows):
             self.warnings.add('clouds without points', f'{name}: {path}')
@@ -155,7 +159,9 @@ class _Check:
             self.mistakes.add('pictures that cannot be used', f'{name}: {image["path"]} is {problem}')
             return
         if other_hw:
-            self.warnings.add('pictures of another size than height and width: taken as resized', f'{name}: {image["path"]}')
+            self.warnings.add(
+                'pictures of another size than height and width: taken as resized',
+                f'{name}: {image["path"]}')
         height, width = expected_hw if all(expected_hw) else _size_of(path)
         if len(points):
             self._unseen[camera] += not _sees(points, image, height, width)
@@ -164,14 +170,16 @@ class _Check:
         # Here a box begins at its bottom.
         boxes = boxes - np.array([0, 0, 0.5, 0, 0, 0, 0], np.float32) * boxes[:, 5:6]
         if not any(len(inside_box) for inside_box in points_in_boxes(points, boxes)):
-            self.warnings.add('samples no box of which holds a point: are boxes and points in one frame, z at the centre, '
+            self.warnings.add('samples no box of which holds a point: are boxes and points in one frame, '
+                              'z at the centre, '
                               'length along x before width?', name)
 
     def report(self, samples: int) -> DataReport:
         """Returns what was found."""
         for camera, count in self._unseen.items():
             if count > self._cameras[camera] / 2:
-                self.warnings.add(f'cameras that see no point in most samples: is lidar2cam of {camera} the camera from '
+                self.warnings.add(f'cameras that see no point in most samples: is lidar2cam of {camera} '
+                                  'the camera from '
                                   'LiDAR coordinates (x right, y down, z ahead), and not its inverse?', camera)
         if self._classes and not any(self._boxes[name] for name in self._classes):
             self.warnings.add('files without any box of the classes', ', '.join(self._classes))

@@ -94,8 +94,10 @@ def _garbled_rows(nusc: NuScenes, where: str) -> Iterator[None]:
     except UserError as error:
         raise UserError(f'{where}: {error}') from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise UserError(f'{where}: a row of the tables in {nusc.dataroot}/{nusc.version} lacks a field or holds '
-                        f'something else there ({error!r}); compare it with the schema of nuScenes and mend it'
+        raise UserError(f'{where}: a row of the tables in {nusc.dataroot}/{nusc.version} lacks a field or '
+                        'holds '
+                        f'something else there ({error!r}); compare it with the schema of nuScenes and '
+                        'mend it'
                         ) from error
 
 
@@ -167,7 +169,8 @@ class _FileCheck:
             if problem:
                 self.problems.append((problem, self._scene_name, name))
             elif other_hw:
-                self._findings.add(f'pictures of {other_hw[1]}x{other_hw[0]} where the tables say {image["width"]}x'
+                self._findings.add(f'pictures of {other_hw[1]}x{other_hw[0]} where the tables say '
+                                   f'{image["width"]}x'
                                    f'{image["height"]}: taken as resized, the calibration is scaled with them', name)
         return self._usable[name]
 
@@ -184,9 +187,11 @@ def _describe_boxes(findings: Findings) -> str:
             by_class[name] += count
     line = 'boxes by class: ' + ', '.join(f'{count} {name}' for name, count in by_class.items())
     if others:
-        line += '; of categories without a class: ' + ', '.join(f'{count} {name}' for name, count in others.items())
+        line += '; of categories without a class: ' + \
+            ', '.join(f'{count} {name}' for name, count in others.items())
     if others and not any(by_class.values()):
-        line += ('\nwarning: no box belongs to a detection class of nuScenes; to train on these categories, name them '
+        line += ('\nwarning: no box belongs to a detection class of nuScenes; to train on these '
+                 'categories, name them '
                  "with metainfo=dict(classes=...) of the dataset")
     return line
 
@@ -198,7 +203,8 @@ def _write_splits(out_dir: Path, version: str,
     with locked_folder(out_dir), ExitStack() as finished_together:
         for path in paths.values():
             if path.exists() and not is_own_info_file(path):
-                raise UserError(f'{path} was not written by this project; move it away or give another --out-dir')
+                raise UserError(
+                    f'{path} was not written by this project; move it away or give another --out-dir')
         for split, infos in infos_by_split.items():
             part = finished_together.enter_context(atomic_write(paths[split]))
             with part.open('wb') as file:

@@ -16,13 +16,12 @@ from typing import Dict, List, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from ..atomic import atomic_write
-from ..nuscenes_facts import CLASS_NAMES
 from ..errors import UserError
 from ..folder_lock import locked_folder
 from ..geometry.boxes import points_in_boxes
+from ..nuscenes_facts import CLASS_NAMES
 from ..sensors import GeminiLoadPoints, GeminiNuScenesDataset
 from ..sensors.object_database import FORMAT, POINT_COLUMNS, is_database, read_metainfo
-
 from .join_objects import Objects, join_objects, write_part
 from .parallel import map_with_progress
 

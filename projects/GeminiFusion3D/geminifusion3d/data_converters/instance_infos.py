@@ -43,7 +43,8 @@ def instance_infos(nusc: NuScenes, samples: Sequence[Info], global_from_lidar: n
     findings = findings or Findings()
     rows = [get_row(nusc, 'sample_annotation', token) for sample in samples for token in sample['anns']]
     is_sound = _are_boxes(rows, findings)
-    owners = np.repeat(np.arange(len(samples)), np.array([len(sample['anns']) for sample in samples], int))[is_sound]
+    owners = np.repeat(np.arange(len(samples)), np.array(
+        [len(sample['anns']) for sample in samples], int))[is_sound]
     annotations = [row for row, sound in zip(rows, is_sound) if sound]
     lidar_from_global = invert_pose(global_from_lidar)[owners]
     turn = lidar_from_global[:, :3, :3]
@@ -54,7 +55,8 @@ def instance_infos(nusc: NuScenes, samples: Sequence[Info], global_from_lidar: n
     yaws = np.arctan2(heading[:, 1], heading[:, 0])
     lwh_m = _column(annotations, 'size', 3)[:, [1, 0, 2]]
     boxes = np.column_stack([centers_m, lwh_m, yaws]).tolist()
-    velocities_mps = (turn @ velocities_global_mps(nusc, annotations, findings)[:, :, None])[:, :2, 0].tolist()
+    velocities_mps = (turn @ velocities_global_mps(nusc, annotations, findings)
+                      [:, :, None])[:, :2, 0].tolist()
     infos: List[List[Info]] = [[] for _ in samples]
     for owner, *one in zip(owners, annotations, boxes, velocities_mps):
         infos[owner].append(_instance_info(nusc, *one))
@@ -73,7 +75,8 @@ def _are_boxes(rows: Sequence[Info], findings: Findings) -> np.ndarray:
                             ('number of points', are_counts)):
         wrong = np.flatnonzero(~are_sound)
         if len(wrong):
-            findings.add(f'boxes left out: the {what} is not usable', f'annotation {rows[wrong[0]]["token"]}', len(wrong))
+            findings.add(f'boxes left out: the {what} is not usable',
+                         f'annotation {rows[wrong[0]]["token"]}', len(wrong))
     return are_poses & are_sizes & are_counts
 
 
@@ -101,7 +104,8 @@ def velocities_global_mps(nusc: NuScenes, annotations: Sequence[Info], findings:
     velocities[~(np.linalg.norm(velocities[:, :2], axis=1) <= FASTEST_MPS)] = np.nan
     lost = np.flatnonzero(is_asked & np.isnan(velocities[:, 0]))
     if findings is not None and len(lost):
-        findings.add(f'velocities unknown: the times of the sights do not grow, or beyond {FASTEST_MPS:.0f} m/s',
+        findings.add('velocities unknown: the times of the sights do not grow, or beyond '
+                     f'{FASTEST_MPS:.0f} m/s',
                      f'annotation {annotations[lost[0]]["token"]}', len(lost))
     return velocities
 

@@ -78,7 +78,8 @@ def _samples(nusc: NuScenes, scene: Info, findings: Findings) -> List[Info]:
     token, seen = scene['first_sample_token'], set()
     while token:
         if token in seen:
-            raise UserError(f'the chain of samples of {scene["name"]} comes back to {token}; mend prev and next in '
+            raise UserError(f'the chain of samples of {scene["name"]} comes back to {token}; mend prev and '
+                            'next in '
                             'the table sample')
         seen.add(token)
         sample = get_row(nusc, 'sample', token)
@@ -90,7 +91,8 @@ def _samples(nusc: NuScenes, scene: Info, findings: Findings) -> List[Info]:
             findings.add('keyframes left out: the timestamp of the LiDAR is no whole number', where)
         else:
             if samples and not (time_us(samples[-1]) or 0) < (time_us(sample) or 0):
-                findings.add('keyframes are not later than the one before: velocities across them are unknown', where)
+                findings.add(
+                    'keyframes are not later than the one before: velocities across them are unknown', where)
             samples.append(sample)
     return samples
 
@@ -164,7 +166,9 @@ def _image_info(nusc: NuScenes, poses: SensorPoses, token: str, cam_from_lidar: 
     height, width = (camera[side] if isinstance(camera[side], int) and camera[side] > 0 else 0
                      for side in ('height', 'width'))
     if not height or not width:
-        findings.add('pictures without a size in the tables: the size of the file is taken', f'sample_data {token}')
+        findings.add(
+            'pictures without a size in the tables: the size of the file is taken',
+            f'sample_data {token}')
     return {
         'img_path': checked_relative_path(camera['filename']),
         'cam2img': intrinsic,
@@ -191,7 +195,10 @@ def _intrinsic(value: Any) -> Optional[List[List[float]]]:
 def _sweep_infos(poses: SensorPoses, sample: Info, sweeps: List[Info], findings: Findings) -> List[Info]:
     unsound = [sweep for sweep in sweeps if not poses.is_sound(sweep['token'])]
     if unsound:
-        findings.add('sweeps left out: the pose is no pose', f'sample_data {unsound[0]["token"]}', len(unsound))
+        findings.add(
+            'sweeps left out: the pose is no pose',
+            f'sample_data {unsound[0]["token"]}',
+            len(unsound))
     sweeps = [sweep for sweep in sweeps if poses.is_sound(sweep['token'])]
     tokens = [sweep['token'] for sweep in sweeps]
     sweeps_from_lidar = poses.sensors_from_sensor(tokens, sample['data'][LIDAR_NAME])

@@ -45,7 +45,8 @@ def open_tables(root: Path, version: str) -> NuScenes:
     except OSError as error:
         raise UserError(f'{error.filename} cannot be read ({error.strerror})') from error
     except (KeyError, AssertionError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise UserError(f'the tables do not fit together: the devkit stopped at {error!r} in {again}') from error
+        raise UserError(
+            f'the tables do not fit together: the devkit stopped at {error!r} in {again}') from error
 
 
 def get_row(nusc: NuScenes, table: str, token: str) -> Dict[str, Any]:
@@ -57,7 +58,8 @@ def get_row(nusc: NuScenes, table: str, token: str) -> Dict[str, Any]:
     try:
         return nusc.get(table, token)
     except (KeyError, TypeError) as error:
-        raise UserError(f'the table {table} of {nusc.dataroot}/{nusc.version} has no row {token!r}, which another '
+        raise UserError(f'the table {table} of {nusc.dataroot}/{nusc.version} has no row {token!r}, which '
+                        'another '
                         "table names; cut all 13 tables together and end chains (prev, next) with '', or unpack the "
                         'metadata archive again') from error
 

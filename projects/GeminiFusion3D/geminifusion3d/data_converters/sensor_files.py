@@ -58,7 +58,8 @@ def describe_problems(problems: List[Problem], num_files: int, root: Path, versi
     folders = Counter('/'.join(Path(name).parts[:2]) for _, _, name in problems)
     scenes = sorted({scene for _, scene, _ in problems})
     archive = next((text for ending, text in ARCHIVES.items() if version.endswith(ending)), None)
-    remedy = (f'for the nuScenes of Motional, download and unpack {archive} again; for data of your own, write '
+    remedy = (f'for the nuScenes of Motional, download and unpack {archive} again; for data of your own, '
+              'write '
               'these files, or the size in the tables, again') if archive else 'write these files, or the size ' \
         'in the tables, again'
     return (f'{len(problems)} of {num_files} sensor files under {root} cannot be used ('

@@ -26,9 +26,8 @@ OF_A_WORKER = re.compile(r'^Caught \w+ in DataLoader worker process.*\n(?:[\w.]+
 OF_THE_RUNNER = ('__init__', 'from_cfg', 'setup_env', 'scale_lr')
 LEAVE_THEIR_TRACEBACK = (MemoryError, NotImplementedError)
 SHARED_MEMORY = ('give it more (docker run --shm-size=2g, or --ipc=host), or load without workers '
-                 '(--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False, '
-                 'and '
-                 'the same for val_ and test_dataloader)')
+                 '(--cfg-options train_dataloader.num_workers=0, and the same for val_ and '
+                 'test_dataloader)')
 
 
 @contextmanager

@@ -12,4 +12,18 @@ from .load_points import GeminiLoadPoints
 from .points_in_range import GeminiPointsRangeFilter
 from .sample_objects import GeminiSampleObjects
 
-__all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiCBGSDataset', 'GeminiCachedLoading', 'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook', 'GeminiFlipImages', 'GeminiLoadImages', 'GeminiLoadPoints', 'GeminiNuScenesDataset', 'GeminiPointsRangeFilter', 'GeminiRecordDataset', 'GeminiSampleObjects']
+__all__ = [
+    'GeminiAugmentImages',
+    'GeminiAugmentScene',
+    'GeminiCBGSDataset',
+    'GeminiCachedLoading',
+    'GeminiDropSensors',
+    'GeminiDropSensorsAtRandom',
+    'GeminiEpochHook',
+    'GeminiFlipImages',
+    'GeminiLoadImages',
+    'GeminiLoadPoints',
+    'GeminiNuScenesDataset',
+    'GeminiPointsRangeFilter',
+    'GeminiRecordDataset',
+    'GeminiSampleObjects']

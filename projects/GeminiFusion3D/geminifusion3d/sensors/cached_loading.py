@@ -55,7 +55,6 @@ class GeminiCachedLoading(BaseTransform):
             _write(path, stamp, kept)
         return {**results, **kept}
 
-
     def _path(self, token: str) -> Path:
         """A token is text from a table: its digest names the file, in one of 256 folders."""
         name = hashlib.sha256(str(token).encode()).hexdigest()[:32]

@@ -3,7 +3,7 @@
 Everything is drawn through the matrices that the model gets, so a wrong one shows: points leave
 their objects.
 """
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -30,14 +30,28 @@ def draw_sample(results: Dict[str, Any], *, range_m: float = 55.0) -> np.ndarray
         range_m: half the side of the view from above.
 
     Returns:
-        A BGR picture: six cameras, left to right as seen from the car, and the view from above.
+        A BGR picture: the cameras, those of nuScenes left to right as seen from the car, and the view from above.
     """
     names = list(results['cam_names'])
-    panels = [[draw_camera(results, names.index(name)) for name in row] for row in CAMERA_ROWS]
-    cameras = np.vstack([np.hstack(row) for row in panels])
+    is_nuscenes = set(names) == {name for row in CAMERA_ROWS for name in row}
+    rows = CAMERA_ROWS if is_nuscenes else [names[start:start + 3] for start in range(0, len(names), 3)]
+    cameras = _tiled([[draw_camera(results, names.index(name)) for name in row] for row in rows])
     points_m = results['points'].tensor[:, :3].numpy()
     return np.hstack([cameras, draw_bev(points_m, results['gt_bboxes_3d'].corners.numpy(),
                                         size_px=cameras.shape[0], range_m=range_m)])
+
+
+def _tiled(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Puts pictures, which may differ in size, side by side in rows; black fills the gaps."""
+    height = max(picture.shape[0] for row in rows for picture in row)
+    width = max(picture.shape[1] for row in rows for picture in row)
+    columns = max(map(len, rows))
+    tiled = np.zeros((len(rows) * height, columns * width, 3), np.uint8)
+    for down, row in enumerate(rows):
+        for right, picture in enumerate(row):
+            tiled[down * height:down * height + picture.shape[0],
+                  right * width:right * width + picture.shape[1]] = picture
+    return tiled
 
 
 def draw_camera(results: Dict[str, Any], camera: int) -> np.ndarray:

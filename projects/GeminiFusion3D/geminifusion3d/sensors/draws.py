@@ -63,6 +63,18 @@ def drawn_as(index: int) -> Tuple[int, ...]:
     return int(_current), _current.occurrence
 
 
+def draw_key(seed: int, epoch: int, index: int, repetition: int) -> Tuple[int, ...]:
+    """Returns what all randomness of a sample that is being loaded depends on.
+
+    Args:
+        seed: of the dataset.
+        epoch: that a hook told the dataset.
+        index: of the keyframe in its own dataset.
+        repetition: how often the dataset itself drew the keyframe before in this epoch.
+    """
+    return (seed, epoch + passes_before(), index, repetition, *drawn_as(index))
+
+
 class CountedSampler(Sampler):
     """Yields a sampler's indices as draws; everything else is the sampler's.
 

@@ -7,7 +7,7 @@ dropped, unknown velocities stay NaN instead of becoming zero, and augmentation 
 of workers.
 """
 import copy
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from ..errors import UserError
 from ..info_file import open_info_file
 from ..nuscenes_facts import CLASS_NAMES
 from ..paths import inside
-from .draws import passes_before
+from .draws import draw_key, passes_before
 from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
 from .seeding import seeded_generators
 
@@ -47,6 +47,7 @@ class GeminiKeyframeDataset(Det3DDataset):
     """
 
     METAINFO = {'classes': CLASS_NAMES, 'palette': NuScenesDataset.METAINFO['palette']}
+    CATEGORIES_ARE_CLASSES = False
 
     def __init__(self, *, data_root: str, ann_file: str, pipeline: List[Union[dict, Callable]],
                  modality: Optional[dict] = None, metainfo: Optional[dict] = None,
@@ -61,6 +62,7 @@ class GeminiKeyframeDataset(Det3DDataset):
             modality=dict(modality or {'use_camera': True, 'use_lidar': True}),
             filter_empty_gt=filter_empty_gt, test_mode=test_mode, load_eval_anns=load_eval_anns, lazy_init=True)
         self._metainfo.update(_checked_metainfo(metainfo or {}, self.METAINFO))
+        self._has_own_classes = self.CATEGORIES_ARE_CLASSES or 'classes' in (metainfo or {})
         self._label_of = {name: label for label, name in enumerate(self._metainfo['classes'])}
         self._wanted = indices
         self._places: Sequence[int] = ()
@@ -95,7 +97,8 @@ class GeminiKeyframeDataset(Det3DDataset):
                 return
             found.update(instance['category'] for instance in instances)
         raise UserError(f'{self.ann_file} holds no box of {", ".join(self._metainfo["classes"])} in '
-                        f'{len(self._places)} keyframes (its categories: {", ".join(sorted(found)) or "none"}); name '
+                        f'{len(self._places)} keyframes (its categories: '
+                        f'{", ".join(sorted(found)) or "none"}); name '
                         "its own with metainfo=dict(classes=...), or take another split")
 
     def set_epoch(self, epoch: int) -> None:
@@ -123,13 +126,14 @@ class GeminiKeyframeDataset(Det3DDataset):
                 gives.
         """
         self.full_init()
-        with seeded_generators((self.seed, int(self._epoch), int(idx), repetition)):
+        with seeded_generators(draw_key(self.seed, int(self._epoch), int(idx), repetition)):
             for _ in range(self.max_refetch + 1):
                 sample = self.prepare_data(idx)
                 if sample is not None:
                     return sample
                 idx = self._rand_another()
-        raise UserError(f'{self.max_refetch + 1} keyframes of {self.ann_file} have no box left after the pipeline; '
+        raise UserError(f'{self.max_refetch + 1} keyframes of {self.ann_file} have no box left after the '
+                        'pipeline; '
                         'are its ranges in metres, and its classes those of the dataset?')
 
     def get_subset_(self, indices: Union[List[int], int]) -> None:
@@ -180,7 +184,7 @@ class GeminiKeyframeDataset(Det3DDataset):
             idx: which keyframe.
         """
         self.full_init()
-        return set(self.parse_ann_info(self.records[self._places[idx]])['gt_labels_3d'].tolist())
+        return set(self._boxes_and_labels(self.records[self._places[idx]])[1].tolist())
 
     def parse_data_info(self, info: Dict[str, Any]) -> Dict[str, Any]:
         """Makes the paths of the sensors in use complete and the annotations ready.
@@ -228,6 +232,12 @@ class GeminiKeyframeDataset(Det3DDataset):
             `gt_bboxes_3d`: LiDAR frame, bottom centre, (N, 9), velocity NaN where unknown;
             `gt_labels_3d`: (N,).
         """
+        boxes, labels = self._boxes_and_labels(info)
+        return {'gt_bboxes_3d': LiDARInstance3DBoxes(boxes, box_dim=BOX_DIM, origin=(0.5, 0.5, 0.5)),
+                'gt_labels_3d': labels}
+
+    def _boxes_and_labels(self, info: Dict[str, Any]) -> Tuple[np.ndarray, np.ndarray]:
+        """Returns the boxes (N, 9), centre in the middle, and labels (N,) of a record."""
         kept = [(self._label(instance), instance) for instance in info['instances']
                 if instance['bbox_3d_isvalid'] or not self.use_valid_flag]
         kept = [(label, instance) for label, instance in kept if label >= 0]
@@ -235,17 +245,18 @@ class GeminiKeyframeDataset(Det3DDataset):
                          dtype=np.float32).reshape(-1, BOX_DIM)
         labels = np.array([label for label, _ in kept], dtype=np.int64)
         sides_m = boxes[:, 3:6]
-        is_sound = np.isfinite(boxes[:, :7]).all(axis=1) & ((sides_m > 0) & (sides_m < LONGEST_SIDE_M)).all(axis=1)
+        is_sound = np.isfinite(boxes[:, :7]).all(axis=1) & (
+            (sides_m > 0) & (sides_m < LONGEST_SIDE_M)).all(axis=1)
         boxes, labels = boxes[is_sound], labels[is_sound]
         boxes[~(np.hypot(*boxes[:, 7:9].T) <= FASTEST_MPS), 7:9] = np.nan
-        return {'gt_bboxes_3d': LiDARInstance3DBoxes(boxes, box_dim=BOX_DIM, origin=(0.5, 0.5, 0.5)),
-                'gt_labels_3d': labels}
+        return boxes, labels
 
     def _label(self, instance: Dict[str, Any]) -> int:
-        """A box belongs to the detection class that the record says, else to its own category's."""
+        """A box belongs to the detection class that the record says, else to its category where classes are own."""
         label = instance['bbox_label_3d']
-        name = CLASS_NAMES[label] if 0 <= label < len(CLASS_NAMES) else instance.get('category', '')
-        return self._label_of.get(name, self._label_of.get(instance.get('category', ''), -1))
+        name = CLASS_NAMES[label] if 0 <= label < len(CLASS_NAMES) else ''
+        category = instance.get('category', '') if self._has_own_classes else ''
+        return self._label_of.get(name, self._label_of.get(category, -1))
 
     def _with_full_path(self, lidar_points: Dict[str, Any]) -> Dict[str, Any]:
         path = lidar_points['lidar_path']
@@ -271,12 +282,17 @@ class GeminiNuScenesDataset(GeminiKeyframeDataset):
 def _checked_metainfo(metainfo: Dict[str, Any], usual: Dict[str, Any]) -> Dict[str, Any]:
     """Completes a user's metainfo: every class has a colour."""
     classes = tuple(metainfo.get('classes', usual['classes']))
-    is_sound = classes and len(set(classes)) == len(classes) and all(isinstance(name, str) for name in classes)
+    is_sound = classes and len(
+        set(classes)) == len(classes) and all(
+        isinstance(
+            name, str) for name in classes)
     if not is_sound or isinstance(metainfo.get('classes'), str):
-        raise UserError(f'got metainfo with classes={metainfo["classes"]!r}; expected different names, in the '
+        raise UserError(f'got metainfo with classes={metainfo["classes"]!r}; expected different names, in '
+                        'the '
                         'order of the labels')
     palette = metainfo.get('palette', usual['palette'])
-    return {**metainfo, 'classes': classes, 'palette': [palette[index % len(palette)] for index in range(len(classes))]}
+    return {**metainfo, 'classes': classes,
+            'palette': [palette[index % len(palette)] for index in range(len(classes))]}
 
 
 def _subset(places: Sequence[int], wanted: Union[Sequence[int], int, None]) -> Sequence[int]:
@@ -295,6 +311,8 @@ class GeminiRecordDataset(GeminiKeyframeDataset):
     `ann_file` is the `.jsonl` file; name the classes with `metainfo=dict(classes=...)`, and the cameras with
     `camera_names` of GeminiLoadImages. For other arguments see GeminiKeyframeDataset.
     """
+
+    CATEGORIES_ARE_CLASSES = True
 
     def open_records(self) -> Sequence[Dict[str, Any]]:
         """Opens the file; the first record is checked at once, others when they are read."""

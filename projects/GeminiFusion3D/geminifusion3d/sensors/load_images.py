@@ -126,8 +126,10 @@ def _placed(image: np.ndarray, hw: Tuple[int, int], scales: Tuple[float, float],
     raw_hw = _size_hw(camera) or hw
     ratio = resize_ratio(hw, raw_hw)
     if ratio is None:
-        raise UserError(f'{name} is {hw[1]}x{hw[0]}, but its calibration belongs to {raw_hw[1]}x{raw_hw[0]}: it '
-                        'was cropped or stretched; correct width, height and intrinsics in the tables, or take '
+        raise UserError(f'{name} is {hw[1]}x{hw[0]}, but its calibration belongs to '
+                        f'{raw_hw[1]}x{raw_hw[0]}: it '
+                        'was cropped or stretched; correct width, height and intrinsics in the tables, or '
+                        'take '
                         'the original picture')
     return _Picture(image, resize_matrix(scales[1] * ratio[1], scales[0] * ratio[0]), raw_hw)
 
@@ -143,7 +145,8 @@ def _matrix(camera: Dict[str, Any], key: str, absent: np.ndarray) -> np.ndarray:
     matrix = np.asarray(camera[key], dtype=np.float64)
     if matrix.shape != absent.shape or not np.isfinite(matrix).all():
         side = len(absent)
-        raise UserError(f'{key} of {camera["img_path"]} is no {side}x{side} matrix of finite numbers; correct the '
+        raise UserError(f'{key} of {camera["img_path"]} is no {side}x{side} matrix of finite numbers; '
+                        'correct the '
                         'calibration')
     return matrix
 

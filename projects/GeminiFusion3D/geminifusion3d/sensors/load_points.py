@@ -18,8 +18,8 @@ from mmengine.logging import print_log
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..nuscenes_facts import LIDAR_COLUMNS
-from .load_images import check_on_missing
 from ..point_files import FARTHEST_M, in_nuscenes_columns, read_point_file, without_absurd
+from .load_images import check_on_missing
 from .point_tensor import lidar_points
 
 FLOATS_PER_POINT = len(LIDAR_COLUMNS)
@@ -99,7 +99,8 @@ class GeminiLoadPoints(BaseTransform):
         except UserError as error:
             if self.missing == 'mark':
                 return np.zeros((0, FLOATS_PER_POINT), np.float32)
-            raise UserError(f'{error}; check the data root and convert or check the dataset again, which names '
+            raise UserError(f'{error}; check the data root and convert or check the dataset again, which '
+                            'names '
                             'all damaged files') from error
         sound, num_dropped = without_absurd(rows, columns)
         if num_dropped:
@@ -114,15 +115,18 @@ def _say_once(path: Any, num_dropped: int, num_all: int) -> None:
     if not _has_said:
         _has_said = True
         name = path if isinstance(path, str) else 'points in memory'
-        print_log(f'{name}: {num_dropped} of {num_all} points dropped: not finite, farther than {FARTHEST_M:.0f} m '
-                  'or too strong; num_points_dropped counts them for each sample, further files are not named',
+        print_log(f'{name}: {num_dropped} of {num_all} points dropped: not finite, farther than '
+                  f'{FARTHEST_M:.0f} m '
+                  'or too strong; num_points_dropped counts them for each sample, further files are not '
+                  'named',
                   'current', logging.WARNING)
 
 
 def _checked_pose(matrix: Any, path: Any) -> np.ndarray:
     pose = np.asarray(matrix, dtype=np.float64)
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
-        raise UserError(f'the pose of the sweep {path} is no 4x4 matrix of finite numbers; convert the dataset '
+        raise UserError(f'the pose of the sweep {path} is no 4x4 matrix of finite numbers; convert the '
+                        'dataset '
                         'again, which leaves such sweeps out')
     return pose
 

@@ -70,7 +70,8 @@ class ObjectDatabase:
         ends = self._ends[name]
         points = np.array(self._points[name][ends[index - 1] if index else 0:ends[index]])
         if zlib.crc32(points.tobytes()) != self._sums[name][index]:
-            raise UserError(f'{array_path(self.folder, name, "points")} is damaged: object {index} is not the one that '
+            raise UserError(f'{array_path(self.folder, name, "points")} is damaged: object {index} is not '
+                            'the one that '
                             f'was written{_remedy(self.folder)}')
         return points
 
@@ -141,6 +142,9 @@ def is_database(folder: Path) -> bool:
 def read_metainfo(folder: Path) -> Dict[str, Any]:
     """Returns what `database.json` holds, verified.
 
+    Args:
+        folder: the database.
+
     Raises:
         UserError: if it is missing, damaged or something else.
     """
@@ -156,7 +160,8 @@ def read_metainfo(folder: Path) -> Dict[str, Any]:
         raise UserError(f'{path} is damaged: its digest is another{_remedy(folder)}')
     unknown = set(content['num_objects']) - set(CLASS_NAMES)
     if unknown:
-        raise UserError(f'{path} names the classes {sorted(unknown)}; expected some of nuScenes{_remedy(folder)}')
+        raise UserError(
+            f'{path} names the classes {sorted(unknown)}; expected some of nuScenes{_remedy(folder)}')
     return content
 
 

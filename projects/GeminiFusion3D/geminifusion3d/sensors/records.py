@@ -97,7 +97,8 @@ def _image_mistakes(images: Any) -> Iterator[str]:
         if image is None:
             continue
         if not isinstance(image, dict):
-            yield f'{where} is {_shown(image)}; expected an object with {", ".join(IMAGE_FIELDS[:3])}, or null'
+            yield (f'{where} is {_shown(image)}; expected an object with {", ".join(IMAGE_FIELDS[:3])}, or '
+                   'null')
             continue
         yield from _unknown(image, IMAGE_FIELDS, where)
         yield from _path_mistakes(image.get('path'), where, 3)
@@ -106,7 +107,8 @@ def _image_mistakes(images: Any) -> Iterator[str]:
         intrinsic = _numbers(image.get('cam2img'), (3, 3))
         if intrinsic is not None and not (min(intrinsic[0, 0], intrinsic[1, 1]) > 0
                                           and np.allclose(intrinsic[2], (0, 0, 1))):
-            yield (f'{where}.cam2img is no matrix of a pinhole camera; expected [[fx, s, cx], [0, fy, cy], [0, 0, 1]] '
+            yield (f'{where}.cam2img is no matrix of a pinhole camera; expected [[fx, s, cx], [0, fy, cy], '
+                   '[0, 0, 1]] '
                    'with fx and fy above 0')
         sides = [image.get(side) for side in ('height', 'width')]
         if sides != [None, None] and not all(_is_integer(side) and side > 0 for side in sides):
@@ -145,7 +147,8 @@ def _point_mistakes(record: Record) -> Iterator[str]:
         if not _is_number(sweep.get('timestamp')):
             yield f'{where}.timestamp is {_shown(sweep.get("timestamp"))}; expected seconds'
         elif _is_number(time_s) and not sweep['timestamp'] < time_s:
-            yield f'{where}.timestamp is {sweep["timestamp"]}; expected less than {time_s}, that of the sample'
+            yield (f'{where}.timestamp is {sweep["timestamp"]}; expected less than {time_s}, that of the '
+                   'sample')
 
 
 def _box_mistakes(box: Any, where: str) -> Iterator[str]:
@@ -155,16 +158,19 @@ def _box_mistakes(box: Any, where: str) -> Iterator[str]:
     yield from _unknown(box, BOX_FIELDS, where)
     numbers = _numbers(box.get('box'), (7,))
     if numbers is None:
-        yield f'{where}.box is {_shown(box.get("box"))}; expected 7 numbers: x, y, z, length, width, height, yaw'
+        yield (f'{where}.box is {_shown(box.get("box"))}; expected 7 numbers: x, y, z, length, width, '
+               'height, yaw')
     elif not ((numbers[3:6] > 0) & (numbers[3:6] < LONGEST_SIDE_M)).all():
-        yield f'{where}.box has the sides {numbers[3:6].tolist()} m; expected above 0 and below {LONGEST_SIDE_M:.0f}'
+        yield (f'{where}.box has the sides {numbers[3:6].tolist()} m; expected above 0 and below '
+               f'{LONGEST_SIDE_M:.0f}')
     if not isinstance(box.get('class'), str) or not box['class']:
         yield f'{where}.class is {_shown(box.get("class"))}; expected a text'
     velocity = box.get('velocity')
     if velocity is not None:
         speeds = _numbers(velocity, (2,))
         if speeds is None or np.hypot(*speeds) > FASTEST_MPS:
-            yield (f'{where}.velocity is {_shown(velocity)}; expected x and y in m/s, at most {FASTEST_MPS:.0f} m/s '
+            yield (f'{where}.velocity is {_shown(velocity)}; expected x and y in m/s, at most '
+                   f'{FASTEST_MPS:.0f} m/s '
                    'together, or null')
     if box.get('num_points') is not None and not (_is_integer(box['num_points']) and box['num_points'] >= 0):
         yield f'{where}.num_points is {_shown(box["num_points"])}; expected a whole number from 0'
@@ -200,7 +206,8 @@ def _pose_mistakes(value: Any, where: str) -> Iterator[str]:
         is_rigid = (np.abs(rotation @ rotation.T - np.eye(3)).max() < ROTATION_TOLERANCE
                     and np.linalg.det(rotation) > 0 and np.allclose(matrix[3], (0, 0, 0, 1)))
         if not is_rigid:
-            yield f'{where} is no rotation with a translation; expected [[R, t], [0, 0, 0, 1]] with R of determinant 1'
+            yield (f'{where} is no rotation with a translation; expected [[R, t], [0, 0, 0, 1]] with R of '
+                   'determinant 1')
 
 
 def _numbers(value: Any, shape: Sequence[int]) -> 'np.ndarray | None':
@@ -274,10 +281,17 @@ class RecordFile:
             with self.path.open('rb') as file:
                 ends = np.cumsum([0, *(len(line) for line in file)])
         except OSError as error:
-            raise UserError(f'cannot read {path} ({error.strerror}); expected a file with one record per line') from error
+            raise UserError(
+                f'cannot read {path} ({error.strerror}); expected a file with one record per line') from error
         self._map: Any = None
         self._lines = [(int(start), int(stop)) for start, stop in zip(ends, ends[1:])]
-        self.line_numbers = [index + 1 for index, (start, stop) in enumerate(self._lines) if self._bytes(start, stop).strip()]
+        self.line_numbers = [
+            index + 1 for index,
+            (start,
+             stop) in enumerate(
+                self._lines) if self._bytes(
+                start,
+                stop).strip()]
         if not self.line_numbers:
             raise UserError(f'{path} is empty; expected one record per line')
 
@@ -290,6 +304,9 @@ class RecordFile:
 
     def __getitem__(self, index: int) -> Any:
         """Returns what a line holds.
+
+        Args:
+            index: which record.
 
         Raises:
             UserError: if it is no JSON.
@@ -322,4 +339,3 @@ class RecordInfos:
         record = self.records[index]
         check_record(record, self.records.name(index))
         return record_to_info(record)
-

@@ -14,9 +14,9 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
-from ..nuscenes_facts import CLASS_NAMES
 from ..errors import UserError
 from ..geometry.boxes import boxes_overlap, points_in_boxes
+from ..nuscenes_facts import CLASS_NAMES
 from .object_database import ObjectDatabase
 
 # Those of CBGS (arXiv 1908.09492), and of mmdet3d v1.4.0's CenterPoint and BEVFusion configs.

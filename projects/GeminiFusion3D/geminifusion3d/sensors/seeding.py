@@ -12,18 +12,14 @@ from typing import Iterator, Tuple
 import numpy as np
 import torch
 
-from .draws import drawn_as, passes_before
-
 
 @contextmanager
 def seeded_generators(key: Tuple[int, ...]) -> Iterator[None]:
     """Seeds the generators of `random`, numpy and torch (CPU) from `key`; restores them later.
 
     Args:
-        key: non-negative integers: seed, epoch, index of the keyframe, and what else tells draws apart.
+        key: non-negative integers, such as those of `draws.draw_key`.
     """
-    seed, epoch, index, *more = key
-    key = (seed, epoch + passes_before(), index, *more, *drawn_as(index))
     python_seed, numpy_seed, torch_seed = np.random.SeedSequence(key).generate_state(3).tolist()
     python_state, numpy_state = random.getstate(), np.random.get_state()
     torch_state = torch.get_rng_state()

@@ -118,6 +118,8 @@ def describe_groups(groups: Iterable[Group], *, max_listed: int = EXAMPLES) -> I
             yield f'  {shown[0].severity} [{shown[0].rule}] {group.count} times' if group.count > 1 \
                 else f'  {shown[0].severity} [{shown[0].rule}]'
             for finding in shown:
-                yield printable(f'    {finding.field or "file"}: {finding.message}')
+                # A sample that is missing has no place of its own.
+                token = f' {finding.sample_token}' if finding.sample_token not in finding.field else ''
+                yield printable(f'    {finding.field or "file"}{token}: {finding.message}')
             if group.count > len(shown):
                 yield f'    ... and {group.count - len(shown)} more'

@@ -22,9 +22,11 @@ PACKAGES = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmdet', 'mmdet3d', 'nuscenes-
 
 def file_facts(path: Path) -> Dict[str, Any]:
     """Returns a file's path, SHA-256 and size."""
+    digest = hashlib.sha256()
     with path.open('rb') as stream:
-        digest = hashlib.file_digest(stream, 'sha256').hexdigest()
-    return {'path': str(path), 'sha256': digest, 'bytes': path.stat().st_size}
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return {'path': str(path), 'sha256': digest.hexdigest(), 'bytes': path.stat().st_size}
 
 
 def config_facts(text: str, path: str) -> Dict[str, str]:

@@ -1,8 +1,8 @@
 """The e-mail that goes with a leaderboard submission: known facts filled in, the rest in brackets.
 
 Source: nuScenes detection README ("Participation": team, method, description, speed and hardware;
-"Submission rules"); the address is that of nuscenes-devkit issue #1207. Files are named without the folders of
-whoever sends it.
+"Submission rules"); the address is that of nuscenes-devkit issue #1207. Files are named without the folders
+of whoever sends it.
 """
 from pathlib import PurePath
 from typing import Any, Mapping
