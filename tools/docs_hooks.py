@@ -37,7 +37,8 @@ def doc(file: str, name: str = '') -> str:
     lines = ['```text']
     if name:
         called = name.rpartition('.')[2]
-        lines += textwrap.wrap(f'{called}({_arguments(node)})', 90, subsequent_indent=' ' * (len(called) + 1)) + ['']
+        indent = ' ' * (len(called) + 1)
+        lines += [*textwrap.wrap(f'{called}({_arguments(node)})', 90, subsequent_indent=indent), '']
     return '\n'.join([*lines, ast.get_docstring(node) or '', '```'])
 
 

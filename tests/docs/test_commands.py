@@ -244,7 +244,8 @@ def test_the_errors_that_are_explained_are_those_of_the_code() -> None:
     texts = [node.value for file in sources for node in ast.walk(ast.parse(file.read_text()))
              if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     texts.append((REPO / 'Makefile').read_text())
-    rows = re.findall(r'^\| (`.*?`)[^|]* \|', (REPO / 'docs' / 'troubleshooting.md').read_text(), re.MULTILINE)
+    page = (REPO / 'docs' / 'troubleshooting.md').read_text()
+    rows = re.findall(r'^\| (`.*?`)[^|]* \|', page, re.MULTILINE)
     assert len(rows) > 15
     for row in rows:
         for part in (part.strip() for part in row.strip('`').split('...')):
