@@ -87,9 +87,10 @@ class _NothingToDoHook(Hook):
     """Says so when a training that is continued has already come to its end."""
 
     def before_train(self, runner: Runner) -> None:
+        """Compares how far the training is with how far it shall go."""
         if runner.iter >= runner.max_iters and process_rank() == 0:
-            print(f'nothing to do: {runner.epoch} of {runner.max_epochs} epochs are done in {runner.work_dir}; '
-                  'for more, start a longer training from its weights, load_from, in another --work-dir')
+            print(f'nothing to do: {runner.epoch} of {runner.max_epochs} epochs are done in '
+                  f'{runner.work_dir}; for more, start a longer training from its weights, load_from, in another --work-dir')
 
 
 def train(arguments: argparse.Namespace) -> int:
