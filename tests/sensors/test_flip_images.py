@@ -1,7 +1,7 @@
 """A mirrored image and its matrix say the same about every pixel."""
 import numpy as np
 
-from geminifusion3d.sensors.flip_images import GeminiFlipImages
+from geminifusion3d.sensors.augment_images import GeminiFlipImages
 
 
 def test_a_pixel_is_found_where_the_matrix_sends_it():

@@ -2,7 +2,7 @@
 import torch
 from mmdet3d.structures import DepthPoints, LiDARPoints
 
-from geminifusion3d.sensors.point_tensor import lidar_points, with_tensor
+from geminifusion3d.sensors.load_points import lidar_points, with_tensor
 
 
 def test_a_cloud_holds_the_tensor_itself():

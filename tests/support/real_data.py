@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-VARIABLE = 'GEMINIFUSION3D_REAL'
+VARIABLE = 'GEMINIFUSION3D_REAL_DATA'
 BESIDE = Path(__file__).resolve().parents[3] / 'shared' / 'real'
 
 

@@ -172,3 +172,14 @@ def test_questions_name_their_bins(case):
     assert by_name['distance'].bins == ('0-20 m', '20-30 m', '30-40 m', '40-50 m')
     assert by_name['LiDAR points'].bins == ('1-5', '6-10', '11-50', '51-200', '201 and more')
     assert not by_name['visibility'].sees_predictions
+
+
+def test_a_visibility_that_nuscenes_does_not_have_counts_as_unknown(case, monkeypatch):
+    tables, path, _ = case
+    for row in tables.visibility[1:]:
+        monkeypatch.setitem(row, 'level', 'hardly')
+    monkeypatch.setitem(tables.visibility[0], 'token', 'moved')
+    evaluated = load_evaluated_boxes(result_path=path, tables=tables, split='mini_train')
+    asked = next(question for question in questions(evaluated) if question.name == 'visibility')
+    found = {asked.bins[index] for boxes in evaluated.classes for index in asked.of_annotations(boxes)}
+    assert found == {'unknown'}

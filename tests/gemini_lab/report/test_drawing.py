@@ -100,6 +100,40 @@ def test_a_missing_image_is_named(sample, tmp_path):
         load_picture(camera)
 
 
+def test_a_resized_picture_is_drawn_at_the_size_of_its_intrinsics(sample, tmp_path):
+    camera = dataclasses.replace(sample.cameras[0], image_path=tmp_path / 'half.png')
+    Image.new('RGB', (80, 45), (10, 20, 30)).save(camera.image_path)
+    data, *size = load_picture(camera)
+    # Boxes are projected with intrinsics for 160 x 90 pixels.
+    assert size == [160, 90]
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.size == (720, 405)
+        # Red stays red: what OpenCV decodes is blue first.
+        assert np.abs(np.array(picture)[200, 300].astype(int) - (10, 20, 30)).max() <= 3
+
+
+def test_a_cropped_picture_is_refused(sample, tmp_path):
+    camera = dataclasses.replace(sample.cameras[0], image_path=tmp_path / 'cropped.png')
+    Image.new('RGB', (160, 60)).save(camera.image_path)
+    with pytest.raises(UserError, match='cropped.png .is 160x60, in the tables it is 160x90'):
+        load_picture(camera)
+
+
+def test_a_cut_off_picture_is_named(sample, tmp_path):
+    camera = dataclasses.replace(sample.cameras[0], image_path=tmp_path / 'cut.jpg')
+    camera.image_path.write_bytes(sample.cameras[0].image_path.read_bytes()[:-200])
+    with pytest.raises(UserError, match='cut.jpg .is truncated'):
+        load_picture(camera)
+
+
+@pytest.mark.parametrize('channel', ['LIDAR_TOP', 'CAM_BACK'])
+def test_a_file_name_that_leaves_the_dataset_is_refused(tiny_nusc, monkeypatch, channel):
+    record = tiny_nusc.get('sample_data', tiny_nusc.get('sample', TOKEN)['data'][channel])
+    monkeypatch.setitem(record, 'filename', '../elsewhere.bin')
+    with pytest.raises(UserError, match='inside the data root'):
+        read_sample(tiny_nusc, TOKEN, truth=[], predictions=[])
+
+
 @pytest.mark.parametrize('point_ego, pixel', [
     ((0, 0), (500, 500)),       # the ego is the middle
     ((10, 0), (500, 400)),      # 10 m ahead is 100 px up

@@ -52,7 +52,8 @@ def questions(evaluated: EvaluatedBoxes) -> Tuple[Question, ...]:
         _by_distance(),
         _by_speed(),
         _by_fact(evaluated, 'visibility', VISIBILITIES,
-                 lambda facts: VISIBILITIES.index(facts.visibility)),
+                 lambda facts: VISIBILITIES.index(
+                     facts.visibility if facts.visibility in VISIBILITIES else 'unknown')),
         _by_fact(evaluated, 'LiDAR points', _range_names(POINT_EDGES, ''),
                  lambda facts: _interval(np.array(facts.n_lidar_points), POINT_EDGES)),
         _by_scene(evaluated, 'light', ('day', 'night'),

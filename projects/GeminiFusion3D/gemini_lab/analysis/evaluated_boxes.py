@@ -100,8 +100,8 @@ def _facts_by_box(tables: NuScenes, tokens: Tuple[str, ...]) -> Dict[Tuple, Anno
 
 
 def _visibility(tables: NuScenes, row: Dict[str, Any]) -> str:
-    token = row['visibility_token']
-    return tables.get('visibility', token)['level'] if token else 'unknown'
+    levels = {level['token']: level['level'] for level in tables.visibility}
+    return levels.get(row['visibility_token'], 'unknown')
 
 
 def _key(box: DetectionBox) -> Tuple:

@@ -19,6 +19,7 @@ from nuscenes.utils.splits import create_splits_scenes
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import invert_pose, pose
+from geminifusion3d.paths import inside
 from geminifusion3d.results.devkit_eval import EVAL_CONFIG, quiet
 
 from .metric_files import read_json
@@ -185,12 +186,16 @@ def count_predictions(results: Records, min_score: float) -> Dict[str, int]:
 
 @dataclass(frozen=True)
 class Camera:
-    """One picture of a sample; `cam_from_global` holds at the moment of this camera."""
+    """One picture of a sample; `cam_from_global` holds at the moment of this camera.
+
+    `raw_hw` is the size to which `intrinsic` belongs, None where the tables do not say it.
+    """
 
     channel: str
     image_path: Path
     intrinsic: np.ndarray
     cam_from_global: np.ndarray
+    raw_hw: Optional[Tuple[int, int]] = None
 
 
 @dataclass(frozen=True)
@@ -239,7 +244,7 @@ def read_sample(nusc: NuScenes, token: str, *, truth: Sequence[DetectionBox],
         second_in_scene=(record['timestamp'] - first['timestamp']) / 1e6,
         cameras=tuple(_read_camera(nusc, record['data'][channel])
                       for row in RIG for channel in row if channel in record['data']),
-        lidar_path=Path(nusc.dataroot) / lidar['filename'], ego_from_lidar=ego_from_lidar,
+        lidar_path=Path(inside(nusc.dataroot, lidar['filename'])), ego_from_lidar=ego_from_lidar,
         ego_from_global=invert_pose(global_from_ego), truth=tuple(truth),
         predictions=tuple(predictions), other_predictions=tuple(other_predictions),
         verdicts=verdicts)
@@ -249,9 +254,10 @@ def _read_camera(nusc: NuScenes, sample_data_token: str) -> Camera:
     record = nusc.get('sample_data', sample_data_token)
     ego_from_cam, global_from_ego = _sensor_poses(nusc, record)
     calibrated = nusc.get('calibrated_sensor', record['calibrated_sensor_token'])
-    return Camera(channel=record['channel'], image_path=Path(nusc.dataroot) / record['filename'],
+    return Camera(channel=record['channel'], image_path=Path(inside(nusc.dataroot, record['filename'])),
                   intrinsic=np.array(calibrated['camera_intrinsic'], dtype=np.float64),
-                  cam_from_global=invert_pose(global_from_ego @ ego_from_cam))
+                  cam_from_global=invert_pose(global_from_ego @ ego_from_cam),
+                  raw_hw=(record['height'], record['width']) if record.get('height') else None)
 
 
 def _sensor_poses(nusc: NuScenes, record: Mapping[str, Any]) -> Tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import transform_points
+from geminifusion3d.picture_files import decode, look_at, resize_ratio
 
 from .dataset import RIG, Camera, Sample
 from .projection import FOOTPRINT, FRONT_FACE, NEAR_M, box_corners, box_segments_px, project
@@ -204,20 +205,25 @@ def bev_shape(box: DetectionBox, sample: Sample, canvas: BevCanvas) -> Optional[
 
 
 def load_picture(camera: Camera) -> Tuple[bytes, int, int]:
-    """Returns the downscaled JPEG and the width and height of the original.
+    """Returns the downscaled JPEG, and the width and height in pixels to which the intrinsics belong.
 
     Args:
         camera: file and geometry.
 
     Raises:
-        UserError: if the image file is missing or broken.
+        UserError: if the image file is missing, broken, or no resized copy of the picture in the tables.
     """
     try:
-        with Image.open(camera.image_path) as original:
-            width_px, height_px = original.size
-            size = (PICTURE_WIDTH_PX, round(PICTURE_WIDTH_PX * height_px / width_px))
-            small = original.convert('RGB').resize(size, Image.Resampling.LANCZOS)
-    except OSError as error:
+        data = camera.image_path.read_bytes()
+        facts = look_at(data)
+        if facts.problem:
+            raise UserError(f'is {facts.problem}')
+        height_px, width_px = camera.raw_hw or facts.hw
+        if resize_ratio(facts.hw, (height_px, width_px)) is None:
+            raise UserError(f'is {facts.hw[1]}x{facts.hw[0]}, in the tables it is {width_px}x{height_px}')
+        size = (PICTURE_WIDTH_PX, round(PICTURE_WIDTH_PX * height_px / width_px))
+        small = Image.fromarray(decode(data)[0][..., ::-1]).resize(size, Image.Resampling.LANCZOS)
+    except (OSError, UserError) as error:
         raise UserError(f'cannot read the image {camera.image_path} ({error}); '
                         f'download or generate the dataset again') from error
     buffer = io.BytesIO()

@@ -5,8 +5,7 @@ from .ema_hook import GeminiEMAHook
 from .finite_loss_hook import GeminiFiniteLossHook
 from .inference_hook import GeminiInferenceHook
 from .loss_curve_hook import GeminiLossCurveHook
-from .optim_wrapper import GeminiOptimWrapper
-from .optim_wrapper_constructor import GeminiOptimWrapperConstructor
+from .optim_wrapper import GeminiOptimWrapper, GeminiOptimWrapperConstructor
 from .runner import GeminiRunner
 from .seed_hook import GeminiSeedHook
 

@@ -6,12 +6,12 @@ gradient; a step whose loss or gradient is not finite changes nothing, on any pr
 """
 import math
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import torch
-from mmdet3d.registry import OPTIM_WRAPPERS
+from mmdet3d.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 from mmengine.dist import all_reduce
-from mmengine.optim import OptimWrapper
+from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
@@ -224,3 +224,30 @@ def _check_device(precision: str, device_type: str) -> None:
             including_emulation=False):
         raise UserError(f'precision bf16 needs a GPU of the Ampere generation or later, got '
                         f'{torch.cuda.get_device_name()}: use fp16 (--amp fp16)')
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class GeminiOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """Builds a GeminiOptimWrapper where the config says OptimWrapper or AmpOptimWrapper.
+
+    mmdet3d's tools/train.py refuses `--amp` unless the config says OptimWrapper, and writes AmpOptimWrapper.
+    That becomes bf16, which scales no loss, on a CPU and on a GPU that computes it, else fp16; a precision
+    that the recipe names stays.
+
+    Args:
+        optim_wrapper_cfg: the config's `optim_wrapper` without `constructor`.
+        paramwise_cfg: as in mmengine's DefaultOptimWrapperConstructor.
+    """
+
+    def __init__(self, optim_wrapper_cfg: Mapping[str, Any],
+                 paramwise_cfg: Optional[Mapping[str, Any]] = None) -> None:
+        cfg = dict(optim_wrapper_cfg)
+        if cfg['type'] == 'AmpOptimWrapper':
+            cfg.pop('loss_scale', None)
+            if cfg.get('precision', 'fp32') == 'fp32':
+                has_bf16 = not torch.cuda.is_available() or torch.cuda.is_bf16_supported(
+                    including_emulation=False)
+                cfg['precision'] = 'bf16' if has_bf16 else 'fp16'
+        if cfg['type'] in ('OptimWrapper', 'AmpOptimWrapper'):
+            cfg['type'] = 'GeminiOptimWrapper'
+        super().__init__(cfg, paramwise_cfg)

@@ -1,15 +1,13 @@
 """First stage: sensor files -> images and points that agree, each augmentation as a matrix."""
-from .augment_images import GeminiAugmentImages
+from .augment_images import GeminiAugmentImages, GeminiFlipImages
 from .augment_scene import GeminiAugmentScene
 from .cached_loading import GeminiCachedLoading
 from .cbgs_dataset import GeminiCBGSDataset
 from .drop_sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from .epoch_hook import GeminiEpochHook
-from .flip_images import GeminiFlipImages
 from .keyframe_dataset import GeminiNuScenesDataset, GeminiRecordDataset
 from .load_images import GeminiLoadImages
-from .load_points import GeminiLoadPoints
-from .points_in_range import GeminiPointsRangeFilter
+from .load_points import GeminiLoadPoints, GeminiPointsRangeFilter
 from .sample_objects import GeminiSampleObjects
 
 __all__ = [

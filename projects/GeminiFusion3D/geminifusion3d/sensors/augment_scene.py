@@ -12,7 +12,7 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import BasePoints, LiDARInstance3DBoxes
 
-from .point_tensor import with_tensor
+from .load_points import with_tensor
 
 
 @TRANSFORMS.register_module()

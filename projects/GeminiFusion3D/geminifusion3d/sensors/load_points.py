@@ -12,7 +12,9 @@ from typing import Any, Dict, List, Sequence
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
+from mmdet3d.datasets.transforms import PointsRangeFilter
 from mmdet3d.registry import TRANSFORMS
+from mmdet3d.structures import BasePoints, LiDARPoints
 from mmengine.logging import print_log
 
 from ..errors import UserError
@@ -20,7 +22,6 @@ from ..geometry.frames import invert_pose
 from ..nuscenes_facts import LIDAR_COLUMNS
 from ..point_files import FARTHEST_M, in_nuscenes_columns, read_point_file, without_absurd
 from .load_images import check_on_missing
-from .point_tensor import lidar_points
 
 FLOATS_PER_POINT = len(LIDAR_COLUMNS)
 NUM_FEATURES = 5  # x, y, z, intensity, time lag
@@ -154,3 +155,47 @@ def _placed(clouds: List[np.ndarray], places: List[np.ndarray]) -> torch.Tensor:
         torch.mm(torch.from_numpy(cloud), torch.from_numpy(matrix), out=placed[start:start + len(cloud)])
         start += len(cloud)
     return placed
+
+
+@TRANSFORMS.register_module()
+class GeminiPointsRangeFilter(PointsRangeFilter):
+    """Keeps the same points as mmdet3d's filter; whole columns are compared and kept rows copied once.
+
+    Args:
+        point_cloud_range: x, y, z from and x, y, z to, in metres; points on the border are dropped.
+    """
+
+    def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
+        """Drops points.
+
+        Args:
+            results: holds `points`.
+        """
+        points = results['points']
+        rows = points.tensor.numpy()
+        columns = np.ascontiguousarray(rows[:, :3].T)
+        low_m, high_m = self.pcd_range.reshape(2, 3, 1)
+        is_kept = ((columns > low_m) & (columns < high_m)).all(axis=0)
+        kept = torch.from_numpy(np.compress(is_kept, rows, axis=0))
+        return {**results, 'points': with_tensor(points, kept)}
+
+
+def lidar_points(tensor: torch.Tensor) -> LiDARPoints:
+    """Returns LiDARPoints that hold a tensor itself, which mmdet3d's constructor copies.
+
+    Args:
+        tensor: (N, C) float32; x, y, z first.
+    """
+    return with_tensor(LiDARPoints(tensor[:0], points_dim=tensor.shape[1]), tensor)
+
+
+def with_tensor(points: BasePoints, tensor: torch.Tensor) -> BasePoints:
+    """Returns points of the same kind that hold another tensor itself.
+
+    Args:
+        points: left as they are.
+        tensor: (N, C) float32, of as many columns.
+    """
+    others = points.new_point(tensor[:0])
+    others.tensor = tensor
+    return others
