@@ -20,6 +20,7 @@ _PUBLIC = {
     'BEVGrid': '.geometry.bev_grid',
     'CameraRig': '.geometry.camera_rig',
     'GeminiAddFuser': '.fusion',
+    'GeminiBEVFusionLayer': '.fusion',
     'GeminiConvFuser': '.fusion',
     'GeminiCrossAttention': '.fusion',
     'GeminiFusion': '.fusion',
