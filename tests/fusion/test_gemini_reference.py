@@ -222,8 +222,9 @@ def test_a_relu_may_follow_the_merge():
 
 def test_a_scaled_relation_is_the_score_times_the_channels():
     camera, lidar = torch.randn(2, 5, CHANNELS, dtype=torch.float64).unbind()
-    plain, scaled = (make_lively(GeminiFusionLayer(channels=CHANNELS, heads=HEADS, relation=relation)).double()
-                     for relation in ('softmax', 'scaled'))
+    plain, scaled = (
+        make_lively(GeminiFusionLayer(channels=CHANNELS, heads=HEADS, relation=relation)).double()
+        for relation in ('softmax', 'scaled'))
     score, _ = plain.relation(camera, lidar)
     assert torch.allclose(score.sum(-1), torch.ones(5, dtype=torch.float64))
     by_hand = plain.camera_attention(camera, lidar, CHANNELS * score, plain.k_noise.weight[0],
@@ -236,7 +237,8 @@ def test_a_scaled_relation_is_the_score_times_the_channels():
 @pytest.mark.parametrize('short, long', [(True, 'softmax'), (False, 'none')])
 def test_relation_may_be_said_as_a_flag(short, long):
     maps = make_maps()
-    assert torch.equal(lively_fuser(relation=short).double()(*maps), lively_fuser(relation=long).double()(*maps))
+    found, expected = (lively_fuser(relation=one).double()(*maps) for one in (short, long))
+    assert torch.equal(found, expected)
 
 
 # Standard deviations for C = 256: Xavier's is sqrt(2 / (fan_in + fan_out)), of a (3C, C) matrix sqrt(1 / 2C).
@@ -253,11 +255,12 @@ def test_weights_and_logits_at_the_start(init, out, fc1, logit_gap):
         assert module.weight.std().item() == pytest.approx(std, rel=0.02)
     if init != 'default':
         assert not any(module.bias.any() for module in (layer.relation.fc1, layer.relation.fc2))
-    # For features and noise of variance 1 the gap of the logits is q . Wk (x + n) / sqrt(d), with q and the key
-    # of variance C s^2 and 2 C s^2: its deviation is sqrt(2) C s^2.
+    # For features and noise of variance 1 the gap of the logits is q . Wk (x + n) / sqrt(d), with q and the
+    # key of variance C s^2 and 2 C s^2: its deviation is sqrt(2) C s^2.
     own, noise = torch.randn(2, 4000, 256).unbind()
     with torch.no_grad():
-        gap = (attention.q_proj(own) * attention.k_proj(own + noise)).unflatten(-1, (8, 32)).sum(-1) / 32 ** 0.5
+        product = attention.q_proj(own) * attention.k_proj(own + noise)
+        gap = product.unflatten(-1, (8, 32)).sum(-1) / 32 ** 0.5
     assert gap.std().item() == pytest.approx(logit_gap, rel=0.15)
 
 

@@ -25,6 +25,8 @@ _PUBLIC = {
     'GeminiCrossAttention': '.fusion',
     'GeminiFusion': '.fusion',
     'GeminiFusion3D': '.detector',
+    'GeminiGatedMaxFusion': '.fusion',
+    'GeminiNWayFusion': '.fusion',
     'GeminiNuScenesDataset': '.sensors',
     'GeminiNuScenesMetric': '.results.nuscenes_metric',
     'GeminiTokenExchange': '.fusion',

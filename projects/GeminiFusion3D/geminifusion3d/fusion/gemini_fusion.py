@@ -69,6 +69,15 @@ class RelationScore(nn.Module):
         return (scores[0], scores[1]) if self.scale == 1 else (self.scale * scores[0], self.scale * scores[1])
 
 
+def make_relation(relation: Union[bool, str], *, channels: int) -> Optional[RelationScore]:
+    """Return the network of a choice of RELATIONS; True is the first of them, False the last."""
+    if isinstance(relation, bool):
+        relation = 'softmax' if relation else 'none'
+    _check_choice('relation', relation, RELATIONS)
+    scale = channels if relation == 'scaled' else 1
+    return None if relation == 'none' else RelationScore(channels=channels, scale=scale)
+
+
 class GeminiAttention(nn.Module):
     """One direction; without noise the paper's equation 5, without a score its equations 2 and 3 (key Wk y).
 
@@ -143,13 +152,9 @@ class GeminiFusionLayer(nn.Module):
     def __init__(self, *, channels: int, heads: int, noise: bool = True, relation: Union[bool, str] = True,
                  directions: str = 'both', init: str = 'default') -> None:
         super().__init__()
-        if isinstance(relation, bool):
-            relation = 'softmax' if relation else 'none'
-        _check_choice('relation', relation, RELATIONS)
         _check_choice('directions', directions, DIRECTIONS)
         _check_choice('init', init, INITS)
-        self.relation = None if relation == 'none' else RelationScore(
-            channels=channels, scale=channels if relation == 'scaled' else 1)
+        self.relation = make_relation(relation, channels=channels)
         self.camera_attention, self.lidar_attention = (
             GeminiAttention(channels=channels, heads=heads) if one in DIRECTIONS[directions] else None
             for one in (CAMERA, LIDAR))
@@ -227,8 +232,8 @@ class GeminiFusion(BaseModule):
         self.activation = nn.ReLU() if activation == 'relu' else nn.Identity()
         self.out_channels = channels
 
-    def forward(self, camera: Float[Tensor, '*map_or_tokens'], lidar: Float[Tensor, '*lidar_map_or_tokens']
-                ) -> Float[Tensor, '*map_or_tokens']:
+    def forward(self, camera: Float[Tensor, ' *map_or_tokens'],
+                lidar: Float[Tensor, ' *lidar_map_or_tokens']) -> Float[Tensor, ' *map_or_tokens']:
         """Return the fused map, or the fused tokens.
 
         Raises:
@@ -245,8 +250,9 @@ class GeminiFusion(BaseModule):
             return weighted_sum(*self._exchange_cells(camera, lidar), alpha.softmax(dim=0)),
         return self.activation(self._cell_by_cell(fuse, camera, lidar)[0])
 
-    def exchange(self, camera: Float[Tensor, '*map_or_tokens'], lidar: Float[Tensor, '*lidar_map_or_tokens']
-                 ) -> Tuple[Float[Tensor, '*map_or_tokens'], Float[Tensor, '*map_or_tokens']]:
+    def exchange(self, camera: Float[Tensor, ' *map_or_tokens'],
+                 lidar: Float[Tensor, ' *lidar_map_or_tokens']
+                 ) -> Tuple[Float[Tensor, ' *map_or_tokens'], Float[Tensor, ' *map_or_tokens']]:
         """Return what came from the camera and from the LiDAR, each enriched by the other.
 
         Raises:
