@@ -159,6 +159,7 @@ def probe_spconv() -> Iterator[Finding]:
     runpy.run_path(str(SPCONV_ON_CPU))['enable_spconv_on_cpu']()
     import spconv.pytorch as spconv
     from cumm import tensorview
+
     # What implicit GEMM does with its masks on a GPU; spconv-cu120 ends in SIGFPE here where numpy is 2.
     tensorview.from_numpy(np.arange(4, dtype=np.uint32)).clone()
     torch.manual_seed(0)
