@@ -83,7 +83,7 @@ def main(*first: str) -> NoReturn:
     """Runs the command line and exits.
 
     Args:
-        first: words before those of the command line: a tool that is one command gives its name.
+        *first: words before those of the command line: a tool that is one command gives its name.
     """
     words = [*first, *sys.argv[1:]]
     run_cli(lambda: execute(words))
@@ -113,7 +113,7 @@ def parse(name: str, *words: str) -> argparse.Namespace:
 
     Args:
         name: of the command.
-        words: its arguments.
+        *words: its arguments.
 
     Raises:
         UserError: if one is unknown, absent or wrong.
@@ -131,6 +131,9 @@ def make_parser(command: Command) -> Parser:
 
 def find(name: str) -> Command:
     """Returns the command of a name.
+
+    Args:
+        name: as typed.
 
     Raises:
         UserError: if there is none; it names the nearest ones.

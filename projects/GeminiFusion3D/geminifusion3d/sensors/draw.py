@@ -30,7 +30,8 @@ def draw_sample(results: Dict[str, Any], *, range_m: float = 55.0) -> np.ndarray
         range_m: half the side of the view from above.
 
     Returns:
-        A BGR picture: the cameras, those of nuScenes left to right as seen from the car, and the view from above.
+        A BGR picture: the cameras, those of nuScenes left to right as seen from the car, and the view from
+        above.
     """
     names = list(results['cam_names'])
     cameras = tiled([[draw_camera(results, names.index(name)) for name in row] for row in camera_rows(names)])

@@ -60,7 +60,8 @@ class GeminiKeyframeDataset(Det3DDataset):
         super().__init__(
             data_root=data_root, ann_file=ann_file, pipeline=pipeline, data_prefix={},
             modality=dict(modality or {'use_camera': True, 'use_lidar': True}),
-            filter_empty_gt=filter_empty_gt, test_mode=test_mode, load_eval_anns=load_eval_anns, lazy_init=True)
+            filter_empty_gt=filter_empty_gt, test_mode=test_mode, load_eval_anns=load_eval_anns,
+            lazy_init=True)
         self._metainfo.update(_checked_metainfo(metainfo or {}, self.METAINFO))
         self._has_own_classes = self.CATEGORIES_ARE_CLASSES or 'classes' in (metainfo or {})
         self._label_of = {name: label for label, name in enumerate(self._metainfo['classes'])}
@@ -259,7 +260,7 @@ class GeminiKeyframeDataset(Det3DDataset):
         return boxes, labels
 
     def _label(self, instance: Dict[str, Any]) -> int:
-        """A box belongs to the detection class that the record says, else to its category where classes are own."""
+        """Returns the detection class that the record says, or the category where classes are own."""
         label = instance['bbox_label_3d']
         name = CLASS_NAMES[label] if 0 <= label < len(CLASS_NAMES) else ''
         category = instance.get('category', '') if self._has_own_classes else ''
