@@ -19,7 +19,7 @@ For two maps this is GeminiFusion. The operations of both are linear in the cell
 linear, of the second quadratic.
 """
 from itertools import combinations
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -103,7 +103,7 @@ class GeminiNWayLayer(nn.Module):
 
     def _read(self, i: int, features: Sequence[Tensor], scores: Dict[Tuple[int, int], Tensor],
               is_present: Optional[Tensor]) -> Tensor:
-        own, attention = features[i], self.attentions[i]
+        own, attention = features[i], cast(GeminiAttention, self.attentions[i])
         others = [j for j in range(len(features)) if j != i]
         noise_k, noise_v = (0 if noise is None else noise.weight[i] for noise in (self.k_noise, self.v_noise))
         keys = [own + noise_k, *(own * scores[i, j] if scores else features[j] for j in others)]
@@ -119,8 +119,8 @@ class GeminiNWayLayer(nn.Module):
             is_key = torch.stack([torch.ones_like(is_present[i]), *(is_present[j] for j in others)])
             logits = logits.where(is_key.unsqueeze(-1), float('-inf'))
         shares = logits.softmax(dim=0).unsqueeze(-1)
-        found = sum(share.to(query.dtype) * per_head(attention.v_proj(value.to(own.dtype)))
-                    for share, value in zip(shares, values))
+        found = torch.stack([share.to(query.dtype) * per_head(attention.v_proj(value.to(own.dtype)))
+                             for share, value in zip(shares, values)]).sum(dim=0)
         return (own + attention.out_proj(found.flatten(-2))).to(own.dtype)
 
 
@@ -166,7 +166,7 @@ class GeminiNWayFusion(BaseModule):
             ValueError: if the maps are not N of one shape.
         """
         _check_maps(maps, len(self.alpha))
-        features = [bev.movedim(1, -1) for bev in maps]
+        features = [bev.permute(0, 2, 3, 1) for bev in maps]
         logits, mask = self.alpha.view(-1, 1, 1, 1), None
         if is_present is not None:
             # Where nothing is there, everything counts: there is no other answer, and no NaN.
@@ -177,8 +177,8 @@ class GeminiNWayFusion(BaseModule):
         for layer in self.layers:
             features = layer(features, mask)
         shares = logits.softmax(dim=0).unsqueeze(-1)
-        fused = sum(share.to(one.dtype) * one for share, one in zip(shares, features))
-        return fused.movedim(-1, 1)
+        fused = torch.stack([share.to(one.dtype) * one for share, one in zip(shares, features)]).sum(dim=0)
+        return fused.permute(0, 3, 1, 2)
 
 
 def _check_number(modalities: int) -> None:
