@@ -9,6 +9,7 @@
 import ast
 import os
 import re
+import textwrap
 from pathlib import Path
 from typing import Any, List
 
@@ -35,7 +36,9 @@ def doc(file: str, name: str = '') -> str:
     node = _find((PRODUCT / file).read_text(), name)
     lines = ['```text']
     if name:
-        lines += [f'{name.rpartition(".")[2]}({_arguments(node)})', '']
+        called = name.rpartition('.')[2]
+        indent = ' ' * (len(called) + 1)
+        lines += [*textwrap.wrap(f'{called}({_arguments(node)})', 90, subsequent_indent=indent), '']
     return '\n'.join([*lines, ast.get_docstring(node) or '', '```'])
 
 

@@ -1,4 +1,5 @@
 """README and docs as a reader uses them: commands run or are read, links lead somewhere, code works."""
+import ast
 import hashlib
 import json
 import re
@@ -236,6 +237,19 @@ def test_pages_have_no_path_of_a_machine_and_no_dialect(page: Path) -> None:
     text = page.read_text()
     assert not re.search(r'/(home|root|tmp|work|Users)/', text)
     assert not DIALECT.search(text), DIALECT.search(text)
+
+
+def test_the_errors_that_are_explained_are_those_of_the_code() -> None:
+    sources = [*(REPO / 'projects').rglob('*.py'), REPO / 'tools' / 'setup_env.py']
+    texts = [node.value for file in sources for node in ast.walk(ast.parse(file.read_text()))
+             if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    texts.append((REPO / 'Makefile').read_text())
+    page = (REPO / 'docs' / 'troubleshooting.md').read_text()
+    rows = re.findall(r'^\| (`.*?`)[^|]* \|', page, re.MULTILINE)
+    assert len(rows) > 15
+    for row in rows:
+        for part in (part.strip() for part in row.strip('`').split('...')):
+            assert len(part) < 4 or any(part in text for text in texts), f'no error says {part!r} ({row})'
 
 
 def test_the_readme_fits_on_two_screens_and_starts_with_a_picture() -> None:

@@ -19,6 +19,8 @@ __version__ = '0.1.0'
 _PUBLIC = {
     'BEVGrid': '.geometry.bev_grid',
     'CameraRig': '.geometry.camera_rig',
+    'Detections': '.inference',
+    'Detector': '.inference',
     'GeminiAddFuser': '.fusion',
     'GeminiBEVFusionLayer': '.fusion',
     'GeminiConvFuser': '.fusion',
@@ -31,6 +33,7 @@ _PUBLIC = {
     'GeminiNuScenesMetric': '.results.nuscenes_metric',
     'GeminiTokenExchange': '.fusion',
     'GeminiTwoStreamSECOND': '.fusion',
+    'Sample': '.inference',
     'UserError': '.errors'}
 __all__ = [*_PUBLIC, 'register']
 

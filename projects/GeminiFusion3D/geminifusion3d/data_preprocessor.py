@@ -6,8 +6,10 @@ the GPU they would have to fetch it back first.
 """
 from typing import Any
 
+from jaxtyping import Float, UInt8
 from mmdet3d.models import Det3DDataPreprocessor
 from mmdet3d.registry import MODELS
+from torch import Tensor
 
 
 @MODELS.register_module()
@@ -31,3 +33,14 @@ class GeminiDataPreprocessor(Det3DDataPreprocessor):
             return super().cast_data(data)
         rest = {key: value for key, value in data.items() if key != 'data_samples'}
         return {**super().cast_data(rest), 'data_samples': data['data_samples']}
+
+    def preprocess_img(self, image: UInt8[Tensor, '3 h w']) -> Float[Tensor, '3 h w']:
+        """Return the normalised image, RGB if `bgr_to_rgb` was asked for.
+
+        mmdet3d swaps the channels by an index that it copies to the device, and waits for it, once per image.
+
+        Args:
+            image: one image.
+        """
+        pixels = (image.flip(0) if self._channel_conversion else image).float()
+        return (pixels - self.mean) / self.std if self._enable_normalize else pixels

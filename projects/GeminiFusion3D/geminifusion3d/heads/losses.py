@@ -3,7 +3,7 @@ from typing import Optional, Union
 
 from jaxtyping import Float, Int
 from mmdet3d.registry import MODELS
-from mmdet.models.losses import L1Loss
+from mmdet.models.losses import L1Loss, l1_loss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -13,7 +13,7 @@ class GeminiMaskedL1Loss(L1Loss):
     """mmdet's L1Loss, except that a NaN target costs nothing and has no gradient.
 
     A velocity that nuScenes does not know is NaN. mmdet multiplies its loss by a weight of zero, and zero
-    times NaN is NaN.
+    times NaN is NaN. Nor is the device asked whether any weight is above zero: the sum is 0 then anyway.
     """
 
     def forward(self, pred: Float[Tensor, ' *n'], target: Float[Tensor, ' *n'],
@@ -27,8 +27,9 @@ class GeminiMaskedL1Loss(L1Loss):
             weight: of each number.
             avg_factor: what the sum is divided by.
         """
-        return super().forward(pred, target.where(~target.isnan(), pred.detach()), weight,
-                               avg_factor=avg_factor)
+        known = target.where(~target.isnan(), pred.detach())
+        return self.loss_weight * l1_loss(pred, known, weight, reduction=self.reduction,
+                                          avg_factor=avg_factor)
 
 
 class OneHotLoss(nn.Module):

@@ -68,7 +68,7 @@ def draw_key(seed: int, epoch: int, index: int, repetition: int) -> Tuple[int, .
 
     Args:
         seed: of the dataset.
-        epoch: that a hook told the dataset.
+        epoch: that a hook gave the dataset.
         index: of the keyframe in its own dataset.
         repetition: how often the dataset itself drew the keyframe before in this epoch.
     """
