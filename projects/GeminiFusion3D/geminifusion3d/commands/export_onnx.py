@@ -10,7 +10,7 @@ Example:
 """
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict
 
 from ..errors import UserError
 
@@ -37,9 +37,13 @@ def run(args: argparse.Namespace) -> int:
     from ..engine.onnx_export import TOLERANCE, dense_parts, export_part
     parts = dense_parts(_build(args), image_hw=tuple(args.image_size), cameras=args.cameras)
     args.out.mkdir(parents=True, exist_ok=True)
-    record = {part.name: export_part(part, args.out) for part in parts}
-    facts = dict(config=args.config, checkpoint=args.checkpoint, parts=record)
-    write_json(args.out / RECORD, facts, indent=2)
+    record: Dict[str, Any] = {}
+    written = dict(config=args.config, checkpoint=args.checkpoint, parts=record)
+    # Before the first part too: a run that fails leaves a folder that the next one knows.
+    write_json(args.out / RECORD, written, indent=2)
+    for part in parts:
+        record[part.name] = export_part(part, args.out)
+        write_json(args.out / RECORD, written, indent=2)
     worst = 0.
     for facts in record.values():
         largest = max(facts['relative_difference'].values())
