@@ -67,6 +67,7 @@ COMMANDS = (
     _own('predict', MODEL, 'boxes and pictures of samples of your own, or of nuScenes', 'predict'),
     _own('export', MODEL, 'a checked leaderboard submission: JSON, zip, provenance', 'export_submission'),
     _own('validate', MODEL, 'judges a submission file by every rule', 'validate'),
+    _own('export-onnx', MODEL, 'the dense parts of a detector as ONNX, compared with PyTorch', 'export_onnx'),
     _own('draw', LOOK, 'points and true boxes of a keyframe in six pictures and from above', 'draw'),
     _own('check', CHAIN, 'checks this environment and says what to do about each problem', 'check'),
     _own('completion', CHAIN, 'prints the completion of bash or zsh', 'completion'),
