@@ -4,6 +4,9 @@ import re
 import subprocess
 import sys
 
+import pytest
+import torch
+
 from geminifusion3d.commands import check
 
 
@@ -76,3 +79,32 @@ def test_a_pin_for_another_python_is_not_asked_for(tmp_path):
     write_pins(tmp_path, 'older==1.0; python_version < "3.12"\nnewer==2.0; python_version >= "3.12"\n')
     package, version = ('older', '1.0') if sys.version_info < (3, 12) else ('newer', '2.0')
     assert [pin[:2] for pin in check.read_pins(tmp_path)] == [[package, version]]
+
+
+@pytest.mark.parametrize('probe', [check.probe_cuda_splat, check.probe_cuda_fusion])
+def test_what_is_asked_of_a_gpu_holds_between_two_cpus(probe):
+    assert [finding.state for finding in probe('cpu')] == ['ok']
+
+
+def test_a_wrong_or_missing_number_is_a_problem():
+    right = torch.ones(3)
+    for wrong in (torch.tensor([1., 1., 1.1]), torch.tensor([1., 1., float('nan')])):
+        finding = check.judged('splat on the GPU', [(right, right), (wrong, right)], 'the remedy')
+        assert (finding.state, finding.remedy) == ('problem', 'the remedy')
+
+
+def test_a_gpu_is_probed_only_where_torch_sees_one(monkeypatch):
+    monkeypatch.setattr(check, 'start_probe', lambda name: None)
+    for device, probed in ((check.NO_GPU, []), ('H100 (CUDA 13.0)', list(check.CUDA_PROBES))):
+        names = []
+        monkeypatch.setattr(check, 'finish_probe', lambda name, process: names.append(name) or [
+            check.Finding('device', 'ok', device)])
+        check.check_all(['mmcv'])
+        assert names == ['mmcv', *probed]
+
+
+def test_a_crash_on_a_gpu_has_the_remedy_of_its_library():
+    crash = subprocess.Popen([sys.executable, '-c', 'import os; os.kill(os.getpid(), 6)'],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finding, = check.finish_probe('cuda_splat', crash)
+    assert 'signal 6' in finding.detail and 'Triton' in finding.remedy

@@ -1,8 +1,9 @@
 """Checks that this environment can run the project: `make setup` ends with it.
 
 Versions against the pins, imports, a sparse convolution and an mmcv operator forward and
-backward, the device, free disk space. Each problem comes with its remedy. The slow checks run in
-processes of their own, side by side: a library that crashes the interpreter is a finding too.
+backward, the device, free disk space; where PyTorch sees a GPU also a sparse convolution, the Triton splat
+and GeminiFusion there. Each problem comes with its remedy. The slow checks run in processes of their own,
+side by side: a library that crashes the interpreter is a finding too.
 
 Example:
     gemini3d check
@@ -20,15 +21,24 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Iterator, List, Sequence
+from typing import Any, Iterator, List, Sequence
 
 REPO = Path(__file__).resolve().parents[4]
 PIN_FILES = ('torch.txt', 'mmcv.txt', 'runtime.txt', 'tests.txt')
 PROBES = ('mmcv', 'spconv', 'data', 'plugin')
+# Each with its remedy: on a GPU it is one library that fails, and this says which.
+CUDA_PROBES = {
+    'cuda_spconv': 'install the spconv that fits the driver, spconv-cu126 or spconv-cu120 (docs/install.md); '
+                   'recipes with a LiDAR cannot run on this GPU before',
+    'cuda_splat': 'Triton must fit torch and find a C compiler (CC or gcc): `pip install -U triton` or install '
+                  'torch again from the same index; recipes with cameras cannot run on this GPU before',
+    'cuda_fusion': 'torch itself does not work on this GPU: install a torch built for the CUDA version that '
+                   '`nvidia-smi` shows'}
 PROGRAM = __package__.rpartition('.')[0]
 SPCONV_ON_CPU = Path(__file__).resolve().parents[1] / 'lidar_bev/spconv_cpu.py'
 REINSTALL = 'run `make setup`; if it says that all is up to date, `make clean-venv setup`'
 NUMPY_2_REMEDY = 'spconv-cu120 does not run with numpy 2: `pip install "numpy<2"`, or use spconv-cu126'
+NO_GPU = 'no CUDA device'
 MIN_FREE_GB = 5.0
 
 
@@ -127,7 +137,7 @@ def probe_mmcv() -> Iterator[Finding]:
     if torch.cuda.is_available():
         device = f'{torch.cuda.get_device_name()} (CUDA {torch.version.cuda})'
     else:
-        device = f'CPU with {torch.get_num_threads()} threads; no CUDA device'
+        device = f'CPU with {torch.get_num_threads()} threads; {NO_GPU}'
     yield Finding('device', 'ok', device)
 
 
@@ -162,25 +172,32 @@ def probe_spconv() -> Iterator[Finding]:
 
     # What implicit GEMM does with its masks on a GPU; spconv-cu120 ends in SIGFPE here where numpy is 2.
     tensorview.from_numpy(np.arange(4, dtype=np.uint32)).clone()
+    yield compare_sparse_with_dense('cpu')
+
+
+def compare_sparse_with_dense(device: str) -> Finding:
+    """Compares a sparse convolution where every cell is occupied with the dense one, forward and backward.
+
+    Args:
+        device: 'cpu' or 'cuda'.
+    """
+    import spconv.pytorch as spconv
+    import torch
     torch.manual_seed(0)
-    conv = spconv.SubMConv3d(2, 3, 3, bias=False, algo=spconv.ConvAlgo.Native)
+    algorithm = spconv.ConvAlgo.Native if device == 'cpu' else spconv.ConvAlgo.MaskImplicitGemm
+    conv = spconv.SubMConv3d(16, 16, 3, bias=False, algo=algorithm).to(device)
     cells = torch.stack(torch.meshgrid(*[torch.arange(4)] * 3, indexing='ij'), -1).reshape(-1, 3)
-    indices = torch.cat([torch.zeros(len(cells), 1), cells], dim=1).int()
-    features = torch.randn(len(cells), 2, requires_grad=True)
+    indices = torch.cat([torch.zeros(len(cells), 1), cells], dim=1).int().to(device)
+    features = torch.randn(len(cells), 16).to(device).requires_grad_()
     sparse = conv(spconv.SparseConvTensor(features, indices, [4, 4, 4], 1)).dense()
-    dense_in = features.reshape(4, 4, 4, 2).permute(3, 0, 1, 2)[None]
-    weight = conv.weight.permute(0, 4, 1, 2, 3)
-    dense = torch.nn.functional.conv3d(dense_in, weight, padding=1)
+    dense_in = features.reshape(4, 4, 4, 16).permute(3, 0, 1, 2)[None]
+    dense = torch.nn.functional.conv3d(dense_in, conv.weight.permute(0, 4, 1, 2, 3), padding=1)
     weighting = torch.randn_like(dense)
     grads = [torch.autograd.grad((out * weighting).sum(), features, retain_graph=True)[0]
              for out in (sparse, dense)]
-    error = max((sparse - dense).abs().max().item(), (grads[0] - grads[1]).abs().max().item())
-    if error > 1e-4:
-        yield Finding('sparse convolution', 'problem', f'differs from dense by {error:.2g}',
-                      REINSTALL)
-    else:
-        yield Finding('sparse convolution', 'ok',
-                      f'forward and backward agree with the dense one to {error:.0e}')
+    on_gpu = device == 'cuda'
+    return judged('sparse convolution' + (' on the GPU' if on_gpu else ''), [(sparse, dense), grads],
+                  CUDA_PROBES['cuda_spconv'] if on_gpu else REINSTALL)
 
 
 def probe_data() -> Iterator[Finding]:
@@ -193,9 +210,66 @@ def probe_data() -> Iterator[Finding]:
 
 
 def probe_plugin() -> Iterator[Finding]:
-    """This project's own packages: all modules of the detector are registered."""
+    """This project's own packages: all modules of the detector are registered, metrics can be built."""
+    # Where mmengine looks for every metric; needs lyft-dataset-sdk, which mmdet3d requires.
+    import mmdet3d.evaluation  # noqa: F401
+
     from .. import registered
     yield Finding('plugin', 'ok', f'import {registered.__name__}')
+
+
+def probe_cuda_spconv() -> Iterator[Finding]:
+    """A sparse convolution on the GPU, forward and backward, against the dense one."""
+    yield compare_sparse_with_dense('cuda')
+
+
+def probe_cuda_splat(device: str = 'cuda') -> Iterator[Finding]:
+    """The splat's Triton kernels, forward and backward, against PyTorch's operators on the CPU."""
+    import torch
+
+    from ..ops.splat import splat
+    from ..ops.splat_plan import plan_splat
+    torch.manual_seed(0)
+    features, weights = torch.randn(4, 3, 8), torch.rand(4, 5, 3)
+    cells, upstream = torch.randint(-1, 6, (4, 5, 3)), torch.randn(6, 8)
+    found = []
+    for place in (device, 'cpu'):
+        leaves = [one.to(place).requires_grad_() for one in (features, weights)]
+        bev = splat(*leaves, plan_splat(cells.to(place), 6))
+        found.append([bev, *torch.autograd.grad(bev, leaves, upstream.to(place))])
+    yield judged('splat on the GPU', list(zip(*found)), CUDA_PROBES['cuda_splat'])
+
+
+def probe_cuda_fusion(device: str = 'cuda') -> Iterator[Finding]:
+    """A step of GeminiFusion on the GPU against the CPU: outputs and gradients."""
+    import torch
+
+    from ..fusion import GeminiFusion
+    torch.manual_seed(0)
+    fuser, maps = GeminiFusion(channels=16, heads=2), torch.randn(2, 2, 16, 5, 3)
+    found = []
+    for place in (device, 'cpu'):
+        leaf = maps.to(place).requires_grad_()
+        fused = fuser.to(place)(*leaf)
+        found.append([fused, *torch.autograd.grad(fused.square().sum(), leaf)])
+    yield judged('GeminiFusion on the GPU', list(zip(*found)), CUDA_PROBES['cuda_fusion'])
+
+
+def judged(name: str, pairs: Sequence[Sequence[Any]], remedy: str) -> Finding:
+    """Compares results with expected ones.
+
+    Args:
+        name: of the finding.
+        pairs: each a result and what is expected; tensors of one shape.
+        remedy: what to do where they differ by more than rounding, TF32's on a GPU.
+    """
+    limit = 5e-3 if any(tensor.is_cuda for tensor in pairs[0]) else 1e-4
+    errors = [float((a.cpu() - b.cpu()).abs().max() / b.abs().max().cpu()) for a, b in pairs]
+    detail = f'forward and backward, relative error {max(errors):.0e}'
+    # Not `error > limit`: NaN is a problem too.
+    if all(error <= limit for error in errors):
+        return Finding(name, 'ok', detail)
+    return Finding(name, 'problem', f'{detail}, expected {limit:g} at most', remedy)
 
 
 def start_probe(name: str) -> 'subprocess.Popen[str]':
@@ -212,8 +286,8 @@ def finish_probe(name: str, process: 'subprocess.Popen[str]') -> List[Finding]:
         last_line = (stderr.strip().splitlines() or ['no message'])[-1]
         how = f'was killed by signal {-process.returncode}' if process.returncode < 0 else 'failed'
         is_numpy_2 = (name, process.returncode) == ('spconv', -signal.SIGFPE)
-        findings.append(Finding(f'{name} check', 'problem', f'{how}: {last_line}',
-                                NUMPY_2_REMEDY if is_numpy_2 else REINSTALL))
+        remedy = NUMPY_2_REMEDY if is_numpy_2 else CUDA_PROBES.get(name, REINSTALL)
+        findings.append(Finding(f'{name} check', 'problem', f'{how}: {last_line}', remedy))
     return findings
 
 
@@ -223,6 +297,9 @@ def check_all(probes: Sequence[str] = PROBES) -> List[Finding]:
     findings = [check_python(), *check_versions(REPO / 'requirements'), check_disk(REPO)]
     for name, process in processes.items():
         findings += finish_probe(name, process)
+    if any(finding.name == 'device' and NO_GPU not in finding.detail for finding in findings):
+        for name, process in {name: start_probe(name) for name in CUDA_PROBES}.items():
+            findings += finish_probe(name, process)
     return findings
 
 
@@ -241,7 +318,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', action='store_true', help='print the findings as JSON')
     parser.add_argument('--quick', action='store_true',
                         help='leave out the import of the whole plugin')
-    parser.add_argument('--probe', choices=PROBES, help=argparse.SUPPRESS)
+    parser.add_argument('--probe', choices=(*PROBES, *CUDA_PROBES), help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -168,15 +168,22 @@ class GeminiKeyframeDataset(Det3DDataset):
         Args:
             index: which keyframe.
         """
-        record = {**self.get_data_info(index), 'box_type_3d': self.box_type_3d,
-                  'box_mode_3d': self.box_mode_3d}
+        record = self.get_data_info(index)
         skips_empty = self.filter_empty_gt and not self.test_mode
         if skips_empty and len(record['ann_info']['gt_labels_3d']) == 0:
             return None
-        sample = self.pipeline(record)
+        sample = self.run_pipeline(record)
         if skips_empty and (sample is None or not len(sample['data_samples'].gt_instances_3d.labels_3d)):
             return None
         return sample
+
+    def run_pipeline(self, record: Dict[str, Any]) -> Optional[dict]:
+        """Runs the pipeline on what `parse_data_info` made of a record.
+
+        Args:
+            record: with `sample_idx`.
+        """
+        return self.pipeline({**record, 'box_type_3d': self.box_type_3d, 'box_mode_3d': self.box_mode_3d})
 
     def get_cat_ids(self, idx: int) -> Set[int]:
         """Returns the labels of a keyframe's boxes, for class-balanced sampling.
@@ -200,7 +207,7 @@ class GeminiKeyframeDataset(Det3DDataset):
                      if key not in ('images', 'lidar_points', 'lidar_sweeps')}
         if self.modality['use_camera']:
             data_info['images'] = {
-                name: {**image, 'img_path': image['img_path'] and inside(self.data_root, image['img_path'])}
+                name: {**image, 'img_path': self._full_path(image['img_path'])}
                 for name, image in info['images'].items()}
         # Calibration is of use without points too; only the sweeps' files belong to the LiDAR
         # alone.
@@ -260,8 +267,11 @@ class GeminiKeyframeDataset(Det3DDataset):
         return self._label_of.get(name, self._label_of.get(category, -1))
 
     def _with_full_path(self, lidar_points: Dict[str, Any]) -> Dict[str, Any]:
-        path = lidar_points['lidar_path']
-        return {**lidar_points, 'lidar_path': path and inside(self.data_root, path)}
+        return {**lidar_points, 'lidar_path': self._full_path(lidar_points['lidar_path'])}
+
+    def _full_path(self, source: Any) -> Any:
+        """Joins a path to the data root; None, and what is in memory already, stay as they are."""
+        return inside(self.data_root, source) if isinstance(source, str) else source
 
 
 @DATASETS.register_module()
