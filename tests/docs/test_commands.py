@@ -191,7 +191,8 @@ def test_code_of_the_pages_runs(page: Path, tmp_path: Path) -> None:
     for code in blocks(page, 'python'):
         if code.startswith('_base_'):
             check_config(code, tmp_path)
-        elif 'from_files' not in code and not code.startswith('custom_imports'):  # tests/inference runs that one
+        # tests/inference runs the code with `from_files`.
+        elif 'from_files' not in code and not code.startswith('custom_imports'):
             exec(compile(code, page_name(page), 'exec'), {})
 
 
