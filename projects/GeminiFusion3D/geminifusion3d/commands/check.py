@@ -31,7 +31,8 @@ CUDA_PROBES = {
     'cuda_spconv': 'install the spconv that fits the driver, spconv-cu126 or spconv-cu120 (docs/install.md); '
                    'recipes with a LiDAR cannot run on this GPU before',
     'cuda_splat': 'Triton must fit torch and find a C compiler (CC or gcc): `pip install -U triton` or '
-                  'install torch again from the same index; recipes with cameras cannot run on this GPU before',
+                  'install torch again from the same index; recipes with cameras cannot run on this GPU '
+                  'before',
     'cuda_fusion': 'torch itself does not work on this GPU: install a torch built for the CUDA version that '
                    '`nvidia-smi` shows'}
 PROGRAM = __package__.rpartition('.')[0]
