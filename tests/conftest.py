@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from commands import Gemini3d
+from real_data import real_data
 
 import geminifusion3d
 from gemini_lab.synthetic.generate import Request, generate
@@ -11,7 +12,7 @@ from gemini_lab.synthetic.generate import Request, generate
 geminifusion3d.register()
 
 REPO = Path(__file__).resolve().parents[1]
-KEYFRAME_VARIABLE, REAL_VARIABLE = 'GEMINIFUSION3D_KEYFRAME', 'GEMINIFUSION3D_REAL_DATA'
+KEYFRAME_VARIABLE = 'GEMINIFUSION3D_KEYFRAME'
 
 
 @pytest.fixture(scope='session')
@@ -28,11 +29,7 @@ def keyframe_root() -> Path:
 @pytest.fixture(scope='session')
 def two_keyframes_root() -> Path:
     """Two real keyframes, of a scene of `train` and one of `val`; absent, the test is skipped."""
-    root = Path(os.environ.get(REAL_VARIABLE, REPO.parent / 'shared' / 'real')) / 'nuscenes_two_keyframes'
-    if not (root / 'v1.0-trainval' / 'sample.json').is_file():
-        pytest.skip(f'no real nuScenes keyframes at {root}: put them there or set ${REAL_VARIABLE} to the '
-                    'folder above')
-    return root
+    return real_data('nuscenes_two_keyframes')
 
 
 @pytest.fixture(scope='session')
