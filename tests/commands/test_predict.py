@@ -33,7 +33,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another car's records, a recipe for them, and its weights."""
     root = tmp_path_factory.mktemp('own')
-    generate_records(root / 'data', scenes=2, samples_per_scene=1)
+    generate_records(root / 'data', scenes=2, samples_per_scene=2)
     (root / 'own.py').write_text(OWN_CONFIG.format(base=CONFIG))
     write_checkpoint(root / 'own.py', root / 'own.pth')
     return root
@@ -57,7 +57,7 @@ def test_keyframes_of_nuscenes_become_boxes_records_and_pictures(gemini3d, synth
 
 def test_records_of_another_car_become_boxes_of_its_classes(gemini3d, own, tmp_path):
     done = gemini3d('predict', own / 'own.py', own / 'own.pth', '--records', own / 'data' / 'val.jsonl',
-                    '--min-score', '0', '--draw', '--out', tmp_path)
+                    '--min-score', '0', '--limit', '1', '--draw', '--out', tmp_path)
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / 'predictions.json').read_text())
     assert content['classes'] == ['car', 'big_vehicle', 'person'] and content['samples'][0]['boxes']
@@ -83,7 +83,7 @@ def test_mistakes_are_answered_in_one_line(gemini3d, own, weights, tmp_path):
 
 def test_check_data_says_what_a_file_holds_and_what_is_wrong(gemini3d, own, tmp_path):
     done = gemini3d('check-data', own / 'data' / 'val.jsonl', '--classes', 'car', 'big_vehicle', 'person')
-    assert done.returncode == 0 and '1 samples' in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0 and '2 samples' in done.stdout, done.stdout + done.stderr
     (tmp_path / 'bad.jsonl').write_text('{}\n')
     done = gemini3d('check-data', tmp_path / 'bad.jsonl')
     assert done.returncode == 1 and 'token is absent' in done.stdout

@@ -21,6 +21,10 @@ from ..sensors import GeminiLoadImages
 from .detections import Detections
 from .sample import Sample
 
+# Bright on black, and well apart; mmdet3d's palette of nuScenes has dark and nearly equal ones. A label beyond takes
+# the first again.
+PALETTE_RGB = ((255, 158, 0), (86, 180, 233), (240, 228, 66), (0, 200, 150), (214, 121, 187), (255, 80, 110),
+               (170, 130, 255), (130, 255, 90), (80, 220, 255), (255, 200, 170))
 Sensors = Union[Sample, Mapping[str, Any]]
 
 
@@ -44,7 +48,7 @@ class Detector:
     def __init__(self, model: nn.Module, dataset: Any, name: str) -> None:
         self.model, self.name = model, name
         self.class_names: Tuple[str, ...] = tuple(dataset.metainfo['classes'])
-        self.palette_rgb = [tuple(colour) for colour in dataset.metainfo['palette']]
+        self.palette_rgb = [PALETTE_RGB[label % len(PALETTE_RGB)] for label in range(len(self.class_names))]
         loaders = [step for step in dataset.pipeline.transforms if isinstance(step, GeminiLoadImages)]
         self.camera_names: Tuple[str, ...] = loaders[0].camera_names if loaders else ()
         self._dataset, self._lock = dataset, threading.Lock()

@@ -83,14 +83,14 @@ class _Scene:
             matrices = {key: self.loaded[key][index] for key in ('lidar2cam', 'cam2img')}
             matrices['img_aug_matrix'] = resize_matrix(scale, scale) @ self.loaded['img_aug_matrix'][index]
             matrices['lidar_aug_matrix'] = self.loaded['lidar_aug_matrix']
-            for corners in self.truth_m:
-                draw_box(picture, corners, matrices, TRUTH_BGR)
-            # The surest is drawn last.
+            # The surest is drawn last; thin lines of ground truth show on thick ones.
             for place in reversed(range(len(self.shown))):
-                at = draw_box(picture, self.corners_m[place], matrices, self.colour(place), thickness=2)
+                at = draw_box(picture, self.corners_m[place], matrices, self.colour(place), self.colour(place), 2)
                 if at is not None:
                     name = self.names[self.shown.labels[place]]
                     _write(picture, f'{name} {self.shown.scores[place]:.2f}', at, self.colour(place))
+            for corners in self.truth_m:
+                draw_box(picture, corners, matrices, TRUTH_BGR, TRUTH_BGR)
         title = self.loaded['cam_names'][index] + ('' if is_present else ': no picture')
         _write(picture, title, (6, 16), TEXT_BGR)
         return picture
@@ -100,9 +100,9 @@ class _Scene:
         points_m = self.loaded['points'].tensor[:, :3].numpy()
         picture = draw_bev(points_m, self.truth_m[:0], size_px=side_px, range_m=range_m)
         order = list(reversed(range(len(self.shown))))
-        for corners, colour in [*((corners, TRUTH_BGR) for corners in self.truth_m),
-                                *((self.corners_m[place], self.colour(place)) for place in order)]:
-            draw_footprint(picture, corners, range_m=range_m, bgr=colour)
+        for corners, colour in [*((self.corners_m[place], self.colour(place)) for place in order),
+                                *((corners, TRUTH_BGR) for corners in self.truth_m)]:
+            draw_footprint(picture, corners, range_m=range_m, bgr=colour, front_bgr=colour)
         for place in order:
             column, row = (self.shown.boxes[place, :2] * (1, -1) + range_m) * side_px / (2 * range_m)
             _write(picture, f'{self.shown.scores[place]:.2f}', (column + 4, row - 4), self.colour(place))

@@ -97,11 +97,12 @@ def draw_bev(points_m: np.ndarray, corners_m: np.ndarray, *, size_px: int,
     return picture
 
 
-def draw_footprint(picture: np.ndarray, corners_m: np.ndarray, *, range_m: float, bgr: Tuple[int, int, int]) -> None:
-    """Draws a box (8, 3) into a picture of `draw_bev`, its front in red."""
+def draw_footprint(picture: np.ndarray, corners_m: np.ndarray, *, range_m: float, bgr: Tuple[int, int, int],
+                   front_bgr: Tuple[int, int, int] = FRONT_BGR) -> None:
+    """Draws a box (8, 3) into a picture of `draw_bev`, with a thick front."""
     bottom = np.round((corners_m[[0, 3, 7, 4], :2] * (1, -1) + range_m) * len(picture) / (2 * range_m)).astype(np.int32)
     cv2.polylines(picture, [bottom], True, bgr, 1, cv2.LINE_AA)
-    cv2.line(picture, tuple(bottom[2].tolist()), tuple(bottom[3].tolist()), FRONT_BGR, 2, cv2.LINE_AA)
+    cv2.line(picture, tuple(bottom[2].tolist()), tuple(bottom[3].tolist()), front_bgr, 2, cv2.LINE_AA)
 
 
 def _draw_points(picture: np.ndarray, px: np.ndarray, depth_m: np.ndarray) -> None:
@@ -113,8 +114,8 @@ def _draw_points(picture: np.ndarray, px: np.ndarray, depth_m: np.ndarray) -> No
 
 
 def draw_box(picture: np.ndarray, corners_m: np.ndarray, matrices: Dict[str, np.ndarray], bgr: Tuple[int, int, int],
-             thickness: int = 1) -> Optional[Tuple[int, int]]:
-    """Draws the edges, those of the front in red.
+             front_bgr: Tuple[int, int, int] = FRONT_BGR, thickness: int = 1) -> Optional[Tuple[int, int]]:
+    """Draws the edges.
 
     They are drawn in short pieces, so that those partly behind the camera need no clipping.
 
@@ -123,6 +124,7 @@ def draw_box(picture: np.ndarray, corners_m: np.ndarray, matrices: Dict[str, np.
         corners_m: (8, 3) in the LiDAR frame.
         matrices: as for `project_points`.
         bgr: colour of the box.
+        front_bgr: of the edges of its front.
         thickness: of its lines.
 
     Returns:
@@ -133,7 +135,7 @@ def draw_box(picture: np.ndarray, corners_m: np.ndarray, matrices: Dict[str, np.
     for first, last in BOX_EDGES:
         line_m = corners_m[first] * (1 - fraction) + corners_m[last] * fraction
         px, depth_m = project_points(line_m, **matrices)
-        colour = FRONT_BGR if min(first, last) >= 4 else bgr
+        colour = front_bgr if min(first, last) >= 4 else bgr
         for piece in _visible_pieces(px, depth_m, picture.shape[:2]):
             cv2.line(picture, piece[0], piece[1], colour, thickness, cv2.LINE_AA)
             drawn += [(u, v) for u, v in piece if 0 <= u < picture.shape[1] and 0 <= v < picture.shape[0]]
