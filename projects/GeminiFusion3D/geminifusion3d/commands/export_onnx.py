@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     for facts in record.values():
         largest = max(facts['relative_difference'].values())
         worst = max(worst, largest)
-        batch = 'any batch' if facts['batch'] == 'dynamic' else f'batches of {facts["batch"]}'
+        batch = 'any batch' if facts['batch'] == 'any' else f'batches of {facts["batch"]}'
         print(f'{args.out / facts["file"]}: opset {facts["opset"]}, {batch}, differs from PyTorch by at most '
               f'{largest:.1e} of the largest value')
     if not worst <= TOLERANCE:
