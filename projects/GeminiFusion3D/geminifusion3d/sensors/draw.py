@@ -41,7 +41,7 @@ def draw_sample(results: Dict[str, Any], *, range_m: float = 55.0) -> np.ndarray
 
 
 def camera_rows(names: Sequence[str]) -> Sequence[Sequence[str]]:
-    """Returns the rows of a picture of all cameras: those of nuScenes as they sit around the car, others by three."""
+    """Returns the rows of a picture: cameras of nuScenes as they sit around the car, others by three."""
     is_nuscenes = set(names) == {name for row in CAMERA_ROWS for name in row}
     return CAMERA_ROWS if is_nuscenes else [names[start:start + 3] for start in range(0, len(names), 3)]
 
@@ -100,7 +100,8 @@ def draw_bev(points_m: np.ndarray, corners_m: np.ndarray, *, size_px: int,
 def draw_footprint(picture: np.ndarray, corners_m: np.ndarray, *, range_m: float, bgr: Tuple[int, int, int],
                    front_bgr: Tuple[int, int, int] = FRONT_BGR) -> None:
     """Draws a box (8, 3) into a picture of `draw_bev`, with a thick front."""
-    bottom = np.round((corners_m[[0, 3, 7, 4], :2] * (1, -1) + range_m) * len(picture) / (2 * range_m)).astype(np.int32)
+    px_per_m = len(picture) / (2 * range_m)
+    bottom = np.round((corners_m[[0, 3, 7, 4], :2] * (1, -1) + range_m) * px_per_m).astype(np.int32)
     cv2.polylines(picture, [bottom], True, bgr, 1, cv2.LINE_AA)
     cv2.line(picture, tuple(bottom[2].tolist()), tuple(bottom[3].tolist()), front_bgr, 2, cv2.LINE_AA)
 
@@ -113,8 +114,9 @@ def _draw_points(picture: np.ndarray, px: np.ndarray, depth_m: np.ndarray) -> No
             cv2.circle(picture, (round(u), round(v)), 1, colour, -1)
 
 
-def draw_box(picture: np.ndarray, corners_m: np.ndarray, matrices: Dict[str, np.ndarray], bgr: Tuple[int, int, int],
-             front_bgr: Tuple[int, int, int] = FRONT_BGR, thickness: int = 1) -> Optional[Tuple[int, int]]:
+def draw_box(picture: np.ndarray, corners_m: np.ndarray, matrices: Dict[str, np.ndarray],
+             bgr: Tuple[int, int, int], front_bgr: Tuple[int, int, int] = FRONT_BGR,
+             thickness: int = 1) -> Optional[Tuple[int, int]]:
     """Draws the edges.
 
     They are drawn in short pieces, so that those partly behind the camera need no clipping.
