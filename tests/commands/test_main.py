@@ -10,7 +10,7 @@ import pytest
 from ten_objects import VERSION, perfect_submission, write_ten_objects
 
 from geminifusion3d.commands.arguments import ELSEWHERE
-from geminifusion3d.commands.main import COMMANDS, GROUPS, all_commands, make_parser, parse
+from geminifusion3d.commands.main import COMMANDS, GROUPS, all_commands, find, make_parser, parse
 from geminifusion3d.errors import UserError
 
 REPO = Path(__file__).parents[2]
@@ -32,6 +32,8 @@ def test_the_instruments_are_installed():
 def test_a_copy_without_the_instruments_has_the_products_commands(monkeypatch):
     monkeypatch.setattr('geminifusion3d.commands.main.entry_points', lambda group: [])
     assert set(all_commands()) == {command.name for command in COMMANDS}
+    with pytest.raises(UserError, match='no command synthetic; .* not installed.* pip install -e'):
+        find('synthetic')
 
 
 @pytest.mark.parametrize('name', sorted(all_commands()))

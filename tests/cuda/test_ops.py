@@ -23,7 +23,7 @@ def one_seed():
 
 def error(found, exact):
     """Returns the relative error in the Frobenius norm."""
-    return float((found.double() - exact).norm() / exact.norm())
+    return float((found.detach().double() - exact.detach()).norm() / exact.detach().norm())
 
 
 def make_layer(channels):

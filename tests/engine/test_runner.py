@@ -2,6 +2,7 @@
 import errno
 import shutil
 import signal
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any, Dict
@@ -11,6 +12,7 @@ import torch
 from mmengine.fileio import LocalBackend
 from toy_training import in_processes, logged_metrics, run_test, run_train, write_config
 
+from geminifusion3d.cli import EXIT_COULD_NOT_RUN
 from geminifusion3d.engine import read_checkpoint
 from geminifusion3d.errors import UserError
 from geminifusion3d.folder_lock import locked_folder
@@ -183,6 +185,31 @@ def test_two_processes_on_a_cpu_train_and_resume_exactly(tmp_path: Path) -> None
     assert_same_state(whole / 'epoch_4.pth', resumed / 'epoch_4.pth')
     # The evaluation during training saw the buffers that the checkpoint holds.
     assert logged_metrics(whole) == run_test(config, whole / 'epoch_4.pth', tmp_path / 'test')
+
+
+def test_three_processes_train_with_a_smaller_last_batch_and_count_each_sample_once(tmp_path: Path) -> None:
+    # 13 samples are 5 per process, in batches of 3 and 2; 7 are evaluated, 3 per process.
+    config, run = write_config(tmp_path), tmp_path / 'run'
+    assert in_processes(3, partial(
+        run_train, config, run, '--launcher', 'pytorch', '--cfg-options', 'train_dataloader.batch_size=3',
+        'train_dataloader.dataset.length=13', 'train_cfg.val_interval=4')) == [0, 0, 0]
+    metrics = logged_metrics(run)
+    assert metrics['toy/count'] == metrics['toy/distinct'] == 7
+    # Two iterations in each of four epochs.
+    assert read_checkpoint(run / 'epoch_4.pth')['meta']['iter'] == 8
+
+
+@pytest.mark.parametrize('count, killed', [(2, 0), (3, 1)])
+def test_a_killed_process_ends_the_others_with_a_sentence(tmp_path: Path, capfd: pytest.CaptureFixture,
+                                                          count: int, killed: int) -> None:
+    config = write_config(tmp_path, extra=f"custom_hooks.append(dict(type='ToyDieHook', rank={killed}))\n")
+    begin_s = time.monotonic()
+    codes = in_processes(count, partial(run_train, config, tmp_path / 'run', '--launcher', 'pytorch'))
+    assert time.monotonic() - begin_s < 60
+    assert codes == [-signal.SIGKILL if rank == killed else EXIT_COULD_NOT_RUN for rank in range(count)]
+    said = capfd.readouterr().out
+    for rank in set(range(count)) - {killed}:
+        assert f'error: process {rank} lost another process of this run' in said
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:

@@ -133,3 +133,24 @@ def test_half_precision_stays_close():
     with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
         half = fuser(*maps)
     assert torch.allclose(half.float(), fuser(*maps), atol=0.2) and half.dtype == torch.float32
+
+
+def test_the_gate_starts_as_the_plain_shares_and_then_sees_features_and_presence():
+    plain, gated, maps = (lively(GeminiNWayFusion(CHANNELS, 3, HEADS)),
+                          GeminiNWayFusion(CHANNELS, 3, HEADS, gate=True).double().eval(), make_maps(3))
+    gated.load_state_dict(plain.state_dict(), strict=False)
+    assert torch.equal(gated(*maps), plain(*maps))
+    # Share of the first modality: where its first channel is positive, and nothing elsewhere.
+    gated.gate.weight.data[0, 0] = 1e6
+    enriched = [one.movedim(-1, 1) for one in plain.layers[0]([bev.movedim(1, -1) for bev in maps])]
+    others = plain.alpha[1:].softmax(0).view(-1, 1, 1, 1, 1) * torch.stack(enriched[1:])
+    expected = enriched[0].where(maps[0][:, :1] > 0, others.sum(0))
+    assert torch.allclose(gated(*maps), expected, rtol=0, atol=1e-12)
+    # The second modality alone where the third is absent: the flags follow the features.
+    gated.gate.weight.data.zero_()
+    gated.gate.weight.data[2, 3 * CHANNELS + 1] = gated.gate.weight.data[0, 3 * CHANNELS + 2] = -1e6
+    is_present = torch.tensor([[True, True, False]] * 2)
+    assert torch.allclose(gated(*maps, is_present=is_present), plain(*maps, is_present=is_present))
+    gated.gate.bias.data[0] = -1e6
+    alone = plain.layers[0]([bev.movedim(1, -1) for bev in maps], is_present.T[..., None, None])[1]
+    assert torch.allclose(gated(*maps, is_present=is_present), alone.movedim(-1, 1))

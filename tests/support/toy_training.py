@@ -168,6 +168,19 @@ class ToyInterruptHook(Hook):
             raise KeyboardInterrupt
 
 
+@HOOKS.register_module()
+class ToyDieHook(Hook):
+    """Kills one of the processes of a run in its third iteration."""
+
+    def __init__(self, *, rank: int) -> None:
+        self.rank = rank
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Ends the process as the system does when the memory is full."""
+        if runner.rank == self.rank and runner.iter == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 def forget_runs() -> None:
     """Drops mmengine's singletons of a run, which are named after the second of its start."""
     for kind in (MMLogger, MessageHub, Visualizer, DefaultScope):

@@ -1,4 +1,5 @@
 """A recipe from made-up input to records: every stage is timed, multiply-adds go to their stages."""
+import warnings
 from argparse import Namespace
 from pathlib import Path
 
@@ -41,6 +42,19 @@ def test_a_prediction_has_all_stages_and_says_that_its_input_is_made_up(argument
     assert '| fuse |' in text and 'random weights' in text and 'Peak memory' in text
     # Runs that are joined get a table each, with shares of their own.
     assert model.markdown([*rows, *rows]) == f'{text}\n\n{text}'
+
+
+def test_waits_are_counted_by_place_and_the_mode_of_before_comes_back(monkeypatch):
+    modes = []
+    monkeypatch.setattr(torch.cuda, 'get_sync_debug_mode', lambda: 0)
+    monkeypatch.setattr(torch.cuda, 'set_sync_debug_mode', modes.append)
+
+    def step(turn):
+        for _ in range(3):
+            warnings.warn('called a synchronizing CUDA operation')
+        warnings.warn('something else')
+    (place, count), = model.host_waits(step).items()
+    assert place.startswith('test_model_run.py:') and count == 3 and modes == ['warn', 0]
 
 
 def test_a_training_step_has_losses_gradients_and_the_update(arguments):

@@ -67,6 +67,7 @@ COMMANDS = (
     _own('predict', MODEL, 'boxes and pictures of samples of your own, or of nuScenes', 'predict'),
     _own('export', MODEL, 'a checked leaderboard submission: JSON, zip, provenance', 'export_submission'),
     _own('validate', MODEL, 'judges a submission file by every rule', 'validate'),
+    _own('export-onnx', MODEL, 'the dense parts of a detector as ONNX, compared with PyTorch', 'export_onnx'),
     _own('draw', LOOK, 'points and true boxes of a keyframe in six pictures and from above', 'draw'),
     _own('check', CHAIN, 'checks this environment and says what to do about each problem', 'check'),
     _own('completion', CHAIN, 'prints the completion of bash or zsh', 'completion'),
@@ -136,7 +137,7 @@ def find(name: str) -> Command:
         name: as typed.
 
     Raises:
-        UserError: if there is none; it names the nearest ones.
+        UserError: if there is none; it names the nearest ones, or says that other packages' are not installed.
     """
     own = next((command for command in COMMANDS if command.name == name), None)
     if own is not None:
@@ -144,8 +145,11 @@ def find(name: str) -> Command:
     known = all_commands()
     if name not in known:
         near = difflib.get_close_matches(name, known, cutoff=0.5)
-        raise UserError(f'{PROGRAM} has no command {name}; '
-                        + (f'did you mean {" or ".join(near)}?' if near else f'{PROGRAM} --help lists them'))
+        hint = f'did you mean {" or ".join(near)}?' if near else f'{PROGRAM} --help lists them'
+        if len(known) == len(COMMANDS):
+            hint += (' This copy is not installed, and the instruments, such as synthetic and report, are found '
+                     'through an installation: run pip install -e . at the root of its checkout')
+        raise UserError(f'{PROGRAM} has no command {name}; {hint}')
     return known[name]
 
 

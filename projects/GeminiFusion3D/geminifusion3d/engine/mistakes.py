@@ -5,12 +5,15 @@ from a config, the config is wrong; a ValueError of this package explains itself
 carries the text of the one that it met.
 """
 import difflib
+import os
 import re
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Iterator, List, Optional
+
+from torch.distributed import DistError
 
 from ..errors import UserError
 from .registered import registered_names
@@ -54,6 +57,10 @@ def _explain(error: Exception, config: str) -> Optional[str]:
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     if isinstance(error, RuntimeError) and _is_of_loader(frames):
         return _of_loader(str(error))
+    if isinstance(error, DistError) or isinstance(error, RuntimeError) and 'gloo/transport' in str(error):
+        return (f'process {os.environ.get("RANK", 0)} lost another process of this run '
+                f'({" ".join(str(error).split())[:120]}): the one that ended first has said why, or was killed, '
+                'mostly because the memory was full; then continue with --resume auto')
     if 'out of memory' in str(error) and type(error).__name__ == 'OutOfMemoryError':
         return ('the GPU\'s memory is full: lower train_dataloader.batch_size (the learning rate follows '
                 'where '

@@ -275,13 +275,13 @@ class GeminiFusion(BaseModule):
         makes better use of the whole, and an exporter would write down how many blocks there are.
         """
         check_same_shape(*inputs)
-        shape, axis = inputs[0].shape, 1 if inputs[0].dim() == 4 else -1
-        if len(shape) not in (3, 4) or shape[axis] != self.out_channels:
+        shape, is_map = inputs[0].shape, inputs[0].dim() == 4
+        if len(shape) not in (3, 4) or shape[1 if is_map else 2] != self.out_channels:
             raise ValueError(
                 f'this fuser needs two maps (B, {self.out_channels}, Y, X) or two tensors of tokens '
                 f'(B, N, {self.out_channels}), got {tuple(shape)}')
         # Copies nothing where the maps already lie channels-last in memory.
-        channels_last = [one.movedim(axis, -1) for one in inputs]
+        channels_last = [one.permute(0, 2, 3, 1) if is_map else one for one in inputs]
         camera, lidar = (one.flatten(0, -2) for one in channels_last)
         if camera.device.type != 'cpu' or torch.compiler.is_compiling() or torch.jit.is_tracing():
             results = work(camera, lidar)
@@ -289,7 +289,8 @@ class GeminiFusion(BaseModule):
             blocks = [work(*block)
                       for block in zip(camera.split(CELLS_PER_BLOCK), lidar.split(CELLS_PER_BLOCK))]
             results = tuple(torch.cat(parts) for parts in zip(*blocks))
-        return tuple(cells.view(channels_last[0].shape).movedim(-1, axis) for cells in results)
+        outputs = (cells.view(channels_last[0].shape) for cells in results)
+        return tuple(one.permute(0, 3, 1, 2) if is_map else one for one in outputs)
 
 
 def _check_choice(name: str, value: str, known: Iterable[str]) -> None:

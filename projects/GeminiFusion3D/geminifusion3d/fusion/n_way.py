@@ -19,7 +19,7 @@ For two maps this is GeminiFusion. The operations of both are linear in the cell
 linear, of the second quadratic.
 """
 from itertools import combinations
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Tuple, Union, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -103,7 +103,7 @@ class GeminiNWayLayer(nn.Module):
 
     def _read(self, i: int, features: Sequence[Tensor], scores: Dict[Tuple[int, int], Tensor],
               is_present: Optional[Tensor]) -> Tensor:
-        own, attention = features[i], self.attentions[i]
+        own, attention = features[i], cast(GeminiAttention, self.attentions[i])
         others = [j for j in range(len(features)) if j != i]
         noise_k, noise_v = (0 if noise is None else noise.weight[i] for noise in (self.k_noise, self.v_noise))
         keys = [own + noise_k, *(own * scores[i, j] if scores else features[j] for j in others)]
@@ -119,8 +119,8 @@ class GeminiNWayLayer(nn.Module):
             is_key = torch.stack([torch.ones_like(is_present[i]), *(is_present[j] for j in others)])
             logits = logits.where(is_key.unsqueeze(-1), float('-inf'))
         shares = logits.softmax(dim=0).unsqueeze(-1)
-        found = sum(share.to(query.dtype) * per_head(attention.v_proj(value.to(own.dtype)))
-                    for share, value in zip(shares, values))
+        found = torch.stack([share.to(query.dtype) * per_head(attention.v_proj(value.to(own.dtype)))
+                             for share, value in zip(shares, values)]).sum(dim=0)
         return (own + attention.out_proj(found.flatten(-2))).to(own.dtype)
 
 
@@ -135,13 +135,15 @@ class GeminiNWayFusion(BaseModule):
         layers: how often the maps exchange.
         noise: see GeminiFusionLayer.
         relation: see GeminiFusionLayer.
+        gate: let the shares of a cell depend on all its features and on which modalities are there; without
+            it, and at the start, one share per modality serves all cells.
 
     Raises:
         ValueError: if there are fewer than two modalities, or no layer.
     """
 
     def __init__(self, channels: int, modalities: int, heads: int = 8, *, layers: int = 1, noise: bool = True,
-                 relation: Union[bool, str] = True) -> None:
+                 relation: Union[bool, str] = True, gate: bool = False) -> None:
         super().__init__()
         _check_number(modalities)
         if layers < 1:
@@ -150,6 +152,10 @@ class GeminiNWayFusion(BaseModule):
             GeminiNWayLayer(channels=channels, modalities=modalities, heads=heads, noise=noise,
                             relation=relation) for _ in range(layers))
         self.alpha = nn.Parameter(torch.zeros(modalities))
+        self.gate = nn.Linear(modalities * (channels + 1), modalities) if gate else None
+        if self.gate is not None:
+            nn.init.zeros_(self.gate.weight)
+            nn.init.zeros_(self.gate.bias)
         self.out_channels = channels
 
     def forward(self, *maps: Tensor, is_present: Optional[Bool[Tensor, 'b n']] = None
@@ -166,19 +172,30 @@ class GeminiNWayFusion(BaseModule):
             ValueError: if the maps are not N of one shape.
         """
         _check_maps(maps, len(self.alpha))
-        features = [bev.movedim(1, -1) for bev in maps]
-        logits, mask = self.alpha.view(-1, 1, 1, 1), None
+        features = [bev.permute(0, 2, 3, 1) for bev in maps]
+        mask = None
         if is_present is not None:
             # Where nothing is there, everything counts: there is no other answer, and no NaN.
             mask = (is_present | ~is_present.any(dim=1, keepdim=True)).T[..., None, None]
-            logits = logits.where(mask, float('-inf'))
             # What is absent may hold anything, which a share of zero would not silence.
             features = [one.where(here.unsqueeze(-1), 0) for one, here in zip(features, mask)]
+        logits = self._merge_logits(features, mask)
         for layer in self.layers:
             features = layer(features, mask)
         shares = logits.softmax(dim=0).unsqueeze(-1)
-        fused = sum(share.to(one.dtype) * one for share, one in zip(shares, features))
-        return fused.movedim(-1, 1)
+        fused = torch.stack([share.to(one.dtype) * one for share, one in zip(shares, features)]).sum(dim=0)
+        return fused.permute(0, 3, 1, 2)
+
+    def _merge_logits(self, features: Sequence[Float[Tensor, 'b y x c']],
+                      mask: Optional[Bool[Tensor, 'n b 1 1']]) -> Float[Tensor, 'n _ _ _']:
+        """Return the logits of the shares, per modality and, with a gate, per cell."""
+        logits = self.alpha.view(-1, 1, 1, 1)
+        if self.gate is not None:
+            here = torch.ones_like(features[0][..., :1]).expand(*features[0].shape[:3], len(features))
+            if mask is not None:
+                here = here * mask.permute(1, 2, 3, 0)
+            logits = logits + self.gate(torch.cat([*features, here], dim=-1)).float().permute(3, 0, 1, 2)
+        return logits if mask is None else logits.where(mask, float('-inf'))
 
 
 def _check_number(modalities: int) -> None:

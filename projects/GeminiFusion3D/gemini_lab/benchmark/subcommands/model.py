@@ -6,8 +6,13 @@ the table says so.
 """
 import statistics
 import time
+import warnings
 from argparse import Namespace
-from typing import Any, Dict, List, Sequence
+from collections import Counter
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+import torch
 
 from geminifusion3d.commands.arguments import overrides
 from geminifusion3d.errors import UserError
@@ -42,13 +47,33 @@ def run(arguments: Namespace) -> List[Row]:
         model_run.step(turn)
     by_stage, totals = _time(model_run, arguments)
     peak = peak_extra_bytes(model_run.network(0), arguments.device)
-    return _rows(model_run, arguments, by_stage, totals, peak)
+    waits = host_waits(model_run.step) if arguments.device.type == 'cuda' else None
+    return _rows(model_run, arguments, by_stage, totals, peak, waits)
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """Returns a table of stages with their shares for each run, and what it is about."""
     ends = [index + 1 for index, row in enumerate(rows) if row.name == TOTAL]
     return '\n\n'.join(_of_run(rows[start:end]) for start, end in zip([0, *ends], ends))
+
+
+def host_waits(step: Callable[[int], Any]) -> Dict[str, int]:
+    """Returns how often each place of a step, file:line, waited for the GPU, as torch itself says.
+
+    Args:
+        step: what runs, given a number.
+    """
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        torch.cuda.set_sync_debug_mode('warn')
+        try:
+            step(0)
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+    places = Counter(f'{Path(one.filename).name}:{one.lineno}' for one in caught
+                     if 'synchronizing CUDA operation' in str(one.message))
+    return dict(places.most_common())
 
 
 def _of_run(rows: Sequence[Row]) -> str:
@@ -61,6 +86,10 @@ def _of_run(rows: Sequence[Row]) -> str:
     words = (f'`{total.facts["recipe"]}`, {total.mode}, batch of {total.facts["batch_size"]}: '
              f'{total.facts["words"]}. Peak memory: {mebibytes(total.peak_bytes)} beside the weights, '
              f'{mebibytes(total.facts["weight_bytes"])}. Included: {total.includes}; not: {total.excludes}.')
+    waits = total.facts.get('waits')
+    if waits is not None:
+        places = ', '.join(f'{place} ({count})' for place, count in waits.items())
+        words += f' It waits for the GPU {sum(waits.values())} times' + (f': {places}.' if places else '.')
     return markdown_table(['stage', 'median', 'share', 'multiply-adds'], lines) + f'\n\n{words}'
 
 
@@ -85,7 +114,7 @@ def _time(model_run: Any, arguments: Namespace) -> Any:
 
 
 def _rows(model_run: Any, arguments: Namespace, by_stage: Dict[str, List[float]], totals: List[float],
-          peak: int) -> List[Row]:
+          peak: int, waits: Optional[Dict[str, int]]) -> List[Row]:
     from ..model_run import describe, device_bytes
     from ..model_stages import STAGES
     common = dict(device=str(arguments.device), dtype='float32', repeats=arguments.repeats,
@@ -104,4 +133,4 @@ def _rows(model_run: Any, arguments: Namespace, by_stage: Dict[str, List[float]]
         includes=includes.partition('augmenting, ')[2] if made_up else includes,
         excludes=EXCLUDES if not made_up else f'reading files (the dataset is absent), {EXCLUDES}',
         facts=dict(recipe=arguments.config, words=describe(model_run, arguments.checkpoint), batch_size=batch,
-                   weight_bytes=device_bytes(model_run.model)), **common)]
+                   waits=waits, weight_bytes=device_bytes(model_run.model)), **common)]
