@@ -22,8 +22,8 @@ from .detections import Detections
 from .sample import Sample
 
 # Bright on black and well apart, which mmdet3d's colours of nuScenes are not.
-PALETTE_RGB = ((255, 158, 0), (86, 180, 233), (240, 228, 66), (0, 200, 150), (214, 121, 187), (255, 80, 110),
-               (170, 130, 255), (130, 255, 90), (80, 220, 255), (255, 200, 170))
+PALETTE_RGB = ((255, 158, 0), (86, 180, 233), (240, 228, 66), (0, 200, 150), (190, 150, 110), (255, 80, 110),
+               (170, 130, 255), (130, 255, 90), (255, 110, 240), (255, 200, 170))
 Sensors = Union[Sample, Mapping[str, Any]]
 
 
