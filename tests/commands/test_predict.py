@@ -6,8 +6,8 @@ import cv2
 import pytest
 from demo_weights import CONFIG, write_checkpoint
 
-from geminifusion3d.data_converters.nuscenes_tables import open_tables
 from gemini_lab.synthetic.records import generate_records
+from geminifusion3d.data_converters.nuscenes_tables import open_tables
 
 OWN_CONFIG = """
 _base_ = ['{base}']
@@ -19,7 +19,8 @@ test_dataloader = dict(dataset=dict(
     _delete_=True, type='GeminiRecordDataset', data_root='.', ann_file='val.jsonl', test_mode=True,
     metainfo=dict(classes=classes), pipeline=test_pipeline))
 model = dict(bbox_head=dict(
-    classes=classes, tasks=[['car', 'big_vehicle'], ['person']], nms_radius_m=[2.0, 0.5], boxes_after_nms=200))
+    classes=classes, tasks=[['car', 'big_vehicle'], ['person']], nms_radius_m=[2.0, 0.5],
+    boxes_after_nms=200))
 """
 
 
@@ -41,12 +42,13 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_keyframes_of_nuscenes_become_boxes_records_and_pictures(gemini3d, synthetic_root, weights, tmp_path):
     tokens = [row['token'] for row in open_tables(synthetic_root, 'v1.0-mini').sample][:2]
-    done = gemini3d('predict', CONFIG, weights, '--dataroot', synthetic_root, '--sample', *tokens, '--draw', '--html',
-                    '--min-score', '0.05', '--batch-size', '2', '--out', tmp_path / 'out')
+    done = gemini3d('predict', CONFIG, weights, '--dataroot', synthetic_root, '--sample', *tokens, '--draw',
+                    '--html', '--min-score', '0.05', '--batch-size', '2', '--out', tmp_path / 'out')
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / 'out' / 'predictions.json').read_text())
     assert {sample['token'] for sample in content['samples']} == set(tokens)
-    assert all(box['score'] >= 0.05 and len(box['box']) == 7 for sample in content['samples'] for box in sample['boxes'])
+    boxes = [box for sample in content['samples'] for box in sample['boxes']]
+    assert all(box['score'] >= 0.05 and len(box['box']) == 7 for box in boxes)
     results = json.loads((tmp_path / 'out' / 'results_nusc.json').read_text())
     assert results['meta']['use_lidar'] and set(results['results']) == set(tokens)
     assert sum(map(len, results['results'].values())) > 0

@@ -7,6 +7,7 @@ from demo_weights import CONFIG, write_checkpoint
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.inference import Detector, Sample, nuscenes_samples
 
+
 @pytest.fixture(scope='session')
 def checkpoint(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights of the demo."""

@@ -1,4 +1,4 @@
-"""The detector in Python: as testing predicts, for files and arrays, alone and in a batch, with what is missing."""
+"""The detector in Python: as testing predicts, for files and arrays, in a batch, with what is missing."""
 import json
 import threading
 from pathlib import Path
@@ -41,8 +41,8 @@ def assert_equal(first: Detections, second: Detections, **tolerance: float) -> N
 
 
 def test_it_finds_what_testing_finds(detector, checkpoint, converted_root, gemini3d, tmp_path):
-    done = gemini3d('test', CONFIG, checkpoint, '--work-dir', tmp_path / 'work', '--split', 'mini_val', '--cfg-options',
-                    f'data_root={converted_root}', 'test_evaluator.format_only=True',
+    done = gemini3d('test', CONFIG, checkpoint, '--work-dir', tmp_path / 'work', '--split', 'mini_val',
+                    '--cfg-options', f'data_root={converted_root}', 'test_evaluator.format_only=True',
                     f'test_evaluator.out_dir={tmp_path}', 'test_dataloader.num_workers=0',
                     'test_dataloader.persistent_workers=False')
     assert done.returncode == 0, done.stderr
@@ -63,7 +63,8 @@ def test_files_arrays_and_keyframes_are_the_same(detector, checkpoint, sample):
     # The recipe decodes files at half the size; a picture in memory is as large as it is.
     of_files = Detector.from_files(CONFIG, checkpoint, cfg_options={'load_images.reduce': 1})
     assert_equal(detector(**in_memory), of_files(sample), atol=1e-4)
-    assert found.boxes.shape == (len(found), 7) and found.class_names[0] == 'car' and found.token == sample.token
+    assert found.boxes.shape == (len(found), 7)
+    assert found.class_names[0] == 'car' and found.token == sample.token
     assert (np.diff(found.scores) <= 0).all()
 
 
@@ -94,13 +95,15 @@ def test_every_camera_and_the_lidar_count(detector, sample):
 def test_boxes_move_with_the_poses(detector, sample):
     found = detector(sample, min_score=0.1)
     info = sample.info
-    ego_from_lidar, global_from_ego = np.array(info['lidar_points']['lidar2ego']), np.array(info['ego2global'])
+    ego_from_lidar = np.array(info['lidar_points']['lidar2ego'])
+    global_from_ego = np.array(info['ego2global'])
     in_ego, in_global = found.in_ego(), found.in_global()
     np.testing.assert_allclose(in_ego.boxes[:, :3], found.boxes[:, :3] @ ego_from_lidar[:3, :3].T
                                + ego_from_lidar[:3, 3], atol=1e-4)
     np.testing.assert_allclose(in_global.boxes[:, :3], in_ego.boxes[:, :3] @ global_from_ego[:3, :3].T
                                + global_from_ego[:3, 3], atol=1e-4)
-    np.testing.assert_allclose(np.hypot(*in_ego.velocities_mps.T), np.hypot(*found.velocities_mps.T), rtol=1e-2)
+    speeds_mps = [np.hypot(*one.velocities_mps.T) for one in (in_ego, found)]
+    np.testing.assert_allclose(*speeds_mps, rtol=1e-2)
     assert in_global.frame == 'global' and json.loads(json.dumps(in_global.to_dict()))['frame'] == 'global'
     with pytest.raises(UserError, match='in the global frame'):
         in_global.in_ego()
@@ -111,7 +114,8 @@ def test_boxes_move_with_the_poses(detector, sample):
 
 def test_threads_may_share_it(detector, sample):
     expected, found = detector(sample), {}
-    threads = [threading.Thread(target=lambda key=key: found.update({key: detector(sample)})) for key in range(3)]
+    threads = [threading.Thread(target=lambda key=key: found.update({key: detector(sample)}))
+               for key in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -145,11 +149,13 @@ def changed(sensors: dict, **changes: object) -> dict:
     (dict(images=np.zeros((9, 16), np.uint8)), r'array \(9, 16\) of uint8; expected \(H, W, 3\)'),
     (dict(images=np.zeros((9, 16, 3), np.float32)), 'float32; expected'),
     (dict(images={}, points=None, sweeps=[]), 'neither images nor points'),
-    (dict(timestamp=None), 'timestamp is absent'), (dict(lidar_2_cam={}), 'got .*lidar_2_cam.* expected the arguments'),
+    (dict(timestamp=None), 'timestamp is absent'),
+    (dict(lidar_2_cam={}), 'got .*lidar_2_cam.* expected the arguments'),
     (dict(ego_from_lidar=np.ones((4, 4))), 'ego_from_lidar is no rotation'), (dict(columns=()), 'columns')])
 def test_each_mistake_is_one_sentence(detector, sample, changes, message):
     with pytest.raises(UserError, match=message) as error:
-        detector(**changed(sensors_of(sample, in_memory='points' in changes or 'columns' in changes), **changes))
+        in_memory = 'points' in changes or 'columns' in changes
+        detector(**changed(sensors_of(sample, in_memory=in_memory), **changes))
     assert '\n' not in str(error.value)
 
 
@@ -164,9 +170,10 @@ def test_a_recipe_reads_its_own_sensors_only(sample, tmp_path):
 
 def test_files_that_do_not_fit_are_one_sentence(checkpoint, tmp_path):
     assert geminifusion3d.Detector is Detector
+    camera_only = CONFIG.with_name('geminifusion3d_tiny_cam_synthetic-mini.py')
     for arguments, message in [((tmp_path / 'none.py', checkpoint), 'none.py does not exist'),
                                ((CONFIG, tmp_path / 'none.pth'), 'none.pth does not exist'),
-                               ((CONFIG.with_name('geminifusion3d_tiny_cam_synthetic-mini.py'), checkpoint), 'lidar_branch'),
+                               ((camera_only, checkpoint), 'lidar_branch'),
                                ((CONFIG, checkpoint, 'cuda:77'), "device 'cuda:77' cannot be used")]:
         with pytest.raises(UserError, match=message):
             Detector.from_files(*arguments)

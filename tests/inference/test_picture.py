@@ -1,4 +1,4 @@
-"""The picture: predictions in the colour of their class where they project to, ground truth, and what is missing."""
+"""The picture: predictions in the colour of their class where they project to, and what is missing."""
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from geminifusion3d.inference.detections import Detections
 @pytest.fixture
 def ahead() -> Detections:
     """A car ten metres ahead of the LiDAR, which is along y, and an unsure one behind it."""
-    return Detections('a', np.array([[0, 10, -1, 4, 2, 1.6, 1.57], [0, -10, -1, 4, 2, 1.6, 1.57]], np.float32),
-                      np.zeros((2, 2), np.float32), np.array([0.9, 0.2], np.float32), np.array([0, 0]), ('car', 'truck'))
+    boxes = np.array([[0, 10, -1, 4, 2, 1.6, 1.57], [0, -10, -1, 4, 2, 1.6, 1.57]], np.float32)
+    return Detections('a', boxes, np.zeros((2, 2), np.float32), np.array([0.9, 0.2], np.float32),
+                      np.array([0, 0]), ('car', 'truck'))
 
 
 def count(picture: np.ndarray, rgb: tuple) -> int:
@@ -51,8 +52,9 @@ def test_the_script_of_the_page_runs(synthetic_root, checkpoint, tmp_path, monke
     repository = Path(__file__).resolve().parents[2]
     code = (repository / 'docs' / 'predict.md').read_text().partition('```python\n')[2].partition('```')[0]
     assert len(code.splitlines()) <= 10
-    for theirs, ours in [('configs/demo/geminifusion3d_tiny_lidar-cam_keyframe.py', 'config.py'), ('v1.0-trainval', 'v1.0-mini'),
-                         ('work_dirs/keyframe/epoch_300.pth', str(checkpoint)), ('data/nuscenes', str(synthetic_root))]:
+    for theirs, ours in [('configs/demo/geminifusion3d_tiny_lidar-cam_keyframe.py', 'config.py'),
+                         ('v1.0-trainval', 'v1.0-mini'), ('data/nuscenes', str(synthetic_root)),
+                         ('work_dirs/keyframe/epoch_300.pth', str(checkpoint))]:
         assert theirs in code
         code = code.replace(theirs, ours)
     monkeypatch.chdir(tmp_path)

@@ -23,7 +23,8 @@ window.addEventListener("load", () => {
   const after = pen.getImageData(0, 0, canvas.width, canvas.height).data;
   found.zooms = before.some((value, i) => value !== after[i]);
   found.fetched = performance.getEntriesByType("resource").length;
-  document.body.append(Object.assign(document.createElement("pre"), {id: "found", textContent: JSON.stringify(found)}));
+  const seen = {id: "found", textContent: JSON.stringify(found)};
+  document.body.append(Object.assign(document.createElement("pre"), seen));
 });
 </script>'''
 
@@ -38,7 +39,8 @@ def test_the_page_works_in_a_browser(detector, sample, tmp_path):
     page = (tmp_path / 'scene.html').read_text()
     assert 'http:' not in page and 'https:' not in page and '</script><b>' not in page
     (tmp_path / 'checked.html').write_text(page.replace('</body>', CHECK + '</body>'))
-    dump = subprocess.run([browser, '--headless', '--no-sandbox', '--disable-gpu', '--virtual-time-budget=4000', '--dump-dom',
+    dump = subprocess.run([browser, '--headless', '--no-sandbox', '--disable-gpu', '--dump-dom',
+                           '--virtual-time-budget=4000',
                            f'--user-data-dir={tmp_path / "profile"}', (tmp_path / 'checked.html').as_uri()],
                           capture_output=True, text=True, timeout=120).stdout
     seen = json.loads(html.unescape(re.search('<pre id="found">(.*?)</pre>', dump, re.DOTALL)[1]))

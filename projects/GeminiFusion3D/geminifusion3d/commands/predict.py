@@ -4,12 +4,12 @@ Samples are generic records (--records FILE.jsonl), a folder of them (a folder w
 keyframes of nuScenes (--sample TOKEN, read from the tables; --split NAME reads a converted split).
 
 --out gets predictions.json, all boxes from --min-score on in the LiDAR frame; results_nusc.json in nuScenes'
-format, where every sample has poses and the classes are those of nuScenes; a picture per sample with --draw; and
-a scene to look around in, scene.html, with --html.
+format, where every sample has poses and the classes are those of nuScenes; a picture per sample with --draw;
+and a scene to look around in, scene.html, with --html.
 
 Example:
-    gemini3d predict configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py work_dirs/demo/epoch_18.pth \\
-        --dataroot data/synthetic --split mini_val --draw --out work_dirs/predictions
+    gemini3d predict configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py \\
+        work_dirs/demo/epoch_18.pth --dataroot data/synthetic --split mini_val --draw --out work_dirs/found
 """
 import argparse
 import re
@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_options(parser)
     parser.add_argument('--device', default='cpu', help='cpu (default), cuda, cuda:1')
     parser.add_argument('--records', type=Path, metavar='FILE.jsonl',
-                        help='generic records, or a folder with one such file; --dataroot is what their paths are '
-                             'relative to (default: the folder of the file)')
+                        help='generic records, or a folder with one such file; --dataroot is what their '
+                             'paths are relative to (default: the folder of the file)')
     parser.add_argument('--sample', nargs='+', default=[], metavar='TOKEN', help='samples of this name only')
     parser.add_argument('--limit', type=at_least(1), metavar='N', help='the first so many samples only')
     add_dataset(parser)
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--min-score', type=float, default=0.1, metavar='S',
                         help='leave out boxes with a lower score (default: 0.1); not in results_nusc.json')
     parser.add_argument('--batch-size', type=at_least(1), default=1, metavar='N', help='samples at a time')
-    parser.add_argument('--draw', action='store_true', help='a picture per sample: cameras and view from above')
+    parser.add_argument('--draw', action='store_true', help='a picture per sample: cameras, and from above')
     parser.add_argument('--html', action='store_true', help='one page with a 3D scene of every sample')
 
 
@@ -74,8 +74,8 @@ def _samples(args: argparse.Namespace) -> Iterator[Any]:
     if args.records is None:
         dataset = choose_dataset(args, needs_split=False)
         if not (args.sample or dataset.split):
-            raise UserError('got no samples; name some with --sample TOKEN, a split with --split NAME, or a file of '
-                            'records with --records FILE.jsonl')
+            raise UserError('got no samples; name some with --sample TOKEN, a split with --split NAME, or a '
+                            'file of records with --records FILE.jsonl')
         yield from nuscenes_samples(dataset.dataroot, dataset.version, args.sample, dataset.split)
         return
     missing = set(args.sample)
@@ -92,8 +92,9 @@ def _record_file(path: Path) -> Path:
         return path
     files = sorted(path.glob('*.jsonl'))
     if len(files) != 1:
-        raise UserError(f'{path} holds {", ".join(file.name for file in files) or "no .jsonl file"}; expected one '
-                        'file of records, or name it')
+        names = ', '.join(file.name for file in files) or 'no .jsonl file'
+        raise UserError(f'{path} holds {names}; expected '
+                        'one file of records, or name it')
     return files[0]
 
 
@@ -102,6 +103,7 @@ def _draw(detector: Any, sample: Any, found: Any, args: argparse.Namespace, inde
 
     from ..atomic import atomic_write
     from ..inference import draw_detections
+
     # A token is anybody's text.
     name = re.sub(r'[^A-Za-z0-9_-]', '_', sample.token)[:SAFE_NAME_LENGTH]
     path = args.out / f'{index:05d}_{name}.jpg'

@@ -72,12 +72,12 @@ class Detections:
 
     def to_dict(self) -> Dict[str, Any]:
         """Returns plain values for JSON; a speed that the model does not know is null."""
+        columns = (self.scores.tolist(), self.boxes.tolist(), self.velocities_mps.tolist())
         return {
             'token': self.token, 'frame': self.frame,
             'boxes': [{'class': name, 'score': score, 'box': box,
                        'velocity': velocity if np.isfinite(velocity).all() else None}
-                      for name, score, box, velocity in zip(
-                          self.names, self.scores.tolist(), self.boxes.tolist(), self.velocities_mps.tolist())]}
+                      for name, score, box, velocity in zip(self.names, *columns)]}
 
     def nuscenes_records(self) -> List[Dict[str, Any]]:
         """Returns the records of nuScenes' results format, as testing makes them.

@@ -21,10 +21,9 @@ from ..sensors import GeminiLoadImages
 from .detections import Detections
 from .sample import Sample
 
-# Bright on black, and well apart; mmdet3d's palette of nuScenes has dark and nearly equal ones. A label beyond takes
-# the first again.
-PALETTE_RGB = ((255, 158, 0), (86, 180, 233), (240, 228, 66), (0, 200, 150), (214, 121, 187), (255, 80, 110),
-               (170, 130, 255), (130, 255, 90), (80, 220, 255), (255, 200, 170))
+# Bright on black and well apart, which mmdet3d's colours of nuScenes are not.
+PALETTE_RGB = ((255, 158, 0), (86, 180, 233), (240, 228, 66), (0, 200, 150), (190, 150, 110), (255, 80, 110),
+               (170, 130, 255), (130, 255, 90), (255, 110, 240), (255, 200, 170))
 Sensors = Union[Sample, Mapping[str, Any]]
 
 
@@ -84,7 +83,8 @@ class Detector:
         return cls(model.eval(), dataset, config)
 
     @overload
-    def __call__(self, samples: Optional[Sample] = None, *, min_score: float = 0.0, **sensors: Any) -> Detections:
+    def __call__(self, samples: Optional[Sample] = None, *, min_score: float = 0.0, **sensors: Any
+                 ) -> Detections:
         ...
 
     @overload
@@ -98,7 +98,7 @@ class Detector:
             samples: a Sample, or a list of Samples or of dictionaries with the arguments of
                 `Sample.from_sensors`.
             min_score: boxes with a lower score are left out.
-            sensors: one sample, instead of `samples`.
+            **sensors: one sample, instead of `samples`.
 
         Returns:
             The Detections in the LiDAR frame; a list of them for a list.
@@ -129,7 +129,8 @@ class Detector:
         sees = any(images.get(name, {}).get('img_path') is not None for name in self.camera_names)
         has_points = sample.info['lidar_points']['lidar_path'] is not None
         if not (uses['use_camera'] and sees or uses['use_lidar'] and has_points):
-            kinds = ' or '.join(kind for kind, flag in (('images', 'use_camera'), ('points', 'use_lidar')) if uses[flag])
+            kinds = ' or '.join(kind for kind, flag in (('images', 'use_camera'), ('points', 'use_lidar'))
+                                if uses[flag])
             raise UserError(f'the sample {sample.token} has nothing that {self.name} reads; expected {kinds}')
         all_images = {name: images.get(name) or {'img_path': None} for name in self.camera_names}
         return Sample({**sample.info, 'images': all_images}, sample.root)
@@ -145,7 +146,7 @@ class Detector:
         return dataset
 
     def sensors_of(self, sample: Sample) -> Dict[str, Any]:
-        """Returns a sample's record with complete paths, the recipe's cameras only, for loaders and pictures."""
+        """Returns a sample's record with complete paths and the recipe's cameras only, for loaders."""
         return self._at(sample).parse_data_info(self._sample(sample).info)
 
     def truth_of(self, sample: Sample) -> Optional[Dict[str, Any]]:
@@ -158,7 +159,8 @@ class Detector:
         columns = torch.cat([boxes.gravity_center, boxes.tensor[:, 3:]], dim=1).cpu().numpy()
         scores = found.scores_3d.cpu().numpy()
         order = np.argsort(-scores, kind='stable')
-        velocities = columns[:, 7:9] if columns.shape[1] == 9 else np.full((len(columns), 2), np.nan, np.float32)
+        has_velocities = columns.shape[1] == 9
+        velocities = columns[:, 7:9] if has_velocities else np.full((len(columns), 2), np.nan, np.float32)
         poses = [None if value is None else np.asarray(value, np.float64) for value in (
             sample.info['lidar_points'].get('lidar2ego'), sample.info.get('ego2global'))]
         return Detections(sample.token, columns[order, :7], velocities[order], scores[order],

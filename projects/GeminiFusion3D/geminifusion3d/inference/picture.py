@@ -1,7 +1,7 @@
 """A sample with its detections as one picture: every camera, the view from above, legend, ground truth.
 
-Everything is drawn through the matrices of the sample, the boxes as the detector returns them. A prediction has
-the colour of its class, ground truth is white.
+Everything is drawn through the matrices of the sample, the boxes as the detector returns them. A prediction
+has the colour of its class, ground truth is white.
 """
 from collections import Counter
 from typing import Any, Dict, List, Tuple
@@ -37,8 +37,8 @@ def draw_detections(detector: Detector, sample: Sample, detections: Detections, 
         range_m: half the side of the view from above.
 
     Returns:
-        A BGR picture (H, W, 3): the cameras, those of nuScenes left to right as seen from the car, then the view
-        from above with the legend.
+        A BGR picture (H, W, 3): the cameras, those of nuScenes left to right as seen from the car, then
+        the view from above with the legend.
     """
     scene = _Scene(detector, sample, detections.above(min_score))
     names = list(scene.loaded.get('cam_names', ()))
@@ -69,7 +69,8 @@ class _Scene:
         self.has_truth = truth is not None
         self.truth_m = truth['gt_bboxes_3d'].corners.numpy() if truth else np.zeros((0, 8, 3))
         info = {'lidar_sweeps': [], **detector.sensors_of(sample)}
-        self.loaded: Dict[str, Any] = GeminiLoadPoints(sweeps_num=0, missing='mark')({**info, 'timestamp_us': 0})
+        load = GeminiLoadPoints(sweeps_num=0, missing='mark')
+        self.loaded: Dict[str, Any] = load({**info, 'timestamp_us': 0})
         if detector.camera_names and 'images' in info:
             self.loaded = GeminiLoadImages(camera_names=detector.camera_names, missing='mark')(self.loaded)
 
@@ -77,7 +78,8 @@ class _Scene:
         """Draws one camera; a missing one stays black and says so."""
         image = self.loaded['img'][index]
         scale = CAMERA_WIDTH_PX / image.shape[1]
-        picture = cv2.resize(image, (CAMERA_WIDTH_PX, round(image.shape[0] * scale)), interpolation=cv2.INTER_AREA)
+        size_px = (CAMERA_WIDTH_PX, round(image.shape[0] * scale))
+        picture = cv2.resize(image, size_px, interpolation=cv2.INTER_AREA)
         is_present = self.loaded['camera_present'][index]
         if is_present:
             matrices = {key: self.loaded[key][index] for key in ('lidar2cam', 'cam2img')}
@@ -85,10 +87,11 @@ class _Scene:
             matrices['lidar_aug_matrix'] = self.loaded['lidar_aug_matrix']
             # The surest is drawn last; thin lines of ground truth show on thick ones.
             for place in reversed(range(len(self.shown))):
-                at = draw_box(picture, self.corners_m[place], matrices, self.colour(place), self.colour(place), 2)
+                colour = self.colour(place)
+                at = draw_box(picture, self.corners_m[place], matrices, colour, colour, thickness=2)
                 if at is not None:
                     name = self.names[self.shown.labels[place]]
-                    _write(picture, f'{name} {self.shown.scores[place]:.2f}', at, self.colour(place))
+                    _write(picture, f'{name} {self.shown.scores[place]:.2f}', at, colour)
             for corners in self.truth_m:
                 draw_box(picture, corners, matrices, TRUTH_BGR, TRUTH_BGR)
         title = self.loaded['cam_names'][index] + ('' if is_present else ': no picture')
@@ -121,7 +124,8 @@ class _Scene:
                     + (f'; the best is {found.names[best]} {found.scores[best]:.3f}' if len(found) else ''))
         truth = f'ground truth: {len(self.truth_m)}' if self.has_truth else 'no ground truth known'
         entries = [(truth, TRUTH_BGR)]
-        entries += [(f'{name}: {counts[label]}', self.palette[label]) for label, name in enumerate(self.names)]
+        entries += [(f'{name}: {counts[label]}', self.palette[label])
+                    for label, name in enumerate(self.names)]
         columns = 3
         lines = -(-len(entries) // columns)
         picture = np.zeros((LINE_PX * (lines + 1) + 10, width_px, 3), np.uint8)

@@ -37,7 +37,8 @@ class Sample:
         return str(self.info['token'])
 
     @classmethod
-    def from_record(cls, record: Dict[str, Any], root: Union[str, Path], name: str = 'the record') -> 'Sample':
+    def from_record(cls, record: Dict[str, Any], root: Union[str, Path], name: str = 'the record'
+                    ) -> 'Sample':
         """Returns a generic record (`sensors/records.py`) as a sample.
 
         Args:
@@ -55,16 +56,17 @@ class Sample:
     def from_sensors(cls, *, images: Mapping[str, Optional[Source]] = {}, points: Optional[Source] = None,
                      cam2img: Mapping[str, Any] = {}, lidar2cam: Mapping[str, Any] = {},
                      columns: Sequence[str] = LIDAR_COLUMNS, sweeps: Sequence[Mapping[str, Any]] = (),
-                     timestamp: Optional[float] = None, ego_from_lidar: Any = None, global_from_ego: Any = None,
-                     token: str = 'sample') -> 'Sample':
+                     timestamp: Optional[float] = None, ego_from_lidar: Any = None,
+                     global_from_ego: Any = None, token: str = 'sample') -> 'Sample':
         """Makes a sample of files or arrays; matrices may be arrays or lists and map column vectors.
 
         Args:
-            images: by camera name: path of a JPEG or PNG file, or the picture (H, W, 3) uint8 BGR; None, or no
-                entry, where there is none.
+            images: by camera name: path of a JPEG or PNG file, or the picture (H, W, 3) uint8 BGR; None,
+                or no entry, where there is none.
             points: path of a `.bin` (float32 rows) or `.npy` file, or the rows (N, number of columns); None
                 where there are none.
-            cam2img: by camera name: 3x3, pixels of the picture from camera coordinates (x right, y down, z ahead).
+            cam2img: by camera name: 3x3, pixels of the picture from camera coordinates (x right, y down,
+                z ahead).
             lidar2cam: by camera name: 4x4, camera from LiDAR coordinates.
             columns: what the columns of the points are; x, y, z in metres, intensity from 0 to 255.
             sweeps: earlier clouds of the same columns, newest first, each with `points`, `timestamp` and
@@ -89,7 +91,8 @@ class Sample:
                 **{key: _plain(value) for key, value in sweep.items() if key != 'points'},
                 'path': _cloud(sweep.get('points'), columns, f'sweeps[{index}].points'),
             } for index, sweep in enumerate(sweeps)]}
-        return cls.from_record({key: value for key, value in record.items() if value is not None}, '/', 'the sample')
+        given = {key: value for key, value in record.items() if value is not None}
+        return cls.from_record(given, '/', 'the sample')
 
 
 def record_samples(path: Union[str, Path], root: Union[str, Path, None] = None) -> Iterator[Sample]:
@@ -102,9 +105,9 @@ def record_samples(path: Union[str, Path], root: Union[str, Path, None] = None) 
     Raises:
         UserError: if it cannot be read, or for the first mistake in a record.
     """
-    records = RecordFile(path)
+    records, root = RecordFile(path), Path(path).parent if root is None else root
     for index in range(len(records)):
-        yield Sample.from_record(records[index], Path(path).parent if root is None else root, records.name(index))
+        yield Sample.from_record(records[index], root, records.name(index))
 
 
 def nuscenes_samples(dataroot: Union[str, Path], version: str, tokens: Collection[str] = (), split: str = ''
@@ -161,8 +164,8 @@ def _picture(image: Source, name: str) -> Union[str, np.ndarray]:
 def _cloud(points: Any, columns: Sequence[str], name: str) -> Union[str, np.ndarray]:
     if isinstance(points, np.ndarray):
         if points.ndim != 2 or points.shape[1] != len(columns):
-            raise UserError(f'{name} is an array {points.shape}; expected (N, {len(columns)}) for the columns '
-                            f'{", ".join(columns)}: say with columns=... what yours are')
+            raise UserError(f'{name} is an array {points.shape}; expected (N, {len(columns)}) for the '
+                            f'columns {", ".join(columns)}: say with columns=... what yours are')
         return read_point_file(points, columns)
     return _file(points, name)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
 import numpy as np
+import torch
 
 from ..atomic import atomic_write
 from ..geometry.frames import invert_pose
@@ -21,7 +22,8 @@ MIN_SCORE = 0.05
 TEMPLATE, PLACE = Path(__file__).with_name('scene.html'), '/*SCENES*/'
 
 
-def write_scene_page(path: Path, detector: Detector, samples: Sequence[Sample], found: Sequence[Detections]) -> None:
+def write_scene_page(path: Path, detector: Detector, samples: Sequence[Sample], found: Sequence[Detections]
+                     ) -> None:
     """Writes the page.
 
     Args:
@@ -31,7 +33,8 @@ def write_scene_page(path: Path, detector: Detector, samples: Sequence[Sample], 
         found: what it found in each; boxes below a score of 0.05 are left out.
     """
     content = {
-        'classes': list(detector.class_names), 'colours': detector.palette_rgb, 'recipe': Path(detector.name).stem,
+        'classes': list(detector.class_names), 'colours': detector.palette_rgb,
+        'recipe': Path(detector.name).stem,
         'scenes': [_scene(detector, *pair) for pair in zip(samples, found)]}
     # No text of the data can end the script element.
     data = json.dumps(content, separators=(',', ':'), allow_nan=False).replace('<', '\\u003c')
@@ -51,7 +54,8 @@ def _scene(detector: Detector, sample: Sample, found: Detections) -> Dict[str, A
             np.round(points_m * UNITS_PER_M).astype('<i2').tobytes()).decode(),
         'boxes': _rows(shown.boxes, shown.labels, shown.scores),
         'truth': None if truth is None else _rows(
-            np.hstack([truth['gt_bboxes_3d'].gravity_center.numpy(), truth['gt_bboxes_3d'].tensor[:, 3:7].numpy()]),
+            torch.cat([truth['gt_bboxes_3d'].gravity_center,
+                       truth['gt_bboxes_3d'].tensor[:, 3:7]], dim=1).numpy(),
             truth['gt_labels_3d'], np.ones(len(truth['gt_labels_3d']))),
         'cameras': [_frustum(info['images'][name]) for name in detector.camera_names
                     if info.get('images', {}).get(name, {}).get('img_path') is not None]}
