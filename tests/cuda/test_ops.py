@@ -37,7 +37,8 @@ def make_layer(channels):
 def random_splat():
     """Returns features, weights and cells of 528 columns of 32 pixels with 59 depths; a third lies outside,
     a cell is crowded."""
-    cells = torch.randint(0, 8100, (528, 59, 1), device=DEVICE) + torch.randint(0, 2, (528, 59, 32), device=DEVICE)
+    cells = (torch.randint(0, 8100, (528, 59, 1), device=DEVICE)
+             + torch.randint(0, 2, (528, 59, 32), device=DEVICE))
     cells[torch.rand(528, 59, device=DEVICE) < 0.33] = -1
     cells[:, 0] = 4050
     return (torch.randn(528, 32, 80, device=DEVICE).requires_grad_(),
@@ -49,7 +50,8 @@ def splat_with_gradients():
     features, weights, cells = random_splat()
     bev = splat(features, weights, plan_splat(cells, 8101))
     upstream = torch.randn_like(bev)
-    return [bev, *torch.autograd.grad(bev, (features, weights), upstream)], (features, weights, cells, upstream)
+    gradients = torch.autograd.grad(bev, (features, weights), upstream)
+    return [bev, *gradients], (features, weights, cells, upstream)
 
 
 def test_the_splat_and_its_gradients_are_exact_and_repeat():
@@ -81,7 +83,8 @@ def test_fusion_and_its_gradients_are_exact_and_repeat(dtype, outputs, gradients
     found, again = run(), run()
     wide_layer, wide = copy.deepcopy(layer).double(), [one.detach().double().requires_grad_() for one in maps]
     exact = official_layer(wide_layer, *wide)
-    of_exact = torch.autograd.grad(exact, [*wide, *wide_layer.parameters()], [one.double() for one in upstream])
+    of_exact = torch.autograd.grad(exact, [*wide, *wide_layer.parameters()],
+                                   [one.double() for one in upstream])
     assert max(map(error, found[:2], exact)) < outputs
     assert max(map(error, found[2:], of_exact)) < gradients
     assert all(map(torch.equal, found, again))

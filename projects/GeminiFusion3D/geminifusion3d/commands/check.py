@@ -30,8 +30,8 @@ PROBES = ('mmcv', 'spconv', 'data', 'plugin')
 CUDA_PROBES = {
     'cuda_spconv': 'install the spconv that fits the driver, spconv-cu126 or spconv-cu120 (docs/install.md); '
                    'recipes with a LiDAR cannot run on this GPU before',
-    'cuda_splat': 'Triton must fit torch and find a C compiler (CC or gcc): `pip install -U triton` or install '
-                  'torch again from the same index; recipes with cameras cannot run on this GPU before',
+    'cuda_splat': 'Triton must fit torch and find a C compiler (CC or gcc): install a compiler, or torch '
+                  'with the triton that it asks for; recipes with cameras cannot run on this GPU before',
     'cuda_fusion': 'torch itself does not work on this GPU: install a torch built for the CUDA version that '
                    '`nvidia-smi` shows'}
 PROGRAM = __package__.rpartition('.')[0]
@@ -163,12 +163,11 @@ def _check_mmcv_operator() -> Finding:
 def probe_spconv() -> Iterator[Finding]:
     """A sparse convolution on the CPU, forward and backward, against the dense one."""
     import numpy as np
-    import torch
 
     # The module alone: importing the whole plugin is another check, and takes its time.
     runpy.run_path(str(SPCONV_ON_CPU))['enable_spconv_on_cpu']()
-    import spconv.pytorch as spconv
     from cumm import tensorview
+
     # What implicit GEMM does with its masks on a GPU; spconv-cu120 ends in SIGFPE here where numpy is 2.
     tensorview.from_numpy(np.arange(4, dtype=np.uint32)).clone()
     yield compare_sparse_with_dense('cpu')
