@@ -141,8 +141,8 @@ def find(name: str) -> Command:
         near = difflib.get_close_matches(name, known, cutoff=0.5)
         hint = f'did you mean {" or ".join(near)}?' if near else f'{PROGRAM} --help lists them'
         if len(known) == len(COMMANDS):
-            hint += ('. This copy is not installed, and the instruments, such as synthetic and report, are '
-                     'found through an installation: run pip install -e . at the root of its checkout')
+            hint += (' (this copy is not installed, and the instruments, such as synthetic and report, are '
+                     'found through an installation: run pip install -e . at the root of its checkout)')
         raise UserError(f'{PROGRAM} has no command {name}; {hint}')
     return known[name]
 
