@@ -27,11 +27,11 @@ def keyframe_root() -> Path:
 
 @pytest.fixture(scope='session')
 def two_keyframes_root() -> Path:
-    """Two real keyframes, of a scene of `train` and one of `val`; tests that ask for it skip where it is absent."""
+    """Two real keyframes, of a scene of `train` and one of `val`; absent, the test is skipped."""
     root = Path(os.environ.get(REAL_VARIABLE, REPO.parent / 'shared' / 'real')) / 'nuscenes_two_keyframes'
     if not (root / 'v1.0-trainval' / 'sample.json').is_file():
-        pytest.skip(f'no real nuScenes keyframes at {root}: put them there or set ${REAL_VARIABLE} to the folder '
-                    'above')
+        pytest.skip(f'no real nuScenes keyframes at {root}: put them there or set ${REAL_VARIABLE} to the '
+                    'folder above')
     return root
 
 

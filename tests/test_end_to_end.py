@@ -16,8 +16,8 @@ SMALL = ['--scenes', '2', '--samples-per-scene', '2', '--cfg-options', 'train_cf
 
 def run_demo(folder, *arguments):
     """Runs the demo driver with its dataset and results below `folder`."""
-    command = [sys.executable, '-W', 'ignore', '-m', 'geminifusion3d', 'demo', '--dataroot', str(folder / 'data'),
-               '--work-dir', str(folder / 'work'), *arguments]
+    command = [sys.executable, '-W', 'ignore', '-m', 'geminifusion3d', 'demo', '--dataroot',
+               str(folder / 'data'), '--work-dir', str(folder / 'work'), *arguments]
     return subprocess.run(command, capture_output=True, text=True,
                           env=dict(os.environ, OMP_NUM_THREADS='2'))
 

@@ -1,4 +1,4 @@
-"""Info files: own ones record by record and verified, older ones and mmdet3d's in one piece, none executed."""
+"""Info files: own ones verified record by record, older ones and mmdet3d's in one piece, none executed."""
 import copy
 import io
 import pickle
@@ -47,16 +47,16 @@ def mmdet3d_record(index: int, time_s: float) -> dict:
                                   sample_data_token='a', timestamp=time_s, cam2ego=POSE, lidar2cam=POSE)},
         lidar_points=dict(num_pts_feats=5, lidar_path=lidar, lidar2ego=POSE),
         lidar_sweeps=[dict(timestamp=time_s - 0.05, ego2global=POSE, sample_data_token='b', lidar_points=dict(
-            lidar_path=f'./data/my samples/nuscenes/{folder}/LIDAR_TOP/n015-2018__LIDAR_TOP__0.pcd.bin', lidar2ego=POSE,
-            lidar2sensor=POSE)) for folder in ('sweeps', 'samples')],
+            lidar_path=f'./data/my samples/nuscenes/{folder}/LIDAR_TOP/n015-2018__LIDAR_TOP__0.pcd.bin',
+            lidar2ego=POSE, lidar2sensor=POSE)) for folder in ('sweeps', 'samples')],
         instances=instances, cam_instances={'CAM_FRONT': []}, pts_semantic_mask_path='x.bin')
 
 
 def mmdet3d_file(path: Path, protocol: int = 4, **changes: object) -> Path:
     first_s = 1532402927.647951
     content = dict(
-        metainfo=dict(categories={**{name: label for label, name in enumerate(MMDET3D_CLASSES)}, 'animal': -1},
-                      dataset='nuscenes', version='v1.0-mini', info_version='1.1'),
+        metainfo=dict(categories={**{name: label for label, name in enumerate(MMDET3D_CLASSES)},
+                                  'animal': -1}, dataset='nuscenes', version='v1.0-mini', info_version='1.1'),
         data_list=[mmdet3d_record(index, time_s)
                    for index, time_s in enumerate((first_s, first_s + 0.5, first_s + 300))])
     content['metainfo'].update(changes)
@@ -145,7 +145,8 @@ def test_mmdet3ds_own_file_is_read_as_it_is(tmp_path, protocol):
 
 def test_arrays_of_numbers_become_lists(tmp_path):
     content = {'metainfo': {**METAINFO, 'info_version': '1.1'}, 'data_list': [
-        {**records(1)[0], 'pose': np.eye(2, dtype=np.float32), 'text': np.array(['a', 'bc']), 'one': np.float64(2.5)}]}
+        {**records(1)[0], 'pose': np.eye(2, dtype=np.float32), 'text': np.array(['a', 'bc']),
+         'one': np.float64(2.5)}]}
     for protocol in (2, 4):
         (tmp_path / 'infos.pkl').write_bytes(pickle.dumps(content, protocol))
         record = open_info_file(tmp_path / 'infos.pkl')[0]

@@ -44,7 +44,8 @@ def test_other_files_are_neither(data):
 
 
 @pytest.mark.parametrize('hw, expected', [
-    ((900, 1600), (1, 1)), ((450, 800), (0.5, 0.5)), ((300, 533), (300 / 900, 533 / 1600)), ((1800, 3200), (2, 2)),
+    ((900, 1600), (1, 1)), ((450, 800), (0.5, 0.5)), ((300, 533), (300 / 900, 533 / 1600)),
+    ((1800, 3200), (2, 2)),
     ((448, 800), None), ((900, 1599), (1, 1599 / 1600)), ((900, 1598), None), ((1600, 900), None)])
 def test_only_what_keeps_its_shape_was_merely_resized(hw, expected):
     assert resize_ratio(hw, (900, 1600)) == expected

@@ -134,7 +134,7 @@ def test_two_conversions_do_not_write_to_one_folder(root, tmp_path):
 
 
 def test_a_keyframe_that_lacks_a_camera_is_converted_with_the_camera_marked_as_missing(
-    own_root, tmp_path, capsys):
+        own_root, tmp_path, capsys):
     table = own_root / VERSION / 'sample_data.json'
     table.write_text(table.read_text().replace(
         '"fileformat": "jpg", "is_key_frame": true', '"fileformat": "jpg", "is_key_frame": false',

@@ -72,8 +72,9 @@ def test_a_pose_that_is_none_costs_what_hangs_on_it_and_no_more(root, capsys, po
     assert len(infos) == 2 and '1 keyframes left out: the pose' in out
 
 
-@pytest.mark.parametrize('intrinsic', [[], [[1, 0, 0], [0, 1, 0]], [[0, 0, 5], [0, 9, 5], [0, 0, 1]], 'text',
-                                       [[9, 0, math.nan], [0, 9, 5], [0, 0, 1]], [[9, 0, 5], [0, 9, 5], [0, 0, 2]]])
+@pytest.mark.parametrize('intrinsic', [[], [[1, 0, 0], [0, 1, 0]], [[0, 0, 5], [0, 9, 5], [0, 0, 1]],
+                                       'text', [[9, 0, math.nan], [0, 9, 5], [0, 0, 1]],
+                                       [[9, 0, 5], [0, 9, 5], [0, 0, 2]]])
 def test_a_camera_without_intrinsics_is_named(root, intrinsic):
     shots(root, 'CAM_BACK', 'calibrated_sensor', camera_intrinsic=intrinsic)
     with pytest.raises(UserError, match='no picture of CAM_BACK can be used: 3 pictures .* camera_intrinsic'):
@@ -137,8 +138,8 @@ def cut(table: str, keep: Callable[[dict], bool]) -> Callable[[Path], None]:
 
 
 def without(table: str, key: str) -> Callable[[Path], None]:
-    return lambda root: change(root, table, lambda rows: [{name: value for name, value in row.items() if name != key}
-                                                          for row in rows])
+    return lambda root: change(root, table, lambda rows: [
+        {name: value for name, value in row.items() if name != key} for row in rows])
 
 
 def raw(table: str, text: str) -> Callable[[Path], None]:

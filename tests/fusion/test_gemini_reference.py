@@ -14,8 +14,8 @@ from geminifusion3d.fusion.gemini_reference import OfficialGeminiFusion, officia
 
 CHANNELS, HEADS = 12, 3
 SWITCHES = [dict(noise=noise, relation=relation, directions=directions)
-            for noise in (True, False) for relation in (True, False)
-            for directions in ('both', 'camera_from_lidar', 'lidar_from_camera')]
+            for noise in (True, False) for relation in ('softmax', 'none')
+            for directions in ('both', 'camera_from_lidar', 'lidar_from_camera')] + [dict(relation='scaled')]
 
 
 @pytest.fixture(autouse=True)
@@ -190,3 +190,81 @@ def test_weights_of_earlier_versions_fit_by_name():
             'q_proj.weight', 'q_proj.bias', 'k_proj.weight', 'v_proj.weight', 'v_proj.bias',
             'out_proj.weight', 'out_proj.bias')]
     assert sorted(GeminiFusion(channels=8).state_dict()) == sorted(names)
+
+
+def test_maps_and_tokens_of_the_same_cells_give_the_same():
+    fuser = make_lively(GeminiFusion(CHANNELS, HEADS)).double()
+    maps = make_maps()
+    tokens = [one.flatten(2).mT for one in maps]
+    assert torch.equal(fuser(*tokens), fuser(*maps).flatten(2).mT)
+
+
+@pytest.mark.parametrize('shape', [(2, 3, 7, CHANNELS), (5, CHANNELS), (2, CHANNELS, 21)],
+                         ids=['channels last', 'no batch', 'channels first'])
+def test_other_shapes_are_refused_with_what_was_expected(shape):
+    fuser, cells = GeminiFusion(CHANNELS, HEADS), torch.zeros(shape)
+    with pytest.raises(ValueError, match=r'maps \(B, 12, Y, X\) or two tensors of tokens \(B, N, 12\), got'):
+        fuser(cells, cells)
+
+
+def test_tokens_cannot_be_merged_by_a_convolution():
+    tokens = torch.zeros(2, 5, CHANNELS)
+    with pytest.raises(ValueError, match='tokens need merge="alpha"'):
+        GeminiFusion(CHANNELS, HEADS, merge='concat')(tokens, tokens)
+
+
+def test_a_relu_may_follow_the_merge():
+    plain, rectified = lively_fuser(), lively_fuser(activation='relu')
+    rectified.load_state_dict(plain.state_dict())
+    maps = make_maps(dtype=torch.float32)
+    assert torch.equal(rectified(*maps), plain(*maps).clamp(min=0)) and (plain(*maps) < 0).any()
+
+
+def test_a_scaled_relation_is_the_score_times_the_channels():
+    camera, lidar = torch.randn(2, 5, CHANNELS, dtype=torch.float64).unbind()
+    plain, scaled = (
+        make_lively(GeminiFusionLayer(channels=CHANNELS, heads=HEADS, relation=relation)).double()
+        for relation in ('softmax', 'scaled'))
+    score, _ = plain.relation(camera, lidar)
+    assert torch.allclose(score.sum(-1), torch.ones(5, dtype=torch.float64))
+    by_hand = plain.camera_attention(camera, lidar, CHANNELS * score, plain.k_noise.weight[0],
+                                     plain.v_noise.weight[0])
+    found, _ = scaled(camera, lidar)
+    assert torch.allclose(found, by_hand, rtol=0, atol=1e-13)
+    assert not torch.allclose(found, plain(camera, lidar)[0], atol=1e-3)
+
+
+@pytest.mark.parametrize('short, long', [(True, 'softmax'), (False, 'none')])
+def test_relation_may_be_said_as_a_flag(short, long):
+    maps = make_maps()
+    found, expected = (lively_fuser(relation=one).double()(*maps) for one in (short, long))
+    assert torch.equal(found, expected)
+
+
+# Standard deviations for C = 256: Xavier's is sqrt(2 / (fan_in + fan_out)), of a (3C, C) matrix sqrt(1 / 2C).
+@pytest.mark.parametrize('init, out, fc1, logit_gap', [
+    ('segmentation', 0.02, 0.02, 2 ** -0.5), ('kitti', 256 ** -0.5, 384 ** -0.5, 2 ** -0.5),
+    ('default', (3 * 256) ** -0.5, (3 * 512) ** -0.5, 2 ** 0.5)])
+def test_weights_and_logits_at_the_start(init, out, fc1, logit_gap):
+    torch.manual_seed(0)
+    layer = GeminiFusionLayer(channels=256, heads=8, init=init)
+    attention = layer.camera_attention
+    qkv = 256 ** -0.5 if init == 'default' else 512 ** -0.5
+    for module, std in [(attention.q_proj, qkv), (attention.k_proj, qkv), (attention.v_proj, qkv),
+                        (attention.out_proj, out), (layer.relation.fc1, fc1)]:
+        assert module.weight.std().item() == pytest.approx(std, rel=0.02)
+    if init != 'default':
+        assert not any(module.bias.any() for module in (layer.relation.fc1, layer.relation.fc2))
+    # For features and noise of variance 1 the gap of the logits is q . Wk (x + n) / sqrt(d), with q and the
+    # key of variance C s^2 and 2 C s^2: its deviation is sqrt(2) C s^2.
+    own, noise = torch.randn(2, 4000, 256).unbind()
+    with torch.no_grad():
+        product = attention.q_proj(own) * attention.k_proj(own + noise)
+        gap = product.unflatten(-1, (8, 32)).sum(-1) / 32 ** 0.5
+    assert gap.std().item() == pytest.approx(logit_gap, rel=0.15)
+
+
+@pytest.mark.parametrize('switch', ['merge', 'activation', 'relation', 'directions', 'init'])
+def test_unknown_choices_are_refused(switch):
+    with pytest.raises(ValueError, match=f"{switch} must be one of .*, got 'guess'"):
+        GeminiFusion(CHANNELS, HEADS, **{switch: 'guess'})

@@ -3,7 +3,7 @@ import numpy as np
 from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
-from geminifusion3d.sensors.draw import _tiled, draw_bev, draw_sample
+from geminifusion3d.sensors.draw import draw_bev, draw_sample, tiled
 from geminifusion3d.sensors.project import project_points
 
 CAM_FROM_LIDAR = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
@@ -57,7 +57,7 @@ def test_the_view_from_above_has_x_to_the_right_and_y_up():
 def test_cameras_of_any_number_and_size_are_tiled():
     pictures = [np.full((height, width, 3), value, np.uint8) for value, (height, width) in
                 enumerate([(4, 6), (2, 3), (4, 6), (3, 6)], start=1)]
-    tiled = _tiled([pictures[:3], pictures[3:]])
-    assert tiled.shape == (8, 18, 3)
-    assert [int((tiled == value).all(axis=2).sum()) for value in (1, 2, 3, 4)] == [24, 6, 24, 18]
-    assert (tiled[0, 6] == 2).all() and (tiled[4, 0] == 4).all() and not tiled[2:4, 6:12].any()
+    sheet = tiled([pictures[:3], pictures[3:]])
+    assert sheet.shape == (8, 18, 3)
+    assert [int((sheet == value).all(axis=2).sum()) for value in (1, 2, 3, 4)] == [24, 6, 24, 18]
+    assert (sheet[0, 6] == 2).all() and (sheet[4, 0] == 4).all() and not sheet[2:4, 6:12].any()

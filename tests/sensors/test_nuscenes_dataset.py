@@ -226,8 +226,8 @@ def test_boxes_that_no_loss_can_use_are_dropped_and_absurd_speeds_unknown(root):
         bbox_label_3d=0, bbox_3d_isvalid=True, velocity=[
             1.0, 0.0], bbox_3d=[
             1.0, 2.0, 0.0, 4.0, 2.0, 1.5, 0.0])
-    odd = [dict(box, bbox_3d=[*box['bbox_3d'][:3], *sides, 0.0]) for sides in ((4.0, 0.0, 1.0), (4.0, 2.0, float('nan')),
-                                                                               (1e9, 2.0, 1.0), (-1.0, 2.0, 1.0))]
+    odd = [dict(box, bbox_3d=[*box['bbox_3d'][:3], *sides, 0.0])
+           for sides in ((4.0, 0.0, 1.0), (4.0, 2.0, float('nan')), (1e9, 2.0, 1.0), (-1.0, 2.0, 1.0))]
     found = dataset.parse_ann_info({'instances': [box, *odd, dict(box, velocity=[1e30, 0.0])]})
     assert len(found['gt_labels_3d']) == 2
     assert found['gt_bboxes_3d'].tensor[0, 7:].tolist(

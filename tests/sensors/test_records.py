@@ -20,7 +20,8 @@ LIDAR2CAM = [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
 SWEEP = [[1, 0, 0, -1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
 RECORD = {
     'token': 'a', 'scene': 'drive', 'timestamp': 10.0,
-    'images': {'nose': {'path': 'nose.png', 'cam2img': [[50, 0, 40], [0, 50, 30], [0, 0, 1]], 'lidar2cam': LIDAR2CAM},
+    'images': {'nose': {'path': 'nose.png', 'cam2img': [[50, 0, 40], [0, 50, 30], [0, 0, 1]],
+                        'lidar2cam': LIDAR2CAM},
                'tail': None},
     'points': {'path': 'a.bin', 'columns': ['x', 'y', 'z', 'intensity']},
     'sweeps': [{'path': 'b.npy', 'timestamp': 9.9, 'lidar_from_sweep': SWEEP}],
@@ -55,8 +56,9 @@ def changed(**changes: object) -> dict:
 
 def built(root: Path, **options: object) -> object:
     init_default_scope('mmdet3d')
-    return DATASETS.build({**dict(type='GeminiRecordDataset', data_root=str(root), ann_file='data.jsonl', pipeline=[
-        GeminiLoadImages(camera_names=['nose', 'tail']), GeminiLoadPoints(sweeps_num=1)],
+    pipeline = [GeminiLoadImages(camera_names=['nose', 'tail']), GeminiLoadPoints(sweeps_num=1)]
+    return DATASETS.build({**dict(
+        type='GeminiRecordDataset', data_root=str(root), ann_file='data.jsonl', pipeline=pipeline,
         metainfo=dict(classes=('tree', 'tram')), filter_empty_gt=False), **options})
 
 
@@ -94,8 +96,10 @@ def test_a_sample_may_lack_a_sensor():
 
 
 @pytest.mark.parametrize('changes, message', [
-    (dict(token=...), 'token is absent'), (dict(token=5), 'token is 5'), (dict(Token='a'), 'the record has Token'),
-    (dict(scene=5), 'scene is 5'), (dict(images=[]), r'images is \[\]'), (dict(images__nose=5), 'images.nose is 5'),
+    (dict(token=...), 'token is absent'), (dict(token=5), 'token is 5'),
+    (dict(Token='a'), 'the record has Token'),
+    (dict(scene=5), 'scene is 5'), (dict(images=[]), r'images is \[\]'),
+    (dict(images__nose=5), 'images.nose is 5'),
     (dict(images__nose__path='../x'), 'images.nose.path .* inside the data root'),
     (dict(images__nose__path='/x.png'), 'inside the data root'), (dict(points__path=5), 'points.path is 5'),
     (dict(images__nose__cam2img=[[1, 2], [3, 4]]), 'cam2img .* expected 3x3'),
@@ -110,7 +114,8 @@ def test_a_sample_may_lack_a_sensor():
     (dict(points__columns=['x', 'y', 'z', 'z']), 'different names'), (dict(points=5), 'points is 5'),
     (dict(points=None, images={}), 'neither images nor points'), (dict(sweeps=5), 'sweeps is 5'),
     (dict(timestamp=...), 'timestamp is absent'), (dict(timestamp='now'), "timestamp is 'now'"),
-    (dict(sweeps__0__timestamp=10.0), 'expected less than 10'), (dict(sweeps__0__lidar_from_sweep=...), 'absent'),
+    (dict(sweeps__0__timestamp=10.0), 'expected less than 10'),
+    (dict(sweeps__0__lidar_from_sweep=...), 'absent'),
     (dict(boxes=5), 'boxes is 5'), (dict(boxes__0=5),
                                     r'boxes\[0\] is 5'), (dict(boxes__0__box=[1, 2]), '7 numbers'),
     (dict(boxes__1__box__4=0), r'boxes\[1\].box has the sides'), (dict(
@@ -118,7 +123,8 @@ def test_a_sample_may_lack_a_sensor():
     (dict(boxes__0__class=''), 'class'), (dict(boxes__0__velocity=[
      1]), 'velocity'), (dict(boxes__0__name='car'), 'has name'),
     (dict(boxes__0__velocity=[1e9, 0]), 'at most 100'), (dict(boxes__0__num_points=-1), 'num_points'),
-    (dict(ego_from_lidar=[[1]]), 'ego_from_lidar'), (dict(global_from_ego=np.ones((4, 4)).tolist()), 'no rotation')])
+    (dict(ego_from_lidar=[[1]]), 'ego_from_lidar'),
+    (dict(global_from_ego=np.ones((4, 4)).tolist()), 'no rotation')])
 def test_each_mistake_is_one_sentence(root, changes, message):
     with pytest.raises(UserError, match=message) as error:
         check_record(changed(**changes), 'line 3')
@@ -142,12 +148,15 @@ def test_check_data_counts_and_finds_nothing_wrong(root):
     (lambda root: (root / 'nose.png').unlink(), 'nose.png is missing'),
     (lambda root: np.zeros((3, 5), '<f4').tofile(root / 'a.bin'),
      'a.bin holds 15 numbers; expected a multiple of 4'),
-    (lambda root: np.full((4, 5), -3, '<f4').tofile(root / 'a.bin'), 'cannot have the columns x, y, z, intensity'),
+    (lambda root: np.full((4, 5), -3, '<f4').tofile(root / 'a.bin'),
+     'cannot have the columns x, y, z, intensity'),
     (lambda root: np.save(root / 'b.npy', np.zeros((3, 5))), 'b.npy hold numbers'),
     (lambda root: (root / 'data.jsonl').write_text('{"token": '), 'no JSON'),
     (lambda root: (root / 'data.jsonl').write_text('[' * 100_000), 'no JSON'),
-    (lambda root: (root / 'data.jsonl').write_text(2 * (json.dumps(RECORD) + '\n')), "line 2: 'a', as in line 1"),
-    (lambda root: (root / 'data.jsonl').write_text(json.dumps(changed(images__nose__height=60, images__nose__width=60))),
+    (lambda root: (root / 'data.jsonl').write_text(2 * (json.dumps(RECORD) + '\n')),
+     "line 2: 'a', as in line 1"),
+    (lambda root: (root / 'data.jsonl').write_text(
+        json.dumps(changed(images__nose__height=60, images__nose__width=60))),
      'cropped or stretched')])
 def test_files_that_do_not_fit_are_mistakes(root, edit, message):
     edit(root)
@@ -160,7 +169,8 @@ def test_files_that_do_not_fit_are_mistakes(root, edit, message):
     (dict(images__nose__lidar2cam=[[0, 1, 0, 0], [0, 0, -1, 0],
      [-1, 0, 0, 0], [0, 0, 0, 1]]), 'see no point'),
     (dict(boxes__0__box=[10, 0, 5, 4, 2, 2, 0.5]), 'no box of which holds a point'),
-    (dict(boxes__0__class='lorry'), "'lorry'"), (dict(images__nose__height=120, images__nose__width=160), 'resized')])
+    (dict(boxes__0__class='lorry'), "'lorry'"),
+    (dict(images__nose__height=120, images__nose__width=160), 'resized')])
 def test_what_is_hardly_meant_is_a_warning(root, changes, message):
     (root / 'data.jsonl').write_text(json.dumps(changed(**changes)))
     report = check_data(root / 'data.jsonl', classes=('tram', 'tree'))

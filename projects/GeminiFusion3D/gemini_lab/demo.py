@@ -114,7 +114,7 @@ class Chain:
         sizes = [f'--{name.replace("_", "-")}={getattr(self.args, name)}'
                  for name in ('scenes', 'samples_per_scene') if getattr(self.args, name)]
         return self.step('generate', 'synthetic', '--out', self.data, '--version', VERSION, '--replace',
-                         # The generator removes what it wrote: nobody else can tell that from somebody's data.
+                         # The generator removes what it wrote: nobody else can tell that from data.
                          *sizes, sources=(PACKAGE, LAB / 'synthetic'),
                          outputs=(self.args.dataroot / VERSION / 'sample.json',))
 

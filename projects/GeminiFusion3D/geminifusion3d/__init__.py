@@ -19,15 +19,21 @@ __version__ = '0.1.0'
 _PUBLIC = {
     'BEVGrid': '.geometry.bev_grid',
     'CameraRig': '.geometry.camera_rig',
+    'Detections': '.inference',
+    'Detector': '.inference',
     'GeminiAddFuser': '.fusion',
+    'GeminiBEVFusionLayer': '.fusion',
     'GeminiConvFuser': '.fusion',
     'GeminiCrossAttention': '.fusion',
     'GeminiFusion': '.fusion',
     'GeminiFusion3D': '.detector',
+    'GeminiGatedMaxFusion': '.fusion',
+    'GeminiNWayFusion': '.fusion',
     'GeminiNuScenesDataset': '.sensors',
     'GeminiNuScenesMetric': '.results.nuscenes_metric',
     'GeminiTokenExchange': '.fusion',
     'GeminiTwoStreamSECOND': '.fusion',
+    'Sample': '.inference',
     'UserError': '.errors'}
 __all__ = [*_PUBLIC, 'register']
 

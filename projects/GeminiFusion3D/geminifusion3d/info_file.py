@@ -57,7 +57,8 @@ def write_info_file(file: BinaryIO, metainfo: Info, records: Sequence[Info]) -> 
         place += len(data)
 
     write(_START + pickle.EMPTY_DICT + pickle.MARK + _body('metainfo')
-          + _body({**metainfo, 'info_version': INFO_VERSION}) + _body('data_list') + pickle.EMPTY_LIST + pickle.MARK)
+          + _body({**metainfo, 'info_version': INFO_VERSION}) + _body('data_list') + pickle.EMPTY_LIST
+          + pickle.MARK)
     for record in records:
         places.append(place)
         write(_body(record))

@@ -145,6 +145,9 @@ def fingerprint_step(step: Step, upstream: str) -> str:
 def describe_outputs(outputs: Sequence[Path]) -> 'Dict[str, List[int]]':
     """Returns size and time of change of each output.
 
+    Args:
+        outputs: files of a step.
+
     Raises:
         FileNotFoundError: if one is missing.
     """
@@ -209,6 +212,10 @@ def end_with_parent() -> None:
 
 def execute(step: Step, log_path: Path) -> None:
     """Runs the command with its output in a log.
+
+    Args:
+        step: what to run.
+        log_path: of the log; its folder is made.
 
     Raises:
         UserError: if it fails; the text ends with the last lines of the log.

@@ -78,6 +78,10 @@ class _DataUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Called for each global that the file wants.
 
+        Args:
+            module: of the global.
+            name: of the global.
+
         Raises:
             UserError: for all that is not data.
         """
@@ -128,6 +132,9 @@ def loads_data(data: bytes, *, name: str) -> Any:
 
 def load_plain_pickle(path: Union[str, Path]) -> Any:
     """Loads a file that holds such a pickle.
+
+    Args:
+        path: of the file.
 
     Raises:
         UserError: if the file is missing, damaged or holds anything that needs code.

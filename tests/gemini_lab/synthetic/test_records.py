@@ -48,8 +48,9 @@ def test_boxes_hold_their_points_and_points_land_in_pictures_of_any_size(paths):
     assert np.abs(np.array([len(some) for some in inside]) - counts).sum() <= 0.02 * sum(counts)
     assert [image.shape for image in sample['img']] == [(128, 256, 3)] * 3
     for camera in range(3):
-        px, depth_m = project_points(sample['points'].tensor[:, :3].numpy(), lidar_aug_matrix=sample['lidar_aug_matrix'],
-                                     **{key: sample[key][camera] for key in ('lidar2cam', 'cam2img', 'img_aug_matrix')})
+        px, depth_m = project_points(
+            sample['points'].tensor[:, :3].numpy(), lidar_aug_matrix=sample['lidar_aug_matrix'],
+            **{key: sample[key][camera] for key in ('lidar2cam', 'cam2img', 'img_aug_matrix')})
         is_seen = (depth_m > 1) & (px >= 0).all(axis=1) & (px[:, 0] < 256) & (px[:, 1] < 128)
         assert is_seen.sum() > 500
 

@@ -78,6 +78,10 @@ def run(args: argparse.Namespace) -> None:
 def check_files(files: List[Path], dataset: Dataset) -> None:
     """Refuses files that are no valid submissions of the split.
 
+    Args:
+        files: to combine.
+        dataset: whose split they are of.
+
     Raises:
         UserError: with the first rule that one breaks.
     """
@@ -105,6 +109,9 @@ def report_gain(args: argparse.Namespace, fused: Path, seconds_per_sample: float
 
 def radii(listed: List[str]) -> Dict[str, float]:
     """Returns the distances of --radius.
+
+    Args:
+        listed: entries such as car=1.5.
 
     Raises:
         UserError: if an entry is not CLASS=METRES.

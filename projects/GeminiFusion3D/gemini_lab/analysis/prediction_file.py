@@ -98,6 +98,9 @@ class BoxColumns:
 def read_predictions(path: Path) -> PredictionFile:
     """Reads a results file, JSON or zip, of this project or anybody else's.
 
+    Args:
+        path: of the file.
+
     Raises:
         UserError: if it is not one, or a record breaks a rule.
     """
@@ -110,6 +113,10 @@ def read_predictions(path: Path) -> PredictionFile:
 
 def check_submission(path: Path, split: SplitSamples) -> None:
     """Refuses a file that is no valid submission of a split.
+
+    Args:
+        path: of the file.
+        split: its samples.
 
     Raises:
         UserError: with the first rule that it breaks.

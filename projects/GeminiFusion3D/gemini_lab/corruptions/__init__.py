@@ -23,4 +23,5 @@ from .load_corrupted_points import GeminiLoadCorruptedPoints
 from .previous_frame_dataset import GeminiPreviousFrameDataset
 from .shuffled_cameras_dataset import GeminiShuffledCamerasDataset
 
-__all__ = ['GeminiCorruptedLoading', 'GeminiLoadCorruptedImages', 'GeminiLoadCorruptedPoints', 'GeminiPreviousFrameDataset', 'GeminiShuffledCamerasDataset']
+__all__ = ['GeminiCorruptedLoading', 'GeminiLoadCorruptedImages', 'GeminiLoadCorruptedPoints',
+           'GeminiPreviousFrameDataset', 'GeminiShuffledCamerasDataset']

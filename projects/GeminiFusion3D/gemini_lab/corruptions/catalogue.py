@@ -76,6 +76,9 @@ CORRUPTIONS: Dict[str, Corruption] = {
 def find_corruption(name: str) -> Corruption:
     """Returns a corruption by its name.
 
+    Args:
+        name: as in CORRUPTIONS.
+
     Raises:
         ValueError: if there is none of this name.
     """

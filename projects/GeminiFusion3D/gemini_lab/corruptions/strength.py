@@ -36,7 +36,7 @@ def generator_of(*key: str) -> np.random.Generator:
     """Returns the generator that belongs to a key, such as (token, corruption, camera).
 
     Args:
-        key: names; the same ones give the same draws on every machine.
+        *key: names; the same ones give the same draws on every machine.
     """
     digest = hashlib.sha256('/'.join(key).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], 'big'))

@@ -60,6 +60,9 @@ def take_picture(look: Look, moment: Moment, local_from_cam: np.ndarray, rays: n
 def encode_jpeg(image_bgr: np.ndarray) -> bytes:
     """Returns the bytes of a JPEG file.
 
+    Args:
+        image_bgr: (H, W, 3) uint8.
+
     Raises:
         ValueError: if the encoder refuses the image.
     """

@@ -30,7 +30,8 @@ SWEEPS = 2
 COLUMNS = ('x', 'y', 'z', 'intensity')
 CLASSES = ('car', 'big_vehicle', 'person')
 _CLASS_BY_CATEGORY = {'vehicle.car': 'car', 'vehicle.truck': 'big_vehicle', 'vehicle.bus': 'big_vehicle',
-                      'vehicle.trailer': 'big_vehicle', 'vehicle.construction': 'big_vehicle', 'human.pedestrian': 'person'}
+                      'vehicle.trailer': 'big_vehicle', 'vehicle.construction': 'big_vehicle',
+                      'human.pedestrian': 'person'}
 
 
 class _Camera(NamedTuple):
@@ -73,15 +74,16 @@ class _RecordScene(SceneSimulation):
         self._write_points(f'points/{token}.bin', points)
         record: Dict[str, Any] = {
             'token': token, 'scene': self._job.scene_name, 'timestamp': key.timestamp_us / 1e6,
-            'images': {name: self._image(name, token, shot, local_from_lidar) for name, shot in cameras.items()},
+            'images': {name: self._image(name, token, shot, local_from_lidar)
+                       for name, shot in cameras.items()},
             'points': {'path': f'points/{token}.bin', 'columns': list(COLUMNS)},
             'sweeps': [], 'boxes': self._boxes(key, moment, local_from_lidar, points)}
         for number, shot in enumerate(sweeps, start=1):
             _, local_from_sweep, rows = self._scan(shot)
             path = f'points/{token}_{number}.bin'
             self._write_points(path, rows)
-            record['sweeps'].append({'path': path, 'timestamp': shot.timestamp_us / 1e6,
-                                     'lidar_from_sweep': (invert_pose(local_from_lidar) @ local_from_sweep).tolist()})
+            record['sweeps'].append({'path': path, 'timestamp': shot.timestamp_us / 1e6, 'lidar_from_sweep': (
+                invert_pose(local_from_lidar) @ local_from_sweep).tolist()})
         global_from_ego = self._drive.global_from_ego(self._time_s(key))
         return {**record, 'ego_from_lidar': self._rig[LIDAR].ego_from_sensor.tolist(),
                 'global_from_ego': global_from_ego.tolist()}
@@ -107,8 +109,8 @@ class _RecordScene(SceneSimulation):
         local_from_ego = self._local_from_ego(self._time_s(shot))
         local_from_cam = local_from_ego @ mount.ego_from_sensor
         moment = self._world.at(self._time_s(shot), local_from_ego[:2, 3])
-        picture = take_picture(self._look, moment, local_from_cam, self._rays[shot.channel], local_from_ego[:3, 0],
-                               self._rng(shot))
+        picture = take_picture(self._look, moment, local_from_cam, self._rays[shot.channel],
+                               local_from_ego[:3, 0], self._rng(shot))
         path = f'images/{name}/{token}{camera.ending}'
         is_ok, data = cv2.imencode(camera.ending, cv2.resize(
             picture, camera.size_wh, interpolation=cv2.INTER_AREA))
@@ -137,8 +139,9 @@ class _RecordScene(SceneSimulation):
             center = lidar_from_local[:3, :3] @ (one.center_xyz_m - origin_m) + lidar_from_local[:3, 3]
             heading = lidar_from_local[:2, :2] @ [np.cos(actor.yaw), np.sin(actor.yaw)]
             velocity = lidar_from_local[:2, :2] @ actor.velocity_mps
-            boxes.append({'box': [*center.tolist(), *actor.size_m.tolist(), float(np.arctan2(*heading[::-1]))],
-                          'class': name, 'velocity': velocity.tolist(), 'num_points': one.num_lidar_pts})
+            yaw = float(np.arctan2(*heading[::-1]))
+            boxes.append({'box': [*center.tolist(), *actor.size_m.tolist(), yaw], 'class': name,
+                          'velocity': velocity.tolist(), 'num_points': one.num_lidar_pts})
         return boxes
 
 

@@ -32,6 +32,10 @@ SCALAR_TYPES = ('bool', 'int32', 'int64', 'float32', 'float64')
 def known_method(owner: type, name: str) -> Callable:
     """Stands in for `getattr` while a checkpoint is read: finds the methods of `METHODS` only.
 
+    Args:
+        owner: a class of `METHODS`.
+        name: one of its methods.
+
     Raises:
         pickle.UnpicklingError: for any other object or name.
     """
@@ -58,6 +62,9 @@ def register_safe_globals() -> None:
 
 def check_exists(path: Union[str, Path]) -> None:
     """Makes sure that a checkpoint is there; addresses (`https://`) are looked up on reading.
+
+    Args:
+        path: of a file, or an address.
 
     Raises:
         UserError: if the file is absent.

@@ -37,6 +37,9 @@ class Tolerance:
     def from_config(cls, load_cfg: Optional[Mapping[str, Any]]) -> 'Tolerance':
         """Builds it from a config's `load_cfg`, which may be absent.
 
+        Args:
+            load_cfg: fields of this class; lists stand for tuples.
+
         Raises:
             UserError: if a key is unknown.
         """

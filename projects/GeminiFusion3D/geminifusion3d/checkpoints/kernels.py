@@ -33,6 +33,9 @@ def yx_from_xy(weight: Tensor) -> Tensor:
 def spconv2_layout(weight: Tensor) -> Tensor:
     """Brings a sparse 3D kernel of either library to (out, k, k, k, in); others pass unchanged.
 
+    Args:
+        weight: of any layer.
+
     Raises:
         UserError: if the shape is of neither layout, or could be of both.
     """

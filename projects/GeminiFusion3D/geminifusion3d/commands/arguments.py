@@ -75,9 +75,9 @@ def add_alias(parser: Any, *names: str, dest: str, **settings: Any) -> None:
 
     Args:
         parser: of the command, or a group of it.
-        names: old names.
+        *names: old names.
         dest: attribute that they set.
-        settings: as of the argument.
+        **settings: as of the argument.
     """
     parser.add_argument(*names, dest=dest, help=argparse.SUPPRESS, default=argparse.SUPPRESS, **settings)
 

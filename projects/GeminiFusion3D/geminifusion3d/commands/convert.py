@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, metavar='DIR', help='where the files go; default: the dataset')
     add_alias(parser, '--out-dir', dest='out', type=Path)
     parser.add_argument('--mark-damaged', action='store_true',
-                        help='go on without damaged files: pictures are marked as missing, sweeps and keyframes left out')
+                        help='go on without damaged files: pictures are marked as missing, sweeps and '
+                             'keyframes left out')
     parser.add_argument('--max-sweeps', type=int, default=10, metavar='N',
                         help='LiDAR sweeps listed before each keyframe (default: 10)')
     parser.add_argument('--workers', type=int, default=os.cpu_count(), metavar='N',

@@ -56,6 +56,9 @@ def is_named(args: argparse.Namespace) -> bool:
 def only_version(dataroot: Path) -> str:
     """Returns the version of a dataset that has exactly one.
 
+    Args:
+        dataroot: of the dataset.
+
     Raises:
         UserError: if it has none or several.
     """

@@ -172,6 +172,10 @@ def file_names(json_name: str, zip_name: Optional[str]) -> Dict[str, str]:
 def check_declaration(meta: Mapping[str, bool], model: Any) -> None:
     """Refuses a declaration that differs from the sensors which the model reads.
 
+    Args:
+        meta: the five flags of a submission.
+        model: a detector, wrapped or not.
+
     Raises:
         UserError: naming both.
     """

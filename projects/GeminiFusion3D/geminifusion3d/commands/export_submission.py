@@ -66,6 +66,9 @@ def write_results(args: argparse.Namespace, plan: 'ExportPlan') -> Tuple[Dict[st
 def check_arguments(args: argparse.Namespace) -> None:
     """Refuses what cannot work, before anything is read.
 
+    Args:
+        args: of the command; a split that a run has recorded is filled in.
+
     Raises:
         UserError: with what to change.
     """

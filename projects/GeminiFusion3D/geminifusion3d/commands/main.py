@@ -61,10 +61,13 @@ COMMANDS = (
     _own('convert', DATA, "nuScenes' tables to the files that training and testing read", 'convert'),
     _own('convert-checkpoint', DATA, "weights of mmdet3d's BEVFusion or CenterPoint to this project's",
          'convert_checkpoint'),
+    _own('check-data', DATA, 'checks a file of generic records and every file that it names', 'check_data'),
     _own('train', MODEL, 'trains a recipe, or goes on with it', 'train'),
     _own('test', MODEL, 'mAP and NDS of a checkpoint by the official devkit', 'test'),
+    _own('predict', MODEL, 'boxes and pictures of samples of your own, or of nuScenes', 'predict'),
     _own('export', MODEL, 'a checked leaderboard submission: JSON, zip, provenance', 'export_submission'),
     _own('validate', MODEL, 'judges a submission file by every rule', 'validate'),
+    _own('export-onnx', MODEL, 'the dense parts of a detector as ONNX, compared with PyTorch', 'export_onnx'),
     _own('draw', LOOK, 'points and true boxes of a keyframe in six pictures and from above', 'draw'),
     _own('check', CHAIN, 'checks this environment and says what to do about each problem', 'check'),
     _own('completion', CHAIN, 'prints the completion of bash or zsh', 'completion'),
@@ -81,7 +84,7 @@ def main(*first: str) -> NoReturn:
     """Runs the command line and exits.
 
     Args:
-        first: words before those of the command line: a tool that is one command gives its name.
+        *first: words before those of the command line: a tool that is one command gives its name.
     """
     words = [*first, *sys.argv[1:]]
     run_cli(lambda: execute(words))
@@ -111,7 +114,7 @@ def parse(name: str, *words: str) -> argparse.Namespace:
 
     Args:
         name: of the command.
-        words: its arguments.
+        *words: its arguments.
 
     Raises:
         UserError: if one is unknown, absent or wrong.
@@ -129,6 +132,9 @@ def make_parser(command: Command) -> Parser:
 
 def find(name: str) -> Command:
     """Returns the command of a name.
+
+    Args:
+        name: as typed.
 
     Raises:
         UserError: if there is none; it names the nearest ones, and says if this copy is not installed.

@@ -47,6 +47,9 @@ def variants_folder(cfg: Config, terms: Optional[Sequence[str]]) -> str:
 def variants(terms: Sequence[str]) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
     """Returns the steps that move the scene and those that mirror images, the sample as it is first.
 
+    Args:
+        terms: of --tta, such as `flip` or `rotate=10,-10`.
+
     Raises:
         UserError: if a term is unknown, twice there, or has wrong values.
     """
@@ -80,6 +83,11 @@ def variants(terms: Sequence[str]) -> Tuple[List[Dict[str, Any]], List[Dict[str,
 def with_variants(pipeline: Sequence[Dict[str, Any]], scenes: List[Dict[str, Any]],
                   image_flips: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """Returns a pipeline that loads once and then goes through every variant.
+
+    Args:
+        pipeline: of a test.
+        scenes: steps that move the scene.
+        image_flips: steps that mirror images.
 
     Raises:
         UserError: if the pipeline does not pack.

@@ -15,7 +15,8 @@ from mmengine.runner import Runner
 
 from ..checkpoints.checkpoint_file import check_exists
 from ..cli import EXIT_INTERRUPTED
-from ..engine.config_file import apply_seed, check_data_files, check_first_stage, check_sections, load_config
+from ..engine.config_file import (apply_seed, check_data_files, check_first_stage, check_sections,
+                                  load_config)
 from ..engine.distributed import leave_process_group
 from ..engine.inference_hook import speed_up_tests
 from ..engine.mistakes import config_mistakes
@@ -32,6 +33,9 @@ OTHER_RANKS_WAIT_S = 5.
 
 def train_config(arguments: argparse.Namespace) -> Config:
     """Builds the config of a training from its arguments.
+
+    Args:
+        arguments: of the command.
 
     Raises:
         UserError: if something in it cannot work.
@@ -90,11 +94,15 @@ class _NothingToDoHook(Hook):
         """Compares how far the training is with how far it shall go."""
         if runner.iter >= runner.max_iters and process_rank() == 0:
             print(f'nothing to do: {runner.epoch} of {runner.max_epochs} epochs are done in '
-                  f'{runner.work_dir}; for more, start a longer training from its weights, load_from, in another --work-dir')
+                  f'{runner.work_dir}; for more, start a longer training from its weights, '
+                  'load_from, in another --work-dir')
 
 
 def train(arguments: argparse.Namespace) -> int:
     """Trains as the arguments say.
+
+    Args:
+        arguments: of the command.
 
     Returns:
         The exit code: 0, or 130 after Ctrl-C.
@@ -115,6 +123,9 @@ def train(arguments: argparse.Namespace) -> int:
 
 def test(arguments: argparse.Namespace) -> int:
     """Evaluates a checkpoint as the arguments say.
+
+    Args:
+        arguments: of the command.
 
     Returns:
         The exit code, 0.

@@ -179,12 +179,12 @@ class _Check:
         for camera, count in self._unseen.items():
             if count > self._cameras[camera] / 2:
                 self.warnings.add(f'cameras that see no point in most samples: is lidar2cam of {camera} '
-                                  'the camera from '
-                                  'LiDAR coordinates (x right, y down, z ahead), and not its inverse?', camera)
+                                  'the camera from LiDAR coordinates (x right, y down, z ahead), and not '
+                                  'its inverse?', camera)
         if self._classes and not any(self._boxes[name] for name in self._classes):
             self.warnings.add('files without any box of the classes', ', '.join(self._classes))
-        return DataReport(samples, dict(sorted(self._boxes.items())), dict(self._cameras), self.mistakes.lines(),
-                          self.warnings.lines())
+        return DataReport(samples, dict(sorted(self._boxes.items())), dict(self._cameras),
+                          self.mistakes.lines(), self.warnings.lines())
 
 
 def _size_of(path: str) -> Sequence[int]:

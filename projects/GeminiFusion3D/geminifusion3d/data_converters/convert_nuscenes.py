@@ -108,8 +108,8 @@ def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int, work
     findings = Findings()
     problems: List[Problem] = []
     num_files = 0
-    results = map_with_progress(_convert_scene, tokens, shared=(nusc, max_sweeps, mark_damaged), workers=workers,
-                                description='scenes')
+    results = map_with_progress(_convert_scene, tokens, shared=(nusc, max_sweeps, mark_damaged),
+                                workers=workers, description='scenes')
     for (pickled, scene_findings, scene_problems, scene_files), token in zip(results, tokens):
         # Unpickling here makes a scene's objects its own for any number of workers: pickle writes an
         # object that occurs twice as a reference, so the file's bytes would show which process
@@ -171,7 +171,8 @@ class _FileCheck:
             elif other_hw:
                 self._findings.add(f'pictures of {other_hw[1]}x{other_hw[0]} where the tables say '
                                    f'{image["width"]}x'
-                                   f'{image["height"]}: taken as resized, the calibration is scaled with them', name)
+                                   f'{image["height"]}: taken as resized, the calibration is scaled '
+                                   'with them', name)
         return self._usable[name]
 
 

@@ -8,7 +8,8 @@ class Findings:
 
     Attributes:
         boxes: number of boxes by category of the tables.
-        pictures: number of pictures by channel, and under `(channel, 'usable')` of those that geometry can use.
+        pictures: number of pictures by channel, and under `(channel, 'usable')` of those that geometry can
+            use.
     """
 
     def __init__(self) -> None:

@@ -92,7 +92,8 @@ def velocities_global_mps(nusc: NuScenes, annotations: Sequence[Info], findings:
         annotations: N rows of the sample_annotation table.
         findings: takes note of velocities that should be known.
     """
-    before, after = ([get_row(nusc, 'sample_annotation', one[side]) if one[side] else one for one in annotations]
+    before, after = ([get_row(nusc, 'sample_annotation', one[side]) if one[side] else one
+                      for one in annotations]
                      for side in ('prev', 'next'))
     (from_m, is_from), (to_m, is_to) = (sound_numbers([one['translation'] for one in some], 3)
                                         for some in (before, after))

@@ -101,7 +101,8 @@ class _Writer:
             objects.points[first_point:last_point[end - 1]].tofile(self._points[label])
             starts = last_point[first:end] - objects.num_points[first:end]
             np.array([zlib.crc32(objects.points[start:stop].tobytes())
-                      for start, stop in zip(starts, last_point[first:end])], np.uint32).tofile(self._sums[label])
+                      for start, stop in zip(starts, last_point[first:end])],
+                     np.uint32).tofile(self._sums[label])
 
     def close(self) -> None:
         """Hands everything to the file system."""

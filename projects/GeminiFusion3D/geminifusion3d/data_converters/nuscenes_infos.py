@@ -2,8 +2,8 @@
 
 Records hold builtin types only (matrices are nested lists), so that they can be read without
 executing code. All poses are chained through the global frame in float64, a scene's at once.
-Differences from the `nuscenes_converter.py` of mmdet3d: a camera without a usable picture has `img_path` None,
-sweeps go back in time and not too far, and what no geometry can hold is left out and counted.
+Differences from the `nuscenes_converter.py` of mmdet3d: a camera without a usable picture has `img_path`
+None, sweeps go back in time and not too far, and what no geometry can hold is left out and counted.
 """
 from typing import Any, Dict, List, Optional
 

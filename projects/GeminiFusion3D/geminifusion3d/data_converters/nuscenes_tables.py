@@ -52,6 +52,11 @@ def open_tables(root: Path, version: str) -> NuScenes:
 def get_row(nusc: NuScenes, table: str, token: str) -> Dict[str, Any]:
     """Returns a row by its token.
 
+    Args:
+        nusc: the tables.
+        table: name of one.
+        token: of the row.
+
     Raises:
         UserError: if the table does not hold it, as happens where tables were cut by hand.
     """
@@ -59,9 +64,8 @@ def get_row(nusc: NuScenes, table: str, token: str) -> Dict[str, Any]:
         return nusc.get(table, token)
     except (KeyError, TypeError) as error:
         raise UserError(f'the table {table} of {nusc.dataroot}/{nusc.version} has no row {token!r}, which '
-                        'another '
-                        "table names; cut all 13 tables together and end chains (prev, next) with '', or unpack the "
-                        'metadata archive again') from error
+                        "another table names; cut all 13 tables together and end chains (prev, next) with '' "
+                        'or unpack the metadata archive again') from error
 
 
 def known_versions(root: Path) -> List[str]:

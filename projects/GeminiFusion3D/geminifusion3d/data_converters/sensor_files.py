@@ -58,10 +58,10 @@ def describe_problems(problems: List[Problem], num_files: int, root: Path, versi
     folders = Counter('/'.join(Path(name).parts[:2]) for _, _, name in problems)
     scenes = sorted({scene for _, scene, _ in problems})
     archive = next((text for ending, text in ARCHIVES.items() if version.endswith(ending)), None)
-    remedy = (f'for the nuScenes of Motional, download and unpack {archive} again; for data of your own, '
-              'write '
-              'these files, or the size in the tables, again') if archive else 'write these files, or the size ' \
-        'in the tables, again'
+    remedy = 'write these files, or the size in the tables, again'
+    if archive:
+        remedy = (f'for the nuScenes of Motional, download and unpack {archive} again; for data of your own, '
+                  + remedy)
     return (f'{len(problems)} of {num_files} sensor files under {root} cannot be used ('
             + ', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items())) + '; in '
             + ', '.join(f'{folder} {count}' for folder, count in sorted(folders.items()))

@@ -213,6 +213,9 @@ def check_data_files(cfg: Config, loaders: List[str]) -> None:
 def check_ranges(cfg: Config) -> None:
     """Makes sure that points and boxes are filtered to the range that the model's grid covers.
 
+    Args:
+        cfg: of a recipe.
+
     Raises:
         UserError: if a filter keeps another range: what lies between would train nothing, or be lost.
     """
@@ -229,6 +232,9 @@ def check_ranges(cfg: Config) -> None:
 
 def check_first_stage(cfg: Config) -> None:
     """Makes sure that the weights which a training starts from are there.
+
+    Args:
+        cfg: of a training.
 
     Raises:
         UserError: if not; the message names the recipe that leaves them.
@@ -255,6 +261,10 @@ def _create_data(root: Path, info_file: Path) -> str:
 
 def check_sections(cfg: Config, sections: List[str]) -> None:
     """Makes sure that a config is a recipe for what shall be done.
+
+    Args:
+        cfg: as loaded.
+        sections: names that it must have.
 
     Raises:
         UserError: if one of the sections is absent.

@@ -42,6 +42,12 @@ class GeminiFiniteLossHook(Hook):
                          outputs: Optional[Dict[str, Any]] = None) -> None:
         """Looks at the step of the iteration.
 
+        Args:
+            runner: the running training.
+            batch_idx: not read.
+            data_batch: the samples.
+            outputs: losses by name.
+
         Raises:
             UserError: if it was one failure too many.
         """
@@ -60,6 +66,9 @@ class GeminiFiniteLossHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Refuses to call it a success where no step has changed a weight.
+
+        Args:
+            runner: the running training.
 
         Raises:
             UserError: if all were skipped.
@@ -88,6 +97,10 @@ class GeminiFiniteLossHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: Dict[str, Any]) -> None:
         """Refuses to save spoilt weights.
+
+        Args:
+            runner: the running training.
+            checkpoint: what is to be saved.
 
         Raises:
             UserError: if a weight is infinite or not a number.

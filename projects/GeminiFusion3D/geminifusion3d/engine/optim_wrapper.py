@@ -124,7 +124,7 @@ class GeminiOptimWrapper(OptimWrapper):
 
         Args:
             norm: of the gradients.
-            kwargs: arguments of the optimiser's step.
+            **kwargs: arguments of the optimiser's step.
         """
         self.has_stepped = math.isfinite(norm)
         if self.has_stepped:

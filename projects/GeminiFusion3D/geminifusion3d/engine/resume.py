@@ -15,6 +15,9 @@ LAST_CHECKPOINT = 'last_checkpoint'
 def check_resumable(path: Path) -> None:
     """Makes sure that a training can continue from a file.
 
+    Args:
+        path: of a checkpoint.
+
     Raises:
         UserError: if the file is unreadable or holds weights only.
     """

@@ -65,6 +65,9 @@ class GeminiRunner(Runner):
     def from_cfg(cls, cfg: Config) -> 'GeminiRunner':
         """As mmengine's.
 
+        Args:
+            cfg: of a recipe.
+
         Raises:
             UserError: if the data are filtered to another range than the model's grid covers.
         """
@@ -117,6 +120,11 @@ class GeminiRunner(Runner):
     def build_dataloader(dataloader: Union[DataLoader, Dict], seed: Optional[int] = None,
                          diff_rank_seed: bool = False) -> DataLoader:
         """As mmengine's; pinned for a GPU, with a limit for lost batches, refused where they cannot fit.
+
+        Args:
+            dataloader: its config.
+            seed: of the run.
+            diff_rank_seed: whether each process draws for itself.
 
         Raises:
             UserError: if the shared memory is too small for the workers.
@@ -176,6 +184,10 @@ class GeminiRunner(Runner):
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: Optional[Dict[str, Any]] = None) -> None:
         """Multiplies learning rate and schedule by the real batch size over the recipe's.
+
+        Args:
+            optim_wrapper: holds the learning rates.
+            auto_scale_lr: `base_batch_size` and `enable`, of the recipe.
 
         Raises:
             UserError: if the two differ and scaling is off.
@@ -263,6 +275,12 @@ class GeminiRunner(Runner):
         """As mmengine's, but nothing in the file is run, and every key must fit.
 
         Unless `strict`, what the config's `load_cfg` names may differ (see checkpoint_fit.Tolerance).
+
+        Args:
+            filename: a path or an address.
+            map_location: as in `torch.load`.
+            strict: whether every key must fit.
+            revise_keys: patterns and replacements for keys, as mmengine's.
 
         Raises:
             UserError: if the file is unreadable, or of another config.

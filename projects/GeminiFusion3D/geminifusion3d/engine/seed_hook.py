@@ -15,7 +15,7 @@ def seed_everything(*entropy: int) -> None:
     """Seeds python's, numpy's and torch's global generators from several whole numbers.
 
     Args:
-        entropy: non-negative numbers; each combination gives an independent stream.
+        *entropy: non-negative numbers; each combination gives an independent stream.
     """
     state = np.random.SeedSequence(entropy).generate_state(3)
     random.seed(int(state[0]))

@@ -39,6 +39,10 @@ def silence_sensors(cfg: Config, arguments: argparse.Namespace) -> None:
 def before_packing(pipeline: Sequence[Dict[str, Any]], step: Dict[str, Any]) -> List[Dict[str, Any]]:
     """Returns a pipeline with one more step before the one that packs.
 
+    Args:
+        pipeline: of a dataset.
+        step: the one to add.
+
     Raises:
         UserError: if the pipeline does not pack.
     """

@@ -24,6 +24,10 @@ class GeminiAddFuser(BaseModule):
                 ) -> Float[Tensor, 'b c y x']:
         """Returns the fused map.
 
+        Args:
+            camera_bev: of the camera, (B, C, Y, X).
+            lidar_bev: of the LiDAR, likewise.
+
         Raises:
             ValueError: if the two maps are not of one shape.
         """

@@ -40,6 +40,10 @@ class GeminiConvFuser(Sequential):
                 ) -> Float[Tensor, 'b c y x']:
         """Returns the fused map.
 
+        Args:
+            camera_bev: of the camera, (B, C, Y, X).
+            lidar_bev: of the LiDAR, likewise.
+
         Raises:
             ValueError: if the two maps do not cover the same cells.
         """

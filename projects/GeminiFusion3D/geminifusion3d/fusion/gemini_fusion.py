@@ -19,7 +19,7 @@ The modules compute this with three identities, which save 6 of 20 products with
     a_self v_self + a_twin v_twin = lerp(v_twin, v_self, a_self), and likewise in the merge;
     W1 [x ; y] = s + t and W1 [y ; x] = s - t, where W1 = [A ; B], 2 s = (A + B)(x + y), 2 t = (A - B)(x - y).
 """
-from typing import Callable, Optional, Tuple
+from typing import Callable, Iterable, Optional, Tuple, Union
 
 import torch
 from jaxtyping import Float
@@ -34,6 +34,9 @@ from .two_maps import check_same_shape, weighted_sum
 CAMERA, LIDAR = 0, 1
 DIRECTIONS = {'both': (CAMERA, LIDAR), 'camera_from_lidar': (CAMERA,), 'lidar_from_camera': (LIDAR,)}
 MERGES = ('alpha', 'concat')
+RELATIONS = ('softmax', 'scaled', 'none')
+INITS = ('default', 'segmentation', 'kitti')
+ACTIVATIONS = ('none', 'relu')
 # On a CPU: what is computed between two products stays in its cache.
 CELLS_PER_BLOCK = 4096
 
@@ -43,22 +46,36 @@ class RelationScore(nn.Module):
 
     Args:
         channels: C.
+        scale: what the scores of a cell sum to. At 1 the twin's key is about 1/C of the cell's own, so that
+            the attention hardly sees whether the twin is good; at C both are of one size.
     """
 
-    def __init__(self, *, channels: int) -> None:
+    def __init__(self, *, channels: int, scale: float = 1.0) -> None:
         super().__init__()
+        self.scale = scale
         self.fc1 = nn.Linear(2 * channels, channels)
         self.fc2 = nn.Linear(channels, channels)
 
     def forward(self, own: Float[Tensor, '*cells c'], other: Float[Tensor, '*cells c']
                 ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
-        """Return the scores of [own ; other] and of [other ; own]; each sums to 1 over the channels."""
+        """Return the scores of [own ; other] and of [other ; own]; each sums to `scale` over the channels."""
         of_own, of_other = self.fc1.weight.chunk(2, dim=1)
         common = F.linear(own + other, (of_own + of_other) / 2, self.fc1.bias)
         difference = F.linear(own - other, (of_own - of_other) / 2)
         logits = [self.fc2(F.gelu(hidden)) for hidden in (common + difference, common - difference)]
         dtype = torch.promote_types(logits[0].dtype, torch.float32)
-        return logits[0].softmax(-1, dtype=dtype), logits[1].softmax(-1, dtype=dtype)
+        scores = [one.softmax(-1, dtype=dtype) for one in logits]
+        # A product with 1 would cost a pass over both maps.
+        return (scores[0], scores[1]) if self.scale == 1 else (self.scale * scores[0], self.scale * scores[1])
+
+
+def make_relation(relation: Union[bool, str], *, channels: int) -> Optional[RelationScore]:
+    """Return the network of a choice of RELATIONS; True is the first of them, False the last."""
+    if isinstance(relation, bool):
+        relation = 'softmax' if relation else 'none'
+    _check_choice('relation', relation, RELATIONS)
+    scale = channels if relation == 'scaled' else 1
+    return None if relation == 'none' else RelationScore(channels=channels, scale=scale)
 
 
 class GeminiAttention(nn.Module):
@@ -123,24 +140,43 @@ class GeminiFusionLayer(nn.Module):
         channels: C.
         heads: attention heads; must divide C.
         noise: add the learned noise to the own key and value.
-        relation: score how much the two features agree; without it the twin's key is the twin itself.
+        relation: what the twin's key is: 'softmax' (or True), own feature times relation score, as the paper
+            has it; 'scaled', that score times C; 'none' (or False), the twin itself.
         directions: a key of DIRECTIONS; a modality that does not read passes unchanged.
+        init: 'default', 'segmentation' or 'kitti': how that branch of the official code starts.
 
     Raises:
-        ValueError: for an unknown direction.
+        ValueError: for an unknown relation, direction or init.
     """
 
-    def __init__(self, *, channels: int, heads: int, noise: bool = True, relation: bool = True,
-                 directions: str = 'both') -> None:
+    def __init__(self, *, channels: int, heads: int, noise: bool = True, relation: Union[bool, str] = True,
+                 directions: str = 'both', init: str = 'default') -> None:
         super().__init__()
-        if directions not in DIRECTIONS:
-            raise ValueError(f'directions must be one of {", ".join(DIRECTIONS)}, got {directions!r}')
-        self.relation = RelationScore(channels=channels) if relation else None
+        _check_choice('directions', directions, DIRECTIONS)
+        _check_choice('init', init, INITS)
+        self.relation = make_relation(relation, channels=channels)
         self.camera_attention, self.lidar_attention = (
             GeminiAttention(channels=channels, heads=heads) if one in DIRECTIONS[directions] else None
             for one in (CAMERA, LIDAR))
         self.k_noise = nn.Embedding(2, channels) if noise else None
         self.v_noise = nn.Embedding(2, channels) if noise else None
+        if init != 'default':
+            self._start_as_official(init)
+
+    def _start_as_official(self, branch: str) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                if branch == 'segmentation':
+                    nn.init.trunc_normal_(module.weight, std=0.02)
+                else:
+                    nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        for attention in (self.camera_attention, self.lidar_attention):
+            if attention is not None:
+                for projection in (attention.q_proj, attention.k_proj, attention.v_proj):
+                    # Thirds of one (3C, C) matrix there: fan_in + fan_out is 4 C, not 2 C.
+                    nn.init.xavier_uniform_(projection.weight, gain=0.5 ** 0.5)
 
     def forward(self, camera: Float[Tensor, '*cells c'], lidar: Float[Tensor, '*cells c']
                 ) -> Tuple[Float[Tensor, '*cells c'], Float[Tensor, '*cells c']]:
@@ -158,62 +194,71 @@ class GeminiFusionLayer(nn.Module):
 
 @MODELS.register_module()
 class GeminiFusion(BaseModule):
-    """Fuses two aligned BEV maps cell by cell, in time linear in the number of cells.
+    """Fuses two aligned maps cell by cell, in time linear in the number of cells.
+
+    Two tensors of four dimensions are maps (B, C, Y, X), of three dimensions tokens (B, N, C); what comes
+    back has their shape.
 
     Args:
         channels: C of both maps and of the fused map.
         heads: attention heads; must divide C.
         layers: L, how often the two maps exchange.
         merge: how two maps become one: 'alpha', the learned sum of the official KITTI branch, or
-            'concat', BEVFusion's convolution over both.
+            'concat', BEVFusion's convolution over both, for maps only.
+        activation: 'relu', as in the KITTI branch, or 'none': what follows the merge.
         noise: see GeminiFusionLayer.
         relation: see GeminiFusionLayer.
         directions: see GeminiFusionLayer.
+        init: see GeminiFusionLayer.
 
     Raises:
-        ValueError: if there is no layer, or merge or directions is unknown.
+        ValueError: if there is no layer, or a choice is unknown.
     """
 
-    def __init__(self, *, channels: int, heads: int = 8, layers: int = 1, merge: str = 'alpha',
-                 noise: bool = True, relation: bool = True, directions: str = 'both') -> None:
+    def __init__(self, channels: int, heads: int = 8, *, layers: int = 1, merge: str = 'alpha',
+                 activation: str = 'none', noise: bool = True, relation: Union[bool, str] = True,
+                 directions: str = 'both', init: str = 'default') -> None:
         super().__init__()
         if layers < 1:
             raise ValueError(f'GeminiFusion needs at least one layer, got layers={layers}')
-        if merge not in MERGES:
-            raise ValueError(f'merge must be one of {", ".join(MERGES)}, got {merge!r}')
+        _check_choice('merge', merge, MERGES)
+        _check_choice('activation', activation, ACTIVATIONS)
         self.layers = nn.ModuleList(
             GeminiFusionLayer(channels=channels, heads=heads, noise=noise, relation=relation,
-                              directions=directions) for _ in range(layers))
+                              directions=directions, init=init) for _ in range(layers))
         self.alpha = nn.Parameter(torch.zeros(2)) if merge == 'alpha' else None
         self.merge = None if merge == 'alpha' else GeminiConvFuser(
             in_channels=[channels, channels], out_channels=channels)
+        self.activation = nn.ReLU() if activation == 'relu' else nn.Identity()
         self.out_channels = channels
 
-    def forward(self, camera_bev: Float[Tensor, 'b c y x'],
-                lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
-                ) -> Float[Tensor, 'b c y x']:
-        """Return the fused map.
+    def forward(self, camera: Float[Tensor, ' *map_or_tokens'],
+                lidar: Float[Tensor, ' *lidar_map_or_tokens']) -> Float[Tensor, ' *map_or_tokens']:
+        """Return the fused map, or the fused tokens.
 
         Raises:
-            ValueError: if the two maps are not of one shape.
+            ValueError: if the two are not of one shape, or not (B, C, Y, X) or (B, N, C).
         """
         if self.merge is not None:
-            return self.merge(*self.exchange(camera_bev, lidar_bev))
+            if camera.dim() == 3:
+                raise ValueError('merge="concat" convolves over maps (B, C, Y, X), got '
+                                 f'{tuple(camera.shape)}; tokens need merge="alpha"')
+            return self.activation(self.merge(*self.exchange(camera, lidar)))
         alpha = self.get_parameter('alpha')
 
         def fuse(camera: Tensor, lidar: Tensor) -> Tuple[Tensor, ...]:
             return weighted_sum(*self._exchange_cells(camera, lidar), alpha.softmax(dim=0)),
-        return _cell_by_cell(fuse, camera_bev, lidar_bev)[0]
+        return self.activation(self._cell_by_cell(fuse, camera, lidar)[0])
 
-    def exchange(self, camera_bev: Float[Tensor, 'b c y x'],
-                 lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
-                 ) -> Tuple[Float[Tensor, 'b c y x'], Float[Tensor, 'b c y x']]:
-        """Return the camera map and the LiDAR map, each enriched by the other.
+    def exchange(self, camera: Float[Tensor, ' *map_or_tokens'],
+                 lidar: Float[Tensor, ' *lidar_map_or_tokens']
+                 ) -> Tuple[Float[Tensor, ' *map_or_tokens'], Float[Tensor, ' *map_or_tokens']]:
+        """Return what came from the camera and from the LiDAR, each enriched by the other.
 
         Raises:
-            ValueError: if the two maps are not of one shape.
+            ValueError: if the two are not of one shape, or not (B, C, Y, X) or (B, N, C).
         """
-        new_camera, new_lidar = _cell_by_cell(self._exchange_cells, camera_bev, lidar_bev)
+        new_camera, new_lidar = self._cell_by_cell(self._exchange_cells, camera, lidar)
         return new_camera, new_lidar
 
     def _exchange_cells(self, camera: Float[Tensor, 'n c'], lidar: Float[Tensor, 'n c']
@@ -222,21 +267,32 @@ class GeminiFusion(BaseModule):
             camera, lidar = layer(camera, lidar)
         return camera, lidar
 
+    def _cell_by_cell(self, work: Callable[[Tensor, Tensor], Tuple[Tensor, ...]], *inputs: Tensor
+                      ) -> Tuple[Tensor, ...]:
+        """Return what `work` makes of the (N, C) cells of both inputs, in their shape.
 
-def _cell_by_cell(work: Callable[[Tensor, Tensor], Tuple[Tensor, ...]], camera_bev: Float[Tensor, 'b c y x'],
-                  lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
-                  ) -> Tuple[Float[Tensor, 'b c y x'], ...]:
-    """Return the maps that `work` makes of the (N, C) cells of two maps; on a CPU block after block.
+        On a CPU block after block: no cell sees another, so that blocks change the time alone. A compiler
+        makes better use of the whole, and an exporter would write down how many blocks there are.
+        """
+        check_same_shape(*inputs)
+        shape, is_map = inputs[0].shape, inputs[0].dim() == 4
+        if len(shape) not in (3, 4) or shape[1 if is_map else 2] != self.out_channels:
+            raise ValueError(
+                f'this fuser needs two maps (B, {self.out_channels}, Y, X) or two tensors of tokens '
+                f'(B, N, {self.out_channels}), got {tuple(shape)}')
+        # Copies nothing where the maps already lie channels-last in memory.
+        channels_last = [one.permute(0, 2, 3, 1) if is_map else one for one in inputs]
+        camera, lidar = (one.flatten(0, -2) for one in channels_last)
+        if camera.device.type != 'cpu' or torch.compiler.is_compiling() or torch.jit.is_tracing():
+            results = work(camera, lidar)
+        else:
+            blocks = [work(*block)
+                      for block in zip(camera.split(CELLS_PER_BLOCK), lidar.split(CELLS_PER_BLOCK))]
+            results = tuple(torch.cat(parts) for parts in zip(*blocks))
+        outputs = (cells.view(channels_last[0].shape) for cells in results)
+        return tuple(one.permute(0, 3, 1, 2) if is_map else one for one in outputs)
 
-    No cell sees another, so that blocks change the time alone. A compiler makes better use of the whole.
-    """
-    check_same_shape(camera_bev, lidar_bev)
-    # Copies nothing where the maps already lie channels-last in memory.
-    camera, lidar = (bev.permute(0, 2, 3, 1).flatten(0, 2) for bev in (camera_bev, lidar_bev))
-    if camera.device.type != 'cpu' or torch.compiler.is_compiling():
-        results = work(camera, lidar)
-    else:
-        blocks = [work(*block) for block in zip(camera.split(CELLS_PER_BLOCK), lidar.split(CELLS_PER_BLOCK))]
-        results = tuple(torch.cat(parts) for parts in zip(*blocks))
-    batch, channels, n_y, n_x = camera_bev.shape
-    return tuple(cells.view(batch, n_y, n_x, channels).permute(0, 3, 1, 2) for cells in results)
+
+def _check_choice(name: str, value: str, known: Iterable[str]) -> None:
+    if value not in known:
+        raise ValueError(f'{name} must be one of {", ".join(known)}, got {value!r}')

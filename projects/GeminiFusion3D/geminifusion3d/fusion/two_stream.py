@@ -45,6 +45,10 @@ class GeminiTwoStreamSECOND(BaseModule):
                 lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']) -> Tuple[Tensor, ...]:
         """Returns a fused map per stage, finest first.
 
+        Args:
+            camera_bev: of the camera, (B, C, Y, X).
+            lidar_bev: of the LiDAR, likewise.
+
         Raises:
             ValueError: if the two maps are not of one shape.
         """

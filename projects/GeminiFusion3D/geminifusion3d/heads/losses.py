@@ -28,7 +28,8 @@ class GeminiMaskedL1Loss(L1Loss):
             avg_factor: what the sum is divided by.
         """
         known = target.where(~target.isnan(), pred.detach())
-        return self.loss_weight * l1_loss(pred, known, weight, reduction=self.reduction, avg_factor=avg_factor)
+        return self.loss_weight * l1_loss(pred, known, weight, reduction=self.reduction,
+                                          avg_factor=avg_factor)
 
 
 class OneHotLoss(nn.Module):

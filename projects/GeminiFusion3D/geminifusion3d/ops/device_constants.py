@@ -3,10 +3,11 @@ from functools import lru_cache
 from typing import Sequence, Tuple
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 
-def constant_like(values: Sequence[float], like: Tensor) -> Tensor:
+def constant_like(values: Sequence[float], like: Shaped[Tensor, '...']) -> Shaped[Tensor, ' n']:
     """Returns the numbers on a tensor's device in its dtype, copied there at the first call only.
 
     Args:
@@ -16,7 +17,7 @@ def constant_like(values: Sequence[float], like: Tensor) -> Tensor:
     return _constant(tuple(values), like.device, like.dtype)
 
 
-def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+def to_device(tensor: Shaped[Tensor, '...'], device: torch.device) -> Shaped[Tensor, '...']:
     """Returns a CPU tensor on a device; copied from pinned memory, so that nothing waits.
 
     Args:
@@ -29,7 +30,8 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 @lru_cache(maxsize=128)
-def _constant(values: Tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+def _constant(values: Tuple[float, ...], device: torch.device, dtype: torch.dtype
+              ) -> Shaped[Tensor, ' n']:
     # It may outlive the inference mode in which it is first asked for.
     with torch.inference_mode(False):
         return torch.tensor(values, device=device, dtype=dtype)

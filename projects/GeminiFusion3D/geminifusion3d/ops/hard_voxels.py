@@ -1,11 +1,12 @@
-"""Hard voxelisation: at most so many points in a voxel and so many voxels in a cloud, first come first
-served.
+"""Hard voxelisation: at most so many points in a voxel and so many voxels in a cloud, first come
+first served.
 
 The rule of SECOND (Yan et al., Sensors 2018) and of mmcv's Voxelization, with which the published
 weights of CenterPoint and BEVFusion were trained. A voxel counts from its first point on; what comes
 when the cloud has its voxels, or the voxel its points, is dropped.
 """
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from .voxel_groups import VoxelGroups, group_equal
@@ -28,7 +29,7 @@ def keep_first(groups: VoxelGroups, max_points: int, max_voxels: int) -> VoxelGr
                        groups.centres_m[is_kept_voxel], by_voxel, offsets)
 
 
-def rank_in_group(key: Tensor) -> Tensor:
+def rank_in_group(key: Int[Tensor, ' n']) -> Int[Tensor, ' n']:
     """Counts, for each element, the earlier elements of the same key.
 
     Args:
@@ -37,13 +38,14 @@ def rank_in_group(key: Tensor) -> Tensor:
     return _ranks(*group_equal(key))
 
 
-def _ranks(by_group: Tensor, group: Tensor, offsets: Tensor) -> Tensor:
+def _ranks(by_group: Int[Tensor, ' n'], group: Int[Tensor, ' n'], offsets: Int[Tensor, ' g_plus_1']
+           ) -> Int[Tensor, ' n']:
     """Counts, for each element, the earlier elements of its group; see group_equal."""
     place = torch.arange(len(group), device=group.device)
     return torch.empty_like(place).index_copy_(0, by_group, place) - offsets[group]
 
 
-def _arrival_of_voxels(groups: VoxelGroups) -> Tensor:
+def _arrival_of_voxels(groups: VoxelGroups) -> Int[Tensor, ' m']:
     """Numbers the voxels of each cloud in the order in which their first points come."""
     by_arrival = groups.by_voxel[groups.offsets[:-1]].argsort()
     arrival = torch.empty_like(by_arrival)

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import Any, Optional, Tuple
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
@@ -19,7 +20,8 @@ from torch.nn import functional as F
 from .splat_plan import SplatPlan
 
 
-def splat(features: Tensor, weights: Tensor, plan: SplatPlan) -> Tensor:
+def splat(features: Float[Tensor, 'g h c'], weights: Float[Tensor, 'g_weights d h_weights'], plan: SplatPlan
+          ) -> Float[Tensor, 'n_cells c']:
     """Pools lifted pixels into cells; differentiable in features and weights.
 
     Args:
@@ -48,7 +50,8 @@ class _Splat(torch.autograd.Function):
     """The weighted embedding bag of the pairs in cells, and the transposed one."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, weights: Tensor, plan: SplatPlan) -> Tensor:
+    def forward(ctx: Any, features: Float[Tensor, 'p c'], weights: Float[Tensor, 'g d h'], plan: SplatPlan
+                ) -> Float[Tensor, 'n_cells c']:
         """Returns the (n_cells, C) sums of (G * H, C) features."""
         ctx.save_for_backward(features, weights)
         ctx.plan = plan
@@ -62,7 +65,8 @@ class _Splat(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, bev_gradient: Tensor) -> Tuple[Optional[Tensor], Optional[Tensor], None]:
+    def backward(ctx: Any, bev_gradient: Float[Tensor, 'n_cells c']
+                 ) -> Tuple[Optional[Float[Tensor, 'p c']], Optional[Float[Tensor, 'g d h']], None]:
         """Returns the gradients of features and weights."""
         (features, weights), gradient = ctx.saved_tensors, bev_gradient.contiguous()
         if runs_triton(features):
@@ -71,8 +75,9 @@ class _Splat(torch.autograd.Function):
         return (*_backward_by_bags(features, weights, gradient, ctx.plan, ctx.needs_input_grad), None)
 
 
-def _backward_by_bags(features: Tensor, weights: Tensor, gradient: Tensor, plan: SplatPlan,
-                      is_wanted: Tuple[bool, ...]) -> Tuple[Optional[Tensor], Optional[Tensor]]:
+def _backward_by_bags(features: Float[Tensor, 'p c'], weights: Float[Tensor, 'g d h'],
+                      gradient: Float[Tensor, 'n_cells c'], plan: SplatPlan, is_wanted: Tuple[bool, ...]
+                      ) -> Tuple[Optional[Float[Tensor, 'p c']], Optional[Float[Tensor, 'g d h']]]:
     """Returns the gradients of features and weights, where they are wanted.
 
     Args:
@@ -104,7 +109,7 @@ def _backward_by_bags(features: Tensor, weights: Tensor, gradient: Tensor, plan:
     return feature_gradient, weight_gradient
 
 
-def runs_triton(tensor: Tensor) -> bool:
+def runs_triton(tensor: Shaped[Tensor, '...']) -> bool:
     """Whether kernels are to work on this tensor."""
     return (tensor.is_cuda or _is_interpreted()) and _is_installed()
 

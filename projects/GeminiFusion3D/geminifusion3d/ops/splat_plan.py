@@ -10,7 +10,10 @@ one cell, and a run is sorted as one.
 from typing import NamedTuple, Sequence, Tuple
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
+
+Order = Tuple[Int[Tensor, ' k'], Int[Tensor, ' k'], Int[Tensor, ' n_cells_plus_1']]
 
 
 class SplatPlan(NamedTuple):
@@ -24,9 +27,9 @@ class SplatPlan(NamedTuple):
         shape: G, D, H.
     """
 
-    pair: Tensor
-    pixel: Tensor
-    offsets: Tensor
+    pair: Int[Tensor, ' k']
+    pixel: Int[Tensor, ' k']
+    offsets: Int[Tensor, ' n_cells+1']
     shape: Tuple[int, int, int]
 
     @property
@@ -41,7 +44,7 @@ class SplatPlan(NamedTuple):
             return self
         return SplatPlan(self.pair[first:], self.pixel[first:], self.offsets - first, self.shape)
 
-    def cells(self) -> Tensor:
+    def cells(self) -> Int[Tensor, 'g d h']:
         """Returns the (G, D, H) cells from which the plan was made, -1 outside."""
         # Outside comes before the first cell.
         sizes = torch.cat([self.offsets[:1], self.offsets.diff()])
@@ -52,7 +55,7 @@ class SplatPlan(NamedTuple):
 
 
 @torch.no_grad()
-def plan_splat(cells: Tensor, n_cells: int) -> SplatPlan:
+def plan_splat(cells: Int[Tensor, '*columns d h'], n_cells: int) -> SplatPlan:
     """Sorts the pairs by cell; does not wait for a GPU.
 
     Args:
@@ -68,7 +71,7 @@ def plan_splat(cells: Tensor, n_cells: int) -> SplatPlan:
     return SplatPlan(*order(cells, n_cells), (columns, depths, height))
 
 
-def order_by_sort(cells: Tensor, n_cells: int) -> Tuple[Tensor, Tensor, Tensor]:
+def order_by_sort(cells: Int[Tensor, 'g d h'], n_cells: int) -> Order:
     """Returns the pairs in the order of their cells, their pixels, and where each cell begins.
 
     Args:
@@ -84,7 +87,7 @@ def order_by_sort(cells: Tensor, n_cells: int) -> Tuple[Tensor, Tensor, Tensor]:
     return pair, pixel, torch.searchsorted(sorted_cells, every_cell).to(cells.dtype)
 
 
-def order_by_runs(cells: Tensor, n_cells: int) -> Tuple[Tensor, Tensor, Tensor]:
+def order_by_runs(cells: Int[Tensor, 'g d h'], n_cells: int) -> Order:
     """Returns the same as order_by_sort, in less time where neighbours share their cell.
 
     Has to know how many runs there are, for which a GPU would have to be waited for.

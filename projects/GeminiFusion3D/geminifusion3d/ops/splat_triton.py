@@ -8,6 +8,7 @@ from typing import Tuple
 import torch
 import triton
 import triton.language as tl
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from .splat_plan import SplatPlan
@@ -58,7 +59,8 @@ def _differentiate_pixels(features, weights, cells, gradient, feature_gradient, 
     tl.store(feature_gradient + pixel * n_channels + channel, tl.sum(total, 0), is_channel)
 
 
-def splat_forward(features: Tensor, weights: Tensor, plan: SplatPlan) -> Tensor:
+def splat_forward(features: Float[Tensor, 'p c'], weights: Float[Tensor, 'g d h'], plan: SplatPlan
+                  ) -> Float[Tensor, 'n_cells c']:
     """Returns the (n_cells, C) sums.
 
     Args:
@@ -74,8 +76,9 @@ def splat_forward(features: Tensor, weights: Tensor, plan: SplatPlan) -> Tensor:
     return sums
 
 
-def splat_backward(features: Tensor, weights: Tensor, gradient: Tensor, cells: Tensor
-                   ) -> Tuple[Tensor, Tensor]:
+def splat_backward(features: Float[Tensor, 'p c'], weights: Float[Tensor, 'g d h'],
+                   gradient: Float[Tensor, 'n_cells c'], cells: Int[Tensor, 'g d h']
+                   ) -> Tuple[Float[Tensor, 'p c'], Float[Tensor, 'g d h']]:
     """Returns the gradients of features and weights.
 
     Args:
@@ -93,6 +96,6 @@ def splat_backward(features: Tensor, weights: Tensor, gradient: Tensor, cells: T
     return results
 
 
-def _device_of(tensor: Tensor) -> torch.cuda.device:
+def _device_of(tensor: Shaped[Tensor, '...']) -> torch.cuda.device:
     """Makes the device of a tensor the current one, to which Triton launches; nothing for a CPU."""
     return torch.cuda.device(tensor.device if tensor.is_cuda else -1)

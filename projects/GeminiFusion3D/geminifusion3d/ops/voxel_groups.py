@@ -29,7 +29,7 @@ class VoxelGroups(NamedTuple):
     offsets: Int[Tensor, ' m+1']
 
 
-def group_points(points: Sequence[Float[Tensor, 'n_i f']], range_m: Sequence[float], voxel_m: Sequence[float],
+def group_points(points: Sequence[Float[Tensor, '_ f']], range_m: Sequence[float], voxel_m: Sequence[float],
                  n_voxels_xyz: Tuple[int, int, int]) -> VoxelGroups:
     """Finds the voxel of every point; empty clouds are welcome, also alone.
 

@@ -49,6 +49,9 @@ class InfoFile:
 def read_info_file(path: Union[str, Path]) -> InfoFile:
     """Reads what the results need from an info file.
 
+    Args:
+        path: of the file.
+
     Raises:
         UserError: if the file is absent, unreadable, or lacks a field.
     """

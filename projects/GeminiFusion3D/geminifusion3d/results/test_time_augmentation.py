@@ -66,6 +66,9 @@ def fuse_variants(variants: Sequence[Det3DDataSample]) -> Det3DDataSample:
 def boxes_in_lidar(variant: Det3DDataSample) -> LiDARInstance3DBoxes:
     """Returns a variant's boxes in the un-augmented LiDAR frame.
 
+    Args:
+        variant: predictions for one augmented sample.
+
     Raises:
         ValueError: if the boxes have no velocity or the pipeline did not pack the matrix.
     """

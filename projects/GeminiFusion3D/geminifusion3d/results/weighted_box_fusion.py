@@ -112,6 +112,10 @@ def vote(values: Int[np.ndarray, ' n'], fused: Fused) -> Int[np.ndarray, ' m']:
 def check_weights(weights: Sequence[float], n_sources: int) -> Tuple[float, ...]:
     """Returns the weights of the sources, all 1 where none are given.
 
+    Args:
+        weights: one for each source, or none.
+        n_sources: number of sources.
+
     Raises:
         UserError: if their number is wrong or one is not above 0.
     """
@@ -124,6 +128,9 @@ def check_weights(weights: Sequence[float], n_sources: int) -> Tuple[float, ...]
 
 def with_radii(changes: Mapping[str, float]) -> Dict[str, float]:
     """Returns RADIUS_M with some classes' distances replaced.
+
+    Args:
+        changes: distance in metres by class.
 
     Raises:
         UserError: if a class is unknown or a distance is not above 0.

@@ -45,13 +45,13 @@ class GeminiAugmentImages(BaseTransform):
         final_hw: size of the output in pixels.
         resize_range: factor between the raw image and the resized one; outside training its middle
             is taken.
-        reference_width: of the pictures that `resize_range` is meant for, where cameras differ: others
-            are resized as if they had been brought to this width first; None: each as it is.
         crop_bottom_range: part of the resized height, beyond the crop, that is cut off below; the
             rest is cut off above; outside training its middle is taken.
         rotate_range_deg: range of the rotation; outside training its middle is taken.
         flip: flip every second image on average.
         training: draw at random.
+        reference_width: of the pictures that `resize_range` is meant for, where cameras differ: others
+            are resized as if they had been brought to this width first; None: each as it is.
     """
 
     def __init__(self, *, final_hw: Tuple[int, int], resize_range: Tuple[float, float],

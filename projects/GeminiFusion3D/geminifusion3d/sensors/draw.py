@@ -3,7 +3,7 @@
 Everything is drawn through the matrices that the model gets, so a wrong one shows: points leave
 their objects.
 """
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -30,28 +30,33 @@ def draw_sample(results: Dict[str, Any], *, range_m: float = 55.0) -> np.ndarray
         range_m: half the side of the view from above.
 
     Returns:
-        A BGR picture: the cameras, those of nuScenes left to right as seen from the car, and the view from above.
+        A BGR picture: the cameras, those of nuScenes left to right as seen from the car, and the view from
+        above.
     """
     names = list(results['cam_names'])
-    is_nuscenes = set(names) == {name for row in CAMERA_ROWS for name in row}
-    rows = CAMERA_ROWS if is_nuscenes else [names[start:start + 3] for start in range(0, len(names), 3)]
-    cameras = _tiled([[draw_camera(results, names.index(name)) for name in row] for row in rows])
+    cameras = tiled([[draw_camera(results, names.index(name)) for name in row] for row in camera_rows(names)])
     points_m = results['points'].tensor[:, :3].numpy()
     return np.hstack([cameras, draw_bev(points_m, results['gt_bboxes_3d'].corners.numpy(),
                                         size_px=cameras.shape[0], range_m=range_m)])
 
 
-def _tiled(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+def camera_rows(names: Sequence[str]) -> Sequence[Sequence[str]]:
+    """Returns the rows of a picture of all cameras: those of nuScenes as they sit around the car, others by three."""
+    is_nuscenes = set(names) == {name for row in CAMERA_ROWS for name in row}
+    return CAMERA_ROWS if is_nuscenes else [names[start:start + 3] for start in range(0, len(names), 3)]
+
+
+def tiled(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     """Puts pictures, which may differ in size, side by side in rows; black fills the gaps."""
     height = max(picture.shape[0] for row in rows for picture in row)
     width = max(picture.shape[1] for row in rows for picture in row)
     columns = max(map(len, rows))
-    tiled = np.zeros((len(rows) * height, columns * width, 3), np.uint8)
+    sheet = np.zeros((len(rows) * height, columns * width, 3), np.uint8)
     for down, row in enumerate(rows):
         for right, picture in enumerate(row):
-            tiled[down * height:down * height + picture.shape[0],
+            sheet[down * height:down * height + picture.shape[0],
                   right * width:right * width + picture.shape[1]] = picture
-    return tiled
+    return sheet
 
 
 def draw_camera(results: Dict[str, Any], camera: int) -> np.ndarray:
@@ -68,7 +73,7 @@ def draw_camera(results: Dict[str, Any], camera: int) -> np.ndarray:
     px, depth_m = project_points(results['points'].tensor[:, :3].numpy(), **matrices)
     _draw_points(picture, px, depth_m)
     for corners_m in results['gt_bboxes_3d'].corners.numpy():
-        _draw_box(picture, corners_m, matrices)
+        draw_box(picture, corners_m, matrices, BOX_BGR)
     cv2.putText(picture, results['cam_names'][camera], (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6,
                 TEXT_BGR, 1, cv2.LINE_AA)
     return picture
@@ -88,11 +93,16 @@ def draw_bev(points_m: np.ndarray, corners_m: np.ndarray, *, size_px: int,
     colours = _depth_colours(np.linalg.norm(points_m[:, :2], axis=1))
     picture[rows[is_inside], columns[is_inside]] = colours[is_inside]
     for corners in corners_m:
-        bottom = to_px(corners[[0, 3, 7, 4], :2])
-        cv2.polylines(picture, [bottom.astype(np.int32)], True, BOX_BGR, 1, cv2.LINE_AA)
-        front = (int(value) for value in bottom[2]), (int(value) for value in bottom[3])
-        cv2.line(picture, tuple(front[0]), tuple(front[1]), FRONT_BGR, 2, cv2.LINE_AA)
+        draw_footprint(picture, corners, range_m=range_m, bgr=BOX_BGR)
     return picture
+
+
+def draw_footprint(picture: np.ndarray, corners_m: np.ndarray, *, range_m: float, bgr: Tuple[int, int, int],
+                   front_bgr: Tuple[int, int, int] = FRONT_BGR) -> None:
+    """Draws a box (8, 3) into a picture of `draw_bev`, with a thick front."""
+    bottom = np.round((corners_m[[0, 3, 7, 4], :2] * (1, -1) + range_m) * len(picture) / (2 * range_m)).astype(np.int32)
+    cv2.polylines(picture, [bottom], True, bgr, 1, cv2.LINE_AA)
+    cv2.line(picture, tuple(bottom[2].tolist()), tuple(bottom[3].tolist()), front_bgr, 2, cv2.LINE_AA)
 
 
 def _draw_points(picture: np.ndarray, px: np.ndarray, depth_m: np.ndarray) -> None:
@@ -103,15 +113,33 @@ def _draw_points(picture: np.ndarray, px: np.ndarray, depth_m: np.ndarray) -> No
             cv2.circle(picture, (round(u), round(v)), 1, colour, -1)
 
 
-def _draw_box(picture: np.ndarray, corners_m: np.ndarray, matrices: Dict[str, np.ndarray]) -> None:
-    """Draws the edges in short pieces, so that those partly behind the camera need no clipping."""
+def draw_box(picture: np.ndarray, corners_m: np.ndarray, matrices: Dict[str, np.ndarray], bgr: Tuple[int, int, int],
+             front_bgr: Tuple[int, int, int] = FRONT_BGR, thickness: int = 1) -> Optional[Tuple[int, int]]:
+    """Draws the edges.
+
+    They are drawn in short pieces, so that those partly behind the camera need no clipping.
+
+    Args:
+        picture: is drawn into.
+        corners_m: (8, 3) in the LiDAR frame.
+        matrices: as for `project_points`.
+        bgr: colour of the box.
+        front_bgr: of the edges of its front.
+        thickness: of its lines.
+
+    Returns:
+        The column and row of its upper left corner in the picture; None if no edge is in it.
+    """
+    drawn: List[Tuple[int, int]] = []
     fraction = np.linspace(0, 1, POINTS_PER_EDGE)[:, None]
     for first, last in BOX_EDGES:
         line_m = corners_m[first] * (1 - fraction) + corners_m[last] * fraction
         px, depth_m = project_points(line_m, **matrices)
-        colour = FRONT_BGR if min(first, last) >= 4 else BOX_BGR
+        colour = front_bgr if min(first, last) >= 4 else bgr
         for piece in _visible_pieces(px, depth_m, picture.shape[:2]):
-            cv2.line(picture, piece[0], piece[1], colour, 1, cv2.LINE_AA)
+            cv2.line(picture, piece[0], piece[1], colour, thickness, cv2.LINE_AA)
+            drawn += [(u, v) for u, v in piece if 0 <= u < picture.shape[1] and 0 <= v < picture.shape[0]]
+    return (min(u for u, _ in drawn), min(v for _, v in drawn)) if drawn else None
 
 
 def _visible_pieces(px: np.ndarray, depth_m: np.ndarray, image_hw: Tuple[int, int]

@@ -60,7 +60,8 @@ class GeminiKeyframeDataset(Det3DDataset):
         super().__init__(
             data_root=data_root, ann_file=ann_file, pipeline=pipeline, data_prefix={},
             modality=dict(modality or {'use_camera': True, 'use_lidar': True}),
-            filter_empty_gt=filter_empty_gt, test_mode=test_mode, load_eval_anns=load_eval_anns, lazy_init=True)
+            filter_empty_gt=filter_empty_gt, test_mode=test_mode, load_eval_anns=load_eval_anns,
+            lazy_init=True)
         self._metainfo.update(_checked_metainfo(metainfo or {}, self.METAINFO))
         self._has_own_classes = self.CATEGORIES_ARE_CLASSES or 'classes' in (metainfo or {})
         self._label_of = {name: label for label, name in enumerate(self._metainfo['classes'])}
@@ -167,15 +168,22 @@ class GeminiKeyframeDataset(Det3DDataset):
         Args:
             index: which keyframe.
         """
-        record = {**self.get_data_info(index), 'box_type_3d': self.box_type_3d,
-                  'box_mode_3d': self.box_mode_3d}
+        record = self.get_data_info(index)
         skips_empty = self.filter_empty_gt and not self.test_mode
         if skips_empty and len(record['ann_info']['gt_labels_3d']) == 0:
             return None
-        sample = self.pipeline(record)
+        sample = self.run_pipeline(record)
         if skips_empty and (sample is None or not len(sample['data_samples'].gt_instances_3d.labels_3d)):
             return None
         return sample
+
+    def run_pipeline(self, record: Dict[str, Any]) -> Optional[dict]:
+        """Runs the pipeline on what `parse_data_info` made of a record.
+
+        Args:
+            record: with `sample_idx`.
+        """
+        return self.pipeline({**record, 'box_type_3d': self.box_type_3d, 'box_mode_3d': self.box_mode_3d})
 
     def get_cat_ids(self, idx: int) -> Set[int]:
         """Returns the labels of a keyframe's boxes, for class-balanced sampling.
@@ -199,7 +207,7 @@ class GeminiKeyframeDataset(Det3DDataset):
                      if key not in ('images', 'lidar_points', 'lidar_sweeps')}
         if self.modality['use_camera']:
             data_info['images'] = {
-                name: {**image, 'img_path': image['img_path'] and inside(self.data_root, image['img_path'])}
+                name: {**image, 'img_path': self._full_path(image['img_path'])}
                 for name, image in info['images'].items()}
         # Calibration is of use without points too; only the sweeps' files belong to the LiDAR
         # alone.
@@ -252,15 +260,18 @@ class GeminiKeyframeDataset(Det3DDataset):
         return boxes, labels
 
     def _label(self, instance: Dict[str, Any]) -> int:
-        """A box belongs to the detection class that the record says, else to its category where classes are own."""
+        """Returns the detection class that the record says, or the category where classes are own."""
         label = instance['bbox_label_3d']
         name = CLASS_NAMES[label] if 0 <= label < len(CLASS_NAMES) else ''
         category = instance.get('category', '') if self._has_own_classes else ''
         return self._label_of.get(name, self._label_of.get(category, -1))
 
     def _with_full_path(self, lidar_points: Dict[str, Any]) -> Dict[str, Any]:
-        path = lidar_points['lidar_path']
-        return {**lidar_points, 'lidar_path': path and inside(self.data_root, path)}
+        return {**lidar_points, 'lidar_path': self._full_path(lidar_points['lidar_path'])}
+
+    def _full_path(self, source: Any) -> Any:
+        """Joins a path to the data root; None, and what is in memory already, stay as they are."""
+        return inside(self.data_root, source) if isinstance(source, str) else source
 
 
 @DATASETS.register_module()

@@ -129,8 +129,7 @@ def _placed(image: np.ndarray, hw: Tuple[int, int], scales: Tuple[float, float],
         raise UserError(f'{name} is {hw[1]}x{hw[0]}, but its calibration belongs to '
                         f'{raw_hw[1]}x{raw_hw[0]}: it '
                         'was cropped or stretched; correct width, height and intrinsics in the tables, or '
-                        'take '
-                        'the original picture')
+                        'take the original picture')
     return _Picture(image, resize_matrix(scales[1] * ratio[1], scales[0] * ratio[0]), raw_hw)
 
 
@@ -153,6 +152,9 @@ def _matrix(camera: Dict[str, Any], key: str, absent: np.ndarray) -> np.ndarray:
 
 def check_on_missing(missing: str) -> str:
     """Returns a loader's `missing` if it is one of those that exist.
+
+    Args:
+        missing: the argument.
 
     Raises:
         ValueError: if it is not.

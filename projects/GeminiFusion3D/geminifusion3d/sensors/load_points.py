@@ -1,8 +1,8 @@
 """LiDAR points of a keyframe and the sweeps before it, all in the keyframe's LiDAR frame.
 
 Replaces mmdet3d v1.4.0 `LoadPointsFromFile` and `LoadPointsFromMultiSweeps`. The delta: a sweep is
-moved by the inverse of `lidar2sensor` (the formula of mmdet3d, `p @ R - t`, is right only while the car does not
-turn), always the newest sweeps are taken (mmdet3d draws some at random, in testing too), and
+moved by the inverse of `lidar2sensor` (the formula of mmdet3d, `p @ R - t`, is right only while the car does
+not turn), always the newest sweeps are taken (mmdet3d draws some at random, in testing too), and
 close returns are removed from the keyframe as well, as the devkit does. A file that cannot be read
 is an error, or, on request, adds no points.
 """
@@ -91,7 +91,7 @@ class GeminiLoadPoints(BaseTransform):
         return np.compress(~is_close, cloud, axis=0).astype(np.float32, copy=False)
 
     def _read(self, path: Any, columns: Sequence[str]) -> np.ndarray:
-        """Reads one file; no points where it is missing and may be. Rows that no LiDAR measures are dropped."""
+        """Reads one file, empty where it is missing and may be; drops rows that no LiDAR measures."""
         if path is None:
             return np.zeros((0, FLOATS_PER_POINT), np.float32)
         try:

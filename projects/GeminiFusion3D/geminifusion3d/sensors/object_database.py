@@ -87,7 +87,8 @@ class ObjectDatabase:
     def _check(self, name: str) -> None:
         boxes, ends, points = self._boxes[name], self._ends[name], self._points[name]
         count = self.metainfo['num_objects'][name]
-        is_sound = (count > 0 and self._sums[name].shape == (count,) and boxes.shape == (count, BOX_COLUMNS) and ends.shape == (count,)
+        is_sound = (count > 0 and self._sums[name].shape == (count,) and boxes.shape == (count, BOX_COLUMNS)
+                    and ends.shape == (count,)
                     and points.shape == (int(ends[-1]), POINT_COLUMNS)
                     and boxes.dtype == points.dtype == np.float32 and ends.dtype == np.int64
                     and (np.diff(ends, prepend=0) > 0).all())

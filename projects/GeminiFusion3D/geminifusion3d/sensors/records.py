@@ -21,7 +21,7 @@ root, which is the folder of the file unless said otherwise. All matrices map co
                       box         x, y, z (centre), length, width, height in metres, yaw in rad from x to y,
                                   in LiDAR coordinates
                       class       text
-                      velocity    optional: x, y in m/s over ground along the axes of the LiDAR; null if unknown
+                      velocity    optional: x, y in m/s over ground along the LiDAR's axes; null if unknown
                       num_points  optional: points inside; a box with none is not learned
     extra           optional, anything; not read
 
@@ -40,8 +40,8 @@ from ..paths import checked_relative_path
 from ..point_files import PLACE
 
 Record = Dict[str, Any]
-FIELDS = ('token', 'images', 'points', 'sweeps', 'timestamp', 'scene', 'ego_from_lidar', 'global_from_ego', 'boxes',
-          'extra')
+FIELDS = ('token', 'images', 'points', 'sweeps', 'timestamp', 'scene', 'ego_from_lidar', 'global_from_ego',
+          'boxes', 'extra')
 IMAGE_FIELDS = ('path', 'cam2img', 'lidar2cam', 'height', 'width')
 POINTS_FIELDS = ('path', 'columns')
 SWEEP_FIELDS = ('path', 'timestamp', 'lidar_from_sweep')
@@ -241,16 +241,17 @@ def record_to_info(record: Record) -> Record:
     points = record.get('points') or {'path': None, 'columns': list(PLACE)}
     time_s = record.get('timestamp', 0.0)
     info = {
-        'token': record['token'], 'scene_token': record.get('scene', ''), 'scene_name': record.get('scene', ''),
-        'timestamp': time_s, 'timestamp_us': round(time_s * 1e6),
+        'token': record['token'], 'scene_token': record.get('scene', ''),
+        'scene_name': record.get('scene', ''), 'timestamp': time_s,
+        'timestamp_us': round(time_s * 1e6),
         'images': {name: {**image, 'img_path': image['path']} if image else {'img_path': None}
                    for name, image in record.get('images', {}).items()},
         'lidar_points': {'lidar_path': points['path'], 'columns': list(points['columns']),
                          'num_pts_feats': len(points['columns'])},
         'lidar_sweeps': [{
             'timestamp': sweep['timestamp'], 'timestamp_us': round(sweep['timestamp'] * 1e6),
-            'lidar_points': {'lidar_path': sweep['path'],
-                             'lidar2sensor': invert_pose(np.array(sweep['lidar_from_sweep'], float)).tolist()},
+            'lidar_points': {'lidar_path': sweep['path'], 'lidar2sensor': invert_pose(
+                np.array(sweep['lidar_from_sweep'], float)).tolist()},
         } for sweep in record.get('sweeps', [])],
         'instances': [{
             'bbox_label': -1, 'bbox_label_3d': -1, 'category': box['class'], 'bbox_3d': list(box['box']),

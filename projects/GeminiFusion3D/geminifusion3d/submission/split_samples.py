@@ -128,6 +128,9 @@ def official_splits() -> Mapping[str, Tuple[str, ...]]:
 def read_custom_splits(tables: Path) -> Dict[str, List[str]]:
     """Returns the scene names of the custom splits in a version's splits.json, if it has one.
 
+    Args:
+        tables: folder of the version.
+
     Raises:
         UserError: if the file is broken.
     """

@@ -98,6 +98,9 @@ def zip_submission(json_path: Path, zip_path: Path) -> None:
 def read_meta(path: Union[str, Path]) -> Dict[str, bool]:
     """Returns the five flags of a submission, JSON or zip.
 
+    Args:
+        path: of the submission.
+
     Raises:
         InvalidSubmission: if they are absent or broken, or the file is no submission.
         UserError: if there is no such file.
@@ -113,6 +116,9 @@ def read_samples(path: Union[str, Path]) -> Iterator[Tuple[str, List[Record]]]:
     """Yields sample token and records of a submission, JSON or zip, as they come.
 
     The text is checked (strict JSON, exactly meta and results); what the records hold is not.
+
+    Args:
+        path: of the submission.
 
     Raises:
         InvalidSubmission: if the file is no submission.

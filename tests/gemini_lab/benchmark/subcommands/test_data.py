@@ -18,7 +18,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list:
     root = write_tiny_nuscenes(tmp_path_factory.mktemp('tiny'), scenes=['scene-0061'])
     convert_nuscenes(root, 'v1.0-mini', root)
     return ['data', '--config', CONFIG, '--dataroot', str(root), '--ann-file',
-            'geminifusion3d_infos_mini_train.pkl', '--repeats', '1', '--warm-up', '0', '--samples', '1', '--quiet']
+            'geminifusion3d_infos_mini_train.pkl', '--repeats', '1', '--warm-up', '0',
+            '--samples', '1', '--quiet']
 
 
 @pytest.fixture(scope='module')

@@ -1,0 +1,75 @@
+"""Writes the dense parts of a detector as ONNX and compares them with PyTorch by onnxruntime.
+
+image.onnx is image backbone, neck and depth net; bev.onnx alignment, fuser, BEV backbone, neck and head.
+Outside stay the sparse convolutions (run them by spconv or its TensorRT plugins), the splat between the two
+files (a voxel pooling) and the decoding of boxes. onnx_export.json says inputs, opset, batch and the largest
+difference of each output.
+
+Example:
+    gemini3d export-onnx configs/RECIPE.py work_dirs/RECIPE/epoch_6.pth --out work_dirs/onnx
+"""
+import argparse
+from pathlib import Path
+from typing import Any, Dict
+
+from ..errors import UserError
+
+RECORD = 'onnx_export.json'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds recipe, weights and output."""
+    parser.add_argument('config', help='recipe of the detector')
+    parser.add_argument('checkpoint', nargs='?', help='weights; without any they are random')
+    parser.add_argument('--out', type=Path, required=True, help='folder to write')
+    parser.add_argument('--image-size', type=int, nargs=2, default=(256, 704), metavar=('HEIGHT', 'WIDTH'),
+                        help='of an image after resizing, in pixels; default: 256 704')
+    parser.add_argument('--cameras', type=int, default=6,
+                        help='images of a batch, where the backbone does not take any number; default: 6')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exports, prints the differences and returns the exit code: 1 where one is too large."""
+    if args.out.exists() and any(args.out.iterdir()) and not (args.out / RECORD).is_file():
+        raise UserError(f'--out {args.out} holds files and no {RECORD}: expected a new folder or one that '
+                        'this command wrote; name another')
+    from ..atomic import write_json
+    from ..engine.onnx_export import TOLERANCE, dense_parts, export_part
+    parts = dense_parts(_build(args), image_hw=tuple(args.image_size), cameras=args.cameras)
+    args.out.mkdir(parents=True, exist_ok=True)
+    record: Dict[str, Any] = {}
+    written = dict(config=args.config, checkpoint=args.checkpoint, parts=record)
+    # Before the first part too: a run that fails leaves a folder that the next one knows.
+    write_json(args.out / RECORD, written, indent=2)
+    for part in parts:
+        record[part.name] = export_part(part, args.out)
+        write_json(args.out / RECORD, written, indent=2)
+    worst = 0.
+    for facts in record.values():
+        largest = max(facts['relative_difference'].values())
+        worst = max(worst, largest)
+        batch = 'any batch' if facts['batch'] == 'dynamic' else f'batches of {facts["batch"]}'
+        print(f'{args.out / facts["file"]}: opset {facts["opset"]}, {batch}, differs from PyTorch by at most '
+              f'{largest:.1e} of the largest value')
+    if not worst <= TOLERANCE:
+        print(f'the files do not compute what PyTorch does: expected at most {TOLERANCE:.0e}')
+        return 1
+    return 0
+
+
+def _build(args: argparse.Namespace) -> Any:
+    from mmdet3d.registry import MODELS
+    from mmengine.registry import init_default_scope
+
+    from ..checkpoints.checkpoint_file import read_checkpoint
+    from ..checkpoints.checkpoint_fit import fit_weights
+    from ..engine.config_file import check_sections, load_config
+    from ..engine.mistakes import config_mistakes
+    cfg = load_config(args.config)
+    check_sections(cfg, ['model'])
+    init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+    with config_mistakes(args.config):
+        model = MODELS.build(cfg.model)
+    if args.checkpoint is not None:
+        model.load_state_dict(fit_weights(model, read_checkpoint(args.checkpoint), name=args.checkpoint))
+    return model

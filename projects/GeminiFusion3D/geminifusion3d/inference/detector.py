@@ -1,0 +1,192 @@
+"""A trained model that predicts on samples of one's own, through the recipe's own test pipeline."""
+import copy
+import threading
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, overload
+
+import numpy as np
+import torch
+from mmdet3d.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from torch import nn
+
+from ..checkpoints.checkpoint_file import check_exists, read_checkpoint
+from ..checkpoints.checkpoint_fit import fit_weights
+from ..engine.config_file import check_ranges, check_sections, load_config
+from ..engine.mistakes import config_mistakes
+from ..errors import UserError
+from ..sensors import GeminiLoadImages
+from .detections import Detections
+from .sample import Sample
+
+# Bright on black, and well apart; mmdet3d's palette of nuScenes has dark and nearly equal ones. A label beyond takes
+# the first again.
+PALETTE_RGB = ((255, 158, 0), (86, 180, 233), (240, 228, 66), (0, 200, 150), (214, 121, 187), (255, 80, 110),
+               (170, 130, 255), (130, 255, 90), (80, 220, 255), (255, 200, 170))
+Sensors = Union[Sample, Mapping[str, Any]]
+
+
+class Detector:
+    """Boxes from the sensors of one sample, or of several at once; build it with `from_files`.
+
+        detector = Detector.from_files('configs/RECIPE.py', 'work_dirs/RECIPE/epoch_6.pth', device='cuda')
+        found = detector(images={'CAM_FRONT': 'front.jpg'}, cam2img={'CAM_FRONT': [...]},
+                         lidar2cam={'CAM_FRONT': [...]}, points='cloud.bin')
+
+    The arguments are those of `Sample.from_sensors`. Any camera may be missing, and so may the LiDAR: what a
+    recipe reads and a sample lacks counts as a silent sensor; what a recipe does not read is not looked at.
+    Threads may share a detector; it works for one at a time.
+
+    Args:
+        model: in evaluation mode.
+        dataset: of the recipe's test data; only its pipeline and its classes are used.
+        name: the recipe, for messages.
+    """
+
+    def __init__(self, model: nn.Module, dataset: Any, name: str) -> None:
+        self.model, self.name = model, name
+        self.class_names: Tuple[str, ...] = tuple(dataset.metainfo['classes'])
+        self.palette_rgb = [PALETTE_RGB[label % len(PALETTE_RGB)] for label in range(len(self.class_names))]
+        loaders = [step for step in dataset.pipeline.transforms if isinstance(step, GeminiLoadImages)]
+        self.camera_names: Tuple[str, ...] = loaders[0].camera_names if loaders else ()
+        self._dataset, self._lock = dataset, threading.Lock()
+
+    @classmethod
+    def from_files(cls, config: Union[str, Path], checkpoint: Union[str, Path], device: str = 'cpu',
+                   cfg_options: Optional[Mapping[str, Any]] = None) -> 'Detector':
+        """Builds the model of a recipe with trained weights; nothing in the checkpoint is run.
+
+        Args:
+            config: the recipe; its test data need not exist.
+            checkpoint: weights that were trained with it.
+            device: 'cpu', 'cuda', 'cuda:1'.
+            cfg_options: settings of the config to replace.
+
+        Raises:
+            UserError: if one of the files cannot be used, or the two do not fit together.
+        """
+        config, checkpoint = str(config), str(checkpoint)
+        cfg = load_config(config, cfg_options)
+        check_sections(cfg, ['model', 'test_dataloader'])
+        check_ranges(cfg)
+        check_exists(checkpoint)
+        init_default_scope('mmdet3d')
+        with config_mistakes(config):
+            model, dataset = MODELS.build(cfg.model), _test_dataset(cfg)
+        model.load_state_dict(fit_weights(model, read_checkpoint(checkpoint), name=checkpoint))
+        try:
+            model = model.to(device)
+        except (RuntimeError, AssertionError) as error:
+            raise UserError(f'device {device!r} cannot be used ({" ".join(str(error).split())[:120]}); '
+                            "expected 'cpu', or 'cuda' where there is a GPU") from error
+        return cls(model.eval(), dataset, config)
+
+    @overload
+    def __call__(self, samples: Optional[Sample] = None, *, min_score: float = 0.0, **sensors: Any) -> Detections:
+        ...
+
+    @overload
+    def __call__(self, samples: Sequence[Sensors], *, min_score: float = 0.0) -> List[Detections]:
+        ...
+
+    def __call__(self, samples: Any = None, *, min_score: float = 0.0, **sensors: Any) -> Any:
+        """Predicts on one sample, or on several in one batch.
+
+        Args:
+            samples: a Sample, or a list of Samples or of dictionaries with the arguments of
+                `Sample.from_sensors`.
+            min_score: boxes with a lower score are left out.
+            sensors: one sample, instead of `samples`.
+
+        Returns:
+            The Detections in the LiDAR frame; a list of them for a list.
+
+        Raises:
+            UserError: if a sample cannot be used; the message says what was expected.
+        """
+        if samples is None or isinstance(samples, (Sample, Mapping)):
+            return self([sensors if samples is None else samples], min_score=min_score)[0]
+        made = [self._sample(sample) for sample in samples]
+        if not made:
+            return []
+        with self._lock, config_mistakes(self.name):
+            init_default_scope('mmdet3d')
+            batch = [self._prepared(sample, index) for index, sample in enumerate(made)]
+            outputs = self.model.test_step(pseudo_collate(batch))
+        return [self._detections(sample, output).above(min_score) for sample, output in zip(made, outputs)]
+
+    def _sample(self, sensors: Sensors) -> Sample:
+        """Makes a sample, and fills in the cameras that it lacks."""
+        sample = sensors if isinstance(sensors, Sample) else _from_sensors(sensors)
+        images, uses = sample.info['images'], self.model.modalities
+        unknown = [name for name in images if name not in self.camera_names]
+        is_foreign = bool(unknown) and (sample is not sensors or len(unknown) == len(images))
+        if is_foreign and uses['use_camera']:
+            raise UserError(f'the sample has the camera {", ".join(unknown)}; {self.name} expects '
+                            f'{", ".join(self.camera_names)}')
+        sees = any(images.get(name, {}).get('img_path') is not None for name in self.camera_names)
+        has_points = sample.info['lidar_points']['lidar_path'] is not None
+        if not (uses['use_camera'] and sees or uses['use_lidar'] and has_points):
+            kinds = ' or '.join(kind for kind, flag in (('images', 'use_camera'), ('points', 'use_lidar')) if uses[flag])
+            raise UserError(f'the sample {sample.token} has nothing that {self.name} reads; expected {kinds}')
+        all_images = {name: images.get(name) or {'img_path': None} for name in self.camera_names}
+        return Sample({**sample.info, 'images': all_images}, sample.root)
+
+    def _prepared(self, sample: Sample, index: int) -> Dict[str, Any]:
+        """Runs the recipe's test pipeline."""
+        dataset = self._at(sample)
+        return dataset.run_pipeline({**dataset.parse_data_info(sample.info), 'sample_idx': index, 'epoch': 0})
+
+    def _at(self, sample: Sample) -> Any:
+        dataset = copy.copy(self._dataset)
+        dataset.data_root = sample.root
+        return dataset
+
+    def sensors_of(self, sample: Sample) -> Dict[str, Any]:
+        """Returns a sample's record with complete paths, the recipe's cameras only, for loaders and pictures."""
+        return self._at(sample).parse_data_info(self._sample(sample).info)
+
+    def truth_of(self, sample: Sample) -> Optional[Dict[str, Any]]:
+        """Returns `gt_bboxes_3d` and `gt_labels_3d` of a sample's annotations; None where it has none."""
+        return self._dataset.parse_ann_info(sample.info) if sample.info.get('instances') else None
+
+    def _detections(self, sample: Sample, output: Any) -> Detections:
+        found = output.pred_instances_3d
+        boxes = found.bboxes_3d
+        columns = torch.cat([boxes.gravity_center, boxes.tensor[:, 3:]], dim=1).cpu().numpy()
+        scores = found.scores_3d.cpu().numpy()
+        order = np.argsort(-scores, kind='stable')
+        velocities = columns[:, 7:9] if columns.shape[1] == 9 else np.full((len(columns), 2), np.nan, np.float32)
+        poses = [None if value is None else np.asarray(value, np.float64) for value in (
+            sample.info['lidar_points'].get('lidar2ego'), sample.info.get('ego2global'))]
+        return Detections(sample.token, columns[order, :7], velocities[order], scores[order],
+                          found.labels_3d.cpu().numpy()[order], self.class_names, *poses)
+
+
+def _from_sensors(sensors: Mapping[str, Any]) -> Sample:
+    try:
+        return Sample.from_sensors(**sensors)
+    except TypeError as error:
+        raise UserError(f'a sample got {", ".join(map(str, sensors))}: {error}; expected the arguments of '
+                        'Sample.from_sensors, such as images, cam2img, lidar2cam, points') from error
+
+
+def _test_dataset(cfg: Config) -> Any:
+    """Builds the recipe's test dataset without its records."""
+    dataset = copy.deepcopy(cfg.test_dataloader.dataset)
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    steps = list(_without_cache(dataset.pipeline))
+    return DATASETS.build({**dataset, 'pipeline': steps, 'data_root': '/', 'ann_file': '', 'lazy_init': True,
+                           'test_mode': True, 'load_eval_anns': False})
+
+
+def _without_cache(steps: Sequence[Any]) -> Iterator[Any]:
+    """Yields the steps; what a cache would write is nobody's here."""
+    for step in steps:
+        if step.get('type') == 'GeminiCachedLoading':
+            yield from step['steps']
+        else:
+            yield step
