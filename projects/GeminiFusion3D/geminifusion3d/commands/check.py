@@ -262,7 +262,8 @@ def judged(name: str, pairs: Sequence[Sequence[Any]], remedy: str) -> Finding:
         remedy: what to do where they differ by more than rounding, TF32's on a GPU.
     """
     limit = 5e-3 if any(tensor.is_cuda for tensor in pairs[0]) else 1e-4
-    errors = [float((a.cpu() - b.cpu()).abs().max() / b.abs().max().cpu()) for a, b in pairs]
+    numbers = [(a.detach().cpu(), b.detach().cpu()) for a, b in pairs]
+    errors = [float((a - b).abs().max() / b.abs().max()) for a, b in numbers]
     detail = f'forward and backward, relative error {max(errors):.0e}'
     # Not `error > limit`: NaN is a problem too.
     if all(error <= limit for error in errors):
