@@ -204,7 +204,8 @@ def test_a_killed_process_ends_the_others_with_a_sentence(tmp_path: Path, capfd:
                                                           count: int, killed: int) -> None:
     config = write_config(tmp_path, extra=f"custom_hooks.append(dict(type='ToyDieHook', rank={killed}))\n")
     begin_s = time.monotonic()
-    codes = in_processes(count, partial(run_train, config, tmp_path / 'run', '--launcher', 'pytorch'))
+    codes = in_processes(count, partial(run_train, config, tmp_path / 'run', '--launcher', 'pytorch',
+                                        '--cfg-options', 'train_dataloader.dataset.length=12'))
     assert time.monotonic() - begin_s < 60
     assert codes == [-signal.SIGKILL if rank == killed else EXIT_COULD_NOT_RUN for rank in range(count)]
     said = capfd.readouterr().out

@@ -3,7 +3,9 @@ import os
 import tempfile
 from pathlib import Path
 
-# Rounds that a thread of GNU's OpenMP runtime, which PyTorch brings, spins before it sleeps.
+# Rounds that a thread of GNU's OpenMP runtime, which PyTorch brings, spins before it sleeps. A step of the
+# demo on two cores takes 0.43 s on a quiet machine and 3.7 s among eight programs; with 1,000 rounds 0.54 and
+# 1.4 s, for machines that are never quiet; as libgomp does by itself, 23 s among eight programs.
 SPIN_COUNT = 10_000
 
 

@@ -30,9 +30,8 @@ PROBES = ('mmcv', 'spconv', 'data', 'plugin')
 CUDA_PROBES = {
     'cuda_spconv': 'install the spconv that fits the driver, spconv-cu126 or spconv-cu120 (docs/install.md); '
                    'recipes with a LiDAR cannot run on this GPU before',
-    'cuda_splat': 'Triton must fit torch and find a C compiler (CC or gcc): `pip install -U triton` or '
-                  'install torch again from the same index; recipes with cameras cannot run on this GPU '
-                  'before',
+    'cuda_splat': 'Triton must fit torch and find a C compiler (CC or gcc): install a compiler, or torch '
+                  'with the triton that it asks for; recipes with cameras cannot run on this GPU before',
     'cuda_fusion': 'torch itself does not work on this GPU: install a torch built for the CUDA version that '
                    '`nvidia-smi` shows'}
 PROGRAM = __package__.rpartition('.')[0]
@@ -263,7 +262,8 @@ def judged(name: str, pairs: Sequence[Sequence[Any]], remedy: str) -> Finding:
         remedy: what to do where they differ by more than rounding, TF32's on a GPU.
     """
     limit = 5e-3 if any(tensor.is_cuda for tensor in pairs[0]) else 1e-4
-    errors = [float((a.cpu() - b.cpu()).abs().max() / b.abs().max().cpu()) for a, b in pairs]
+    numbers = [(a.detach().cpu(), b.detach().cpu()) for a, b in pairs]
+    errors = [float((a - b).abs().max() / b.abs().max()) for a, b in numbers]
     detail = f'forward and backward, relative error {max(errors):.0e}'
     # Not `error > limit`: NaN is a problem too.
     if all(error <= limit for error in errors):

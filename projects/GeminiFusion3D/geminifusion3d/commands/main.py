@@ -137,7 +137,7 @@ def find(name: str) -> Command:
         name: as typed.
 
     Raises:
-        UserError: if there is none; it names the nearest ones, or says that the instruments' are missing.
+        UserError: if there is none; it names the nearest ones, and says if this copy is not installed.
     """
     own = next((command for command in COMMANDS if command.name == name), None)
     if own is not None:
@@ -147,8 +147,8 @@ def find(name: str) -> Command:
         near = difflib.get_close_matches(name, known, cutoff=0.5)
         hint = f'did you mean {" or ".join(near)}?' if near else f'{PROGRAM} --help lists them'
         if len(known) == len(COMMANDS):
-            hint += (' This copy is not installed, and the instruments, such as synthetic and report, are '
-                     'found through an installation: run pip install -e . at the root of its checkout')
+            hint += (' (this copy is not installed, and the instruments, such as synthetic and report, are '
+                     'found through an installation: run pip install -e . at the root of its checkout)')
         raise UserError(f'{PROGRAM} has no command {name}; {hint}')
     return known[name]
 
