@@ -5,9 +5,12 @@ import pytest
 from mmengine.config import Config
 from toy_training import write_config
 
+from geminifusion3d.engine import config_file
 from geminifusion3d.engine.config_file import (apply_seed, check_data_files, check_first_stage,
-                                               check_ranges, check_sections, load_config)
+                                               check_pasted_objects, check_ranges, check_sections,
+                                               load_config)
 from geminifusion3d.errors import UserError
+from geminifusion3d.info_file import write_info_file
 
 
 def test_an_absent_config_is_named_with_close_ones(tmp_path: Path,
@@ -69,6 +72,26 @@ def test_an_absent_info_file_names_the_command_that_writes_it(
         f'gemini3d convert --dataroot {tmp_path} --version {version}{more}')
     (tmp_path / f'geminifusion3d_infos_{split}.pkl').touch()
     check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
+
+
+@pytest.mark.parametrize('held, scored, is_leak', [
+    ('train', 'val', False), ('val', 'val', True), ('trainval', 'val', True),
+    ('mini_train', 'mini_val', False)])
+def test_objects_of_the_scored_split_are_not_pasted_into_training_samples(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str, scored: str, is_leak: bool) -> None:
+    info = tmp_path / f'geminifusion3d_infos_{scored}.pkl'
+    with open(info, 'wb') as file:
+        write_info_file(file, dict(categories={'car': 0}, dataset='nuscenes', version='v', split=scored), [])
+    monkeypatch.setattr(config_file, 'read_metainfo', lambda folder: dict(split=held))
+    paste = dict(type='GeminiSampleObjects', database=str(tmp_path))
+    cfg = Config(dict(
+        train_dataloader=dict(dataset=dict(pipeline=[paste])),
+        val_dataloader=dict(dataset=dict(data_root=str(tmp_path), ann_file=info.name))))
+    if is_leak:
+        with pytest.raises(UserError, match=f'objects of {held}, and validation scores {scored}'):
+            check_pasted_objects(cfg)
+    else:
+        check_pasted_objects(cfg)
 
 
 def test_a_part_of_a_recipe_is_no_recipe(tmp_path: Path) -> None:

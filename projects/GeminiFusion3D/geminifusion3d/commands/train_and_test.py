@@ -15,8 +15,8 @@ from mmengine.runner import Runner
 
 from ..checkpoints.checkpoint_file import check_exists
 from ..cli import EXIT_INTERRUPTED
-from ..engine.config_file import (apply_seed, check_data_files, check_first_stage, check_sections,
-                                  load_config)
+from ..engine.config_file import (apply_seed, check_data_files, check_first_stage,
+                                  check_pasted_objects, check_sections, load_config)
 from ..engine.distributed import leave_process_group
 from ..engine.inference_hook import speed_up_tests
 from ..engine.mistakes import config_mistakes
@@ -59,6 +59,7 @@ def train_config(arguments: argparse.Namespace) -> Config:
         check_exists(cfg.load_from)
     check_first_stage(cfg)
     check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
+    check_pasted_objects(cfg)
     check_same_info_file(cfg, 'val')
     return cfg
 

@@ -9,7 +9,8 @@ from mmengine.runner import Runner
 
 from .. import register
 from ..errors import UserError
-from ..info_file import existing_info_file
+from ..info_file import existing_info_file, open_info_file
+from ..sensors.object_database import read_metainfo
 from .config_variables import evaluate_with
 from .registered import accepts_argument
 
@@ -24,6 +25,8 @@ COMMAND_KEYS = ('custom_imports', 'external_data', 'modality')
 OPEN_DICTS = ('randomness', 'model_wrapper_cfg', 'auto_scale_lr', 'env_cfg', 'test_cfg',
               'train_cfg', 'init_cfg', 'clip_grad', 'load_cfg')
 CLOSE = 0.5
+# Splits that hold others.
+SPLITS_IN = {'trainval': ('trainval', 'train', 'val')}
 FAULTS = (SyntaxError, KeyError, NameError, AttributeError, TypeError, ValueError, OSError,
           ImportError)
 
@@ -208,6 +211,29 @@ def check_data_files(cfg: Config, loaders: List[str]) -> None:
                 raise UserError(f'ground-truth database {database.parent} does not exist: write it with '
                                 f'{_create_data(root, root / name)} --with-gt-database '
                                 f'--database-sweeps {step.get("sweeps_num")}')
+
+
+def check_pasted_objects(cfg: Config) -> None:
+    """Makes sure that no object of an evaluated split is pasted into training samples.
+
+    Args:
+        cfg: of a recipe whose data files exist.
+
+    Raises:
+        UserError: if a ground-truth database holds the split that validation scores.
+    """
+    databases = {Path(step['database']) for dataset in datasets_of(cfg, ['train_dataloader'])
+                 for step in dataset.get('pipeline') or () if step.get('type') == 'GeminiSampleObjects'}
+    evaluated = {Path(dataset.get('data_root') or '.') / dataset['ann_file']
+                 for dataset in datasets_of(cfg, ['val_dataloader']) if dataset.get('ann_file')}
+    for folder in databases if evaluated else ():
+        held = read_metainfo(folder)['split']
+        for path in evaluated:
+            split = open_info_file(existing_info_file(path)).metainfo['split']
+            if split in SPLITS_IN.get(held, (held,)):
+                raise UserError(f'ground-truth database {folder} holds objects of {held}, and validation '
+                                f'scores {split}: they would be learned before they are scored; build it '
+                                'from the training split, or train without val_dataloader')
 
 
 def check_ranges(cfg: Config) -> None:
