@@ -17,7 +17,7 @@ COPY projects/GeminiFusion3D projects/GeminiFusion3D
 ARG MMCV_OPS=0
 ARG TORCH_SPEC=
 ENV MMCV_OPS=${MMCV_OPS} TORCH_SPEC=${TORCH_SPEC}
-RUN make setup PYTHON=python3 && rm -rf /root/.cache
+RUN make setup PYTHON=python3 && rm -rf ~/.cache
 COPY . .
 ENV PATH=/geminifusion3d/.venv/bin:${PATH}
 CMD ["bash"]
