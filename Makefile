@@ -1,5 +1,7 @@
 # GeminiFusion3D: `make help` lists the targets.
-PYTHON ?= python3.11
+# The first of these that starts; 3.11 is tested in full.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.10; do \
+	$$name -c '' 2> /dev/null && echo $$name && break; done)
 VENV ?= .venv
 DEMO_ARGS ?=
 COMPARE_ARGS ?=
@@ -19,8 +21,8 @@ help: ## this list
 	@echo '  COMPARE_ARGS="--only lidar gemini --jobs 2"'
 
 setup: ## create or bring up to date the environment in .venv, then check it
-	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) was not found, expected Python" \
-		"3.10 to 3.12; install it or run: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@command -v "$(PYTHON)" > /dev/null || { echo "error: $(or $(PYTHON),Python) was not found, expected" \
+		"Python 3.10 to 3.13; install it or run: make $(or $(MAKECMDGOALS),setup) PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
 
 check: ## check the environment and say what to do about each problem

@@ -1,7 +1,9 @@
 """Datasets that many tests read: the real keyframe, and a small synthetic world."""
 import os
+import runpy
 from pathlib import Path
 
+import mmcv._ext
 import pytest
 from commands import Gemini3d
 from real_data import real_data
@@ -12,7 +14,21 @@ from gemini_lab.synthetic.generate import Request, generate
 geminifusion3d.register()
 
 REPO = Path(__file__).resolve().parents[1]
+MMCV_STAND_IN = runpy.run_path(str(REPO / 'tools/mmcv_without_operators.py'))
 KEYFRAME_VARIABLE = 'GEMINIFUSION3D_KEYFRAME'
+
+
+@pytest.fixture(autouse=True)
+def no_mmcv_operators(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuses mmcv's operators, which a set-up does not compile, to all tests but those that compare with them."""
+    is_compiled = not mmcv._ext.__file__.endswith('.py')
+    if request.node.get_closest_marker('mmcv_operators'):
+        if not is_compiled:
+            pytest.skip('mmcv has no compiled operators')
+    elif is_compiled:
+        for name in vars(mmcv._ext):
+            if not name.startswith('__'):
+                monkeypatch.setattr(mmcv._ext, name, MMCV_STAND_IN['__getattr__'](name))
 
 
 @pytest.fixture(scope='session')

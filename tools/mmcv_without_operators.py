@@ -1,7 +1,6 @@
-"""Stands in for mmcv's compiled operators: `make setup MMCV_OPS=0` puts a copy beside mmcv, as mmcv/_ext.py.
+"""Stands in for mmcv's compiled operators: `make setup` puts a copy beside mmcv, as mmcv/_ext.py.
 
-mmdet3d imports every operator of mmcv when it is itself imported, and calls few. Of this project's models
-only TransFusion's training (rotated overlaps) and the anchor head (rotated non-maximum suppression) do.
+mmdet3d imports every operator of mmcv when it is itself imported. This project's models call none of them.
 """
 
 

@@ -1,18 +1,19 @@
 """Creates the environment: `make setup` calls this, before any package exists.
 
-Steps: virtual environment, torch, mmcv's wheel with its operators (compiled once per machine, then
-reused from the cache), everything else at the versions of requirements/, this project in editable
+Steps: virtual environment, torch, everything else at the versions of requirements/, this project in editable
 mode, and `gemini3d check`. A stamp written at the very end makes the next run a check only.
 
-With Python 3.11, which is tested in full, and 3.12 every package is that of the lock file. Not all of its
-versions exist for 3.10: there the packages of PINNED have the same versions, the rest is the newest.
+With Python 3.11, which is tested in full, to 3.13 the packages are those of the lock file and no others: pip
+asks for no dependencies. With 3.13 it could not, because nuscenes-devkit demands numpy < 2, which has no wheel
+there; the devkit runs with numpy 2 all the same. Not all of the lock file's versions exist for 3.10: there the
+packages of PINNED have the same versions, the rest is the newest.
 
 Environment variables:
     TORCH_SPEC       another build of torch, e.g. 'torch==2.13.0'; with pip's own PIP_INDEX_URL or
                      PIP_EXTRA_INDEX_URL a build for a certain CUDA version
     SPCONV_SPEC      another build of spconv, e.g. 'spconv-cu118==2.3.6' for CUDA 11.8
-    MMCV_OPS         0: mmcv's wheel without compiled operators, in seconds instead of minutes; training
-                     TransFusion and the anchor head need them
+    MMCV_OPS         1: compile mmcv's operators, in minutes; only models of mmdet3d itself and the tests
+                     that compare with them need any. Default 0: mmcv's wheel without operators
     XDG_CACHE_HOME   the wheel cache is $XDG_CACHE_HOME/geminifusion3d/wheels (default ~/.cache)
     MAX_JOBS         compilers at once (default: all cores)
 
@@ -42,8 +43,8 @@ STAMP_NAME = 'geminifusion3d-setup.json'
 MIN_FREE_GB = 8.0
 PYTHON = '.'.join(map(str, sys.version_info[:2]))
 # What decides, with requirements/, that an environment has to be brought up to date.
-PYTHONS = ((3, 10), (3, 12))
-LOCKED_PYTHONS = ((3, 11), (3, 12))
+PYTHONS = ((3, 10), (3, 13))
+IS_LOCKED = sys.version_info >= (3, 11)
 # Where the lock file does not hold, these stay at their versions.
 PINNED = ('mm', 'spconv', 'nuscenes-devkit', 'numpy', 'opencv', 'setuptools')
 STAMPED_FILES = ('setup.py', 'setup.cfg', 'pyproject.toml')
@@ -70,7 +71,7 @@ def wanted_stamp() -> Dict[str, str]:
     content = b'\0'.join(file.read_bytes() for file in files)
     return {'files': hashlib.sha256(content).hexdigest(), 'repo': str(REPO),
             'torch_spec': os.environ.get('TORCH_SPEC') or read_pin('torch.txt'),
-            'spconv_spec': os.environ.get('SPCONV_SPEC', ''), 'mmcv_ops': os.environ.get('MMCV_OPS') or '1'}
+            'spconv_spec': os.environ.get('SPCONV_SPEC', ''), 'mmcv_ops': os.environ.get('MMCV_OPS') or '0'}
 
 
 def is_up_to_date(venv_dir: Path) -> bool:
@@ -84,10 +85,9 @@ def is_up_to_date(venv_dir: Path) -> bool:
 def check_machine(venv_dir: Path) -> None:
     """Says what is missing before anything is downloaded."""
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
-        raise SetupError(f'this is Python {platform.python_version()}, expected 3.10 to 3.12 (the '
-                         'devkit needs numpy < 2, which has no wheel for a later one); install Python 3.11 '
-                         'and run `make setup PYTHON=/path/to/python3.11`')
-    if (os.environ.get('MMCV_OPS') or '1') not in ('0', '1'):
+        raise SetupError(f'this is Python {platform.python_version()}, expected 3.10 to 3.13; '
+                         'install Python 3.11 and run `make setup PYTHON=/path/to/python3.11`')
+    if (os.environ.get('MMCV_OPS') or '0') not in ('0', '1'):
         raise SetupError(f'MMCV_OPS={os.environ["MMCV_OPS"]}, expected 1 (compile the operators) or 0')
     parent = venv_dir.resolve().parent
     parent.mkdir(parents=True, exist_ok=True)
@@ -116,15 +116,15 @@ def create_venv(venv_dir: Path) -> Path:
 
 
 def pip_install(python: Path, *arguments: str) -> None:
-    """Runs pip with the lock file; its own progress shows, what is already there does not."""
+    """Runs pip; its own progress shows, what is already there does not."""
     command = [str(python), '-m', 'pip', 'install', '--disable-pip-version-check', *arguments]
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as process:
         for line in process.stdout:
             if not line.startswith(('Requirement already satisfied', 'Looking in')):
                 say(f'    {line.rstrip()}')
     if process.returncode != 0:
-        raise SetupError(f'pip failed (see above): {" ".join(command[1:])}; after mending the '
-                         'cause, `make setup` goes on where it stopped')
+        raise SetupError(f'pip failed (see above); after mending the cause, `make setup` goes on '
+                         'where it stopped')
 
 
 def has_package(python: Path, name: str) -> bool:
@@ -210,53 +210,51 @@ def provide_mmcv_wheel(python: Path) -> Path:
     return wheel
 
 
-def install_mmcv_without_operators(python: Path, *constraints: str) -> None:
-    """Installs mmcv's wheel without operators, and what refuses their calls in their place."""
-    name, version = read_pin('mmcv.txt').split('==')
-    pip_install(python, *constraints, f'{name}-lite=={version}')
+def replace_mmcv_operators(python: Path) -> None:
+    """Puts what refuses their calls in the place of the operators that mmcv-lite does not have."""
     where = [python, '-c', 'import importlib.util; print(importlib.util.find_spec("mmcv").origin)']
     package = Path(subprocess.check_output(where, text=True).strip()).parent
     shutil.copy(REPO / 'tools' / 'mmcv_without_operators.py', package / '_ext.py')
 
 
 def requirements(*file_names: str) -> List[str]:
-    """Returns the lines of requirements files for this Python, with the build of spconv that is wanted."""
+    """Returns the lines of requirements files for this Python, without spconv where another build is wanted."""
     lines = [line for name in file_names for line in (REQUIREMENTS / name).read_text().splitlines()
              if line and not line.startswith('#')]
-    spec = os.environ.get('SPCONV_SPEC')
-    if spec:
-        lines = [line for line in lines if not line.startswith('spconv')] + [spec]
-    if sys.version_info[:2] in LOCKED_PYTHONS:
-        return lines
-    return [line if line.startswith(PINNED) else line.split('==')[0] for line in lines]
+    if os.environ.get('SPCONV_SPEC'):
+        lines = [line for line in lines if not line.startswith(('spconv', 'cumm'))]
+    return lines if IS_LOCKED else [
+        line if line.startswith(PINNED) else line.split('==')[0] for line in lines]
 
 
 def install_everything(venv_dir: Path) -> None:
     """The steps from an empty folder to a working environment."""
     stamp = wanted_stamp()
     check_machine(venv_dir)
-    say(f'[1/5] virtual environment {venv_dir}')
+    say(f'[1/4] virtual environment {venv_dir}')
     python = create_venv(venv_dir)
     (venv_dir / STAMP_NAME).unlink(missing_ok=True)
-    locked = sys.version_info[:2] in LOCKED_PYTHONS
-    lock = ['-c', str(REQUIREMENTS / 'constraints.lock')] if locked else []
-    say(f'[2/5] {stamp["torch_spec"]} and build tools')
+    lock = ['-c', str(REQUIREMENTS / 'constraints.lock')] if IS_LOCKED else []
+    say(f'[2/4] {stamp["torch_spec"]} and build tools')
     pip_install(python, *lock, stamp['torch_spec'], *requirements('build.txt'))
-    say('[3/5] mmcv ' + ('with its operators' if stamp['mmcv_ops'] == '1' else 'without its operators'))
-    # Both kinds fill the same folder: one has to leave before the other comes.
-    other = 'mmcv-lite' if stamp['mmcv_ops'] == '1' else 'mmcv'
+    with_operators = stamp['mmcv_ops'] == '1'
+    say(f'[3/4] pinned packages; mmcv {"with" if with_operators else "without"} compiled operators')
+    # Both kinds of mmcv fill the same folder: one has to leave before the other comes.
+    other = 'mmcv-lite' if with_operators else 'mmcv'
     if has_package(python, other):
         subprocess.run([python, '-m', 'pip', 'uninstall', '-q', '-y', other], check=True)
-    if stamp['mmcv_ops'] == '1':
-        mmcv = [str(provide_mmcv_wheel(python))]
+    mmcv = str(provide_mmcv_wheel(python)) if with_operators else read_pin('mmcv.txt').replace('==', '-lite==')
+    if IS_LOCKED:
+        pip_install(python, '--no-deps', mmcv, *requirements('constraints.lock'))
     else:
-        install_mmcv_without_operators(python, *lock)
-        mmcv = []
-    say('[4/5] pinned packages')
-    pip_install(python, *lock, stamp['torch_spec'], *mmcv, *requirements('runtime.txt', 'tests.txt'))
+        pip_install(python, stamp['torch_spec'], mmcv, *requirements('runtime.txt', 'tests.txt'))
+    if not with_operators:
+        replace_mmcv_operators(python)
+    if stamp['spconv_spec']:
+        pip_install(python, *lock, stamp['spconv_spec'])
     if not has_package(python, 'triton'):
         pip_install(python, '--no-deps', *requirements('triton.txt'))
-    say('[5/5] this project, in editable mode')
+    say('[4/4] this project, in editable mode')
     pip_install(python, '--no-deps', '--no-build-isolation', '-e', str(REPO))
     part = venv_dir / (STAMP_NAME + '.part')
     part.write_text(json.dumps(stamp))

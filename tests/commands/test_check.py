@@ -22,7 +22,7 @@ def test_this_environment_has_no_problem(gemini3d):
     findings = json.loads(done.stdout)
     assert [finding for finding in findings if finding['state'] == 'problem'] == []
     assert done.returncode == 0
-    assert {'sparse convolution', 'mmcv operator', 'device'} <= {f['name'] for f in findings}
+    assert {'sparse convolution', 'mmcv operators', 'device'} <= {f['name'] for f in findings}
 
 
 def test_a_wrong_version_is_named_with_its_remedy(tmp_path):

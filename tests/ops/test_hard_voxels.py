@@ -32,6 +32,7 @@ def test_what_comes_late_is_dropped():
     assert groups.by_voxel.tolist() == [0, 2, 1] and groups.offsets.tolist() == [0, 2, 3]
 
 
+@pytest.mark.mmcv_operators
 @pytest.mark.parametrize('max_points, max_voxels', [(3, 40), (10, 1000), (1, 7)])
 def test_it_equals_mmcvs_voxelization(max_points, max_voxels):
     clouds = [make_cloud(600, 0), make_cloud(0, 1), make_cloud(400, 2)]

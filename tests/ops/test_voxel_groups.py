@@ -1,5 +1,6 @@
 """Points in voxels against a dictionary of voxels, empty clouds included; means and maxima by hand."""
 import numpy as np
+import pytest
 import torch
 from mmcv.ops import Voxelization
 
@@ -68,6 +69,7 @@ def test_more_voxels_than_int32_counts_are_told_apart():
     assert groups.coordinates_bzyx.tolist() == [[0, 0, 0, 0], [0, 512, 0, 0], [0, 1023, 2047, 4095]]
 
 
+@pytest.mark.mmcv_operators
 def test_ten_sweeps_occupy_the_same_voxels_as_in_mmcv_where_its_limits_do_not_bind():
     range_m, voxel_m, count = (-54.0, -54.0, -5.0, 54.0, 54.0, 3.0), (0.075, 0.075, 0.2), (1440, 1440, 40)
     cloud = make_typical_cloud()

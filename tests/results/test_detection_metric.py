@@ -108,6 +108,7 @@ def test_overlaps_are_what_a_pencil_says(
     assert rotated_overlaps(*pair[::-1])[0, 0] == pytest.approx(volume, abs=1e-12)
 
 
+@pytest.mark.mmcv_operators
 def test_overlaps_of_random_boxes_are_those_of_mmcv() -> None:
     rng = np.random.default_rng(0)
     boxes, others = (np.column_stack([

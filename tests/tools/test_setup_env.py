@@ -91,7 +91,7 @@ def test_a_missing_compiler_is_said_before_the_build(setup_env, monkeypatch, tmp
 
 def test_the_cache_key_names_all_that_a_binary_depends_on(setup_env):
     key = setup_env.describe_build(Path(sys.executable), 'mmcv==2.1.0')
-    assert re.fullmatch(r'mmcv-2\.1\.0-cp311-torch\d[\w.]*-linux[\w.-]+', key)
+    assert re.fullmatch(r'mmcv-2\.1\.0-cp3\d+-torch\d[\w.]*-linux[\w.-]+', key)
 
 
 def test_a_folder_that_is_no_environment_is_refused(tmp_path):
@@ -109,11 +109,11 @@ def test_every_direct_dependency_is_pinned_and_in_the_lock_file():
         for line in (REPO / 'requirements' / name).read_text().splitlines():
             if not line.startswith('#'):
                 assert '==' in line, f'{name}: {line}'
-                assert line.split(';')[0].lower() in lock, f'{name}: {line}'
+                assert line.lower() in lock, f'{name}: {line}'
 
 
 def test_make_says_which_python_it_wants():
     ended = subprocess.run(['make', 'setup', 'PYTHON=no-such-python'], cwd=REPO,
                            capture_output=True, text=True)
     assert ended.returncode != 0
-    assert 'no-such-python was not found, expected Python 3.10 to 3.12' in ended.stderr
+    assert 'no-such-python was not found, expected Python 3.10 to 3.13' in ended.stderr

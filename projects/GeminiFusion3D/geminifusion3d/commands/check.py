@@ -12,7 +12,6 @@ Example:
 import argparse
 import importlib.util
 import json
-import re
 import runpy
 import shutil
 import signal
@@ -22,6 +21,8 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Iterator, List, Sequence
+
+from packaging.requirements import Requirement
 
 REPO = Path(__file__).resolve().parents[4]
 PIN_FILES = ('torch.txt', 'mmcv.txt', 'runtime.txt', 'tests.txt')
@@ -55,19 +56,19 @@ def read_pins(requirements_dir: Path) -> Iterator[List[str]]:
     """Yields [package, version, file name] of every pinned direct dependency."""
     for file_name in PIN_FILES:
         for line in (requirements_dir / file_name).read_text().splitlines():
-            match = re.fullmatch(r'([\w.-]+)==([^\s;]+)(?:; python_version (<|>=) "3\.12")?', line.strip())
-            if match and match[3] in (None, '<' if sys.version_info < (3, 12) else '>='):
-                yield [match[1], match[2], file_name]
+            pin = None if not line or line.startswith('#') else Requirement(line)
+            if pin and (pin.marker is None or pin.marker.evaluate()):
+                yield [pin.name, str(pin.specifier).removeprefix('=='), file_name]
 
 
 def check_python() -> Finding:
-    """The compiled dependencies have wheels for Python 3.10 to 3.12; 3.11 is what is tested in full."""
+    """The compiled dependencies have wheels for Python 3.10 to 3.13; 3.11 is what is tested in full."""
     version = '.'.join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11):
         return Finding('Python', 'ok', version)
-    if sys.version_info[:2] in ((3, 10), (3, 12)):
+    if (3, 10) <= sys.version_info[:2] <= (3, 13):
         return Finding('Python', 'note', f'{version}; tested in full with 3.11')
-    return Finding('Python', 'problem', f'{version}, expected 3.10 to 3.12',
+    return Finding('Python', 'problem', f'{version}, expected 3.10 to 3.13',
                    'install Python 3.11, then `make clean-venv setup PYTHON=/path/to/python3.11`')
 
 
@@ -130,8 +131,8 @@ def probe_mmcv() -> Iterator[Finding]:
     yield Finding('OpenMMLab packages', 'ok', f'mmengine {mmengine.__version__}, mmcv '
                   f'{mmcv.__version__}, mmdet {mmdet.__version__}, mmdet3d {mmdet3d.__version__}')
     if importlib.util.find_spec('mmcv._ext').origin.endswith('.py'):
-        yield Finding('mmcv operators', 'note', 'not compiled; only training with the TransFusion head and '
-                      'the anchor head need them', '`make setup MMCV_OPS=1` compiles them')
+        yield Finding('mmcv operators', 'ok', 'not compiled; this project calls none. For models of mmdet3d '
+                      'that do: `make setup MMCV_OPS=1`')
     else:
         yield _check_mmcv_operator()
     if torch.cuda.is_available():
@@ -154,10 +155,10 @@ def _check_mmcv_operator() -> Finding:
     error = (pooled.detach()[0, 0] - expected).abs().max().item()
     grad_error = abs(gradient.sum().item() - 4.0)
     if max(error, grad_error) > 1e-4:
-        return Finding('mmcv operator', 'problem', f'RoIAlign is off by {error:.2g} (gradient '
+        return Finding('mmcv operators', 'problem', f'RoIAlign is off by {error:.2g} (gradient '
                        f'{grad_error:.2g})', 'delete the cached mmcv wheel (`make clean-wheels`), '
                        'then `make clean-venv setup` compiles it again')
-    return Finding('mmcv operator', 'ok', 'RoIAlign forward and backward')
+    return Finding('mmcv operators', 'ok', 'RoIAlign forward and backward')
 
 
 def probe_spconv() -> Iterator[Finding]:

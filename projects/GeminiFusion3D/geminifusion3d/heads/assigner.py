@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from mmcv.ops import box_iou_rotated
 from mmdet.models.task_modules.assigners.match_cost import FocalLossCost
 from mmengine.structures import InstanceData
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
+from ..geometry.common_area import common_area_m2
 
 # Far above any finite cost, far below where float64 sums of it lose the small ones.
 _UNAFFORDABLE = 1e6
@@ -94,10 +94,9 @@ def rotated_iou_3d(boxes: Float[Tensor, 'n 9'], others: Float[Tensor, 'm 9']) ->
 
 
 def _aligned_iou_3d(first: Float[Tensor, 'p 9'], second: Float[Tensor, 'p 9']) -> Float[Tensor, ' p']:
-    iou_bev = box_iou_rotated(*(box[:, [0, 1, 3, 4, 6]] for box in (first, second)), aligned=True)
-    areas_m2 = first[:, 3] * first[:, 4] + second[:, 3] * second[:, 4]
+    shared_m2 = common_area_m2(*(box[:, [0, 1, 3, 4, 6]] for box in (first, second)))
     top_m = torch.minimum(first[:, 2] + first[:, 5], second[:, 2] + second[:, 5])
     overlap_m = (top_m - torch.maximum(first[:, 2], second[:, 2])).clamp(min=0)
-    overlap_m3 = iou_bev * areas_m2 / (1 + iou_bev) * overlap_m
+    overlap_m3 = shared_m2 * overlap_m
     union_m3 = first[:, 3:6].prod(1) + second[:, 3:6].prod(1) - overlap_m3
     return overlap_m3 / union_m3.clamp(min=_MIN_VOLUME_M3)

@@ -10,11 +10,11 @@ from typing import Callable, Dict, List, NamedTuple, Sequence
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from mmcv.ops import box_iou_rotated
 from mmdet3d.models.layers import circle_nms
 from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
+from ..geometry.common_area import common_area_m2
 
 BOX_NUMBERS = 9
 # Columns behind the box.
@@ -140,15 +140,15 @@ class RotatedSuppression:
 
     def _overlaps(self, rows: Float[Tensor, 'n 12']) -> Bool[Tensor, 'n n']:
         """Returns which pairs of boxes overlap too much; only above the diagonal."""
-        low_m, high_m = rows[:, :2] - rows[:, 3:5] / 2, rows[:, :2] + rows[:, 3:5] / 2
-        # By way of the corners, which rounds as mmdet3d does.
-        boxes = torch.cat([(low_m + high_m) / 2, high_m - low_m, rows[:, 6:7]], dim=1)
+        boxes = rows[:, [0, 1, 3, 4, 6]]
         reach_m = boxes[:, 2:4].norm(dim=1) / 2
         is_near = torch.cdist(boxes[:, :2], boxes[:, :2]) <= 1.001 * (reach_m[:, None] + reach_m)
         is_sane = reach_m < MAX_EXTENT_M
         first, second = (is_near & is_sane[:, None] & is_sane).triu(1).nonzero(as_tuple=True)
         overlaps = torch.zeros_like(is_near)
-        overlaps[first, second] = box_iou_rotated(boxes[first], boxes[second], aligned=True) >= self.iou
+        shared_m2 = common_area_m2(boxes[first], boxes[second])
+        area_m2 = boxes[:, 2] * boxes[:, 3]
+        overlaps[first, second] = shared_m2 >= self.iou * (area_m2[first] + area_m2[second] - shared_m2)
         return overlaps
 
 

@@ -5,10 +5,13 @@ score first, take the nearest free object of their class and sample; precision o
 recalls up to 10 % and precision below 10 %. Overlap is the usual one (KITTI, Waymo): predictions take the
 free object that they overlap most; the area under the precision that falls with recall.
 """
-from typing import List, Sequence, Tuple
+from typing import Tuple
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
+
+from ..geometry.common_area import common_area_m2
 
 # Centre x, y, z; length, width, height; yaw.
 BOX_COLUMNS = 7
@@ -106,45 +109,13 @@ def rotated_overlaps(boxes: Float[np.ndarray, 'n 7'], others: Float[np.ndarray, 
     """
     overlap = np.zeros((len(boxes), len(others)))
     reach_m = np.hypot(boxes[:, 3], boxes[:, 4])[:, None] / 2 + np.hypot(others[:, 3], others[:, 4]) / 2
-    for i, j in zip(*np.nonzero(center_distances_m(boxes, others) < reach_m)):
-        one, two = boxes[i], others[j]
-        shared = _common_area_m2(one, two)
-        size_one, size_two = one[3] * one[4], two[3] * two[4]
-        if with_height:
-            shared *= max(0.0, min(one[2] + one[5] / 2, two[2] + two[5] / 2)
-                          - max(one[2] - one[5] / 2, two[2] - two[5] / 2))
-            size_one, size_two = size_one * one[5], size_two * two[5]
-        overlap[i, j] = shared / (size_one + size_two - shared)
+    pairs = np.nonzero(center_distances_m(boxes, others) < reach_m)
+    one, two = boxes[pairs[0]], others[pairs[1]]
+    shared = common_area_m2(*(torch.from_numpy(box[:, [0, 1, 3, 4, 6]]) for box in (one, two))).numpy()
+    size_one, size_two = one[:, 3] * one[:, 4], two[:, 3] * two[:, 4]
+    if with_height:
+        shared = shared * np.maximum(0.0, np.minimum(one[:, 2] + one[:, 5] / 2, two[:, 2] + two[:, 5] / 2)
+                                     - np.maximum(one[:, 2] - one[:, 5] / 2, two[:, 2] - two[:, 5] / 2))
+        size_one, size_two = size_one * one[:, 5], size_two * two[:, 5]
+    overlap[pairs] = shared / (size_one + size_two - shared)
     return overlap
-
-
-def _common_area_m2(one: Float[np.ndarray, ' 7'], two: Float[np.ndarray, ' 7']) -> float:
-    """Returns the area that two rectangles share seen from above: one cut by the four sides of the other."""
-    # In the frame of the second box, whose sides are then those of its axes.
-    offset_m, turn_rad = one[:2] - two[:2], one[6] - two[6]
-    cos, sin = np.cos(two[6]), np.sin(two[6])
-    center = (cos * offset_m[0] + sin * offset_m[1], cos * offset_m[1] - sin * offset_m[0])
-    cos, sin = np.cos(turn_rad), np.sin(turn_rad)
-    corners = [(center[0] + cos * x - sin * y, center[1] + sin * x + cos * y)
-               for x, y in ((one[3] / 2, one[4] / 2), (-one[3] / 2, one[4] / 2),
-                            (-one[3] / 2, -one[4] / 2), (one[3] / 2, -one[4] / 2))]
-    for axis, limit_m in ((0, two[3] / 2), (1, two[4] / 2)):
-        for sign in (1.0, -1.0):
-            corners = _cut(corners, axis, sign, limit_m)
-    return 0.5 * abs(sum(x * next_y - next_x * y for (x, y), (next_x, next_y)
-                         in zip(corners, corners[1:] + corners[:1])))
-
-
-def _cut(corners: Sequence[Tuple[float, float]], axis: int, sign: float, limit_m: float
-         ) -> List[Tuple[float, float]]:
-    """Returns the part of a polygon in which sign * coordinate is at most the limit."""
-    left: List[Tuple[float, float]] = []
-    for corner, following in zip(corners, [*corners[1:], *corners[:1]]):
-        depth, next_depth = limit_m - sign * corner[axis], limit_m - sign * following[axis]
-        if depth >= 0:
-            left.append(corner)
-        if depth * next_depth < 0:
-            share = depth / (depth - next_depth)
-            left.append((corner[0] + share * (following[0] - corner[0]),
-                         corner[1] + share * (following[1] - corner[1])))
-    return left
