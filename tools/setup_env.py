@@ -117,7 +117,8 @@ def create_venv(venv_dir: Path) -> Path:
 
 def pip_install(python: Path, *arguments: str) -> None:
     """Runs pip; its own progress shows, what is already there does not."""
-    command = [str(python), '-m', 'pip', 'install', '--disable-pip-version-check', *arguments]
+    # Python compiles a module to byte code when it is first imported, and most of these never are.
+    command = [str(python), '-m', 'pip', 'install', '--no-compile', '--disable-pip-version-check', *arguments]
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as process:
         for line in process.stdout:
             if not line.startswith(('Requirement already satisfied', 'Looking in')):
