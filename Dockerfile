@@ -13,10 +13,8 @@ COPY Makefile setup.py setup.cfg pyproject.toml MANIFEST.in README.md LICENSE ./
 COPY requirements requirements
 COPY tools tools
 COPY projects/GeminiFusion3D projects/GeminiFusion3D
-# 1 compiles mmcv's operators (minutes), which training TransFusion and the anchor head need.
-ARG MMCV_OPS=0
 ARG TORCH_SPEC=
-ENV MMCV_OPS=${MMCV_OPS} TORCH_SPEC=${TORCH_SPEC}
+ENV TORCH_SPEC=${TORCH_SPEC}
 RUN make setup PYTHON=python3 && rm -rf ~/.cache
 COPY . .
 ENV PATH=/geminifusion3d/.venv/bin:${PATH}

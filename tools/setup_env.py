@@ -121,7 +121,7 @@ def pip_install(python: Path, *arguments: str) -> None:
     command = [str(python), '-m', 'pip', 'install', '--no-compile', '--disable-pip-version-check', *arguments]
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as process:
         for line in process.stdout:
-            if not line.startswith(('Requirement already satisfied', 'Looking in')):
+            if not line.startswith(('Requirement already satisfied', 'Looking in', 'Ignoring ')):
                 say(f'    {line.rstrip()}')
     if process.returncode != 0:
         raise SetupError(f'pip failed (see above); after mending the cause, `make setup` goes on '

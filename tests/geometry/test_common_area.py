@@ -14,7 +14,7 @@ def rectangles(*rows):
 @pytest.mark.parametrize('other, expected_m2', [
     ((0, 0, 4, 2, 0), 8.0), ((2, 0, 4, 2, 0), 4.0), ((4, 0, 4, 2, 0), 0.0), ((0, 0, 2, 4, math.pi / 2), 8.0),
     # Twice as large around it, a quarter of it in a corner, a cross, far away.
-    ((0, 0, 8, 4, 1.0), 8.0), ((2, 1, 4, 2, 0), 2.0), ((0, 0, 1, 9, 0), 2.0), ((50, 9, 4, 2, 1.0), 0.0),
+    ((0, 0, 9, 6, 1.0), 8.0), ((2, 1, 4, 2, 0), 2.0), ((0, 0, 1, 9, 0), 2.0), ((50, 9, 4, 2, 1.0), 0.0),
     # A diamond of diagonal 2 with its left corner in the middle of the right side, then half of it inside.
     ((3, 0, math.sqrt(2), math.sqrt(2), math.pi / 4), 0.0), ((2, 0, math.sqrt(2), math.sqrt(2), math.pi / 4), 1.0)])
 def test_areas_by_hand_in_any_frame(other, expected_m2):
@@ -38,7 +38,7 @@ def test_random_pairs_against_points_thrown_at_them():
         return (along.abs() < box[:, 2] / 2) & (across.abs() < box[:, 3] / 2)
 
     expected_m2 = (contains(first) & contains(second)).double().mean(0) * 100
-    assert (expected_m2 > 1).sum() > 10
+    assert (expected_m2 > 1).sum() > 5
     # Four standard deviations of an area of 4 square metres are 0.4.
     assert (common_area_m2(first, second) - expected_m2).abs().max() < 0.4
 
