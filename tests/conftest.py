@@ -20,7 +20,7 @@ KEYFRAME_VARIABLE = 'GEMINIFUSION3D_KEYFRAME'
 
 @pytest.fixture(autouse=True)
 def no_mmcv_operators(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuses mmcv's operators, which a set-up does not compile, to all tests but those that compare with them."""
+    """Refuses mmcv's operators, which a set-up does not compile, to tests that do not compare with them."""
     is_compiled = not mmcv._ext.__file__.endswith('.py')
     if request.node.get_closest_marker('mmcv_operators'):
         if not is_compiled:

@@ -1,12 +1,12 @@
 """Creates the environment: `make setup` calls this, before any package exists.
 
-Steps: virtual environment, torch, everything else at the versions of requirements/, this project in editable
-mode, and `gemini3d check`. A stamp written at the very end makes the next run a check only.
+Steps: virtual environment, torch, everything else at the versions of requirements/, this project in
+editable mode, and `gemini3d check`. A stamp written at the very end makes the next run a check only.
 
-With Python 3.11, which is tested in full, to 3.13 the packages are those of the lock file and no others: pip
-asks for no dependencies. With 3.13 it could not, because nuscenes-devkit demands numpy < 2, which has no wheel
-there; the devkit runs with numpy 2 all the same. Not all of the lock file's versions exist for 3.10: there the
-packages of PINNED have the same versions, the rest is the newest.
+With Python 3.11, which is tested in full, to 3.13 the packages are those of the lock file and no others:
+pip asks for no dependencies. With 3.13 it could not, because nuscenes-devkit demands numpy < 2, which has
+no wheel there; the devkit runs with numpy 2 all the same. Not all of the lock file's versions exist for
+3.10: there the packages of PINNED have the same versions, the rest is the newest.
 
 Environment variables:
     TORCH_SPEC       another build of torch, e.g. 'torch==2.13.0'; with pip's own PIP_INDEX_URL or
@@ -124,7 +124,7 @@ def pip_install(python: Path, *arguments: str) -> None:
             if not line.startswith(('Requirement already satisfied', 'Looking in', 'Ignoring ')):
                 say(f'    {line.rstrip()}')
     if process.returncode != 0:
-        raise SetupError(f'pip failed (see above); after mending the cause, `make setup` goes on '
+        raise SetupError('pip failed (see above); after mending the cause, `make setup` goes on '
                          'where it stopped')
 
 
@@ -219,7 +219,7 @@ def replace_mmcv_operators(python: Path) -> None:
 
 
 def requirements(*file_names: str) -> List[str]:
-    """Returns the lines of requirements files for this Python, without spconv where another build is wanted."""
+    """Returns the lines of requirements files, without spconv where another build of it is wanted."""
     lines = [line for name in file_names for line in (REQUIREMENTS / name).read_text().splitlines()
              if line and not line.startswith('#')]
     if os.environ.get('SPCONV_SPEC'):
@@ -244,7 +244,9 @@ def install_everything(venv_dir: Path) -> None:
     other = 'mmcv-lite' if with_operators else 'mmcv'
     if has_package(python, other):
         subprocess.run([python, '-m', 'pip', 'uninstall', '-q', '-y', other], check=True)
-    mmcv = str(provide_mmcv_wheel(python)) if with_operators else read_pin('mmcv.txt').replace('==', '-lite==')
+    mmcv = read_pin('mmcv.txt').replace('==', '-lite==')
+    if with_operators:
+        mmcv = str(provide_mmcv_wheel(python))
     if IS_LOCKED:
         pip_install(python, '--no-deps', mmcv, *requirements('constraints.lock'))
     else:

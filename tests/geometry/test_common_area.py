@@ -16,12 +16,14 @@ def rectangles(*rows):
     # Twice as large around it, a quarter of it in a corner, a cross, far away.
     ((0, 0, 9, 6, 1.0), 8.0), ((2, 1, 4, 2, 0), 2.0), ((0, 0, 1, 9, 0), 2.0), ((50, 9, 4, 2, 1.0), 0.0),
     # A diamond of diagonal 2 with its left corner in the middle of the right side, then half of it inside.
-    ((3, 0, math.sqrt(2), math.sqrt(2), math.pi / 4), 0.0), ((2, 0, math.sqrt(2), math.sqrt(2), math.pi / 4), 1.0)])
+    ((3, 0, math.sqrt(2), math.sqrt(2), math.pi / 4), 0.0),
+    ((2, 0, math.sqrt(2), math.sqrt(2), math.pi / 4), 1.0)])
 def test_areas_by_hand_in_any_frame(other, expected_m2):
     pair = rectangles((0, 0, 4, 2, 0)), rectangles(other)
     for turn_rad in (0.0, 0.7, math.pi / 2, 3.0):
         cos, sin = math.cos(turn_rad), math.sin(turn_rad)
-        one, two = (torch.cat([box[:, :1] * cos - box[:, 1:2] * sin + 30, box[:, :1] * sin + box[:, 1:2] * cos - 9,
+        one, two = (torch.cat([box[:, :1] * cos - box[:, 1:2] * sin + 30,
+                               box[:, :1] * sin + box[:, 1:2] * cos - 9,
                                box[:, 2:4], box[:, 4:] + turn_rad], dim=1) for box in pair)
         for found in (common_area_m2(one, two), common_area_m2(two, one)):
             assert found.item() == pytest.approx(expected_m2, abs=1e-9)

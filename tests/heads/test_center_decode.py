@@ -26,7 +26,8 @@ def make_maps(head, batch=2, spread=3.0):
 @pytest.mark.parametrize('suppression, test_cfg', [
     (CircleSuppression([1.0, 0.5, 2.0]), dict(nms_type='circle', min_radius=[1.0, 0.25, 4.0])),
     *(pytest.param(RotatedSuppression(iou), dict(nms_type='rotate', nms_thr=iou),
-                   marks=pytest.mark.mmcv_operators) for iou in (0.2, 0.5))], ids=['circle', 'rotated', 'wider'])
+                   marks=pytest.mark.mmcv_operators) for iou in (0.2, 0.5))
+], ids=['circle', 'rotated', 'wider'])
 def test_boxes_scores_and_labels_are_those_of_mmdet3d(head, suppression, test_cfg, monkeypatch):
     maps, metas = make_maps(head), [make_sample().metainfo] * 2
     for task in maps:

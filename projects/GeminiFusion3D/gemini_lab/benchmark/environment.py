@@ -6,7 +6,7 @@ import torch
 from geminifusion3d.results.inference_clock import hardware
 from geminifusion3d.submission.provenance import code_facts, now, package_versions
 
-PACKAGES = ('torch', 'triton', 'numpy', 'mmcv', 'mmdet3d', 'spconv-cu120')
+PACKAGES = ('torch', 'triton', 'numpy', 'mmcv', 'mmcv-lite', 'mmdet3d', 'spconv-cu120', 'spconv-cu126')
 
 
 def describe_environment(device: torch.device) -> Dict[str, Any]:

@@ -16,8 +16,8 @@ from ..errors import UserError
 PROVENANCE_NAME = 'provenance.json'
 # What gemini3d ensemble leaves beside the file that it writes.
 ENSEMBLE_NAME = 'ensemble.json'
-PACKAGES = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmdet', 'mmdet3d', 'nuscenes-devkit', 'spconv-cu120',
-            'spconv-cu124', 'geminifusion3d')
+PACKAGES = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 'mmdet', 'mmdet3d', 'nuscenes-devkit',
+            'spconv-cu120', 'spconv-cu124', 'spconv-cu126', 'geminifusion3d')
 
 
 def file_facts(path: Path) -> Dict[str, Any]:
