@@ -71,7 +71,7 @@ def compare(args: argparse.Namespace) -> None:
     split = read_split_samples(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     for path in (args.a, args.b):
         check_submission(path, split)
-    tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
+    tables = open_tables(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     result = compare_files(args.a, args.b, tables=tables, split=dataset.split, min_score=args.min_score)
     print(format_comparison(result))
     if args.json:
