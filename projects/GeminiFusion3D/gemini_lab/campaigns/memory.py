@@ -1,12 +1,12 @@
 """How much memory full-size work takes: nuScenes trainval made up, one row of the table at a time.
 
-Each row is a command of the product in a process of its own. What it and its children hold is added up every
-half second: proportional set size (PSS), in which what processes share counts once. Rows build on what earlier
-ones wrote to the folder; the devkit's row is its own evaluation of the same file.
+Each row is a command of the product in a process of its own. What it and its children hold is added up
+every half second: proportional set size (PSS), in which what processes share counts once. Rows build on what
+earlier ones wrote to the folder; the devkit's row is its own evaluation of the same file.
 
 Example:
     python -m gemini_lab.campaigns.memory evaluation devkit export report --folder work_dirs/memory
-    python -m gemini_lab.campaigns.memory converter training --folder work_dirs/memory --write docs/evaluation.md
+    python -m gemini_lab.campaigns.memory converter training --write docs/evaluation.md
 """
 import argparse
 import json
@@ -31,7 +31,7 @@ PERIOD_S = 0.5
 LEAST_LEFT = 2 * GIB
 BOXES = 500
 RANKS = 8
-BLOCK = 'memory'
+BLOCK, MODULE = 'memory', 'gemini_lab.campaigns.memory'
 CONFIG = Path(__file__).parents[2] / 'configs' / 'demo' / 'geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
 TRAINING = """_base_ = {base!r}
 train_dataloader = dict(dataset=dict(_delete_=True, type='GeminiCBGSDataset', dataset=dict(
@@ -99,8 +99,8 @@ def measure(command: List[str], log: Path, environment: Optional[Mapping[str, st
                 pss, private = held_bytes(process.pid)
                 most_pss, most_private = max(most_pss, pss), max(most_private, private)
                 if available_bytes() < LEAST_LEFT:
-                    raise UserError(f'{" ".join(command)} was stopped at {most_pss / GIB:.2f} GiB: the machine has '
-                                    f'less than {LEAST_LEFT / GIB:.0f} GiB left; end what else runs')
+                    raise UserError(f'{" ".join(command)} was stopped at {most_pss / GIB:.2f} GiB: the '
+                                    f'machine has less than {LEAST_LEFT / GIB:.0f} GiB left; end other work')
                 time.sleep(PERIOD_S)
         finally:
             if process.poll() is None:
@@ -154,8 +154,9 @@ def score(folder: str) -> None:
     for index, frame in enumerate(metric.infos.frames):
         numbers = np.random.default_rng(index)
         angle, range_m = numbers.uniform(-np.pi, np.pi, BOXES), numbers.uniform(1, 29, BOXES)
-        boxes = np.column_stack([range_m * np.cos(angle), range_m * np.sin(angle), numbers.normal(-1, 0.3, BOXES),
-                                 numbers.uniform(0.5, 6, (BOXES, 3)), angle, numbers.normal(0, 2, (BOXES, 2))])
+        boxes = np.column_stack([
+            range_m * np.cos(angle), range_m * np.sin(angle), numbers.normal(-1, 0.3, BOXES),
+            numbers.uniform(0.5, 6, (BOXES, 3)), angle, numbers.normal(0, 2, (BOXES, 2))])
         metric.process({}, [dict(sample_idx=index, token=frame.token, pred_instances_3d=dict(
             bboxes_3d=LiDARInstance3DBoxes(torch.tensor(boxes, dtype=torch.float32), box_dim=9),
             scores_3d=torch.tensor(numbers.beta(1, 5, BOXES)),
@@ -178,8 +179,8 @@ def _training(folder: Path) -> List[str]:
 def _export(folder: Path) -> List[str]:
     config = folder / 'evaluation.py'
     config.write_text(EVALUATION.format(base=str(CONFIG), root=str((folder / 'val').resolve())))
-    return _gemini3d('export', config, '--predictions', folder / 'run' / 'results_nusc.json', '--split', 'val',
-                     '--out', folder / 'export')
+    return _gemini3d('export', config, '--predictions', folder / 'run' / 'results_nusc.json',
+                     '--split', 'val', '--out', folder / 'export')
 
 
 def _report(folder: Path) -> List[str]:
@@ -188,8 +189,9 @@ def _report(folder: Path) -> List[str]:
 
 
 ROWS: Dict[str, Row] = {
-    'evaluation': Row('evaluation of 6,019 samples x 500 boxes', "the devkit's own + 1 GiB", False, lambda folder: [
-        sys.executable, '-c', f'from gemini_lab.campaigns.memory import score; score({str(folder)!r})']),
+    'evaluation': Row('evaluation of 6,019 samples x 500 boxes', "the devkit's own + 1 GiB", False,
+                      lambda folder: [sys.executable, '-c',
+                                      f'from {MODULE} import score; score({str(folder)!r})']),
     'devkit': Row("the devkit's own evaluation of the same file", '', False, lambda folder: [
         sys.executable, '-m', 'nuscenes.eval.detection.evaluate', f'{folder}/run/results_nusc.json',
         '--output_dir', f'{folder}/devkit', '--eval_set', 'val', '--dataroot', f'{folder}/val',
@@ -202,26 +204,33 @@ ROWS: Dict[str, Row] = {
                     _training)}
 
 
-def prepare(folder: Path, row: Row) -> None:
+def prepare(folder: Path, row: Row, every: int = 1) -> None:
     """Makes up what a row reads, once.
 
     Args:
         folder: of the campaign.
         row: to be measured.
+        every: take one scene of so many.
     """
     root, splits = (folder / 'full', tuple(SAMPLES)) if row.needs_full else (folder / 'val', ('val', ))
-    write_tables(root, splits, keyframes_only=not row.needs_full)
-    link_files(root, splits, keyframes_only=not row.needs_full)
+    write_tables(root, splits, keyframes_only=not row.needs_full, every=every)
+    link_files(root, splits, keyframes_only=not row.needs_full, every=every)
     if not row.needs_full and not (root / 'geminifusion3d_infos_val.pkl').exists():
-        measure(_gemini3d('convert', '--dataroot', root, '--version', VERSION, '--split', 'val', '--workers', 1),
-                folder / 'prepare.log')
+        measure(_gemini3d('convert', '--dataroot', root, '--version', VERSION, '--split', 'val',
+                          '--workers', 1), folder / 'prepare.log')
+
+
+def _share(every: int) -> str:
+    return 'all' if every == 1 else f'1 of {every}'
 
 
 def table(figures: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns the Markdown table of what was measured."""
-    lines = ['| what | peak, GiB | of it private | goal | time | date |', '|---|---|---|---|---|---|']
-    lines += [f'| {ROWS[name].what} | {row["pss_gib"]:.2f} | {row["private_gib"]:.2f} | {ROWS[name].goal} | '
-              f'{row["seconds"] / 60:.0f} min | {row["date"]} |' for name, row in figures.items()]
+    lines = ['| what | scenes | peak, GiB | of it private | goal | time | date |', '|' + '---|' * 7]
+    lines += [f'| {ROWS[name].what} | {_share(row["every"])} | {row["pss_gib"]:.2f} | '
+              f'{row["private_gib"]:.2f} | {ROWS[name].goal} | {row["seconds"] / 60:.0f} min | '
+              f'{row["date"]} |'
+              for name, row in figures.items()]
     return '\n'.join(lines)
 
 
@@ -229,17 +238,21 @@ def main() -> None:
     """Measures rows, one after the other."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('rows', nargs='*', choices=[*ROWS, []], metavar='ROW', help=f'some of {", ".join(ROWS)}')
+    parser.add_argument('rows', nargs='*', choices=[*ROWS, []], metavar='ROW',
+                        help=f'some of {", ".join(ROWS)}')
     parser.add_argument('--folder', type=Path, default=Path('work_dirs/memory'),
                         help='made-up data and figures; 6 GB')
-    parser.add_argument('--write', type=Path, metavar='FILE', help='Markdown file with the block of the table')
+    parser.add_argument('--write', type=Path, metavar='FILE',
+                        help='Markdown file with the block of the table')
+    parser.add_argument('--every', type=int, default=1, metavar='N',
+                        help='one scene of N, for a machine with less time or memory; a folder of its own')
     arguments = parser.parse_args()
     path = arguments.folder / 'memory.json'
     figures = json.loads(path.read_text()) if path.is_file() else {}
     for name in arguments.rows:
-        prepare(arguments.folder, ROWS[name])
+        prepare(arguments.folder, ROWS[name], arguments.every)
         peak = measure(ROWS[name].command(arguments.folder), arguments.folder / f'{name}.log')
-        figures = {**figures, name: {**peak._asdict(), 'date': date.today().isoformat()}}
+        figures[name] = {**peak._asdict(), 'every': arguments.every, 'date': date.today().isoformat()}
         figures = {name: figures[name] for name in ROWS if name in figures}
         write_json(path, figures, indent=1)
         print(f'{name}: {peak}', flush=True)

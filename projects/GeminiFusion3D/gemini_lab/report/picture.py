@@ -42,8 +42,7 @@ def read_file_sample(nusc: NuScenes, results: Mapping[str, List[Mapping]], token
         UserError: if dataset or file do not have the sample.
     """
     if token not in results:
-        raise UserError(f'the predictions hold no sample {token}; it has {len(results)} samples, such as '
-                        f'{", ".join(list(results)[:3])}')
+        raise UserError(f'the predictions hold no sample {token}; without --sample the first is drawn')
     if all(row['token'] != token for row in nusc.sample):
         raise UserError(f'{nusc.version} has no sample {token}; check --dataroot and --version')
     found = [box for box in predicted_boxes(nusc, results, [token])[token]

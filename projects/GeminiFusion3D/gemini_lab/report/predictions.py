@@ -80,11 +80,13 @@ def compare(args: argparse.Namespace) -> None:
 
 def draw(args: argparse.Namespace) -> None:
     """Draws one sample and says what is on the picture."""
+    from geminifusion3d.submission.submission import read_samples
+
     from .dataset import open_dataset, read_results
     from .picture import encode, picture_of, read_file_sample
     dataset = choose_dataset(args, results=args.file, needs_split=False)
-    results = read_results(args.file)
-    token = args.sample or next(iter(results), '')
+    token = args.sample or next((token for token, _ in read_samples(args.file)), '')
+    results = read_results(args.file, [token])
     sample = read_file_sample(open_dataset(dataset.dataroot, dataset.version), results, token,
                               min_score=args.min_score)
     out = args.out or args.file.with_name(f'{token}.png')
