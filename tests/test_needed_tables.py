@@ -19,7 +19,8 @@ def test_rows_of_other_scenes_stay_on_disk(root):
     tables = NeededTables(root, VERSION, scenes={'scene-0103'})
     assert [scene['name'] for scene in tables.scene] == ['scene-0103']
     assert len(tables.sample) == 3 and len(tables.sample_data) == len(tables.ego_pose) == 3 * 7
-    assert {row['sample_token'] for row in tables.sample_annotation} == {row['token'] for row in tables.sample}
+    tokens = {row['token'] for row in tables.sample}
+    assert {row['sample_token'] for row in tables.sample_annotation} == tokens
     assert all(len(sample['data']) == 7 and sample['anns'] for sample in tables.sample)
 
 

@@ -68,7 +68,8 @@ class NeededTables(NuScenes):
         def is_needed(row: Row) -> bool:
             channel = channel_of.get(row['calibrated_sensor_token'])
             return ((samples is None or row['sample_token'] in samples) and channel in always
-                    and (row['is_key_frame'] or channel is None or (self._with_sweeps and channel == LIDAR_NAME)))
+                    and (row['is_key_frame'] or channel is None
+                         or (self._with_sweeps and channel == LIDAR_NAME)))
         return is_needed
 
     def _tokens(self, table: str) -> Set[str]:

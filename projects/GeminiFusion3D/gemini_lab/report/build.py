@@ -20,9 +20,9 @@ from ..text_table import NOTHING, plural
 from .analysis import Analysis, analyse, predictions_by_sample, why_no_analysis
 from .curves import (DISTANCE_COLOURS, error_charts, error_names, legend, precision_charts,
                      training_charts)
-from .dataset import (Records, Sample, choose_tokens, count_classes, count_results,
-                      open_dataset, predicted_boxes, read_results, read_sample, sample_names,
-                      split_tokens, truth_boxes)
+from .dataset import (Records, Sample, choose_tokens, count_classes, count_results, open_dataset,
+                      predicted_boxes, read_results, read_sample, sample_names, split_tokens,
+                      truth_boxes)
 from .drawing import CANVAS, View, bev_view, camera_views
 from .metric_files import (RESULTS_NAMES, SUMMARY_NAMES, Metrics, find_file, operating_score,
                            read_json, read_metrics)

@@ -196,7 +196,8 @@ def _describe_boxes(findings: Findings) -> str:
     return line
 
 
-def _write_splits(out_dir: Path, version: str, scenes_by_split: Dict[str, List[bytes]]) -> Dict[str, Path]:
+def _write_splits(out_dir: Path, version: str,
+                  scenes_by_split: Dict[str, List[bytes]]) -> Dict[str, Path]:
     """Writes every file under a temporary name first and renames them when all are complete."""
     paths = {split: out_dir / info_file_name(split) for split in scenes_by_split}
     with locked_folder(out_dir), ExitStack() as finished_together:
