@@ -47,12 +47,13 @@ class NeededTables(NuScenes):
         if table == 'ego_pose':
             poses = {row['ego_pose_token'] for row in self.__load_table__('sample_data')}
             return lambda row: row['token'] in poses
-        if self._scenes is not None and table == 'scene':
-            return lambda row: row['name'] in self._scenes
-        if self._scenes is not None and table == 'sample':
+        names = self._scenes
+        if names is not None and table == 'scene':
+            return lambda row: row['name'] in names
+        if names is not None and table == 'sample':
             scenes = self._tokens('scene')
             return lambda row: row['scene_token'] in scenes
-        if self._scenes is not None and table == 'sample_annotation':
+        if names is not None and table == 'sample_annotation':
             samples = self._tokens('sample')
             return lambda row: row['sample_token'] in samples
         return lambda row: True

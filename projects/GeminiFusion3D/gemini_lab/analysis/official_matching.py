@@ -138,10 +138,11 @@ def match(boxes: ClassBoxes, threshold_m: float, *, with_errors: bool = True) ->
     centres_m = np.array([box.translation[:2] for box in boxes.annotations]).reshape(-1, 2)
     candidates = _by_sample(boxes.annotation_sample)
     is_free = np.ones(len(boxes.annotations), dtype=bool)
+    nobody = np.zeros(0, dtype=int)
     places_m = boxes.predictions.column('translation')[:, :2]
     for index, (sample, place_m) in enumerate(zip(boxes.prediction_sample.tolist(), places_m)):
-        free = candidates.get(sample)
-        free = free[is_free[free]] if free is not None else ()
+        free = candidates.get(sample, nobody)
+        free = free[is_free[free]]
         if not len(free):
             continue
         offsets_m = centres_m[free] - place_m

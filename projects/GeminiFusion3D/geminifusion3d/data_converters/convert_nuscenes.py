@@ -134,7 +134,8 @@ def _convert_scene(shared: Tuple[NuScenes, int, bool], token: str
         infos = scene_infos(nusc, token, max_sweeps, findings)
     checked = _FileCheck(nusc.dataroot, scene_name, findings)
     infos = [info for info in infos if checked.is_usable(info) or not mark_damaged]
-    return pickle.dumps(infos, PICKLE_PROTOCOL) if infos else b'', findings, checked.problems, checked.num_files
+    pickled = pickle.dumps(infos, PICKLE_PROTOCOL) if infos else b''
+    return pickled, findings, checked.problems, checked.num_files
 
 
 class _FileCheck:
