@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     dataset = choose_dataset(args, results=args.results)
     check_submission(args.results, read_split_samples(
         data_root=dataset.dataroot, version=dataset.version, split=dataset.split))
-    tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
+    tables = open_tables(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     if args.what == 'score':
         result = evaluate_file(result_path=args.results, tables=tables, split=dataset.split).summary
         print(format_table(result))

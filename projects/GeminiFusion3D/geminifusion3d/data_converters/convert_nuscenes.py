@@ -60,11 +60,11 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         with _garbled_rows(nusc, 'the table scene'):
             scenes_by_split = resolve_splits(nusc, splits)
         tokens = list(dict.fromkeys(token for scenes in scenes_by_split.values() for token in scenes))
-        infos_by_scene, findings = _convert_scenes(nusc, tokens, max_sweeps, workers, mark_damaged)
-        by_split = {split: [info for token in scenes for info in infos_by_scene[token]]
+        pickled_by_scene, findings = _convert_scenes(nusc, tokens, max_sweeps, workers, mark_damaged)
+        by_split = {split: [pickled_by_scene[token] for token in scenes if token in pickled_by_scene]
                     for split, scenes in scenes_by_split.items()}
-        for split, infos in by_split.items():
-            if not infos:
+        for split, scenes in by_split.items():
+            if not scenes:
                 raise UserError(f'no keyframe of split {split!r} can be used: {"; ".join(findings.lines())}')
         for name in CAMERA_NAMES:
             if findings.pictures[name] and not findings.pictures[name, 'usable']:
@@ -102,19 +102,18 @@ def _garbled_rows(nusc: NuScenes, where: str) -> Iterator[None]:
 
 
 def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int, workers: int,
-                    mark_damaged: bool) -> Tuple[Dict[str, List[Info]], Findings]:
-    """Converts each scene once and checks its files."""
-    infos_by_scene: Dict[str, List[Info]] = {}
+                    mark_damaged: bool) -> Tuple[Dict[str, bytes], Findings]:
+    """Converts each scene once and checks its files; scenes without a record are left out."""
+    pickled_by_scene: Dict[str, bytes] = {}
     findings = Findings()
     problems: List[Problem] = []
     num_files = 0
     results = map_with_progress(_convert_scene, tokens, shared=(nusc, max_sweeps, mark_damaged),
                                 workers=workers, description='scenes')
     for (pickled, scene_findings, scene_problems, scene_files), token in zip(results, tokens):
-        # Unpickling here makes a scene's objects its own for any number of workers: pickle writes an
-        # object that occurs twice as a reference, so the file's bytes would show which process
-        # built it.
-        infos_by_scene[token] = pickle.loads(pickled)
+        # Pickled, all scenes take a seventh of the memory.
+        if pickled:
+            pickled_by_scene[token] = pickled
         findings.merge(scene_findings)
         problems += scene_problems
         num_files += scene_files
@@ -122,7 +121,7 @@ def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int, work
         raise UserError(describe_problems(problems, num_files, Path(nusc.dataroot), nusc.version))
     for kind, _, name in problems:
         findings.add(f'files marked as missing: {kind}', name)
-    return infos_by_scene, findings
+    return pickled_by_scene, findings
 
 
 def _convert_scene(shared: Tuple[NuScenes, int, bool], token: str
@@ -135,7 +134,8 @@ def _convert_scene(shared: Tuple[NuScenes, int, bool], token: str
         infos = scene_infos(nusc, token, max_sweeps, findings)
     checked = _FileCheck(nusc.dataroot, scene_name, findings)
     infos = [info for info in infos if checked.is_usable(info) or not mark_damaged]
-    return pickle.dumps(infos, PICKLE_PROTOCOL), findings, checked.problems, checked.num_files
+    pickled = pickle.dumps(infos, PICKLE_PROTOCOL) if infos else b''
+    return pickled, findings, checked.problems, checked.num_files
 
 
 class _FileCheck:
@@ -198,19 +198,23 @@ def _describe_boxes(findings: Findings) -> str:
 
 
 def _write_splits(out_dir: Path, version: str,
-                  infos_by_split: Dict[str, List[Info]]) -> Dict[str, Path]:
+                  scenes_by_split: Dict[str, List[bytes]]) -> Dict[str, Path]:
     """Writes every file under a temporary name first and renames them when all are complete."""
-    paths = {split: out_dir / info_file_name(split) for split in infos_by_split}
+    paths = {split: out_dir / info_file_name(split) for split in scenes_by_split}
     with locked_folder(out_dir), ExitStack() as finished_together:
         for path in paths.values():
             if path.exists() and not is_own_info_file(path):
                 raise UserError(
                     f'{path} was not written by this project; move it away or give another --out-dir')
-        for split, infos in infos_by_split.items():
+        for split, scenes in scenes_by_split.items():
             part = finished_together.enter_context(atomic_write(paths[split]))
             with part.open('wb') as file:
                 write_info_file(file, {
                     'categories': {name: index for index, name in enumerate(CLASS_NAMES)},
                     'dataset': 'nuscenes', 'version': version, 'split': split,
-                }, [{'sample_idx': index, **info} for index, info in enumerate(infos)])
+                }, ({'sample_idx': index, **info} for index, info in enumerate(
+                    # Unpickling makes a scene's objects its own for any number of workers: pickle writes
+                    # an object that occurs twice as a reference, so the file's bytes would show which
+                    # process built it.
+                    info for pickled in scenes for info in pickle.loads(pickled))))
     return paths
