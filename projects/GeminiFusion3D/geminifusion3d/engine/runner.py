@@ -60,6 +60,8 @@ class GeminiRunner(Runner):
 
     # What `_find_checkpoint` found, in a list; None before it has looked.
     _found: Optional[List[Optional[Path]]] = None
+    # The checkpoint that this training goes on with, None for a new one.
+    resumed_from: Optional[Union[str, Path]] = None
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'GeminiRunner':
@@ -253,6 +255,7 @@ class GeminiRunner(Runner):
         elif self._resume:
             check_resumable(Path(source))
         if source is not None and self._resume:
+            self.resumed_from = source
             real, planned = self.message_hub.get_info(BATCHES), schedule_ends(self.param_schedulers)
             self.resume(str(source))
             check_same_batches(real, self.message_hub.get_info(BATCHES, real))
