@@ -117,7 +117,8 @@ class Results:
         try:
             content = unsealed(read_state(path))
         except ValueError as error:
-            raise UserError(f'{path} holds no results of a long run any more ({error}); move it away') from None
+            raise UserError(f'{path} holds no results of a long run any more ({error}); move it away'
+                            ) from None
         if path.is_file() and not all(isinstance(content.get(key), dict) for key in ('identity', 'parts')):
             raise UserError(f'{path} holds no results of a long run; move it away or pass another folder')
         differing = [name for name, value in self.identity.items()

@@ -145,8 +145,8 @@ def decode(data: bytes, reduce: int = 1) -> Tuple[np.ndarray, Tuple[float, float
     size_hw = [-(-side // reduce) for side in picture.hw]
     try:
         if picture.is_jpeg:
-            image = simplejpeg.decode_jpeg(data, colorspace='BGR', min_height=size_hw[0], min_width=size_hw[1],
-                                           min_factor=1, strict=True)
+            image = simplejpeg.decode_jpeg(data, colorspace='BGR', min_height=size_hw[0],
+                                           min_width=size_hw[1], min_factor=1, strict=True)
         else:
             image = cv2.imdecode(np.frombuffer(data, np.uint8),
                                  cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)

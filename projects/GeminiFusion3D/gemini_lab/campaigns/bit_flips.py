@@ -29,7 +29,8 @@ from mmengine.logging import HistoryBuffer
 
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.commands.dataset import read_run
-from geminifusion3d.data_converters.join_objects import Objects, is_whole_part, read_part, write_part
+from geminifusion3d.data_converters.join_objects import (Objects, is_whole_part, read_part,
+                                                         write_part)
 from geminifusion3d.engine.loss_curve_hook import read_curve
 from geminifusion3d.errors import UserError
 from geminifusion3d.info_file import open_info_file
@@ -50,7 +51,7 @@ from .tiny_chain import CHAIN, RECIPE, RECIPE_NAME, Command
 VERSION, SPLIT = 'v1.0-mini', 'mini_val'
 RECORDS = ('synthetic', '--records', '--out', 'records', '--scenes', '2', '--samples-per-scene', '2')
 ENSEMBLE = ('ensemble', 'run/results_nusc.json', 'submission/results_nusc.json', '--out', 'ensemble')
-BREAKDOWN = ('evaluate', 'run/results_nusc.json', '--json', 'run/breakdown.json')
+BREAKDOWN = ('evaluate', 'breakdown', 'run/results_nusc.json', '--json', 'run/breakdown.json')
 
 
 class Kind(NamedTuple):
@@ -111,7 +112,7 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
                                lambda path: cached.transform(dict(sample))),
         'results of a test': Kind([run / 'results_nusc.json'], read_predictions),
         'record of a test': Kind([run / 'test_run.json'],
-                                 lambda path: [read_record(run / 'results_nusc.json'), read_run(run) or None]),
+                                 lambda path: [read_record(run / 'results_nusc.json'), read_run(run)]),
         'scores of a test': Kind([run / 'metrics_summary.json', run / 'metrics_details.json'],
                                  lambda path: read_metrics(run)),
         'scores by condition': Kind([scores], lambda path: Results(path, {'code': 'a'}).parts),
@@ -177,7 +178,8 @@ def _read_tables(root: Path) -> Any:
 def plain(node: Any) -> Any:
     """Returns content in a form that `==` compares; NaN is equal to itself."""
     if torch.is_tensor(node):
-        return str(node.dtype), tuple(node.shape), node.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+        flat = node.contiguous().view(-1).view(torch.uint8)
+        return str(node.dtype), tuple(node.shape), flat.numpy().tobytes()
     if isinstance(node, np.ndarray):
         return str(node.dtype), node.shape, node.tobytes()
     if isinstance(node, BasePoints):
@@ -250,7 +252,8 @@ def run(count: int, seed: int, out: Path) -> int:
 
 
 # What is read is the whole, whichever of its files is flipped.
-SAME_FOR_ALL = ('checkpoint', 'info file', 'ground-truth database', 'scores of a test', 'tables (JSON, references)')
+SAME_FOR_ALL = ('checkpoint', 'info file', 'ground-truth database', 'scores of a test',
+                'tables (JSON, references)')
 
 
 if __name__ == '__main__':

@@ -69,10 +69,10 @@ def differences(folder: Path, expected: Path) -> List[str]:
     found = [f'missing: {name}' for name in sorted(expected_names - names)]
     found += [f'left over: {name}' for name in sorted(names - expected_names)]
     return found + [f'differs: {name}' for name in sorted(names & expected_names)
-                    if _content(folder, name) != _content(expected, name)]
+                    if content(folder, name) != content(expected, name)]
 
 
-def _content(folder: Path, name: str) -> Any:
+def content(folder: Path, name: str) -> Any:
     """Returns what two runs must have alike: not the folder's own name."""
     path = folder / name
     if path.suffix == '.pth':
@@ -84,7 +84,8 @@ def _content(folder: Path, name: str) -> Any:
 def _plain(node: Any, folder: str) -> Any:
     """Returns content in a form that `==` compares, without what tells hour and place."""
     if torch.is_tensor(node):
-        return str(node.dtype), tuple(node.shape), node.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+        flat = node.contiguous().view(-1).view(torch.uint8)
+        return str(node.dtype), tuple(node.shape), flat.numpy().tobytes()
     if isinstance(node, dict):
         return {str(key): _plain(value, folder) for key, value in node.items() if str(key) not in OF_THE_HOUR}
     if isinstance(node, (list, tuple)):
@@ -98,6 +99,13 @@ def _plain(node: Any, folder: str) -> Any:
 
 def kill(step: str, after_cpu_s: float, alone: bool, out: Path, name: str) -> Tuple[bool, str, List[str]]:
     """Kills a command and runs it again.
+
+    Args:
+        step: of the chain.
+        after_cpu_s: how much work is done before.
+        alone: kill the command only, not its workers.
+        out: where the undisturbed runs lie.
+        name: of the folder to do it in.
 
     Returns:
         Whether it was still at work, how far it was, and what is wrong afterwards.

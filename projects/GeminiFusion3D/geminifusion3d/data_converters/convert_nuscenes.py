@@ -178,7 +178,6 @@ class _FileCheck:
                                    'with them', name)
         return self._usable[name]
 
-
     def _absurd(self, path: str, name: str) -> Optional[str]:
         """Reads a sweep; says so where no point of it is one that a LiDAR measures."""
         if not self._reads_all:

@@ -60,7 +60,8 @@ def _explain(error: Exception, config: str) -> Optional[str]:
     if isinstance(error, DistError) or isinstance(error, RuntimeError) and 'gloo/transport' in str(error):
         return (f'process {os.environ.get("RANK", 0)} lost another process of this run '
                 f'({" ".join(str(error).split())[:120]}): the one that ended first has said why, or was '
-                'killed, mostly because the memory was full; then continue with --resume auto')
+                'killed, mostly because the memory was full, or stands still; then continue with --resume '
+                'auto')
     if 'out of memory' in str(error) and type(error).__name__ == 'OutOfMemoryError':
         return ('the GPU\'s memory is full: lower train_dataloader.batch_size (the learning rate follows '
                 'where '

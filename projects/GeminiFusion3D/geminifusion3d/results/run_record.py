@@ -52,7 +52,8 @@ class RunRecordHook(InferenceClock):
         if is_main_process() and results.is_file():
             write_json(results.with_name(RECORD_NAME), {
                 'results': file_facts(results),
-                'scores': [file_facts(path) for path in scores if path.is_file()], 'date': now(), 'config': runner.cfg.filename,
+                'scores': [file_facts(path) for path in scores if path.is_file()],
+                'date': now(), 'config': runner.cfg.filename,
                 'dataset': next((metric.dataset() for metric in runner.test_evaluator.metrics
                                  if isinstance(metric, GeminiNuScenesMetric)), None),
                 **made_with(self._checkpoint if self._checkpoint.is_file() else None, self._tta, {

@@ -53,8 +53,8 @@ def check_recorded(path: Path) -> None:
             listed += content.get('files', ()) if record.name == PROVENANCE_NAME else ()
             digests = [facts['sha256'] for facts in listed if facts and Path(facts['path']).name == path.name]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f'{record} is not what was written beside {path.name} ({error}); write both again, '
-                            'or remove it') from None
+            raise UserError(f'{record} is not what was written beside {path.name} ({error}); write both '
+                            'again, or remove it') from None
         if digests and file_facts(path)['sha256'] not in digests:
             raise UserError(f'{path} is not the file that {record} is about (its SHA-256 differs), it was '
                             f'changed or damaged; write it again, or remove {record} if the change was meant')
