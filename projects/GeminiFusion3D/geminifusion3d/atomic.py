@@ -8,13 +8,14 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Tuple, Union
 
 # The field of a sealed JSON file.
-SEAL = 'digest'
+SEAL, SHA_256 = 'digest', re.compile('[0-9a-f]{64}')
 
 
 @contextmanager
@@ -98,10 +99,13 @@ def unsealed(content: Any) -> Any:
     Raises:
         ValueError: if the digest is another: the file was damaged or changed.
     """
-    if not isinstance(content, dict) or SEAL not in content:
+    # The last one: damage in its name must not make it a field like others.
+    seal = next((key for key, value in reversed(content.items()) if isinstance(value, str)
+                 and SHA_256.fullmatch(value)), None) if isinstance(content, dict) else None
+    if seal is None:
         return content
-    fields = {key: value for key, value in content.items() if key != SEAL}
-    if content[SEAL] != _digest_of(fields):
+    fields = {key: value for key, value in content.items() if key != seal}
+    if seal != SEAL or content[SEAL] != _digest_of(fields):
         raise ValueError('its digest is another: it was damaged or changed')
     return fields
 

@@ -51,6 +51,7 @@ from .tiny_chain import CHAIN, RECIPE, RECIPE_NAME, Command
 VERSION, SPLIT = 'v1.0-mini', 'mini_val'
 RECORDS = ('synthetic', '--records', '--out', 'records', '--scenes', '2', '--samples-per-scene', '2')
 ENSEMBLE = ('ensemble', 'run/results_nusc.json', 'submission/results_nusc.json', '--out', 'ensemble')
+SMALL = 64
 BREAKDOWN = ('evaluate', 'breakdown', 'run/results_nusc.json', '--json', 'run/breakdown.json')
 
 
@@ -104,7 +105,7 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
     cv2.imwrite(str(png), decode(picture.read_bytes(), 4)[0])
 
     with_sums = {
-        'checkpoint': Kind([run / 'epoch_4.pth'], read_checkpoint),
+        'checkpoint': Kind([_lighter(run / 'epoch_4.pth')], read_checkpoint),
         'info file': Kind([infos], lambda path: [open_info_file(path).metainfo, *open_info_file(path)]),
         'ground-truth database': Kind(sorted(database.iterdir()), _read_database),
         'part of a database': Kind([part], _read_whole_part),
@@ -132,6 +133,19 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
                                             lambda path: list(_all(RecordInfos(path)))),
         'loss curve (JSON)': Kind([run / 'loss_curve.jsonl'], read_curve)}
     return with_sums, without
+
+
+def _lighter(checkpoint: Path) -> Path:
+    """Writes a checkpoint without its large tensors, which is read often."""
+    def small(node: Any) -> Any:
+        if isinstance(node, dict):
+            return type(node)((key, small(value)) for key, value in node.items()
+                              if not torch.is_tensor(value) or value.numel() <= SMALL)
+        return node
+
+    lighter = checkpoint.with_name('lighter.pth')
+    torch.save(small(read_checkpoint(checkpoint)), lighter)
+    return lighter
 
 
 def _some_objects(database: Path) -> Objects:

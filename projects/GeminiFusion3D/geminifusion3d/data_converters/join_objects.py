@@ -76,15 +76,19 @@ def join_objects(parts: Sequence[Path], folder: Path, metainfo: Dict[str, object
     unfinished = folder.with_name(f'.{folder.name}.part')
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    writer = _Writer(unfinished, parts)
-    for part in tqdm(parts, desc='joining the ground-truth database'):
-        writer.append(read_part(part))
-    writer.close()
-    counts = {name: int(count) for name, count in zip(CLASS_NAMES, writer.num_objects)}
-    write_metainfo(unfinished, {**metainfo, 'num_objects': counts})
-    for path in unfinished.iterdir():
-        _sync(path)
-    _replace(unfinished, folder)
+    try:
+        writer = _Writer(unfinished, parts)
+        for part in tqdm(parts, desc='joining the ground-truth database'):
+            writer.append(read_part(part))
+        writer.close()
+        counts = {name: int(count) for name, count in zip(CLASS_NAMES, writer.num_objects)}
+        write_metainfo(unfinished, {**metainfo, 'num_objects': counts})
+        for path in unfinished.iterdir():
+            _sync(path)
+        _replace(unfinished, folder)
+    finally:
+        # On a full disk half a database would keep it full.
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 class _Writer:
