@@ -99,13 +99,13 @@ def unsealed(content: Any) -> Any:
     Raises:
         ValueError: if the digest is another: the file was damaged or changed.
     """
-    # The last one: damage in its name must not make it a field like others.
-    seal = next((key for key, value in reversed(content.items()) if isinstance(value, str)
-                 and SHA_256.fullmatch(value)), None) if isinstance(content, dict) else None
-    if seal is None:
+    if not isinstance(content, dict):
         return content
-    fields = {key: value for key, value in content.items() if key != seal}
-    if seal != SEAL or content[SEAL] != _digest_of(fields):
+    fields = {key: value for key, value in content.items() if key != SEAL}
+    # Damage in its name must not make the digest a field like others.
+    renamed = any(isinstance(value, str) and SHA_256.fullmatch(value) and value == _digest_of(
+        {other: content[other] for other in content if other != key}) for key, value in fields.items())
+    if renamed or content.get(SEAL, _digest_of(fields)) != _digest_of(fields):
         raise ValueError('its digest is another: it was damaged or changed')
     return fields
 

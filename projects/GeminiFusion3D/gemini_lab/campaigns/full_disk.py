@@ -10,6 +10,7 @@ Example:
 """
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from .tiny_chain import CHAIN, RECIPE_NAME, Command
 DISK, AMPLE = 'disk', '1g'
 # Of what the command writes, so much finds room.
 SHARES = (0.05, 0.6, 0.95)
+FULL = re.compile('disk is full|No space left')
 CHECKPOINT, RESULTS = 'run/epoch_4.pth', 'run/results_nusc.json'
 OTHERS_WEIGHTS = 'centerpoint.pth'
 MINI_VAL = ('--dataroot', 'data', '--version', 'v1.0-mini', '--split', 'mini_val')
@@ -39,7 +41,8 @@ WRITERS: Dict[str, Tuple[str, ...]] = {
     'train': ('train', RECIPE_NAME, '--work-dir', 'disk/run', '--resume', 'auto'),
     'test': ('test', RECIPE_NAME, CHECKPOINT, '--work-dir', 'disk/test'),
     'export': ('export', RECIPE_NAME, '--predictions', RESULTS, '--out', 'disk/submission'),
-    'export-onnx': ('export-onnx', RECIPE_NAME, CHECKPOINT, '--out', 'disk/onnx', '--image-size', '64', '192'),
+    'export-onnx': ('export-onnx', RECIPE_NAME, CHECKPOINT, '--image-size', '64', '192', '--out',
+                    'disk/onnx'),
     'ensemble': ('ensemble', RESULTS, 'submission/results_nusc.json', '--out', 'disk/ensemble'),
     'predict': ('predict', RECIPE_NAME, CHECKPOINT, *MINI_VAL, '--limit', '1', '--draw', '--html', '--out',
                 'disk/predictions'),
@@ -53,8 +56,8 @@ def mount(folder: Path, size: str) -> None:
     """Puts a file system of a size in memory at a folder, or gives the one there another size."""
     folder.mkdir(exist_ok=True)
     option = f'remount,size={size}' if folder.is_mount() else f'size={size}'
-    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', option, 'tmpfs', str(folder)], capture_output=True,
-                          text=True)
+    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', option, 'tmpfs', str(folder)],
+                          capture_output=True, text=True)
     if done.returncode:
         raise UserError(f'cannot mount a tmpfs at {folder} ({done.stderr.strip()}); run this as root, or in a '
                         'container with that right')
@@ -109,7 +112,7 @@ def attack(name: str, world: Path, out: Path) -> List[str]:
             where, errors = f'with {share:.0%} of the space', text.count('error: ')
             if code == 0:
                 found.append(f'{where} it ended with 0')
-            if errors != 1 or 'Traceback' in text or 'full' not in text:
+            if errors != 1 or 'Traceback' in text or not FULL.search(text):
                 found.append(f'{where} it says: {_end(text)}')
             found += [f'{where}: {what}' for what in _halves(folder / DISK, whole / DISK)]
             mount(folder / DISK, AMPLE)

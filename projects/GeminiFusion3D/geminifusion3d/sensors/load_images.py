@@ -50,7 +50,7 @@ class GeminiLoadImages(BaseTransform):
     def __init__(self, *, camera_names: Sequence[str] = CAMERA_NAMES, reduce: int = 1,
                  missing: str = 'error') -> None:
         if reduce not in REDUCTIONS:
-            raise ValueError(f'got reduce={reduce}; expected one of {REDUCTIONS}')
+            raise ValueError(f'got reduce={reduce}; expected one of {list(REDUCTIONS)}')
         self.camera_names = tuple(camera_names)
         self.reduce = reduce
         self.missing = check_on_missing(missing)
