@@ -36,7 +36,7 @@ CYCLE = ('train', 'generate', 'train', 'convert', 'train', 'test', 'export', 're
 # Where mmengine logs each start.
 LOGS = re.compile(r'(^|/)\d{8}_\d{6}(/|$)')
 # Fields of JSON files, and of a checkpoint's records, that tell times, speed or hardware.
-OF_THE_HOUR = {'date', 'created', 'inference', 'time', 'data_time', 'iter_time', 'eta', 'eval_time',
+OF_THE_HOUR = {'date', 'digest', 'created', 'inference', 'time', 'data_time', 'iter_time', 'eta', 'eval_time',
                'train/time', 'train/data_time', 'val/time', 'val/data_time', 'experiment_name', 'sha256'}
 ORPHANS_S = 60
 
