@@ -29,6 +29,7 @@ from .tiny_chain import CHAIN, RECIPE_NAME, Command
 DISK, AMPLE = 'disk', '1g'
 # Of what the command writes, so much finds room.
 SHARES = (0.05, 0.6, 0.95)
+GROWING = ('loss_curve.jsonl', 'onnx_export.json')
 FULL = re.compile('disk is full|No space left')
 CHECKPOINT, RESULTS = 'run/epoch_4.pth', 'run/results_nusc.json'
 OTHERS_WEIGHTS = 'centerpoint.pth'
@@ -59,8 +60,8 @@ def mount(folder: Path, size: str) -> None:
     done = subprocess.run(['mount', '-t', 'tmpfs', '-o', option, 'tmpfs', str(folder)],
                           capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f'cannot mount a tmpfs at {folder} ({done.stderr.strip()}); run this as root, or in a '
-                        'container with that right')
+        raise UserError(f'cannot mount a tmpfs at {folder} ({done.stderr.strip()}); run this as root, or '
+                        'in a container with that right')
 
 
 def write_others_weights(path: Path) -> None:
@@ -133,8 +134,8 @@ def _halves(folder: Path, whole: Path) -> List[str]:
     found = []
     for path in sorted(path for path in folder.rglob('*') if path.is_file()):
         name = str(path.relative_to(folder))
-        # Curves grow line by line, and own folders hold what the next run goes on with.
-        if LOGS.search(name) or path.name == 'loss_curve.jsonl' or any(
+        # Some grow with the work, and own folders hold what the next run goes on with.
+        if LOGS.search(name) or path.name in GROWING or any(
                 part.startswith('.') and not part.endswith('.part') for part in Path(name).parts):
             continue
         if not (whole / name).is_file():

@@ -51,7 +51,8 @@ def check_recorded(path: Path) -> None:
             listed = [content.get('results'), *content.get('scores', ())]
             # Those of an ensemble are what it was made of.
             listed += content.get('files', ()) if record.name == PROVENANCE_NAME else ()
-            digests = [facts['sha256'] for facts in listed if facts and Path(facts.get('path', path)).name == path.name]
+            digests = [facts['sha256'] for facts in listed
+                       if facts and Path(facts.get('path', path)).name == path.name]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f'{record} is not what was written beside {path.name} ({error}); write both '
                             'again, or remove it') from None
