@@ -68,7 +68,7 @@ def write_others_weights(path: Path) -> None:
     """Writes weights by the names of mmdet3d's CenterPoint, as large as those of a small model."""
     names = ('pts_middle_encoder.conv_input.0.weight', 'pts_backbone.blocks.0.0.weight',
              'pts_bbox_head.task_heads.0.reg.0.conv.weight')
-    torch.save({'state_dict': {name: torch.ones(16, 3, 3, 3, 5) for name in names}}, path)
+    torch.save({'state_dict': {name: torch.ones(64, 3, 3, 3, 64) for name in names}}, path)
 
 
 def used_bytes(folder: Path) -> int:

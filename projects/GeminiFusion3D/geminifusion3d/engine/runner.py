@@ -229,6 +229,8 @@ class GeminiRunner(Runner):
     def build_logger(self, log_level: Union[int, str] = 'INFO', log_file: Optional[str] = None,
                      **kwargs: Any) -> MMLogger:
         """Keeps the dumps of environment, config and hooks in the log file, off the console."""
+        # On a full disk each line of the log would print a traceback; the next file to be written says it.
+        logging.raiseExceptions = False
         logger = super().build_logger(log_level, log_file, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
