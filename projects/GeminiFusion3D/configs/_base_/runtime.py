@@ -18,7 +18,7 @@ else:
 default_scope = 'mmdet3d'
 randomness = dict(seed=0, deterministic=True)
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-               dist_cfg=dict(backend='nccl'))
+               dist_cfg=dict(backend='nccl', timeout=1800))
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),

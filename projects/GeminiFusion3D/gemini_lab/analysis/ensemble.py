@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> None:
              for path, file, weight in zip(args.files, files, weights)]
     write_json(args.out / RECORD_NAME, {
         'method': 'weighted box fusion by centre distance', 'radius_m': radius_m, 'meta': meta,
-        'files': facts, 'samples': samples, 'boxes': count}, indent=2)
+        'files': facts, 'results': file_facts(out), 'samples': samples, 'boxes': count},
+        indent=2, sealed=True)
     print(f'{out}: {samples} samples, {count} boxes')
     if dataset is not None:
         report_gain(args, out, seconds / samples, dataset)

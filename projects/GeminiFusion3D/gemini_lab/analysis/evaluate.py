@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         result = _breakdown(args, tables, dataset.split)
     if args.json:
-        write_json(args.json, result, indent=2)
+        write_json(args.json, result, indent=2, sealed=True)
 
 
 def _breakdown(args: argparse.Namespace, tables: Any, split: str) -> Dict[str, Any]:

@@ -154,7 +154,7 @@ class _Check:
     def _picture(self, camera: str, image: Dict[str, Any], points: np.ndarray, name: str) -> None:
         expected_hw = (image.get('height') or 0, image.get('width') or 0)
         path = inside(self._root, image['path'])
-        problem, other_hw = picture_file_facts(path, expected_hw)
+        problem, other_hw = picture_file_facts(path, expected_hw, decodes=True)
         if problem:
             self.mistakes.add('pictures that cannot be used', f'{name}: {image["path"]} is {problem}')
             return

@@ -22,7 +22,7 @@ from ..geometry.boxes import points_in_boxes
 from ..nuscenes_facts import CLASS_NAMES
 from ..sensors import GeminiLoadPoints, GeminiNuScenesDataset
 from ..sensors.object_database import FORMAT, POINT_COLUMNS, is_database, read_metainfo
-from .join_objects import Objects, join_objects, write_part
+from .join_objects import Objects, is_whole_part, join_objects, write_part
 from .parallel import map_with_progress
 
 
@@ -104,7 +104,7 @@ def _cut_scenes(source: _Source, digest: str, workers: int) -> List[Path]:
     source.parts_dir.mkdir(exist_ok=True)
     for leftover in set(source.parts_dir.iterdir()) - set(parts):
         leftover.unlink()
-    tasks = [(indices, part) for indices, part in zip(scenes.values(), parts) if not part.exists()]
+    tasks = [(indices, part) for indices, part in zip(scenes.values(), parts) if not is_whole_part(part)]
     for _ in map_with_progress(_cut_scene, tasks, shared=source, workers=workers,
                                description='scenes of the ground-truth database'):
         pass

@@ -60,6 +60,8 @@ class GeminiRunner(Runner):
 
     # What `_find_checkpoint` found, in a list; None before it has looked.
     _found: Optional[List[Optional[Path]]] = None
+    # The checkpoint that this training goes on with, None for a new one.
+    resumed_from: Optional[Union[str, Path]] = None
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'GeminiRunner':
@@ -227,6 +229,8 @@ class GeminiRunner(Runner):
     def build_logger(self, log_level: Union[int, str] = 'INFO', log_file: Optional[str] = None,
                      **kwargs: Any) -> MMLogger:
         """Keeps the dumps of environment, config and hooks in the log file, off the console."""
+        # On a full disk each line of the log would print a traceback; the next file to be written says it.
+        logging.raiseExceptions = False
         logger = super().build_logger(log_level, log_file, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
@@ -253,6 +257,7 @@ class GeminiRunner(Runner):
         elif self._resume:
             check_resumable(Path(source))
         if source is not None and self._resume:
+            self.resumed_from = source
             real, planned = self.message_hub.get_info(BATCHES), schedule_ends(self.param_schedulers)
             self.resume(str(source))
             check_same_batches(real, self.message_hub.get_info(BATCHES, real))

@@ -100,8 +100,7 @@ class GeminiLoadPoints(BaseTransform):
         except UserError as error:
             if self.missing == 'mark':
                 return np.zeros((0, FLOATS_PER_POINT), np.float32)
-            raise UserError(f'{error}; check the data root and convert or check the dataset again, which '
-                            'names '
+            raise UserError(f'{error}; check the data root; gemini3d convert --read-all names '
                             'all damaged files') from error
         sound, num_dropped = without_absurd(rows, columns)
         if num_dropped:
