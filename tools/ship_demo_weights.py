@@ -25,12 +25,13 @@ def main(path: Path) -> None:
     meta = checkpoint['meta']
     tensors = {name: value.half() if value.is_floating_point() and 'running' not in name else value
                for name, value in checkpoint['state_dict'].items()}
-    facts = {'mAP': f'{score["mean_ap"]:.4f}', 'NDS': f'{score["nd_score"]:.4f}',
-            'scored on': 'mini_val of the synthetic world', 'trained on': 'mini_train of the synthetic world, '
-            'gemini3d synthetic --seed 0', 'config': CONFIG, 'seed': str(meta['seed']),
-            'epochs': str(meta['epoch']), 'date': meta['time'][:8],
-            # mmengine appends the commit of the working folder to its version.
-            'commit': meta['mmengine_version'][-40:], 'licence': 'Apache-2.0'}
+    facts = {
+        'mAP': f'{score["mean_ap"]:.4f}', 'NDS': f'{score["nd_score"]:.4f}',
+        'scored on': 'mini_val of the synthetic world',
+        'trained on': 'mini_train of the synthetic world, gemini3d synthetic --seed 0',
+        'config': CONFIG, 'seed': str(meta['seed']), 'epochs': str(meta['epoch']), 'date': meta['time'][:8],
+        # mmengine appends the commit of the working folder to its version.
+        'commit': meta['mmengine_version'][-40:], 'licence': 'Apache-2.0'}
     write_whole(WEIGHTS, lambda part: save_file(tensors, part, metadata=facts))
     print(f'{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.2f} MB, {facts}')
 

@@ -208,7 +208,7 @@ def test_the_tutorial_leads_from_files_to_pictures(tmp_path: Path, monkeypatch: 
         assert done.returncode == 0, done.stdout + done.stderr
         assert 'warning' not in done.stdout
         ran.append(command)
-    assert ran == ['synthetic', 'check-data', 'check-data', 'train', 'test', 'predict']
+    assert ran == ['synthetic', 'check-data', 'check-data', 'draw', 'train', 'test', 'predict']
     run = tmp_path / 'work_dirs' / 'mine'
     metrics = json.loads((run / 'detection_metrics.json').read_text())
     assert 0 <= metrics['mAP'] <= 1 and all(f'{name}_AP_dist_2' in metrics for name in ('car', 'person'))

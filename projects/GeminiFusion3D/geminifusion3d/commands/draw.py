@@ -87,7 +87,8 @@ def _load_sample(args: argparse.Namespace, info_file: Path) -> Dict[str, Any]:
     if info_file.suffix == '.jsonl':
         infos = list(RecordInfos(info_file))
         dataset_type = GeminiRecordDataset
-        metainfo = dict(classes=sorted({box['category'] for info in infos for box in info['instances']}) or ['any'])
+        classes = {box['category'] for info in infos for box in info['instances']}
+        metainfo = dict(classes=sorted(classes) or ['any'])
         cameras = dict(camera_names=list(dict.fromkeys(name for info in infos for name in info['images'])))
     pipeline: List[Any] = [
         dict(type='GeminiLoadImages', **cameras), dict(type='GeminiLoadPoints', sweeps_num=args.sweeps),
@@ -95,8 +96,9 @@ def _load_sample(args: argparse.Namespace, info_file: Path) -> Dict[str, Any]:
         *(NO_AUGMENTATION if args.augment is None else AUGMENTATION)]
     init_default_scope('mmdet3d')
     MMLogger.get_instance('draw', log_level='ERROR')
-    dataset = dataset_type(data_root=str(args.dataroot), ann_file=str(info_file.absolute()), metainfo=metainfo,
-                           pipeline=pipeline, filter_empty_gt=False, seed=args.augment or 0)
+    dataset = dataset_type(data_root=str(args.dataroot), ann_file=str(info_file.absolute()),
+                           metainfo=metainfo, pipeline=pipeline, filter_empty_gt=False,
+                           seed=args.augment or 0)
     if not 0 <= args.index < len(dataset):
         raise UserError(f'{info_file} holds {len(dataset)} keyframes; got --index '
                         f'{args.index}, expected 0 to {len(dataset) - 1}')

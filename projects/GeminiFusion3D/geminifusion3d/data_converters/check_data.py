@@ -109,8 +109,8 @@ class _Check:
         points = self._points(record, name)
         names = set(record.get('images', {}))
         if self._names not in (None, names):
-            self.warnings.add('records of other cameras than the first one (null is for a picture that a sample '
-                              'lacks)', f'{name}: {", ".join(sorted(names)) or "none"}')
+            self.warnings.add('records of other cameras than the first one (null is for a picture that a '
+                              'sample lacks)', f'{name}: {", ".join(sorted(names)) or "none"}')
         self._names = self._names or names
         for camera, image in record.get('images', {}).items():
             if image is not None:
@@ -171,8 +171,8 @@ class _Check:
         if len(points):
             self._unseen[camera] += not _sees(points, image, height, width)
         if -image['lidar2cam'][1][2] < LEAST_UPRIGHT:
-            self.warnings.add('cameras that do not stand upright: lidar2cam turns the LiDAR\'s z away from up in the '
-                              'picture (x right, y down, z ahead)', f'{name}: {camera}')
+            self.warnings.add("cameras that do not stand upright: lidar2cam turns the LiDAR's z away from "
+                              'up in the picture (x right, y down, z ahead)', f'{name}: {camera}')
 
     def _boxes_against(self, boxes: np.ndarray, points: np.ndarray, name: str) -> None:
         # Here a box begins at its bottom.

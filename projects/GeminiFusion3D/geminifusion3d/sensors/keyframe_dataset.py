@@ -97,7 +97,8 @@ class GeminiKeyframeDataset(Det3DDataset):
             UserError: if no class has one.
         """
         classes: Tuple[str, ...] = self._metainfo['classes']
-        absent, others = dict(enumerate(classes)), set()
+        absent: Dict[int, str] = dict(enumerate(classes))
+        others: Set[str] = set()
         for place in self._places:
             for instance in self.records[place]['instances']:
                 label = self._label(instance)
@@ -107,8 +108,8 @@ class GeminiKeyframeDataset(Det3DDataset):
                     absent.pop(label, None)
             if not absent:
                 return
-        text = (f'{self.ann_file} holds no box of {", ".join(absent.values())} in {len(self._places)} keyframes '
-                f'(its other categories: {", ".join(sorted(others)) or "none"})')
+        text = (f'{self.ann_file} holds no box of {", ".join(absent.values())} in {len(self._places)} '
+                f'keyframes (its other categories: {", ".join(sorted(others)) or "none"})')
         if len(absent) == len(classes):
             raise UserError(f'{text}; name its own with metainfo=dict(classes=...), or take another split')
         print_log(f'{text}; nothing is learned of them', 'current', logging.WARNING)

@@ -106,8 +106,9 @@ class GeminiLoadPoints(BaseTransform):
                             'all damaged files') from error
         sound, num_dropped = without_absurd(rows, columns)
         if has_other_columns(sound, columns):
-            raise UserError(f'{path if isinstance(path, str) else "points in memory"} cannot have the columns '
-                            f'{", ".join(columns)}: intensities fall below 0; declare what it holds')
+            name = path if isinstance(path, str) else 'points in memory'
+            raise UserError(f'{name} cannot have the columns {", ".join(columns)}: intensities fall below 0; '
+                            'declare what it holds')
         if num_dropped:
             self._num_dropped += num_dropped
             _say_once(path, num_dropped, len(rows))
