@@ -33,7 +33,7 @@ def look(out: Path) -> None:
     config = next(path for folder in (PACKAGE.parent, PACKAGE / '.mim')
                   if (path := folder / CONFIG).is_file())
     predict.run(parse('predict', str(config), str(WEIGHTS), '--dataroot', str(world), '--version', VERSION,
-                      '--sample', *tokens, '--min-score', '0.2', '--draw', '--html', '--out', str(found)))
+                      '--sample', *tokens, '--min-score', '0.3', '--draw', '--html', '--out', str(found)))
     facts = read_checkpoint(WEIGHTS)['meta']
     print(f'weights: commit {facts["commit"][:7]}, mAP {facts["mAP"]}, NDS {facts["NDS"]} on '
           f'{facts["scored on"]}\nfirst look: {time.monotonic() - start:.0f} s')
