@@ -82,6 +82,10 @@ def test_the_recipes_lie_where_openmmlabs_tools_look(wheel: Path) -> None:
     assert models and all((mim / model['Config']).is_file() for model in models)
 
 
+def test_the_trained_weights_of_the_demo_are_in_it(wheel: Path) -> None:
+    assert (wheel / 'gemini_lab' / 'demo.safetensors').is_file()
+
+
 def test_an_installed_recipe_finds_the_installed_package(wheel: Path, tmp_path: Path) -> None:
     recipe = wheel / 'geminifusion3d' / '.mim' / 'configs' / 'demo' / \
         'geminifusion3d_tiny_lidar-cam_synthetic-mini.py'

@@ -7,6 +7,7 @@ dropped, unknown velocities stay NaN instead of becoming zero, and augmentation 
 of workers.
 """
 import copy
+import logging
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from mmdet3d.datasets import Det3DDataset, NuScenesDataset
 from mmdet3d.registry import DATASETS
 from mmdet3d.structures import LiDARInstance3DBoxes
+from mmengine.logging import print_log
 
 from ..errors import UserError
 from ..info_file import open_info_file
@@ -89,18 +91,28 @@ class GeminiKeyframeDataset(Det3DDataset):
             self._check_boxes()
 
     def _check_boxes(self) -> None:
-        """A training that skips every keyframe would look for a better one for ever."""
-        found: Set[str] = set()
+        """Names classes without a box; a training that skips every keyframe would look for a better for ever.
+
+        Raises:
+            UserError: if no class has one.
+        """
+        classes: Tuple[str, ...] = self._metainfo['classes']
+        absent: Dict[int, str] = dict(enumerate(classes))
+        others: Set[str] = set()
         for place in self._places:
-            instances = self.records[place]['instances']
-            if any(self._label(instance) >= 0 and (instance['bbox_3d_isvalid'] or not self.use_valid_flag)
-                   for instance in instances):
+            for instance in self.records[place]['instances']:
+                label = self._label(instance)
+                if label < 0:
+                    others.add(instance.get('category', ''))
+                elif instance['bbox_3d_isvalid'] or not self.use_valid_flag:
+                    absent.pop(label, None)
+            if not absent:
                 return
-            found.update(instance['category'] for instance in instances)
-        raise UserError(f'{self.ann_file} holds no box of {", ".join(self._metainfo["classes"])} in '
-                        f'{len(self._places)} keyframes (its categories: '
-                        f'{", ".join(sorted(found)) or "none"}); name '
-                        "its own with metainfo=dict(classes=...), or take another split")
+        text = (f'{self.ann_file} holds no box of {", ".join(absent.values())} in {len(self._places)} '
+                f'keyframes (its other categories: {", ".join(sorted(others)) or "none"})')
+        if len(absent) == len(classes):
+            raise UserError(f'{text}; name its own with metainfo=dict(classes=...), or take another split')
+        print_log(f'{text}; nothing is learned of them', 'current', logging.WARNING)
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the augmentation of this epoch, for this process and its loading workers."""

@@ -20,7 +20,8 @@ from mmengine.logging import print_log
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..nuscenes_facts import LIDAR_COLUMNS
-from ..point_files import FARTHEST_M, in_nuscenes_columns, read_point_file, without_absurd
+from ..point_files import (FARTHEST_M, has_other_columns, in_nuscenes_columns, read_point_file,
+                           without_absurd)
 from .load_images import check_on_missing
 
 FLOATS_PER_POINT = len(LIDAR_COLUMNS)
@@ -103,6 +104,10 @@ class GeminiLoadPoints(BaseTransform):
             raise UserError(f'{error}; check the data root; gemini3d convert --read-all names '
                             'all damaged files') from error
         sound, num_dropped = without_absurd(rows, columns)
+        if has_other_columns(sound, columns):
+            name = path if isinstance(path, str) else 'points in memory'
+            raise UserError(f'{name} cannot have the columns {", ".join(columns)}: intensities fall below 0; '
+                            'declare what it holds')
         if num_dropped:
             self._num_dropped += num_dropped
             _say_once(path, num_dropped, len(rows))
