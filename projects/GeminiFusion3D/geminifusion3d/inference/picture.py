@@ -122,7 +122,8 @@ class _Scene:
         at_px = (self.shown.boxes[:, :2] * (1, -1) + range_m) * px_per_m + (6, -4)
         _write_apart(picture, [(f'{self.shown.scores[place]:.2f}', (u, v), self.colour(place))
                                for place, (u, v) in enumerate(at_px.tolist())])
-        _write(picture, f'from above, {range_m:g} m to each side, circles every 10 m; x to the right, y up', (6, 16), TEXT_BGR)
+        title = f'from above, {range_m:g} m to each side, circles every 10 m; x to the right, y up'
+        _write(picture, title, (6, 16), TEXT_BGR)
         if not len(points_m):
             _write(picture, 'no LiDAR points', (6, 34), TEXT_BGR)
         return picture

@@ -64,8 +64,8 @@ def scene_content(token: str, points: Float[np.ndarray, 'n columns'], boxes: Flo
 
     Args:
         token: its name.
-        points: x, y, z in metres and intensity from 0 to 255; rounded to a centimetre, those beyond 300 m left
-            out.
+        points: x, y, z in metres and intensity from 0 to 255; rounded to a centimetre, those beyond 300 m are
+            left out.
         boxes: predictions, best first: gravity centre, length, width, height, yaw, label, score.
         truth: the same of the true boxes, with any score; None where they are not known.
         cameras: of `frustum`.
