@@ -175,7 +175,7 @@ def _write_apart(picture: np.ndarray, labels: Sequence[Label]) -> None:
         (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.4, 1)
         # As far right as leaves it whole.
         left, bottom = max(0, min(int(left), picture.shape[1] - width)), max(11, int(bottom))
-        place = taken[max(0, bottom - height):bottom, left:left + width]
+        place = taken[max(0, bottom - height - 2):bottom + 4, left:left + width]
         if not place.any():
             place[:] = True
             _write(picture, text, (left, bottom), colour)
