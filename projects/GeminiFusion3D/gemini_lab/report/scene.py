@@ -5,9 +5,8 @@ import numpy as np
 from nuscenes.eval.detection.data_classes import DetectionBox
 
 from geminifusion3d.geometry.frames import invert_pose, pose
-from geminifusion3d.inference.detector import PALETTE_RGB
-from geminifusion3d.inference.scene_page import frustum, scene_content, scene_page
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
+from geminifusion3d.scene_page import PALETTE_RGB, frustum, scene_content, scene_page
 
 from .dataset import Camera, Sample
 from .drawing import load_lidar, load_picture

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
                 _draw(detector, sample, found[index], args, index)
     _write(detector, found, args)
     if args.html:
-        from ..inference.scene_page import write_scene_page
+        from ..inference.scenes import write_scene_page
         write_scene_page(args.out / 'scene.html', detector, samples, found)
         print(args.out / 'scene.html')
     if args.mcap:

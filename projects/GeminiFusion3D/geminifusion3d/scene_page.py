@@ -5,39 +5,18 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
-from ..atomic import atomic_write
-from ..geometry.frames import invert_pose
-from ..sensors import GeminiLoadPoints
-from .detections import Detections
-from .detector import Detector
-from .sample import Sample
-
+# Colours of classes: bright on black and well apart, which mmdet3d's of nuScenes are not.
+PALETTE_RGB = ((255, 158, 0), (86, 180, 233), (240, 228, 66), (0, 200, 150), (190, 150, 110), (255, 80, 110),
+               (170, 130, 255), (130, 255, 90), (255, 110, 240), (255, 200, 170))
 MAX_POINTS = 40_000
 # Two bytes per coordinate: hundredths of a metre up to 327 m.
 UNITS_PER_M, FARTHEST_M = 100, 300
 MOST_INTENSE = 255
 FRUSTUM_DEPTH_M = 2.5
-MIN_SCORE, FIRST_SCORE = 0.05, 0.3
+FIRST_SCORE = 0.3
 TEMPLATE, PLACE = Path(__file__).with_name('scene.html'), '/*SCENES*/'
-
-
-def write_scene_page(path: Path, detector: Detector, samples: Sequence[Sample], found: Sequence[Detections]
-                     ) -> None:
-    """Writes the page of predictions.
-
-    Args:
-        path: the file.
-        detector: whose classes and cameras these are.
-        samples: what it saw.
-        found: what it found in each; boxes below a score of 0.05 are left out.
-    """
-    page = scene_page([_scene(detector, *pair) for pair in zip(samples, found)], detector.class_names,
-                      detector.palette_rgb, title=Path(detector.name).stem)
-    with atomic_write(path) as part:
-        part.write_text(page)
 
 
 def scene_page(scenes: Sequence[Dict[str, Any]], class_names: Sequence[str],
@@ -96,26 +75,6 @@ def frustum(cam2img: np.ndarray, lidar_from_cam: Float[np.ndarray, '4 4'], width
     pixels = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]])
     rays = np.vstack([np.zeros(3), FRUSTUM_DEPTH_M * pixels @ np.linalg.inv(cam2img[:3, :3]).T])
     return np.round(rays @ lidar_from_cam[:3, :3].T + lidar_from_cam[:3, 3], 2).tolist()
-
-
-def _scene(detector: Detector, sample: Sample, found: Detections) -> Dict[str, Any]:
-    info = {'lidar_sweeps': [], **detector.sensors_of(sample), 'timestamp_us': 0}
-    points = GeminiLoadPoints(sweeps_num=0, missing='mark')(info)['points'].tensor.numpy()
-    truth, shown = detector.truth_of(sample), found.above(MIN_SCORE)
-    images = [info.get('images', {}).get(name, {}) for name in detector.camera_names]
-    return scene_content(
-        sample.token, points, np.column_stack([shown.boxes, shown.labels, shown.scores]),
-        None if truth is None else np.column_stack([
-            torch.cat([truth['gt_bboxes_3d'].gravity_center, truth['gt_bboxes_3d'].tensor[:, 3:7]], dim=1),
-            truth['gt_labels_3d'], np.ones(len(truth['gt_labels_3d']))]),
-        [_frustum(image) for image in images if image.get('img_path') is not None])
-
-
-def _frustum(image: Dict[str, Any]) -> List[List[float]]:
-    cam2img = np.asarray(image['cam2img'], float)
-    # Where a record says no size, the principal point is taken for the middle.
-    return frustum(cam2img, invert_pose(np.asarray(image['lidar2cam'], float)),
-                   image.get('width') or 2 * cam2img[0, 2], image.get('height') or 2 * cam2img[1, 2])
 
 
 def _rows(boxes: np.ndarray) -> List[List[float]]:
