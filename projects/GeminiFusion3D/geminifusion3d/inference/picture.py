@@ -86,23 +86,22 @@ class _Scene:
         size_px = (CAMERA_WIDTH_PX, round(image.shape[0] * scale))
         picture = cv2.resize(image, size_px, interpolation=cv2.INTER_AREA)
         is_present = self.loaded['camera_present'][index]
+        title = self.loaded['cam_names'][index] + ('' if is_present else ': no picture')
+        labels: List[Label] = [(title, (6, 16), TEXT_BGR)]
         if is_present:
             matrices = {key: self.loaded[key][index] for key in ('lidar2cam', 'cam2img')}
             matrices['img_aug_matrix'] = resize_matrix(scale, scale) @ self.loaded['img_aug_matrix'][index]
             matrices['lidar_aug_matrix'] = self.loaded['lidar_aug_matrix']
             # The surest is drawn last; thin lines of ground truth show on thick ones.
-            labels: List[Label] = []
             for place in reversed(range(len(self.shown))):
                 colour = self.colour(place)
                 at = draw_box(picture, self.corners_m[place], matrices, colour, colour, thickness=2)
                 if at is not None:
                     name = self.names[self.shown.labels[place]]
-                    labels.append((f'{name} {self.shown.scores[place]:.2f}', at, colour))
+                    labels.insert(1, (f'{name} {self.shown.scores[place]:.2f}', at, colour))
             for corners in self.truth_m:
                 draw_box(picture, corners, matrices, TRUTH_BGR, TRUTH_BGR)
-            _write_apart(picture, labels[::-1])
-        title = self.loaded['cam_names'][index] + ('' if is_present else ': no picture')
-        _write(picture, title, (6, 16), TEXT_BGR)
+        _write_apart(picture, labels)
         return picture
 
     def view_from_above(self, side_px: int, range_m: float) -> np.ndarray:
@@ -120,10 +119,10 @@ class _Scene:
         for corners in self.truth_m:
             draw_footprint(picture, corners, range_m=range_m, bgr=TRUTH_BGR, front_bgr=TRUTH_BGR)
         at_px = (self.shown.boxes[:, :2] * (1, -1) + range_m) * px_per_m + (6, -4)
-        _write_apart(picture, [(f'{self.shown.scores[place]:.2f}', (u, v), self.colour(place))
-                               for place, (u, v) in enumerate(at_px.tolist())])
         title = f'from above, {range_m:g} m to each side, circles every 10 m; x to the right, y up'
-        _write(picture, title, (6, 16), TEXT_BGR)
+        _write_apart(picture, [(title, (6, 16), TEXT_BGR), *(
+            (f'{self.shown.scores[place]:.2f}', (u, v), self.colour(place))
+            for place, (u, v) in enumerate(at_px.tolist()))])
         if not len(points_m):
             _write(picture, 'no LiDAR points', (6, 34), TEXT_BGR)
         return picture
@@ -169,9 +168,11 @@ def _write(picture: np.ndarray, text: str, at_px: Tuple[float, float], colour: C
 
 
 def _write_apart(picture: np.ndarray, labels: Sequence[Label]) -> None:
-    """Writes the labels, the first one surely; one that would cover an earlier one is left out."""
+    """Writes the labels that start in the picture; one that would cover an earlier one is left out."""
     taken = np.zeros(picture.shape[:2], bool)
     for text, (left, bottom), colour in labels:
+        if not (0 <= left < picture.shape[1] and -LINE_PX < bottom < picture.shape[0]):
+            continue
         (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.4, 1)
         # As far right as leaves it whole.
         left, bottom = max(0, min(int(left), picture.shape[1] - width)), max(11, int(bottom))
