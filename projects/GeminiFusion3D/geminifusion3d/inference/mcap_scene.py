@@ -115,7 +115,9 @@ def _messages(detector: Detector, sample: Sample, shown: Detections, at_ns: int)
     if shown.global_from_ego is not None and shown.ego_from_lidar is not None:
         yield _transform(stamp, 'map', 'ego', shown.global_from_ego)
         yield _transform(stamp, 'ego', 'lidar', shown.ego_from_lidar)
-    points = GeminiLoadPoints(sweeps_num=0, missing='mark')(info)['points'].tensor[:, :len(FIELDS)].numpy()
+    # Whoever replays a drive expects the returns from the car itself as well.
+    load = GeminiLoadPoints(sweeps_num=0, remove_close_m=0, missing='mark')
+    points = load(info)['points'].tensor[:, :len(FIELDS)].numpy()
     yield '/lidar', 'foxglove.PointCloud', {
         'timestamp': stamp, 'frame_id': 'lidar', 'pose': _pose(np.eye(4)), 'point_stride': 4 * len(FIELDS),
         'fields': [{'name': name, 'offset': 4 * place, 'type': FLOAT32} for place, name in enumerate(FIELDS)],
