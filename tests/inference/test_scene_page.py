@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geminifusion3d.inference.scene_page import (frustum, scene_content, scene_page,
-                                                 write_scene_page)
+from geminifusion3d.inference.scenes import write_scene_page
+from geminifusion3d.scene_page import frustum, scene_content, scene_page
 
 HOSTILE = '</script><img src=x onerror=alert(1)>\u2028"\''
 LISTEN = '''<script>
