@@ -124,8 +124,8 @@ def opened(page, folder, *, size='1280,900'):
     checked = folder / 'checked.html'
     checked.write_text(page.replace('<head>', '<head>' + LISTEN).replace('</body>', CHECK + '</body>'))
     done = subprocess.run(
-        [browser, '--headless', '--no-sandbox', '--disable-gpu', '--enable-unsafe-swiftshader', '--no-first-run',
-         '--disable-quic',
+        [browser, '--headless', '--no-sandbox', '--disable-gpu', '--enable-unsafe-swiftshader',
+         '--no-first-run', '--disable-quic',
          '--disable-background-networking', '--disable-component-update', '--disable-sync',
          '--enable-logging=stderr', '--v=0', f'--window-size={size}',
          '--host-resolver-rules=MAP * ~NOTFOUND', '--virtual-time-budget=10000',
