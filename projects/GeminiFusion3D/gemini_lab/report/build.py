@@ -26,6 +26,7 @@ from .dataset import (Records, Sample, choose_tokens, count_classes, count_resul
 from .drawing import CANVAS, View, bev_view, camera_views
 from .metric_files import (RESULTS_NAMES, SUMMARY_NAMES, Metrics, find_file, operating_score,
                            read_json, read_metrics)
+from .scene import scenes_page
 from .tables import (METRICS, breakdown_tables, class_table, class_title, condition_title,
                      figure_text, modalities_table, model_tables, suite_tables, tiles, worst_table)
 from .training_log import TrainingLog, find_training_log, read_training_log
@@ -429,5 +430,7 @@ def render(report: Report) -> str:
         suite_note=suite_note(report.suite) if report.suite is not None else '',
         training=training_charts(report.training) if report.training else [],
         worst=worst_table(report.worst) if report.worst else None,
+        lowest_score=LOWEST_SCORE,
+        scene=scenes_page([card.sample for card in report.cards], report.min_score, report.request.title),
         shown={card.sample.token for card in report.cards})
     return environment.get_template('report.html').render(context)

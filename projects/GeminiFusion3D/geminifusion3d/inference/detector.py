@@ -17,13 +17,11 @@ from ..checkpoints.checkpoint_fit import fit_weights
 from ..engine.config_file import check_ranges, check_sections, load_config
 from ..engine.mistakes import config_mistakes
 from ..errors import UserError
+from ..scene_page import PALETTE_RGB
 from ..sensors import GeminiLoadImages
 from .detections import Detections
 from .sample import Sample
 
-# Bright on black and well apart, which mmdet3d's colours of nuScenes are not.
-PALETTE_RGB = ((255, 158, 0), (86, 180, 233), (240, 228, 66), (0, 200, 150), (190, 150, 110), (255, 80, 110),
-               (170, 130, 255), (130, 255, 90), (255, 110, 240), (255, 200, 170))
 Sensors = Union[Sample, Mapping[str, Any]]
 
 
