@@ -14,8 +14,10 @@ from tiny_detector import CONFIG, IMAGE_HW, SMALL_GRID, build_detector, make_bat
 from tiny_transfusion import head_config
 
 from geminifusion3d.camera_bev.lift import frustum_cells
-from geminifusion3d.engine.autoware_onnx import AutowareCameraLidar, AutowareImageBackbone, autoware_parts
-from geminifusion3d.engine.onnx_export import dense_parts, export_part, settle_norms, torch_export_differences
+from geminifusion3d.engine.autoware_onnx import (AutowareCameraLidar, AutowareImageBackbone,
+                                                 autoware_parts)
+from geminifusion3d.engine.onnx_export import (dense_parts, export_part, settle_norms,
+                                               torch_export_differences)
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.camera_rig import CameraRig
 
@@ -81,8 +83,8 @@ def test_each_part_is_exported_by_torch_for_any_batch() -> None:
 
 def test_swin_takes_any_number_of_images(tmp_path: Path) -> None:
     pytest.importorskip('onnxruntime')
-    swin = MODELS.build(dict(type='mmdet.SwinTransformer', embed_dims=8, depths=[2], num_heads=[2], strides=[4],
-                             window_size=4, out_indices=[0]))
+    swin = MODELS.build(dict(type='mmdet.SwinTransformer', embed_dims=8, depths=[2], num_heads=[2],
+                             strides=[4], window_size=4, out_indices=[0]))
     part = dense_parts(build_detector(), image_hw=IMAGE_HW, cameras=2)[0]
     swin.names = ['map']
     assert export_part(part._replace(module=swin.eval()), tmp_path)['batch'] == 'any'

@@ -84,8 +84,9 @@ def recipe(synthetic_root: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         # Our info files name files from the dataset's root on, mmdet3d's from the sensor's folder on.
         dataset.data_prefix = dict.fromkeys(dataset.data_prefix, '')
         dataset.data_root = str(synthetic_root)
-        dataset.ann_file = str(convert_nuscenes(
-            synthetic_root, 'v1.0-mini', tmp_path_factory.mktemp('infos'), splits=['mini_train'])['mini_train'])
+        infos = convert_nuscenes(synthetic_root, 'v1.0-mini', tmp_path_factory.mktemp('infos'),
+                                 splits=['mini_train'])
+        dataset.ann_file = str(infos['mini_train'])
         yield cfg
 
 
@@ -117,5 +118,5 @@ def test_one_line_trains_bevfusion_with_our_fuser(recipe: Config, fuser: str) ->
     assert all(one is not None and one.isfinite().all() for one in gradients.values())
     assert 0 < after < before
     moved = sum(bool(one.any()) for one in gradients.values())
-    print(f'\n{fuser}: loss {before:.3f}, after one step {after:.3f}; {moved} of the {len(gradients)} parameters '
-          'of the fusion layer have a gradient that is not 0')
+    print(f'\n{fuser}: loss {before:.3f}, after one step {after:.3f}; '
+          f'{moved} of {len(gradients)} parameters of the fusion layer have a gradient other than 0')

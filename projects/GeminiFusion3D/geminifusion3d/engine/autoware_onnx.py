@@ -1,7 +1,7 @@
 """A detector with the inputs and outputs of `autoware_bevfusion`, a ROS 2 node of Autoware.
 
-    bevfusion_image_backbone.onnx   imgs                                          -> image_feats
-    bevfusion_camera_lidar.onnx     lidar_bev, image_feats, points, calibration   -> bbox_pred, score, label_pred
+    bevfusion_image_backbone.onnx  imgs                                   -> image_feats
+    bevfusion_camera_lidar.onnx    lidar_bev, image_feats, points, ...    -> bbox_pred, score, label_pred
 
 Names, layouts and types are those which the node binds, but for `lidar_bev`: the node binds `voxels`, `coors`
 and `num_points_per_voxel`, from which two of its TensorRT plugins compute sparse convolutions.

@@ -29,7 +29,8 @@ OPSET = 20
 TOLERANCE = 1e-3
 # Outputs that list queries by score, and along which axis. Scores that are nearly equal may change places
 # in another runtime: such an output is compared with each of its numbers sorted along that axis.
-QUERY_AXIS = dict(query_classes=1, query_scores=1, class_logits=1, codes=1, bbox_pred=1, score=0, label_pred=0)
+QUERY_AXIS = dict(query_classes=1, query_scores=1, class_logits=1, codes=1,
+                  bbox_pred=1, score=0, label_pred=0)
 
 
 class ImagePart(nn.Module):
