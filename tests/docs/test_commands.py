@@ -103,7 +103,9 @@ def check_make(words: List[str]) -> None:
 
 def check_python(words: List[str]) -> None:
     """Check a tool, or the package run as a module."""
-    if words[0] == '-m':
+    if words[:2] == ['-m', 'pytest']:
+        assert all((REPO / word).is_file() for word in words if word.startswith('tests/'))
+    elif words[0] == '-m':
         assert words[1] in ('geminifusion3d', 'projects.GeminiFusion3D.geminifusion3d')
         check_gemini3d(words[2:])
     else:
