@@ -235,7 +235,7 @@ class GeminiRunner(Runner):
         return logger
 
     def build_visualizer(self, visualizer: Any = None) -> Any:
-        """As mmengine's; two runs of a process do not share one by its name, which browse_dataset asks for."""
+        """As mmengine's; runs of one process do not share one by its name, which browse_dataset needs."""
         if isinstance(visualizer, dict):
             visualizer = {**visualizer, 'name': self._experiment_name}
         return super().build_visualizer(visualizer)
