@@ -71,7 +71,7 @@ def test_mmdet3d_builds_the_model_from_the_same_files(checkpoint, detector, samp
     from mmdet3d.apis import init_model
     from mmengine.dataset import pseudo_collate
     model = init_model(str(CONFIG), str(checkpoint), device='cpu')
-    output = model.test_step(pseudo_collate([detector._prepared(detector._sample(sample), 0)]))[0]
+    output = model.test_step(pseudo_collate([detector.prepared(sample)]))[0]
     scores = np.sort(output.pred_instances_3d.scores_3d.numpy())[::-1]
     np.testing.assert_array_equal(scores, detector(sample).scores)
     assert model.dataset_meta['classes'][0] == 'car' and len(model.dataset_meta['palette']) == 10

@@ -24,7 +24,8 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='GeminiCheckpointHook', interval=1, max_keep_ckpts=2),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    visualization=dict(type='Det3DVisualizationHook'))
 custom_hooks = [
     dict(type='GeminiSeedHook'),
     dict(type='GeminiEpochHook'),
@@ -32,6 +33,8 @@ custom_hooks = [
     dict(type='SyncBuffersHook'),
     dict(type='GeminiLossCurveHook')]
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)
+visualizer = dict(
+    type='GeminiVisualizer', name='visualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_level = 'INFO'
 load_from = None
 resume = False

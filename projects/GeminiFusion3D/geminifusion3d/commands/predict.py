@@ -12,17 +12,16 @@ Example:
         work_dirs/demo/epoch_18.pth --dataroot data/synthetic --split mini_val --draw --out work_dirs/found
 """
 import argparse
-import re
 from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 from ..errors import UserError
+from ..paths import safe_name
 from .arguments import add_config_options, add_dataset, at_least, overrides
 from .dataset import choose_dataset
 
 PREDICTIONS_NAME = 'predictions.json'
-SAFE_NAME_LENGTH = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -112,9 +111,7 @@ def _draw(detector: Any, sample: Any, found: Any, args: argparse.Namespace, inde
     from ..atomic import atomic_write
     from ..inference import draw_detections
 
-    # A token is anybody's text.
-    name = re.sub(r'[^A-Za-z0-9_-]', '_', sample.token)[:SAFE_NAME_LENGTH]
-    path = args.out / f'{index:05d}_{name}.jpg'
+    path = args.out / f'{index:05d}_{safe_name(sample.token)}.jpg'
     picture = draw_detections(detector, sample, found, min_score=args.min_score)
     with atomic_write(path) as part:
         part.write_bytes(cv2.imencode('.jpg', picture)[1].tobytes())

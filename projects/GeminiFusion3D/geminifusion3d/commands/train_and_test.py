@@ -162,10 +162,32 @@ def test(arguments: argparse.Namespace) -> int:
         augment_test_time(cfg, arguments.tta)
         if not arguments.work_dir:
             cfg.work_dir = variants_folder(cfg, arguments.tta)
+        if arguments.show_dir:
+            draw_tests(cfg, arguments.show_dir, arguments.score_thr)
         runner = GeminiRunner.from_cfg(cfg)
         runner.register_hook(RunRecordHook(checkpoint=arguments.checkpoint, tta=arguments.tta or ()))
         runner.test()
     return 0
+
+
+def draw_tests(cfg: Config, folder: str, min_score: float) -> None:
+    """Lets a test draw what it finds.
+
+    Args:
+        cfg: of the test; is changed.
+        folder: where the pictures go.
+        min_score: boxes with a lower score are not drawn.
+    """
+    task = 'multi-modality_det'
+    if not cfg.model.get('lidar_branch'):
+        task = 'multi-view_det'
+    elif not cfg.model.get('camera_branch'):
+        task = 'lidar_det'
+    cfg.visualizer = dict(type='GeminiVisualizer')
+    cfg.default_hooks.visualization = dict(
+        type='Det3DVisualizationHook', draw=True, score_thr=min_score, vis_task=task,
+        # A relative one would lie in the folder of the log.
+        test_out_dir=str(Path(folder).absolute()))
 
 
 def evaluation_config(arguments: argparse.Namespace) -> Config:

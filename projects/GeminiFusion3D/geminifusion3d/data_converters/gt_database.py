@@ -78,10 +78,11 @@ def build_gt_database(info_file: Path, root: Path, out_dir: Path, *, sweeps_num:
 def _metainfo(dataset: GeminiNuScenesDataset, load_points: GeminiLoadPoints, info_file: Path
               ) -> Dict[str, object]:
     """What the database is made from; `source` is a digest of it."""
-    if not re.fullmatch(r'[\w.-]+', str(dataset.metainfo['split'])):
-        raise UserError(f'{info_file} names the split {dataset.metainfo["split"]!r}; expected letters, '
+    known = dataset.records.metainfo
+    if not re.fullmatch(r'[\w.-]+', str(known['split'])):
+        raise UserError(f'{info_file} names the split {known["split"]!r}; expected letters, '
                         'digits, dots and dashes; convert the dataset again')
-    settings = dict(format=FORMAT, **{key: dataset.metainfo[key] for key in ('dataset', 'version', 'split')},
+    settings = dict(format=FORMAT, **{key: known[key] for key in ('dataset', 'version', 'split')},
                     sweeps_num=load_points.sweeps_num, remove_close_m=load_points.remove_close_m)
     digest = hashlib.sha256(info_file.read_bytes() + json.dumps(settings).encode()).hexdigest()
     return {**settings, 'source': digest}

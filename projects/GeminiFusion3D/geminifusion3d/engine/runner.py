@@ -30,7 +30,7 @@ from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from ..folder_lock import locked_folder
 from .activation_checkpointing import checkpoint_activations
-from .config_file import check_ranges
+from .config_file import check_classes, check_ranges
 from .data_loading import (DevicePrefetch, check_shared_memory, loader_config, set_clock,
                            with_counted_draws)
 from .distributed import runs_on_gpu, start_process_group
@@ -71,9 +71,11 @@ class GeminiRunner(Runner):
             cfg: of a recipe.
 
         Raises:
-            UserError: if the data are filtered to another range than the model's grid covers.
+            UserError: if the data are filtered to another range than the model's grid covers, or a part has
+                other classes.
         """
         check_ranges(cfg)
+        check_classes(cfg)
         return super().from_cfg(cfg)
 
     def setup_env(self, env_cfg: Dict[str, Any]) -> None:
@@ -228,14 +230,19 @@ class GeminiRunner(Runner):
 
     def build_logger(self, log_level: Union[int, str] = 'INFO', log_file: Optional[str] = None,
                      **kwargs: Any) -> MMLogger:
-        """Keeps the dumps of environment, config and hooks in the log file, off the console."""
+        """Keeps dumps of environment and hooks in the log file, off the console; the config lies beside."""
         # On a full disk each line of the log would print a traceback; the next file to be written says it.
         logging.raiseExceptions = False
         logger = super().build_logger(log_level, log_file, **kwargs)
         for handler in logger.handlers:
-            if not isinstance(handler, logging.FileHandler):
-                handler.addFilter(_is_for_console)
+            handler.addFilter(_is_no_config if isinstance(handler, logging.FileHandler) else _is_for_console)
         return logger
+
+    def build_visualizer(self, visualizer: Any = None) -> Any:
+        """As mmengine's; runs of one process do not share one by its name, which browse_dataset needs."""
+        if isinstance(visualizer, dict):
+            visualizer = {**visualizer, 'name': self._experiment_name}
+        return super().build_visualizer(visualizer)
 
     def _init_model_weights(self) -> None:
         """As mmengine's, unless a checkpoint replaces all weights: then no pretrained file is asked for."""
@@ -325,6 +332,11 @@ def _is_for_console(record: logging.LogRecord) -> bool:
     """Says whether a message is shown on the console too, not in the log file alone."""
     text = record.getMessage()
     return len(text) <= CONSOLE_CHARACTERS and not text.startswith(NOT_FOR_CONSOLE)
+
+
+def _is_no_config(record: logging.LogRecord) -> bool:
+    """Says whether a message is anything but the config, of which the folder holds a file."""
+    return not str(record.msg).startswith('Config:\n')
 
 
 def _sync(path: Path) -> None:

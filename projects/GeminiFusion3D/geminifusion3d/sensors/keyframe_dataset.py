@@ -19,7 +19,7 @@ from mmengine.logging import print_log
 
 from ..errors import UserError
 from ..info_file import open_info_file
-from ..nuscenes_facts import CLASS_NAMES
+from ..nuscenes_facts import CLASS_NAMES, LIDAR_COLUMNS
 from ..paths import inside
 from .draws import draw_key, passes_before
 from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
@@ -46,6 +46,10 @@ class GeminiKeyframeDataset(Det3DDataset):
         seed: base of all augmentation.
         indices: take only the first so many, or these, keyframes.
         lazy_init: do not open the records yet.
+        box_type_3d: 'LiDAR', which mmdet3d's inference functions look for in a config.
+
+    Raises:
+        ValueError: if it is another.
     """
 
     METAINFO = {'classes': CLASS_NAMES, 'palette': NuScenesDataset.METAINFO['palette']}
@@ -55,7 +59,10 @@ class GeminiKeyframeDataset(Det3DDataset):
                  modality: Optional[dict] = None, metainfo: Optional[dict] = None,
                  filter_empty_gt: bool = True, test_mode: bool = False,
                  load_eval_anns: bool = True, use_valid_flag: bool = True, seed: int = 0,
-                 indices: Union[int, List[int], None] = None, lazy_init: bool = False) -> None:
+                 indices: Union[int, List[int], None] = None, lazy_init: bool = False,
+                 box_type_3d: str = 'LiDAR') -> None:
+        if box_type_3d != 'LiDAR':
+            raise ValueError(f"got box_type_3d={box_type_3d!r}; expected 'LiDAR', the frame of all boxes")
         self.seed, self.use_valid_flag = seed, use_valid_flag
         # Shared memory: workers that outlive an epoch see the new value.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
@@ -73,7 +80,7 @@ class GeminiKeyframeDataset(Det3DDataset):
             self.full_init()
 
     def open_records(self) -> Sequence[Dict[str, Any]]:
-        """Opens the records; what is known of all of them becomes part of `metainfo`."""
+        """Opens the records."""
         raise NotImplementedError
 
     def full_init(self) -> None:
@@ -221,6 +228,8 @@ class GeminiKeyframeDataset(Det3DDataset):
             data_info['images'] = {
                 name: {**image, 'img_path': self._full_path(image['img_path'])}
                 for name, image in info['images'].items()}
+            data_info['img_path'] = [image['img_path'] for image in data_info['images'].values()
+                                     if isinstance(image['img_path'], str)]
         # Calibration is of use without points too; only the sweeps' files belong to the LiDAR
         # alone.
         data_info['lidar_points'] = self._with_full_path(info['lidar_points'])
@@ -228,8 +237,10 @@ class GeminiKeyframeDataset(Det3DDataset):
             data_info['lidar2ego'] = np.asarray(info['lidar_points']['lidar2ego'])
         if 'ego2global' in info:
             data_info['ego2global'] = np.asarray(info['ego2global'])
-        # What mmdet3d's visualizers look for.
-        data_info['lidar_path'] = data_info['lidar_points']['lidar_path']
+        # What mmdet3d's visualization hook looks for, as img_path.
+        if isinstance(data_info['lidar_points']['lidar_path'], str):
+            data_info['lidar_path'] = data_info['lidar_points']['lidar_path']
+            data_info['num_pts_feats'] = len(data_info['lidar_points'].get('columns', LIDAR_COLUMNS))
         if self.modality['use_lidar']:
             data_info['lidar_sweeps'] = [
                 {**sweep, 'lidar_points': self._with_full_path(sweep['lidar_points'])}
@@ -296,10 +307,7 @@ class GeminiNuScenesDataset(GeminiKeyframeDataset):
 
     def open_records(self) -> Sequence[Dict[str, Any]]:
         """Opens the info file."""
-        records = open_info_file(self.ann_file)
-        for key in ('version', 'split', 'dataset'):
-            self._metainfo.setdefault(key, records.metainfo[key])
-        return records
+        return open_info_file(self.ann_file)
 
 
 def _checked_metainfo(metainfo: Dict[str, Any], usual: Dict[str, Any]) -> Dict[str, Any]:
@@ -341,7 +349,4 @@ class GeminiRecordDataset(GeminiKeyframeDataset):
         """Opens the file; the first record is checked at once, others when they are read."""
         records = RecordInfos(self.ann_file)
         records[0]
-        path = records.records.path
-        for key, value in (('version', path.name), ('split', path.stem), ('dataset', 'records')):
-            self._metainfo.setdefault(key, value)
         return records

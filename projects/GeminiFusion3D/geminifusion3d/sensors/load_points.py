@@ -59,13 +59,14 @@ class GeminiLoadPoints(BaseTransform):
         """Loads keyframe and sweeps.
 
         Args:
-            results: holds `lidar_points` (`lidar_path`; `columns` unless they are nuScenes'), `lidar_sweeps`
-                (newest first) and `timestamp_us`; in place of a path may stand the rows themselves.
+            results: holds `lidar_points` (`lidar_path`; `columns` unless they are nuScenes') and, where there
+                are sweeps, `lidar_sweeps` (newest first) and `timestamp_us`; in place of a path may stand
+                the rows themselves.
         """
         self._num_dropped = 0
         keyframe = self.read_sweep(results, 0, results['lidar_points']['lidar_path'])
         clouds, places = [self._without_close(keyframe)], [place_matrix(np.eye(4), time_lag_s=0.0)]
-        for number, sweep in enumerate(results['lidar_sweeps'][:self.sweeps_num], start=1):
+        for number, sweep in enumerate(results.get('lidar_sweeps', [])[:self.sweeps_num], start=1):
             path = sweep['lidar_points']['lidar_path']
             keyframe_from_sweep = invert_pose(_checked_pose(sweep['lidar_points']['lidar2sensor'], path))
             time_lag_s = (results['timestamp_us'] - sweep['timestamp_us']) * MICROSECONDS
