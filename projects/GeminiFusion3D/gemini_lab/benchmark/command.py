@@ -100,6 +100,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
                         help='how many of the dataset\'s samples take turns; default: 8')
     parser.add_argument('--calibrations', type=at_least(0), default=0, metavar='N',
                         help='keep where pixels fall for N calibrations, as for cameras that stay put')
+    parser.add_argument('--amp', choices=['bf16', 'fp16'], help='mixed precision; default: float32')
     parser.add_argument('--fold-norms', action='store_true',
                         help='multiply batch norms into the convolutions before them')
     parser.add_argument('--compile', action='store_true',

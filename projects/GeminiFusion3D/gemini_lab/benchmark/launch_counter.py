@@ -19,15 +19,14 @@ from spconv.pytorch.conv import SparseConvolution
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
 META = torch.device('meta')
 # They neither compute nor copy; views are known by torch itself.
-FREE = {'detach', 'alias', 'lift_fresh', '_unsafe_view', '_reshape_alias', 'set_', 'resize_', 'record_stream'}
-EMPTY = {'empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided'}
+FREE = {'detach', 'alias', 'lift_fresh', '_unsafe_view', '_reshape_alias', 'set_', 'resize_', 'record_stream',
+        'empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided'}
 # Their results depend on numbers, which the CPU fetches.
-WAITING = {'nonzero', '_local_scalar_dense', 'masked_select', '_unique2', 'unique_dim', 'unique_consecutive',
-           'equal', 'bincount'}
+WAITING = {'nonzero', '_local_scalar_dense', 'masked_select', '_unique2', 'equal'}
 
 
 @dataclass
@@ -37,13 +36,11 @@ class Count:
     Attributes:
         launches: operators and kernels.
         moved_bytes: in and out of them.
-        empty: tensors made without numbers; PyTorch's deterministic mode fills each, unless told otherwise.
         waits: how often each place, file:line, waits for the device.
     """
 
     launches: int = 0
     moved_bytes: int = 0
-    empty: int = 0
     waits: Counter = field(default_factory=Counter)
 
 
@@ -76,7 +73,8 @@ class LaunchCounter(TorchDispatchMode):
         Args:
             *tensors: those on the CPU do not count; nested lists are welcome.
         """
-        on_device = {id(one): one for one in tree_leaves(tensors) if isinstance(one, Tensor) and one.is_meta}
+        on_device = {id(one): one for one in tree_leaves(tensors)
+                     if isinstance(one, Tensor) and one.is_meta}
         self.count.launches += 1
         # A tensor that repeats itself holds less than it shows.
         self.count.moved_bytes += sum(min(one.numel() * one.element_size(), one.untyped_storage().nbytes())
@@ -102,9 +100,7 @@ class LaunchCounter(TorchDispatchMode):
             result = func.decompose(*args, **kwargs)
         if result is not NotImplemented:
             return result
-        if name in EMPTY:
-            self.count.empty += 1
-        if func.is_view or name in FREE | EMPTY:
+        if func.is_view or name in FREE:
             return func(*args, **kwargs)
         if name in ('_to_copy', 'copy_') and self._crosses(name, taken, kwargs):
             return self._copy_across(name, args, kwargs)
@@ -126,7 +122,8 @@ class LaunchCounter(TorchDispatchMode):
         """Copies between the CPU and the device; what the CPU gets is ones."""
         is_blocking = not (kwargs.get('non_blocking') or (name == 'copy_' and len(args) > 2 and args[2]))
         if name == '_to_copy':
-            made = torch.ones(args[0].shape, dtype=kwargs.get('dtype') or args[0].dtype, device=kwargs['device'])
+            made = torch.ones(args[0].shape, dtype=kwargs.get('dtype') or args[0].dtype,
+                              device=kwargs['device'])
         else:
             made = args[0]
         self.launch(args[0], made)
@@ -158,6 +155,10 @@ class LaunchCounter(TorchDispatchMode):
         if name == '_local_scalar_dense':
             # True, 1.0, and 0 as the first row of anything.
             return 0 if _is_integer(args[0]) else torch.ones((), dtype=args[0].dtype).item()
+        if name == 'masked_select':
+            return args[0].new_empty(len(self._nonzero(args[1])))
+        if name == '_unique2':
+            return args[0].flatten(), *(torch.empty(args[0].shape, dtype=torch.int64, device=META),) * 2
         if name == 'equal':
             return True
         if name.startswith('_fused_'):
@@ -244,7 +245,8 @@ def on_the_device(counter: LaunchCounter) -> Iterator[None]:
         put(mock.patch.object(SparseConvolution, 'forward', convolve))
         put(mock.patch.object(torch, 'autocast', autocast))
         put(mock.patch.object(torch, 'is_autocast_enabled', lambda *device: False))
-        put(mock.patch.object(torch.cuda, 'device', lambda device: ExitStack()))
+        for method in ('__init__', '__enter__', '__exit__'):
+            put(mock.patch.object(torch.cuda.device, method, lambda *_: None))
         put(mock.patch.object(Tensor, 'is_cuda', property(lambda tensor: tensor.is_meta), create=True))
         for place in ('utils._foreach_utils', 'optim.optimizer'):
             for kind in ('foreach', 'fused'):

@@ -47,8 +47,8 @@ def count(arguments: Namespace) -> str:
     check_sections(cfg, ['model', 'test_dataloader', 'train_dataloader', 'optim_wrapper'])
     with config_mistakes(arguments.config):
         run = _Run(cfg=cfg, arguments=Namespace(
-            **vars(arguments), checkpoint=None, frames=1, calibrations=0, fold_norms=False, compile=False,
-            device=torch.device('cpu')))
+            **vars(arguments), checkpoint=None, frames=1, calibrations=0, amp=None, fold_norms=False,
+            compile=False, device=torch.device('cpu')))
     counter = LaunchCounter(lambda: stages.current())
     stages = _Stages(device=META, watched=[], outermost=REST)
     if run.model.lidar_branch is not None:
