@@ -7,7 +7,7 @@ import torch
 from tiny_detector import build_detector, make_batch
 
 from gemini_lab.benchmark.launch_counter import META, LaunchCounter, on_the_cpu, on_the_device
-from gemini_lab.benchmark.subcommands.counts import count
+from gemini_lab.benchmark.subcommands import counts
 
 REPO = Path(__file__).resolve().parents[3]
 
@@ -62,9 +62,9 @@ def test_the_cpu_waits_for_voxels_and_boxes_only():
 
 def test_the_table_has_every_stage_of_a_training_step_and_lists_its_waits(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = count(Namespace(config=str(REPO / 'configs/compare/geminifusion3d_lidar-cam_gemini_compare.py'),
-                           cfg_options=None, train=True, batch_size=1))
+    recipe = REPO / 'configs/compare/geminifusion3d_lidar-cam_gemini_compare.py'
+    text = counts.run(Namespace(config=str(recipe), cfg_options=None, train=True, batch_size=1))
     rows = {line.split(' | ')[0].strip('| '): line.split(' | ')[1:] for line in text.splitlines()}
     for stage in ('fuse', 'backward', 'optimiser step', '**all**'):
         assert int(rows[stage][0].replace(',', '')) > 0, stage
-    assert rows['fuse'][2].strip(' |') == '0' and 'optim_wrapper.py' in text and 'training step' in text
+    assert rows['fuse'][2].strip(' |') == '0' and 'voxel_groups.py' in text and 'training step' in text

@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measures, prints and writes."""
     if args.what == 'counts':
-        from .subcommands.counts import count
-        print(count(args))
+        from .subcommands import counts
+        print(counts.run(args))
         return 0
     from .measure import benchmark
     return benchmark(args)

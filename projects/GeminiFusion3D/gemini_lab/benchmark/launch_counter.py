@@ -77,13 +77,15 @@ class LaunchCounter(TorchDispatchMode):
                      if isinstance(one, Tensor) and one.is_meta}
         self.count.launches += 1
         # A tensor that repeats itself holds less than it shows.
-        self.count.moved_bytes += sum(min(one.numel() * one.element_size(), one.untyped_storage().nbytes())
-                                      for one in on_device.values())
+        self.count.moved_bytes += sum(
+            min(one.numel() * one.element_size(), one.untyped_storage().nbytes())
+            for one in on_device.values())
 
     def wait(self) -> None:
         """Counts a wait at the innermost line that is none of PyTorch's."""
         frame = sys._getframe(1)
-        while frame.f_back and ('/torch/' in frame.f_code.co_filename or frame.f_code.co_filename == __file__):
+        while frame.f_back and ('/torch/' in frame.f_code.co_filename
+                                or frame.f_code.co_filename == __file__):
             frame = frame.f_back
         self.count.waits[f'{Path(frame.f_code.co_filename).name}:{frame.f_lineno}'] += 1
 
@@ -108,6 +110,9 @@ class LaunchCounter(TorchDispatchMode):
             self.wait()
         if name in ('index', 'index_put', 'index_put_'):
             args = (args[0], self._rows_of_masks(args[1]), *args[2:])
+        if name.startswith('_fused_'):
+            # An optimiser's step in one kernel, which returns nothing.
+            return self.launch(args)
         result = self._known(name, args, kwargs)
         result = func(*args, **kwargs) if result is None else result
         self.launch(args, kwargs, result)
@@ -161,8 +166,6 @@ class LaunchCounter(TorchDispatchMode):
             return args[0].flatten(), *(torch.empty(args[0].shape, dtype=torch.int64, device=META),) * 2
         if name == 'equal':
             return True
-        if name.startswith('_fused_'):
-            return ()
         return None
 
 

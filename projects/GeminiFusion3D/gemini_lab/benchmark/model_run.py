@@ -49,7 +49,7 @@ class ModelRun:
         self.compiled = compile_parts(self.model) if arguments.compile else []
         self.precision = arguments.amp or 'fp32'
         if arguments.amp and arguments.train:
-            cfg.optim_wrapper.precision = arguments.amp
+            cfg.optim_wrapper.update(type='GeminiOptimWrapper', precision=arguments.amp)
         self.optim_wrapper = build_optim_wrapper(self.model, cfg.optim_wrapper) if arguments.train else None
 
     def watched(self) -> List[Watched]:

@@ -35,7 +35,7 @@ class _Stages(StageClock):
         pass
 
 
-def count(arguments: Namespace) -> str:
+def run(arguments: Namespace) -> str:
     """Returns a table of the stages.
 
     Args:
@@ -46,28 +46,29 @@ def count(arguments: Namespace) -> str:
     cfg = load_config(arguments.config, overrides(arguments.cfg_options))
     check_sections(cfg, ['model', 'test_dataloader', 'train_dataloader', 'optim_wrapper'])
     with config_mistakes(arguments.config):
-        run = _Run(cfg=cfg, arguments=Namespace(
+        model_run = _Run(cfg=cfg, arguments=Namespace(
             **vars(arguments), checkpoint=None, frames=1, calibrations=0, amp=None, fold_norms=False,
             compile=False, device=torch.device('cpu')))
     counter = LaunchCounter(lambda: stages.current())
     stages = _Stages(device=META, watched=[], outermost=REST)
-    if run.model.lidar_branch is not None:
-        data = run.model.data_preprocessor(run.collate(run.load(0)), training=run.is_training)
-        with torch.no_grad(), on_the_cpu(counter, run.model):
-            run.model.lidar_branch(data['inputs']['points'])
-    run.model.to(META)
-    if run.is_training:
-        run.optim_wrapper = build_optim_wrapper(run.model, cfg.optim_wrapper)
-    stages.watched = run.watched()
+    if model_run.model.lidar_branch is not None:
+        data = model_run.model.data_preprocessor(model_run.collate(model_run.load(0)),
+                                                 training=model_run.is_training)
+        with torch.no_grad(), on_the_cpu(counter, model_run.model):
+            model_run.model.lidar_branch(data['inputs']['points'])
+    model_run.model.to(META)
+    if model_run.is_training:
+        model_run.optim_wrapper = build_optim_wrapper(model_run.model, cfg.optim_wrapper)
+    stages.watched = model_run.watched()
     for turn in range(2):
         counter.by_stage.clear()
         with on_the_device(counter), stages:
-            run.step(turn)
+            model_run.step(turn)
     waits: Counter = sum((one.waits for one in counter.by_stage.values()), Counter())
     places = ', '.join(f'{place} ({times})' for place, times in waits.most_common())
-    what = 'training step' if run.is_training else 'prediction'
+    what = 'training step' if model_run.is_training else 'prediction'
     return (f'{_table(counter)}\n\n`{arguments.config}`, {what}, batch of {arguments.batch_size}, float32: '
-            f'{run.inputs.words}. It waits at: {places or "no place"}.')
+            f'{model_run.inputs.words}. It waits at: {places or "no place"}.')
 
 
 def _table(counter: LaunchCounter) -> str:
