@@ -10,6 +10,7 @@ from real_data import real_data
 
 import geminifusion3d
 from gemini_lab.synthetic.generate import Request, generate
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 
 geminifusion3d.register()
 
@@ -56,6 +57,16 @@ def synthetic_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     root = tmp_path_factory.mktemp('synthetic')
     generate(Request(out=root, version='v1.0-mini', scenes=2, samples_per_scene=2, workers=1))
+    return root
+
+
+@pytest.fixture(scope='session')
+def converted_root(synthetic_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The synthetic world with info files; its sensor files are links."""
+    root = tmp_path_factory.mktemp('converted')
+    for entry in synthetic_root.iterdir():
+        (root / entry.name).symlink_to(entry)
+    convert_nuscenes(root, 'v1.0-mini', root, workers=1)
     return root
 
 

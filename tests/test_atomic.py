@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.atomic import atomic_write, unsealed, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -58,3 +58,13 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_and_a_living_one_keeps
         assert living.exists()
     assert sorted(os.listdir(tmp_path)) == ['.other.txt.abc.part', 'file.txt']
     assert (tmp_path / 'file.txt').read_text() == 'first'
+
+
+def test_a_sealed_file_comes_back_and_a_changed_digit_is_noticed(tmp_path):
+    content = {'b': [1, 2.5, None, 'ü'], 'a': {'2': 3}}
+    write_json(tmp_path / 'file.json', content, sealed=True)
+    text = (tmp_path / 'file.json').read_text()
+    assert unsealed(json.loads(text)) == content
+    with pytest.raises(ValueError, match='digest'):
+        unsealed(json.loads(text.replace('2.5', '2.6')))
+    assert unsealed([1]) == [1] and unsealed({'a': 1}) == {'a': 1}

@@ -69,3 +69,16 @@ def test_a_header_that_promises_a_huge_picture_is_one_sentence():
     huge[place:place + 4] = b'\xea\x60\xea\x60'
     with pytest.raises(UserError, match='60000x60000 by its header'):
         decode(bytes(huge))
+
+
+def test_damage_in_the_middle_of_a_jpeg_is_found_when_it_is_decoded():
+    middle = len(JPEG) // 2
+    damaged = JPEG[:middle] + bytes(400) + JPEG[middle + 400:]
+    assert look_at(damaged).problem is None
+    for reduce in (1, 8):
+        with pytest.raises(UserError, match='is damaged: it cannot be decoded'):
+            decode(damaged, reduce)
+    # Where nothing is damaged, the pixels are OpenCV's.
+    for reduce, flag in ((1, cv2.IMREAD_COLOR), (4, cv2.IMREAD_REDUCED_COLOR_4)):
+        expected = cv2.imdecode(np.frombuffer(JPEG, np.uint8), flag)
+        np.testing.assert_array_equal(decode(JPEG, reduce)[0], expected)

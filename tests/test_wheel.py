@@ -65,8 +65,8 @@ def test_every_import_is_required_by_name(wheel: Path) -> None:
     required = {re.match(r'[\w.-]+', line)[0]
                 for line in message_from_string(dist_info(wheel, 'METADATA')).get_all('Requires-Dist')}
     assert {DISTRIBUTIONS.get(name, name) for name in imported() - OPTIONAL} - required == set()
-    # spconv-cu126 stands in for spconv-cu120 on newer Pythons; torch's exporter imports onnx.
-    assert required - {DISTRIBUTIONS.get(name, name) for name in imported()} == {'spconv-cu126', 'onnx'}
+    # It stands in for spconv-cu120 on newer Pythons.
+    assert required - {DISTRIBUTIONS.get(name, name) for name in imported()} == {'spconv-cu126'}
 
 
 def test_the_command_is_installed_and_leads_to_a_function(wheel: Path) -> None:
@@ -80,6 +80,10 @@ def test_the_recipes_lie_where_openmmlabs_tools_look(wheel: Path) -> None:
     metafiles = [mim / name for name in yaml.safe_load((mim / 'model-index.yml').read_text())['Import']]
     models = [model for path in metafiles for model in yaml.safe_load(path.read_text())['Models']]
     assert models and all((mim / model['Config']).is_file() for model in models)
+
+
+def test_the_trained_weights_of_the_demo_are_in_it(wheel: Path) -> None:
+    assert (wheel / 'gemini_lab' / 'demo.safetensors').is_file()
 
 
 def test_an_installed_recipe_finds_the_installed_package(wheel: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import cv2
 import pytest
 from tiny_nuscenes import write_tiny_nuscenes
 
+from gemini_lab.synthetic.records import generate_records
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 
 
@@ -45,6 +46,15 @@ def test_a_keyframe_that_is_not_there_is_answered_in_one_line(draw, tmp_path, op
 def test_a_name_that_is_no_picture_is_refused(draw, tmp_path):
     done = draw('--out', tmp_path / 'a.pdf')
     assert done.returncode == 2 and 'ends in .png or .jpg' in done.stderr
+
+
+def test_generic_records_are_drawn_with_their_own_cameras(gemini3d, tmp_path):
+    root = tmp_path / 'mine'
+    generate_records(root, scenes=2, samples_per_scene=2)
+    done = gemini3d('draw', '--info-file', root / 'val.jsonl', '--index', 1, '--out', tmp_path / 'a.png')
+    assert done.returncode == 0, done.stderr
+    picture = cv2.imread(str(tmp_path / 'a.png'))
+    assert picture.shape == (450, 3 * 800 + 450, 3) and picture[:, 1600:2400].std() > 10
 
 
 def test_an_info_file_may_lie_elsewhere_than_the_dataset(gemini3d, root, tmp_path, monkeypatch):

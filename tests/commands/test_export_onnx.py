@@ -3,14 +3,23 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from jaxtyping import config as jaxtyping_config
+from mmdet3d.registry import MODELS
 from mmengine.config import Config
-from tiny_detector import CONFIG, IMAGE_HW, SMALL_GRID, build_detector
+from mmengine.registry import init_default_scope
+from tiny_detector import CONFIG, IMAGE_HW, SMALL_GRID, build_detector, make_batch, make_meta
+from tiny_transfusion import head_config
 
-from geminifusion3d.engine.onnx_export import dense_parts, export_part
+from geminifusion3d.camera_bev.lift import frustum_cells
+from geminifusion3d.engine.autoware_onnx import (AutowareCameraLidar, AutowareImageBackbone,
+                                                 autoware_parts)
+from geminifusion3d.engine.onnx_export import (dense_parts, export_part, settle_norms,
+                                               torch_export_differences)
 from geminifusion3d.errors import UserError
+from geminifusion3d.geometry.camera_rig import CameraRig
 
 HEIGHT, WIDTH = IMAGE_HW
 # What a detector lacks, and the parts that it is exported in.
@@ -46,11 +55,15 @@ def test_a_part_that_is_traced_wrong_shows(tmp_path: Path) -> None:
     part = dense_parts(build_detector(), image_hw=IMAGE_HW, cameras=2)[0]
 
     class Frozen(torch.nn.Module):
+        names = ['depth_probability', 'context']
+
         def forward(self, images):
             mean = float(images.mean())
             return images * mean, images + 1
 
     class Batch(torch.nn.Module):
+        names = Frozen.names
+
         def forward(self, images):
             # As mmdet's Swin counts its images.
             return images.reshape(int(images.shape[0] / 1.0), -1).cumsum(0), images + 1
@@ -63,16 +76,82 @@ def test_a_part_that_is_traced_wrong_shows(tmp_path: Path) -> None:
 
 def test_each_part_is_exported_by_torch_for_any_batch() -> None:
     for part in dense_parts(build_detector(), image_hw=IMAGE_HW, cameras=3):
-        batch = torch.export.Dim('batch', min=2, max=64)
-        inputs = tuple(torch.cat([one, one]) for one in part.inputs.values())
-        shapes = tuple({0: batch} for _ in inputs)
-        # The BEV part takes its maps as one variadic argument.
-        exported = torch.export.export(part.module, inputs, dynamic_shapes=shapes if part.name == 'image'
-                                       else (shapes,), strict=False)
-        other = tuple(torch.cat([one, one[:1]]) for one in inputs)
         with torch.no_grad():
-            for found, expected in zip(exported.module()(*other), part.module(*other)):
-                torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+            part.module(*part.inputs.values())
+        assert max(torch_export_differences(part).values()) < 1e-4
+
+
+def test_swin_takes_any_number_of_images(tmp_path: Path) -> None:
+    pytest.importorskip('onnxruntime')
+    swin = MODELS.build(dict(type='mmdet.SwinTransformer', embed_dims=8, depths=[2], num_heads=[2],
+                             strides=[4], window_size=4, out_indices=[0]))
+    part = dense_parts(build_detector(), image_hw=IMAGE_HW, cameras=2)[0]
+    # mmdet's returns nothing.
+    swin.eval()
+    swin.names = ['map']
+    assert export_part(part._replace(module=swin), tmp_path)['batch'] == 'any'
+
+
+@pytest.fixture(params=[dict(type='GeminiCameraBranch'),
+                        dict(type='GeminiDepthLSSBranch', downsample=2, convention='bevfusion')],
+                ids=lambda branch: branch['type'])
+def transfusion_detector(request):
+    """The demo's detector with a TransFusion head; maps are of unit size, so that no two scores are equal."""
+    init_default_scope('mmdet3d')
+    model = Config.fromfile(CONFIG).model
+    model.update(bev_grid=SMALL_GRID, camera_branch=request.param)
+    model.bbox_head = head_config(in_channels=96)
+    torch.manual_seed(0)
+    detector = MODELS.build(model)
+    settle_norms(dense_parts(detector, image_hw=IMAGE_HW, cameras=2))
+    return detector
+
+
+def test_the_nodes_inputs_give_what_the_detector_predicts(transfusion_detector) -> None:
+    detector, branch = transfusion_detector, transfusion_detector.camera_branch
+    meta, batch = make_meta(), make_batch((300, ))
+    # Centres of pixels move by 0.9 p + (1, 2), their corners by 0.05 more: 0.9 (p - 0.5) + (1, 2) + 0.5.
+    for_centres, for_corners = np.diag([0.9, 0.9, 1, 1]), np.diag([0.9, 0.9, 1, 1])
+    for_centres[:2, 3], for_corners[:2, 3] = (1, 2), (1.05, 2.05)
+    meta['img_aug_matrix'] = np.tile(for_centres, (6, 1, 1))
+    with torch.no_grad():
+        inputs = detector.data_preprocessor(batch)['inputs']
+        expected = detector.bbox_head(detector.extract_feat(inputs, [meta]))
+        features, = AutowareImageBackbone(detector)(batch['inputs']['img'][0].flip(1))
+        # As the node orders them: camera, depth bin, row, column.
+        rig = CameraRig.from_metas([meta], device=features.device, corner_pixels=branch.corner_pixels)
+        cells = frustum_cells(rig, branch.splat_grid, branch.frustum, IMAGE_HW, features.shape[-2:])[0]
+        cells = cells.unflatten(1, features.shape[-2:]).permute(0, 3, 1, 2).flatten()
+        y, x = (cells[cells >= 0] // branch.splat_grid.n_x, cells[cells >= 0] % branch.splat_grid.n_x)
+        ranks, indices = (x * branch.splat_grid.n_y + y).sort()
+        geom_feats = torch.stack([x, y, x * 0, x * 0], dim=1)[indices].int()
+        lidar2image = torch.from_numpy(meta['cam2img'] @ meta['lidar2cam']).float()
+        boxes, scores, labels = AutowareCameraLidar(detector, IMAGE_HW)(
+            detector.lidar_branch(inputs['points']), inputs['points'][0], lidar2image,
+            torch.from_numpy(for_corners).float().expand(6, -1, -1), geom_feats, cells >= 0, ranks, indices,
+            features)
+    torch.testing.assert_close(boxes, expected.codes[0].T, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(scores, expected.scores()[0], rtol=1e-3, atol=1e-5)
+    assert torch.equal(labels, expected.query_classes[0])
+
+
+def test_the_nodes_files_compute_what_pytorch_does(transfusion_detector, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip('onnxruntime')
+    for part in autoware_parts(transfusion_detector, image_hw=IMAGE_HW, cameras=2):
+        facts = export_part(part, tmp_path)
+        assert facts['batch'] == 'any' and max(facts['relative_difference'].values()) < 1e-4
+    session = onnxruntime.InferenceSession(str(tmp_path / 'bevfusion_camera_lidar.onnx'))
+    types = {node.name: node.type for node in (*session.get_inputs(), *session.get_outputs())}
+    assert types == {
+        **dict.fromkeys(['lidar_bev', 'image_feats', 'points', 'lidar2image', 'img_aug_matrix', 'bbox_pred',
+                         'score'], 'tensor(float)'),
+        **dict.fromkeys(['ranks', 'indices', 'label_pred'], 'tensor(int64)'),
+        'geom_feats': 'tensor(int32)', 'kept': 'tensor(bool)'}
+
+
+def test_other_heads_are_no_model_of_the_node() -> None:
+    with pytest.raises(UserError, match='--autoware needs a recipe .* got GeminiCenterHead'):
+        autoware_parts(build_detector(), image_hw=IMAGE_HW, cameras=2)
 
 
 def test_the_command_writes_both_files_and_a_record(gemini3d, tmp_path: Path) -> None:

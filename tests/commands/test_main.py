@@ -47,7 +47,11 @@ def test_every_command_explains_itself_with_an_example(gemini3d, name):
     (['trian'], 'no command trian; did you mean train?'),
     (['zzz'], 'no command zzz; gemini3d --help lists them'),
     (['train', '--wrok-dir', 'a'], 'has no --wrok-dir, did you mean --work-dir?'),
-    (['test', 'a.py', 'b.pth', '--show-dir', 'a'], 'has no --show-dir: gemini3d report'),
+    (['train', 'a.py', '--show-dir', 'a'], 'has no --show-dir: gemini3d test takes it'),
+    (['train', 'a.py', '--work_dir', 'a'], 'has no --work_dir, did you mean --work-dir'),
+    (['train', 'a.py', '--resume_from', 'a'], 'has no --resume_from: write --resume FILE'),
+    (['test', 'a.py', 'b.pth', '--eval', 'bbox'], 'has no --eval: leave it out'),
+    (['test', 'a.py', 'b.pth', '--show'], 'has no --show: no window is opened'),
     (['train'], 'the following arguments are required: config'),
     (['train', 'a.py', '--cfg-options', 'lr'], "got 'lr', expected KEY=VALUE"),
     (['evaluate', 'score', 'a.json', '--spilt', 'val'], 'score has no --spilt, did you mean --split?')])

@@ -43,7 +43,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_keyframes_of_nuscenes_become_boxes_records_and_pictures(gemini3d, synthetic_root, weights, tmp_path):
     tokens = [row['token'] for row in open_tables(synthetic_root, 'v1.0-mini').sample][:2]
     done = gemini3d('predict', CONFIG, weights, '--dataroot', synthetic_root, '--sample', *tokens, '--draw',
-                    '--html', '--min-score', '0.05', '--batch-size', '2', '--out', tmp_path / 'out')
+                    '--html', '--mcap', '--min-score', '0.05', '--batch-size', '2', '--out', tmp_path / 'out')
     assert done.returncode == 0, done.stderr
     content = json.loads((tmp_path / 'out' / 'predictions.json').read_text())
     assert {sample['token'] for sample in content['samples']} == set(tokens)
@@ -55,6 +55,7 @@ def test_keyframes_of_nuscenes_become_boxes_records_and_pictures(gemini3d, synth
     pictures = sorted((tmp_path / 'out').glob('*.jpg'))
     assert len(pictures) == 2 and cv2.imread(str(pictures[0])).shape[1] > 3 * 640
     assert all(token in (tmp_path / 'out' / 'scene.html').read_text() for token in tokens)
+    assert (tmp_path / 'out' / 'scene.mcap').read_bytes().startswith(b'\x89MCAP')
 
 
 def test_records_of_another_car_become_boxes_of_its_classes(gemini3d, own, tmp_path):

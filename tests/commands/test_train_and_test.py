@@ -1,12 +1,17 @@
 """The commands end as users expect: one sentence for a mistake, a way to go on after Ctrl-C."""
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from mmengine.runner import EpochBasedTrainLoop
+from ten_objects import META, write_infos
 from toy_training import run_train, write_config
 
 from geminifusion3d.commands.main import parse
-from geminifusion3d.commands.train_and_test import train_config
+from geminifusion3d.commands.train_and_test import _is_validation_lost, train_config
 from geminifusion3d.errors import UserError
+from geminifusion3d.results.nuscenes_metric import GeminiNuScenesMetric
 
 
 @pytest.mark.parametrize('extra, message', [
@@ -87,3 +92,25 @@ def test_arguments_that_cannot_work_are_named(tmp_path: Path, more: list, messag
 def test_an_override_without_a_value_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match='KEY=VALUE'):
         arguments_of(write_config(tmp_path), '--cfg-options', 'train_cfg.max_epochs')
+
+
+def test_a_validation_is_lost_where_no_scores_are_newer_than_the_checkpoint(tmp_path: Path) -> None:
+    checkpoint, scores = tmp_path / 'epoch_4.pth', tmp_path / 'metrics_summary.json'
+    metric = GeminiNuScenesMetric(data_root=str(tmp_path), ann_file=str(write_infos(tmp_path / 'i.pkl')),
+                                  meta=META, out_dir=str(tmp_path))
+    loop = object.__new__(EpochBasedTrainLoop)
+    loop.val_begin, loop.val_interval = 1, 3
+    runner = SimpleNamespace(train_loop=loop, epoch=4, max_epochs=4, resumed_from=checkpoint,
+                             val_loop=SimpleNamespace(evaluator=SimpleNamespace(metrics=[metric])))
+    checkpoint.touch()
+    assert _is_validation_lost(runner)
+    scores.touch()
+    assert not _is_validation_lost(runner)
+    os.utime(scores, ns=(0, 0))
+    assert _is_validation_lost(runner)
+    # Of eight epochs, the third and the sixth are validated.
+    runner.max_epochs = 8
+    assert not _is_validation_lost(runner)
+    runner.val_loop = None
+    runner.max_epochs = 4
+    assert not _is_validation_lost(runner)

@@ -1,9 +1,11 @@
-"""The model index lists every recipe for nuScenes, with what the recipe itself says."""
+"""The model index lists every recipe for nuScenes and the demo's, with what the recipe itself says."""
 from pathlib import Path
 
 import pytest
 import yaml
 from mmengine.config import Config
+
+from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 
 REPO = Path(__file__).resolve().parents[2]
 METAFILE = REPO / 'projects' / 'GeminiFusion3D' / 'metafile.yml'
@@ -14,7 +16,13 @@ def test_the_index_leads_to_the_metafile_and_the_metafile_to_every_recipe_for_nu
     index = yaml.safe_load((REPO / 'model-index.yml').read_text())
     assert [REPO / name for name in index['Import']] == [METAFILE]
     recipes = [path for path in (METAFILE.parent / 'configs').rglob('*_nus-3d.py')]
-    assert {METAFILE.parent / entry['Config'] for entry in CONTENT['Models']} == set(recipes)
+    trained = [entry for entry in CONTENT['Models'] if 'Weights' in entry]
+    others = [entry for entry in CONTENT['Models'] if entry not in trained]
+    assert {METAFILE.parent / entry['Config'] for entry in others} == set(recipes)
+    facts = [read_checkpoint(METAFILE.parent / entry['Weights'])['meta'] for entry in trained]
+    assert [entry['Config'] for entry in trained] == [fact['config'] for fact in facts] != []
+    assert [entry['Results'][0]['Metrics'] for entry in trained] == [
+        {name: float(fact[name]) for name in ('mAP', 'NDS')} for fact in facts]
     collections = {collection['Name']: collection for collection in CONTENT['Collections']}
     for collection in collections.values():
         named = (collection['README'], collection['Code']['URL'])

@@ -6,6 +6,8 @@ import signal
 from pathlib import Path
 from typing import IO
 
+import cv2
+import numpy as np
 import pytest
 from tiny_nuscenes import token, write_tiny_nuscenes
 
@@ -171,3 +173,16 @@ def test_the_command_line_ends_a_mistake_in_one_line(gemini3d, root, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("error: version 'v1.0-big'") and done.stderr.count('\n') == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_damage_in_the_middle_of_files_is_found_where_all_is_read(own_root, tmp_path, capsys):
+    picture = next((own_root / 'samples/CAM_FRONT').iterdir())
+    noise = np.random.default_rng(0).integers(0, 255, (900, 1600, 3), np.uint8)
+    data = cv2.imencode('.jpg', noise)[1].tobytes()
+    picture.write_bytes(data[:9000] + bytes(2000) + data[11000:])
+    sweep = next((own_root / 'samples/LIDAR_TOP').iterdir())
+    np.full((4, 5), np.nan, '<f4').tofile(sweep)
+    convert_nuscenes(own_root, VERSION, tmp_path / 'a')
+    with pytest.raises(UserError, match='2 of .*1 damaged, 1 without a sound point') as error:
+        convert_nuscenes(own_root, VERSION, tmp_path / 'b', reads_all=True)
+    assert picture.name in str(error.value) and sweep.name in str(error.value)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from geminifusion3d.data_converters.join_objects import (Objects, join_objects, read_part,
-                                                         write_part)
+from geminifusion3d.data_converters.join_objects import (Objects, is_whole_part, join_objects,
+                                                         read_part, write_part)
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.sensors.object_database import FORMAT, META_KEYS, ObjectDatabase
 
@@ -52,3 +52,12 @@ def test_each_class_has_its_objects_scene_after_scene(tmp_path):
         for index, (box, points) in enumerate(objects):
             np.testing.assert_array_equal(database.boxes(name)[index], box)
             np.testing.assert_array_equal(database.points(name, index), points)
+
+
+def test_a_damaged_part_is_not_taken_for_a_finished_one(tmp_path):
+    path = written(tmp_path)[0]
+    assert is_whole_part(path) and not is_whole_part(tmp_path / 'absent')
+    data = bytearray(path.read_bytes())
+    data[-40] ^= 1
+    path.write_bytes(data)
+    assert not is_whole_part(path)

@@ -38,6 +38,12 @@ CHEAP = (
     'gemini3d export configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py '
     '--predictions work_dirs/demo/results_nusc.json --out work_dirs/demo/submission',
     'gemini3d validate work_dirs/demo/submission/results_nusc.zip --dataroot data/synthetic --split mini_val')
+# The tutorial of own data with four samples, one epoch, no processes that load.
+TUTORIAL = REPO / 'docs' / 'own_data.md'
+NO_WORKERS = [f'{name}_dataloader.{key}' for name in ('train', 'val', 'test')
+              for key in ('num_workers=0', 'persistent_workers=False')]
+SMALLER = {'synthetic': ['--scenes', '2', '--samples-per-scene', '2'],
+           'train': [*NO_WORKERS, 'env_cfg.torch_threads=1'], 'test': ['--cfg-options', *NO_WORKERS]}
 
 
 def page_name(page: Path) -> str:
@@ -97,7 +103,9 @@ def check_make(words: List[str]) -> None:
 
 def check_python(words: List[str]) -> None:
     """Check a tool, or the package run as a module."""
-    if words[0] == '-m':
+    if words[:2] == ['-m', 'pytest']:
+        assert all((REPO / word).is_file() for word in words if word.startswith('tests/'))
+    elif words[0] == '-m':
         assert words[1] in ('geminifusion3d', 'projects.GeminiFusion3D.geminifusion3d')
         check_gemini3d(words[2:])
     else:
@@ -184,6 +192,29 @@ def test_the_cheap_commands_do_what_the_pages_say(world: Path, gemini3d: Callabl
     before = (REPO / 'docs' / 'evaluation.md').read_text()
     after = (world / 'docs' / 'evaluation.md').read_text()
     assert after != before and after.splitlines()[0] == before.splitlines()[0]
+
+
+@pytest.mark.timeout(600)
+def test_the_tutorial_leads_from_files_to_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                   gemini3d: Callable[..., Done]) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'configs').mkdir()
+    for part in ('_base_', 'demo'):
+        (tmp_path / 'configs' / part).symlink_to(REPO / 'configs' / part)
+    (tmp_path / 'configs' / 'mine.py').write_text(blocks(TUTORIAL, 'python')[0])
+    ran = []
+    for program, command, *words in shown_commands(TUTORIAL):
+        assert program == 'gemini3d'
+        words = [re.sub(r'(epoch_|max_epochs=)10', r'\g<1>1', word) for word in words]
+        done = gemini3d(command, *words, *SMALLER.get(command, ()))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert 'warning' not in done.stdout
+        ran.append(command)
+    assert ran == ['synthetic', 'check-data', 'check-data', 'draw', 'train', 'test', 'predict']
+    run = tmp_path / 'work_dirs' / 'mine'
+    metrics = json.loads((run / 'detection_metrics.json').read_text())
+    assert 0 <= metrics['mAP'] <= 1 and all(f'{name}_AP_dist_2' in metrics for name in ('car', 'person'))
+    assert len(list((run / 'found').glob('*.jpg'))) == 2 and (run / 'found' / 'scene.html').is_file()
 
 
 @pytest.mark.parametrize('page', PAGES, ids=page_name)

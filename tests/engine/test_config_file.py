@@ -6,11 +6,12 @@ from mmengine.config import Config
 from toy_training import write_config
 
 from geminifusion3d.engine import config_file
-from geminifusion3d.engine.config_file import (apply_seed, check_data_files, check_first_stage,
-                                               check_pasted_objects, check_ranges, check_sections,
-                                               load_config)
+from geminifusion3d.engine.config_file import (apply_seed, check_classes, check_data_files,
+                                               check_first_stage, check_pasted_objects,
+                                               check_ranges, check_sections, load_config)
 from geminifusion3d.errors import UserError
 from geminifusion3d.info_file import write_info_file
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 
 
 def test_an_absent_config_is_named_with_close_ones(tmp_path: Path,
@@ -175,8 +176,32 @@ def test_a_filter_of_another_range_than_the_grid_is_refused() -> None:
 
 @pytest.mark.parametrize('recipe', [path for path in sorted(Path(DEMO).parents[1].rglob('*.py'))
                                     if '_base_' not in path.parts], ids=lambda path: path.stem)
-def test_every_recipe_filters_to_its_grid(recipe: Path) -> None:
-    check_ranges(Config.fromfile(recipe))
+def test_every_recipe_filters_to_its_grid_and_has_one_list_of_classes(recipe: Path) -> None:
+    cfg = Config.fromfile(recipe)
+    check_ranges(cfg)
+    check_classes(cfg)
+
+
+@pytest.mark.parametrize('joined', [False, True])
+def test_a_dataset_of_other_classes_than_the_head_is_refused(joined: bool) -> None:
+    cfg = load_config(DEMO)
+    own, other = cfg.train_dataloader.dataset, dict(cfg.train_dataloader.dataset)
+    other['metainfo'] = dict(classes=['car', 'tram'])
+    cfg.train_dataloader.dataset = dict(type='ConcatDataset', datasets=[own, other]) if joined else other
+    with pytest.raises(UserError, match='Dataset of train_dataloader has the classes car, tram, '
+                                        'model.bbox_head has car, truck, construction_vehicle'):
+        check_classes(cfg)
+
+
+def test_the_order_of_classes_counts() -> None:
+    cfg = load_config(DEMO)
+    names = list(cfg.model.bbox_head.get('classes') or CLASS_NAMES)
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        cfg[loader].dataset.metainfo = dict(classes=names)
+    check_classes(cfg)
+    cfg.test_dataloader.dataset.metainfo = dict(classes=names[::-1])
+    with pytest.raises(UserError, match='of test_dataloader has the classes traffic_cone, pedestrian'):
+        check_classes(cfg)
 
 
 def test_an_absent_first_stage_names_its_recipe(tmp_path: Path) -> None:

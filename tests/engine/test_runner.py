@@ -213,6 +213,16 @@ def test_a_killed_process_ends_the_others_with_a_sentence(tmp_path: Path, capfd:
         assert f'error: process {rank} lost another process of this run' in said
 
 
+def test_a_frozen_process_ends_the_others_after_the_timeout(tmp_path: Path, capfd: pytest.CaptureFixture
+                                                            ) -> None:
+    extra = ("custom_hooks.append(dict(type='ToyDieHook', rank=1, frozen_s=90))\n"
+             "env_cfg['dist_cfg']['timeout'] = 20\n")
+    config = write_config(tmp_path, extra=extra)
+    codes = in_processes(2, partial(run_train, config, tmp_path / 'run', '--launcher', 'pytorch'))
+    assert codes == [EXIT_COULD_NOT_RUN, -signal.SIGKILL]
+    assert 'error: process 0 lost another process of this run' in capfd.readouterr().out
+
+
 def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
     config, work_dir = write_config(tmp_path), tmp_path / 'run'
     with locked_folder(work_dir):

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from demo_weights import CONFIG, write_checkpoint
 
-from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.inference import Detector, Sample, nuscenes_samples
 
 
@@ -18,16 +17,6 @@ def checkpoint(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> Path
 def detector(checkpoint: Path) -> Detector:
     """The demo's detector."""
     return Detector.from_files(CONFIG, checkpoint)
-
-
-@pytest.fixture(scope='session')
-def converted_root(synthetic_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The synthetic world with info files; its sensor files are links."""
-    root = tmp_path_factory.mktemp('converted')
-    for entry in synthetic_root.iterdir():
-        (root / entry.name).symlink_to(entry)
-    convert_nuscenes(root, 'v1.0-mini', root, workers=1)
-    return root
 
 
 @pytest.fixture(scope='session')

@@ -1,4 +1,6 @@
 """The sparse encoder on a CPU: equal to a dense convolution, sizes from the grid."""
+from contextlib import nullcontext
+
 import pytest
 import torch
 from mmdet3d.models.middle_encoders import SparseEncoder
@@ -119,6 +121,22 @@ def test_no_autocast_reaches_spconv():
         encoder(torch.randn(2, 5).bfloat16(), torch.tensor([[0, 0, 0, 0], [0, 15, 31, 47]]), 1)
     # mmdet3d switches autocast off on CUDA alone, so that on a CPU this is our own doing.
     assert seen == [(torch.float32, False)]
+
+
+@pytest.mark.parametrize('dtype, is_cuda, reaches', [
+    (torch.float16, True, True), (torch.bfloat16, True, False), (torch.float16, False, False)])
+def test_float16_alone_reaches_spconv_on_cuda_where_its_loss_is_scaled(dtype, is_cuda, reaches, monkeypatch):
+    encoder = GeminiSparseEncoder(bev_grid=GRID, voxel_m=(0.25, 0.25, 0.25), **STAGES)
+    seen = []
+    monkeypatch.setattr(torch, 'autocast',
+                        lambda device, dtype, enabled: seen.append(enabled) or nullcontext())
+    monkeypatch.setattr(torch, 'is_autocast_enabled', lambda device: True)
+    monkeypatch.setattr(torch, 'get_autocast_dtype', lambda device: dtype)
+    monkeypatch.setattr(torch.Tensor, 'is_cuda', property(lambda tensor: is_cuda), raising=False)
+    monkeypatch.setattr(SparseEncoder.forward, '__wrapped__', lambda self, features, *_: (
+        seen.append(features.dtype) or torch.zeros(1, 1, 1, 1)))
+    encoder(torch.randn(2, 5, dtype=dtype), torch.tensor([[0, 0, 0, 0], [0, 15, 31, 47]]), 1)
+    assert seen == [reaches, torch.float32]
 
 
 def test_it_computes_in_float32_under_autocast():

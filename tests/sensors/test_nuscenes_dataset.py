@@ -59,8 +59,8 @@ def flat(item: dict) -> list:
 
 def test_version_split_and_classes_come_from_the_info_file(root):
     dataset = built(root, [], ann_file='geminifusion3d_infos_mini_val.pkl')
-    assert dataset.metainfo['version'] == 'v1.0-mini'
-    assert dataset.metainfo['split'] == 'mini_val'
+    assert dataset.records.metainfo['version'] == 'v1.0-mini'
+    assert dataset.records.metainfo['split'] == 'mini_val'
     assert dataset.metainfo['classes'][5] == 'barrier'
 
 

@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 
 from geminifusion3d.data_converters.check_data import check_data
 from geminifusion3d.errors import UserError
-from geminifusion3d.sensors import GeminiLoadImages, GeminiLoadPoints
+from geminifusion3d.sensors import GeminiLoadImages, GeminiLoadPoints, keyframe_dataset
 from geminifusion3d.sensors.records import check_record, record_to_info
 
 # The camera looks along x of the LiDAR: its right is -y, its down is -z.
@@ -169,7 +169,11 @@ def test_files_that_do_not_fit_are_mistakes(root, edit, message):
     (dict(images__nose__lidar2cam=[[0, 1, 0, 0], [0, 0, -1, 0],
      [-1, 0, 0, 0], [0, 0, 0, 1]]), 'see no point'),
     (dict(boxes__0__box=[10, 0, 5, 4, 2, 2, 0.5]), 'no box of which holds a point'),
+    # Turned by a quarter about the line of sight: the camera lies on its side.
+    (dict(images__nose__lidar2cam=[[0, 0, -1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]]),
+     'stand upright'),
     (dict(boxes__0__class='lorry'), "'lorry'"),
+    (dict(boxes__0__class='lorry'), 'without a box; first: tram'),
     (dict(images__nose__height=120, images__nose__width=160), 'resized')])
 def test_what_is_hardly_meant_is_a_warning(root, changes, message):
     (root / 'data.jsonl').write_text(json.dumps(changed(**changes)))
@@ -185,9 +189,27 @@ def test_an_empty_or_absent_file_is_one_sentence(tmp_path):
         built(tmp_path, ann_file='none.jsonl')
 
 
-def test_classes_that_no_box_has_are_named_with_those_that_there_are(root):
-    with pytest.raises(UserError, match=r'no box of lorry .* \(its categories: tram, tree\)'):
+def test_records_of_other_cameras_are_a_warning(root):
+    records = [RECORD, {**RECORD, 'token': 'b', 'images': {'nose': RECORD['images']['nose']}}]
+    (root / 'data.jsonl').write_text('\n'.join(map(json.dumps, records)))
+    warnings = check_data(root / 'data.jsonl').warnings
+    assert any('other cameras' in line and 'line 2: nose' in line for line in warnings)
+
+
+def test_a_cloud_of_other_columns_is_not_learned_from(root):
+    # Five columns that are declared as four: every fifth number moves on by one.
+    np.tile(np.array([10, -5, -1, 100, 3], '<f4'), 4).tofile(root / 'a.bin')
+    with pytest.raises(UserError, match='a.bin cannot have the columns x, y, z, intensity'):
+        built(root)[0]
+
+
+def test_classes_that_no_box_has_are_named_with_those_that_there_are(root, monkeypatch):
+    with pytest.raises(UserError, match=r'no box of lorry .* \(its other categories: tram, tree\)'):
         built(root, metainfo=dict(classes=['lorry']), filter_empty_gt=True)
+    said = []
+    monkeypatch.setattr(keyframe_dataset, 'print_log', lambda text, *_: said.append(text))
+    built(root, metainfo=dict(classes=['tram', 'treee']), filter_empty_gt=True)
+    assert len(said) == 1 and 'no box of treee in 1 keyframes (its other categories: tree)' in said[0]
     with pytest.raises(UserError, match='expected different names'):
         built(root, metainfo=dict(classes=['tram', 'tram']))
 

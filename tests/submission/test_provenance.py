@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from geminifusion3d.atomic import write_json
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.run_record import made_with
-from geminifusion3d.submission.provenance import (code_facts, config_facts, describe,
-                                                  ensemble_facts, file_facts, package_versions,
-                                                  past_lidar_sweeps)
+from geminifusion3d.submission.provenance import (check_recorded, code_facts, config_facts,
+                                                  describe, ensemble_facts, file_facts,
+                                                  package_versions, past_lidar_sweeps)
 
 ENSEMBLE = {'method': 'fusion', 'files': [{'path': 'a.json', 'sha256': '0', 'weight': 1}]}
 
@@ -121,3 +122,24 @@ def test_everything_that_the_organisers_ask_is_there_and_is_strict_json(tmp_path
     assert content['test_time_augmentation'] == ['flip'] and content['ensemble'] is None
     assert [content[name] for name in ('split', 'samples', 'boxes', 'track')] == ['test', 2, 3, 'open']
     assert content['date'].endswith('+00:00') and 'torch' in content['packages']
+
+
+def test_a_file_that_is_not_the_one_its_record_is_about_is_refused(tmp_path: Path) -> None:
+    results, scores, zipped = (tmp_path / name for name in ('r.json', 'metrics.json', 'r.zip'))
+    for path in (results, scores, zipped):
+        path.write_text('1')
+    write_json(tmp_path / 'test_run.json', {'results': file_facts(results), 'scores': [file_facts(scores)]},
+               sealed=True)
+    write_json(tmp_path / 'provenance.json', {'files': [file_facts(zipped)]}, sealed=True)
+    # What went into an ensemble may be called like what came out.
+    write_json(tmp_path / 'ensemble.json', {'files': [{'path': 'a/r.json', 'sha256': '0'}]}, sealed=True)
+    for path in (results, scores, zipped):
+        check_recorded(path)
+        path.write_text('2')
+        with pytest.raises(UserError, match='its SHA-256 differs'):
+            check_recorded(path)
+        path.write_text('1')
+    record = tmp_path / 'test_run.json'
+    record.write_text(record.read_text().replace('r.json', 's.json'))
+    with pytest.raises(UserError, match='test_run.json is not what was written beside r.json'):
+        check_recorded(results)

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
@@ -170,15 +171,19 @@ class ToyInterruptHook(Hook):
 
 @HOOKS.register_module()
 class ToyDieHook(Hook):
-    """Kills one of the processes of a run in its third iteration."""
+    """Kills one of the processes of a run in its third iteration, or freezes it and kills it later."""
 
-    def __init__(self, *, rank: int) -> None:
-        self.rank = rank
+    def __init__(self, *, rank: int, frozen_s: float = 0.) -> None:
+        self.rank, self.frozen_s = rank, frozen_s
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Ends the process as the system does when the memory is full."""
         if runner.rank == self.rank and runner.iter == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
+            if self.frozen_s and os.fork() == 0:
+                time.sleep(self.frozen_s)
+                os.kill(os.getppid(), signal.SIGKILL)
+                os._exit(0)
+            os.kill(os.getpid(), signal.SIGSTOP if self.frozen_s else signal.SIGKILL)
 
 
 def forget_runs() -> None:

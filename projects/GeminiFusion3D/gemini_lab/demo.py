@@ -4,7 +4,11 @@ Steps: generate, convert, train, test, export, validate, report. A step whose in
 and whose outputs are as it left them is skipped, so that the same command continues after Ctrl-C
 or a kill, and costs seconds when all is done. Logs and states are kept in <work-dir>/steps.
 
+--quick trains nothing: the weights of an earlier demo, which come with the package, predict on two keyframes
+of a world that they have not seen, with pictures and a 3D page.
+
 Example:
+    gemini3d demo --quick
     gemini3d demo
     gemini3d demo --fresh
     gemini3d demo --steps test report
@@ -43,6 +47,8 @@ def absolute(path: str) -> Path:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds recipe, places, steps and size."""
+    parser.add_argument('--quick', nargs='?', type=Path, const=Path('work_dirs/quick'), metavar='DIR',
+                        help='only predict and draw, with weights that are there; default: work_dirs/quick')
     parser.add_argument('--config', type=absolute, default=REPO / CONFIG, help='recipe to train')
     parser.add_argument('--dataroot', type=absolute, default=REPO / 'data' / 'synthetic', metavar='DIR',
                         help='where the synthetic dataset lies or is written; default: data/synthetic')
@@ -192,6 +198,10 @@ def finish(work_dir: Path, seconds: 'dict[str, float]') -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the chain and prints mAP, NDS and where the report lies."""
+    if args.quick:
+        from .first_look import look
+        look(args.quick)
+        return
     start = time.monotonic()
     os.chdir(REPO)
     if args.fresh:

@@ -5,12 +5,17 @@ writer holds a lock on its temporary file, which ends with the process, so that 
 writers are removed.
 """
 import fcntl
+import hashlib
 import json
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Tuple, Union
+
+# The field of a sealed JSON file.
+SEAL, SHA_256 = 'digest', re.compile('[0-9a-f]{64}')
 
 
 @contextmanager
@@ -66,16 +71,45 @@ def _locked_temporary(path: Path) -> Tuple[int, str]:
         os.close(handle)
 
 
-def write_json(path: Union[str, Path], content: Any, *, indent: Union[int, None] = None) -> None:
+def write_json(path: Union[str, Path], content: Any, *, indent: Union[int, None] = None, sealed: bool = False
+               ) -> None:
     """Writes strict JSON (no NaN, no Infinity) atomically.
 
     Args:
         path: where the finished file shall stand.
         content: what to write.
         indent: as in `json.dumps`.
+        sealed: `content`, an object, gets a field `digest` of the others, which `unsealed` verifies.
 
     Raises:
         ValueError: if `content` holds a number that JSON cannot carry.
     """
+    if sealed:
+        content = {**content, SEAL: _digest_of(content)}
     with atomic_write(path) as part:
         part.write_text(json.dumps(content, indent=indent, allow_nan=False) + '\n')
+
+
+def unsealed(content: Any) -> Any:
+    """Returns what was written, without its digest; what has none, such as earlier versions', as it is.
+
+    Args:
+        content: what a JSON file holds.
+
+    Raises:
+        ValueError: if the digest is another: the file was damaged or changed.
+    """
+    if not isinstance(content, dict):
+        return content
+    fields = {key: value for key, value in content.items() if key != SEAL}
+    # Damage in its name must not make the digest a field like others.
+    renamed = any(isinstance(value, str) and SHA_256.fullmatch(value) and value == _digest_of(
+        {other: content[other] for other in content if other != key}) for key, value in fields.items())
+    if renamed or content.get(SEAL, _digest_of(fields)) != _digest_of(fields):
+        raise ValueError('its digest is another: it was damaged or changed')
+    return fields
+
+
+def _digest_of(content: Any) -> str:
+    as_read = json.loads(json.dumps(content))
+    return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()

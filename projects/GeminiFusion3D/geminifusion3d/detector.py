@@ -113,6 +113,9 @@ class GeminiFusion3D(Base3DDetector):
         reads_depth = use_camera and self.camera_branch.reads_lidar
         return dict(use_camera=use_camera, use_lidar=self.lidar_branch is not None or reads_depth)
 
+    def _dump_init_info(self) -> None:
+        """Leaves out mmengine's list of how every parameter begins, most of a log file."""
+
     def extract_feat(self, batch_inputs_dict: Dict[str, Any],
                      batch_input_metas: Optional[Sequence[Dict[str, Any]]] = None) -> List[Tensor]:
         """Runs every stage before the head.
@@ -196,6 +199,10 @@ class GeminiFusion3D(Base3DDetector):
     def _forward(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
                  ) -> Any:
         """Returns the head's raw maps, for tools that trace or count operations."""
+        if not isinstance(batch_inputs_dict, dict):
+            raise ValueError(f'the model got a {type(batch_inputs_dict).__name__}, as get_flops.py hands it '
+                             'over; expected a dictionary with points and imgs: gemini3d benchmark model '
+                             'CONFIG counts operations')
         return self.bbox_head(self.extract_feat(batch_inputs_dict, _metas(batch_data_samples)))
 
 

@@ -13,7 +13,7 @@ import mmap
 import pickle
 import struct
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Sequence, Union
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional, Union
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def info_file_name(split: str) -> str:
     return f'{PREFIX}{split}.pkl'
 
 
-def write_info_file(file: BinaryIO, metainfo: Info, records: Sequence[Info]) -> None:
+def write_info_file(file: BinaryIO, metainfo: Info, records: Iterable[Info]) -> None:
     """Writes an info file.
 
     Args:
@@ -65,8 +65,8 @@ def write_info_file(file: BinaryIO, metainfo: Info, records: Sequence[Info]) -> 
     places.append(place)
     write(pickle.APPENDS + pickle.SETITEMS + _END)
     write(np.array(places, '<u8').tobytes())
-    digest.update(_COUNT.pack(len(records)))
-    file.write(_TAIL.pack(digest.digest(), len(records), _MAGIC))
+    digest.update(_COUNT.pack(len(places) - 1))
+    file.write(_TAIL.pack(digest.digest(), len(places) - 1, _MAGIC))
 
 
 def _body(value: Any) -> bytes:

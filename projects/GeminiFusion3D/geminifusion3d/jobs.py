@@ -20,7 +20,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from .atomic import write_json
+from .atomic import unsealed, write_json
 from .errors import UserError
 
 # The code of the product, for `identity` and the sources of a step.
@@ -114,7 +114,11 @@ class Results:
 
     def __init__(self, path: Path, identity: Dict[str, str], *, restart: bool = False) -> None:
         self.path, self.identity = path, dict(identity)
-        content = read_state(path)
+        try:
+            content = unsealed(read_state(path))
+        except ValueError as error:
+            raise UserError(f'{path} holds no results of a long run any more ({error}); move it away'
+                            ) from None
         if path.is_file() and not all(isinstance(content.get(key), dict) for key in ('identity', 'parts')):
             raise UserError(f'{path} holds no results of a long run; move it away or pass another folder')
         differing = [name for name, value in self.identity.items()
@@ -128,7 +132,7 @@ class Results:
     def keep(self, name: str, part: Any) -> None:
         """Adds a part and writes the file."""
         self.parts = {**self.parts, name: part}
-        write_json(self.path, dict(identity=self.identity, parts=self.parts), indent=2)
+        write_json(self.path, dict(identity=self.identity, parts=self.parts), indent=2, sealed=True)
 
     def once(self, name: str, work: Callable[[], Any]) -> Any:
         """Returns a part, after `work` made it if it is not there."""

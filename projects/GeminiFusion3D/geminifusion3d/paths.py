@@ -1,9 +1,12 @@
 """File names that come from data stay inside the folder that the data belongs to."""
 import os
+import re
 from pathlib import Path
 from typing import Union
 
 from .errors import UserError
+
+SAFE_NAME_LENGTH = 64
 
 
 def checked_relative_path(name: str) -> str:
@@ -33,3 +36,12 @@ def inside(root: Union[str, Path], name: str) -> str:
         UserError: if it would lie outside.
     """
     return os.path.join(root, checked_relative_path(name))
+
+
+def safe_name(token: str) -> str:
+    """Returns a file name for a token, which is anybody's text.
+
+    Args:
+        token: of a sample.
+    """
+    return re.sub(r'[^A-Za-z0-9_-]', '_', token)[:SAFE_NAME_LENGTH]

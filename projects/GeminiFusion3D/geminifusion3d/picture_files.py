@@ -1,7 +1,9 @@
 """Pictures as files: which format, how large, whole or cut off; read once and compared with the tables.
 
-A JPEG that was cut off is decoded to a picture with a grey rest by every decoder, without a word, so its
-markers are looked at first: nothing is decoded for that.
+A JPEG that was cut off is decoded to a picture with a grey rest by most decoders, without a word, so its
+markers are looked at first: nothing is decoded for that. Damage in the middle shows when it is decoded, by
+libjpeg-turbo with its warnings as errors; OpenCV only prints them. A flipped bit that leaves another valid
+code is another picture: JPEG has no check sum.
 """
 import re
 import struct
@@ -10,6 +12,7 @@ from typing import NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
+import simplejpeg
 
 from .errors import UserError
 
@@ -22,8 +25,7 @@ _JPEG_MARKER = re.compile(rb'\xff[^\x00\xd0-\xd7\xff]')
 _JPEG_SIZES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}
 _JPEG_SCAN = 0xda
 MAX_PIXELS = 200_000_000
-REDUCED_DECODING = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2,
-                    4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+REDUCTIONS = (1, 2, 4, 8)
 
 Buffer = Union[bytes, memoryview]
 
@@ -140,16 +142,20 @@ def decode(data: bytes, reduce: int = 1) -> Tuple[np.ndarray, Tuple[float, float
     if picture.hw[0] * picture.hw[1] > MAX_PIXELS:
         raise UserError(
             f'is {picture.hw[1]}x{picture.hw[0]} by its header; expected at most {MAX_PIXELS} pixels')
-    flags = REDUCED_DECODING[reduce] if picture.is_jpeg else cv2.IMREAD_COLOR
+    size_hw = [-(-side // reduce) for side in picture.hw]
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        image = None
+        if picture.is_jpeg:
+            image = simplejpeg.decode_jpeg(data, colorspace='BGR', min_height=size_hw[0],
+                                           min_width=size_hw[1], min_factor=1, strict=True)
+        else:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8),
+                                 cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except (ValueError, cv2.error) as error:
+        raise UserError(f'is damaged: it cannot be decoded ({error})') from error
     if image is None:
         raise UserError('is damaged: it cannot be decoded')
     if picture.is_jpeg or reduce == 1:
         # A JPEG decoder that reduces keeps the scale and lets the last pixel stand for a rest.
         return image, (1 / reduce, 1 / reduce)
-    size_hw = [-(-side // reduce) for side in picture.hw]
     small = cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_AREA)
     return small, (size_hw[0] / picture.hw[0], size_hw[1] / picture.hw[1])

@@ -12,6 +12,8 @@ FARTHEST_M = 1000.0
 LARGEST = {'x': FARTHEST_M, 'y': FARTHEST_M, 'z': FARTHEST_M, 'intensity': 65535.0}
 OTHER_LARGEST = 1e12
 PLACE = ('x', 'y', 'z')
+# Of all rows: fewer are damage, more are other columns.
+SUSPICIOUS_SHARE = 0.01
 
 
 def point_file_problem(path: str, columns: Sequence[str] = LIDAR_COLUMNS) -> 'str | None':
@@ -78,6 +80,13 @@ def without_absurd(rows: np.ndarray, columns: Sequence[str] = LIDAR_COLUMNS) -> 
         return rows, 0
     is_sound = ((rows >= -limits) & (rows <= limits)).all(axis=1)
     return rows[is_sound], int(len(rows) - is_sound.sum())
+
+
+def has_other_columns(rows: np.ndarray, columns: Sequence[str]) -> bool:
+    """Says whether rows (N, number of columns) cannot have these columns: their intensities fall below 0."""
+    if 'intensity' not in columns or not len(rows):
+        return False
+    return bool((rows[:, list(columns).index('intensity')] < 0).mean() > SUSPICIOUS_SHARE)
 
 
 def in_nuscenes_columns(rows: np.ndarray, columns: Sequence[str]) -> np.ndarray:

@@ -1,7 +1,12 @@
 """Import every module that registers something; a recipe names this module in `custom_imports`."""
+import logging
+
 from . import (alignment, camera_bev, data_preprocessor, detector, engine, fusion, heads,
                lidar_bev, sensors)
 from .results import detection_metric, nuscenes_metric, test_time_augmentation
+
+# torch's note to those who call its tracer by hand stands before every training otherwise.
+logging.getLogger('torch.fx._symbolic_trace').setLevel(logging.ERROR)
 
 __all__ = ['alignment', 'camera_bev', 'data_preprocessor', 'detection_metric', 'detector', 'engine', 'fusion',
            'heads', 'lidar_bev', 'nuscenes_metric', 'sensors', 'test_time_augmentation']

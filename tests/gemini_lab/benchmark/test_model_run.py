@@ -23,7 +23,7 @@ def arguments(tmp_path, monkeypatch):
     return Namespace(
         config=str(REPO / 'configs/compare/geminifusion3d_lidar-cam_gemini_compare.py'), cfg_options=None,
         checkpoint=None, train=False, batch_size=1, frames=2, calibrations=0, compile=False, repeats=1,
-        fold_norms=False, warm_up=0, device=torch.device('cpu'), quiet=True)
+        amp='bf16', fold_norms=False, warm_up=0, device=torch.device('cpu'), quiet=True)
 
 
 def test_a_prediction_has_all_stages_and_says_that_its_input_is_made_up(arguments):
@@ -37,6 +37,7 @@ def test_a_prediction_has_all_stages_and_says_that_its_input_is_made_up(argument
     fuse = next(row for row in rows if row.name == FUSE)
     assert 14 * 64 * 64 * 32 ** 2 <= fuse.macs <= 16.5 * 64 * 64 * 32 ** 2
     assert total.includes.startswith('collating, transfer')
+    assert '; bf16;' in total.facts['words'] and total.dtype == 'bf16'
     assert 'made-up sample' in total.facts['words'] and 'the dataset is absent' in total.excludes
     text = model.markdown(rows)
     assert '| fuse |' in text and 'random weights' in text and 'Peak memory' in text

@@ -72,6 +72,12 @@ window.addEventListener("load", () => {
   found.otherBefore = shown(".over .other"); choose("show-other"); slide(0);
   found.otherAfter = shown(".over .other");
 
+  const inner = document.querySelector("iframe.scene").contentDocument;
+  const reach = score => {
+    const bar = inner.getElementById("score"); bar.value = score; bar.oninput();
+    return inner.getElementById("note").textContent;
+  };
+  found.scene = [inner.querySelectorAll("#scene option").length, reach(0.05), reach(0.95)];
   const figure = document.querySelector(".zoomable");
   const press = (target, key) => target.dispatchEvent(
     new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true}));
@@ -118,7 +124,8 @@ def opened(page, folder, *, size='1280,900'):
     checked = folder / 'checked.html'
     checked.write_text(page.replace('<head>', '<head>' + LISTEN).replace('</body>', CHECK + '</body>'))
     done = subprocess.run(
-        [browser, '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+        [browser, '--headless', '--no-sandbox', '--disable-gpu', '--enable-unsafe-swiftshader',
+         '--no-first-run', '--disable-quic',
          '--disable-background-networking', '--disable-component-update', '--disable-sync',
          '--enable-logging=stderr', '--v=0', f'--window-size={size}',
          '--host-resolver-rules=MAP * ~NOTFOUND', '--virtual-time-budget=10000',
@@ -169,6 +176,12 @@ def test_the_slider_hides_predictions_and_turns_found_objects_to_missed(findings
 def test_the_other_model_is_shown_when_chosen(findings):
     assert findings['otherBefore'] == 0
     assert findings['otherAfter'] > 0
+
+
+def test_the_3d_view_in_its_frame_follows_its_slider(findings):
+    samples, most, none = findings['scene']
+    assert samples == findings['images'] / 7 and most == '3 predictions shown'
+    assert none == 'No prediction to show; the best score is 0.90'
 
 
 def test_the_keyboard_reaches_and_enlarges_pictures(findings):

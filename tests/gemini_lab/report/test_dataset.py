@@ -105,7 +105,7 @@ def test_a_box_without_a_score_is_not_counted_silently():
 @pytest.mark.parametrize('content', [[], {}, {'results': []}])
 def test_a_file_that_is_no_submission_is_named(tmp_path, content):
     (tmp_path / 'results.json').write_text(json.dumps(content))
-    with pytest.raises(UserError, match='results.json has no object `results`'):
+    with pytest.raises(UserError, match='results.json is no submission'):
         read_results(tmp_path / 'results.json')
 
 

@@ -65,7 +65,7 @@ def test_an_object_is_missed_above_the_score_of_its_prediction(sample):
     car = sample.truth[0]
 
     def mark(score_of_find, min_score):
-        verdicts = Verdicts(score_of_find=score_of_find, false_positives=frozenset())
+        verdicts = Verdicts(score_of_find=score_of_find, finders=frozenset())
         return mark_of(car, 'truth', dataclasses.replace(sample, verdicts=verdicts), min_score, SHAPE)
 
     found = mark({box_key(car): 0.4}, 0.4)
@@ -77,7 +77,7 @@ def test_an_object_is_missed_above_the_score_of_its_prediction(sample):
 
 def test_a_prediction_that_found_nothing_is_marked(sample):
     car = sample.predictions[0]
-    verdicts = Verdicts(score_of_find={}, false_positives=frozenset([box_key(car)]))
+    verdicts = Verdicts(score_of_find={}, finders=frozenset())
     mark = mark_of(car, 'pred', dataclasses.replace(sample, verdicts=verdicts), 0.2, SHAPE)
     assert mark.style == 'pred false' and mark.title.endswith('found nothing')
 

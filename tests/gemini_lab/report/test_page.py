@@ -85,7 +85,7 @@ def test_nothing_is_fetched(page_path, outline):
 
 def test_all_sections_are_there_and_the_head_shows_a_sample(page_path, outline):
     sections = [attributes['id'] for tag, attributes in outline.tags if tag == 'section']
-    assert sections == ['metrics', 'curves', 'errors', 'breakdown', 'training', 'worst', 'samples']
+    assert sections == ['metrics', 'curves', 'errors', 'breakdown', 'training', 'worst', 'scene', 'samples']
     # Classes, parts and their classes, worst samples.
     assert sum(tag == 'table' for tag, _ in outline.tags) == 4
     assert sum(tag == 'article' for tag, _ in outline.tags) == 3

@@ -62,7 +62,7 @@ def test_predictions_below_the_score_are_not_drawn(tables):
 
 def test_mistakes_are_named(tables):
     token = tables.sample[0]['token']
-    with pytest.raises(UserError, match='the predictions hold no sample nowhere; it has 1'):
+    with pytest.raises(UserError, match='the predictions hold no sample nowhere; without --sample'):
         read_file_sample(tables, {token: []}, 'nowhere', min_score=0)
     with pytest.raises(UserError, match='v1.0-mini has no sample elsewhere'):
         read_file_sample(tables, {'elsewhere': []}, 'elsewhere', min_score=0)

@@ -39,7 +39,8 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='GeminiNuScenesDataset', data_root=data_root, ann_file='geminifusion3d_infos_val.pkl',
-        modality=sensors, test_mode=True, load_eval_anns=False, pipeline=test_pipeline))
+        modality=sensors, test_mode=True, load_eval_anns=False, box_type_3d='LiDAR',
+        pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(
     type='GeminiNuScenesMetric', data_root=data_root, ann_file='geminifusion3d_infos_val.pkl',

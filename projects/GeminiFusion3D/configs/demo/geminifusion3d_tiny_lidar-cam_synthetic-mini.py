@@ -39,7 +39,7 @@ val_dataloader = dict(
     dataset=dict(
         type='GeminiNuScenesDataset', data_root=data_root, ann_file='geminifusion3d_infos_mini_val.pkl',
         modality=dict(use_camera=True, use_lidar=True), test_mode=True, load_eval_anns=False,
-        pipeline=test_pipeline))
+        box_type_3d='LiDAR', pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(
     type='GeminiNuScenesMetric', data_root=data_root, ann_file='geminifusion3d_infos_mini_val.pkl',

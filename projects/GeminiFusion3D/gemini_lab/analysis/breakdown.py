@@ -6,7 +6,7 @@ racks. With one part the numbers are the devkit's own.
 """
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 from nuscenes.eval.detection.algo import calc_ap, calc_tp
@@ -57,13 +57,14 @@ class Part:
 
     @cached_property
     def errors(self) -> Dict[float, Dict[str, np.ndarray]]:
-        """By threshold, the five errors of each prediction that counts."""
+        """By threshold, the errors of each prediction that counts."""
         return {threshold_m: {name: values[self.counts[threshold_m]] for name, values in pairs.errors.items()}
                 for threshold_m, pairs in self.matches.items()}
 
 
 def breakdown(evaluated: EvaluatedBoxes, resamples: int = 0, seed: int = 0,
-              tick: Callable[[], None] = lambda: None) -> Dict[str, Any]:
+              tick: Callable[[], None] = lambda: None,
+              matched: Optional[Mapping[str, Dict[float, Matches]]] = None) -> Dict[str, Any]:
     """Answers every question.
 
     Args:
@@ -71,12 +72,13 @@ def breakdown(evaluated: EvaluatedBoxes, resamples: int = 0, seed: int = 0,
         resamples: how many bootstrap resamples of the scenes for the intervals; 0 for none.
         seed: of the resampling.
         tick: called when a bin is done.
+        matched: what `match_all` gave, if it is there.
 
     Returns:
         `n_scenes`, and in `questions` for each question its bins with counts, AP and errors; see
         the keys in score_parts.
     """
-    matched = match_all(evaluated)
+    matched = matched or match_all(evaluated)
     weights = scene_weights(evaluated, resamples, seed)
     return {'n_scenes': len(evaluated.scene_facts), 'n_samples': len(evaluated.tokens),
             'resamples': resamples,
@@ -85,9 +87,10 @@ def breakdown(evaluated: EvaluatedBoxes, resamples: int = 0, seed: int = 0,
 
 
 def match_all(evaluated: EvaluatedBoxes) -> Dict[str, Dict[float, Matches]]:
-    """Returns the matches of every class at every threshold."""
-    return {boxes.name: {threshold_m: match(boxes, threshold_m)
-                         for threshold_m in evaluated.config.dist_ths}
+    """Returns the matches of every class at every threshold, with errors at the one where they count."""
+    config = evaluated.config
+    return {boxes.name: {threshold_m: match(boxes, threshold_m, with_errors=threshold_m == config.dist_th_tp)
+                         for threshold_m in config.dist_ths}
             for boxes in evaluated.classes}
 
 
@@ -103,7 +106,7 @@ def scene_weights(evaluated: EvaluatedBoxes, resamples: int, seed: int) -> np.nd
 
 
 def _answer(question: Question, evaluated: EvaluatedBoxes,
-            matched: Dict[str, Dict[float, Matches]], weights: np.ndarray, tick: Callable[[], None]
+            matched: Mapping[str, Dict[float, Matches]], weights: np.ndarray, tick: Callable[[], None]
             ) -> Dict[str, Any]:
     bins = []
     for index, name in enumerate(question.bins):
@@ -185,8 +188,7 @@ def _score_class(part: Part, evaluated: EvaluatedBoxes, sample_weights: Optional
     for threshold_m, (scores, is_match, sample) in part.counting.items():
         curves[threshold_m] = metric_data(
             scores=scores, is_match=is_match, n_annotations=n_annotations,
-            # The score asks for the errors at one of the thresholds.
-            errors=part.errors[threshold_m] if threshold_m == config.dist_th_tp else {},
+            errors=part.errors[threshold_m],
             weights=None if sample_weights is None else sample_weights[sample])
     aps = {str(threshold_m): calc_ap(curve, config.min_recall, config.min_precision)
            for threshold_m, curve in curves.items()}

@@ -13,7 +13,7 @@ import numpy as np
 
 from geminifusion3d.nuscenes_facts import MOVING_SPEED_MPS
 
-from .evaluated_boxes import EvaluatedBoxes, ego_distances_m, speeds_mps
+from .evaluated_boxes import Boxes, EvaluatedBoxes, ego_distances_m, speeds_mps
 from .official_matching import ClassBoxes
 
 ANY_BIN = -1
@@ -75,14 +75,13 @@ def whole() -> Question:
 
 
 def _by_distance() -> Question:
-    def bins_of(boxes: Tuple) -> np.ndarray:
-        return _interval(ego_distances_m(boxes), DISTANCE_EDGES_M)
     return Question('distance', _range_names(DISTANCE_EDGES_M, ' m')[:-1],
-                    lambda boxes: bins_of(boxes.annotations), lambda boxes: bins_of(boxes.predictions))
+                    lambda boxes: _interval(ego_distances_m(boxes.annotations), DISTANCE_EDGES_M),
+                    lambda boxes: _interval(ego_distances_m(boxes.predictions), DISTANCE_EDGES_M))
 
 
 def _by_speed() -> Question:
-    def bins_of(boxes: Tuple) -> np.ndarray:
+    def bins_of(boxes: Boxes) -> np.ndarray:
         speeds = speeds_mps(boxes)
         return np.where(np.isnan(speeds), NO_BIN, speeds > MOVING_SPEED_MPS)
     return Question('motion', ('standing', 'moving'),

@@ -69,7 +69,8 @@ def run(args: argparse.Namespace) -> None:
              for path, file, weight in zip(args.files, files, weights)]
     write_json(args.out / RECORD_NAME, {
         'method': 'weighted box fusion by centre distance', 'radius_m': radius_m, 'meta': meta,
-        'files': facts, 'samples': samples, 'boxes': count}, indent=2)
+        'files': facts, 'results': file_facts(out), 'samples': samples, 'boxes': count},
+        indent=2, sealed=True)
     print(f'{out}: {samples} samples, {count} boxes')
     if dataset is not None:
         report_gain(args, out, seconds / samples, dataset)
@@ -99,7 +100,7 @@ def report_gain(args: argparse.Namespace, fused: Path, seconds_per_sample: float
     from geminifusion3d.results.devkit_eval import open_tables
 
     from .prediction_file_gain import format_gain, score_gain
-    tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
+    tables = open_tables(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     rows = score_gain(args.files, fused, tables=tables, split=dataset.split)
     print(format_gain(rows))
     print(f"cost: every file's own inference, and {seconds_per_sample * 1e3:.1f} ms per sample to fuse them")

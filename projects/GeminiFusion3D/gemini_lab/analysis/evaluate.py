@@ -40,14 +40,14 @@ def run(args: argparse.Namespace) -> None:
     dataset = choose_dataset(args, results=args.results)
     check_submission(args.results, read_split_samples(
         data_root=dataset.dataroot, version=dataset.version, split=dataset.split))
-    tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
+    tables = open_tables(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     if args.what == 'score':
         result = evaluate_file(result_path=args.results, tables=tables, split=dataset.split).summary
         print(format_table(result))
     else:
         result = _breakdown(args, tables, dataset.split)
     if args.json:
-        write_json(args.json, result, indent=2)
+        write_json(args.json, result, indent=2, sealed=True)
 
 
 def _breakdown(args: argparse.Namespace, tables: Any, split: str) -> Dict[str, Any]:

@@ -4,17 +4,68 @@ Source: nuscenes-devkit 1.2.0 eval/detection/algo.py `accumulate`. The delta: it
 annotation each prediction took, so that a breakdown can select among them; its own curves, computed
 from the same pairs, are in matched_curves.
 """
+from array import array
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 from jaxtyping import Float, Int
 from nuscenes.eval.common.utils import attr_acc, center_distance, scale_iou, velocity_l2, yaw_diff
-from nuscenes.eval.detection.constants import TP_METRICS
+from nuscenes.eval.detection.constants import ATTRIBUTE_NAMES, TP_METRICS
 from nuscenes.eval.detection.data_classes import DetectionBox
 
 UNMATCHED = -1
+COLUMNS = {'translation': slice(0, 3), 'size': slice(3, 6), 'rotation': slice(6, 10),
+           'velocity': slice(10, 12), 'ego_translation': slice(12, 15)}
+SCORE, ATTRIBUTE, SAMPLE, WIDTH = 15, 16, 17, 18
+ATTRIBUTES = ('', *ATTRIBUTE_NAMES)
+
+
+class Predictions(Sequence[DetectionBox]):
+    """Predictions of one class, best first, of equal scores the later in the file, in 144 bytes each.
+
+    A DetectionBox, which takes ten times as much, is made of one when it is asked for.
+
+    Args:
+        name: the class.
+        tokens: of the samples.
+        rows: what `packed` gave, one after the other, in the order of the file.
+    """
+
+    def __init__(self, name: str, tokens: Sequence[str], rows: 'array[float]') -> None:
+        self._name, self._tokens = name, tokens
+        self._rows = np.frombuffer(rows).reshape(-1, WIDTH) if rows else np.zeros((0, WIDTH))
+        self._order = np.lexsort((np.arange(len(self._rows)), self._rows[:, SCORE]))[::-1].astype(np.int32)
+
+    @staticmethod
+    def packed(box: DetectionBox, sample: int) -> List[float]:
+        """Returns the numbers that stand for a box of a sample."""
+        return [*box.translation, *box.size, *box.rotation, *box.velocity, *box.ego_translation,
+                box.detection_score, ATTRIBUTES.index(box.attribute_name), sample]
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, index: int) -> DetectionBox:  # type: ignore[override]  # nobody takes slices
+        row = self._rows[self._order[index]]
+        numbers = {name: tuple(row[columns].tolist()) for name, columns in COLUMNS.items()}
+        return DetectionBox(
+            sample_token=self._tokens[int(row[SAMPLE])], detection_name=self._name, **numbers,
+            detection_score=float(row[SCORE]), attribute_name=ATTRIBUTES[int(row[ATTRIBUTE])])
+
+    @property
+    def scores(self) -> Float[np.ndarray, ' n']:
+        """Score of each."""
+        return self._rows[self._order, SCORE]
+
+    @property
+    def samples(self) -> Int[np.ndarray, ' n']:
+        """Index of the sample of each."""
+        return self._rows[self._order, SAMPLE].astype(np.int32)
+
+    def column(self, name: str) -> Float[np.ndarray, 'n k']:
+        """Returns one of `COLUMNS` of each."""
+        return self._rows[self._order, COLUMNS[name]]
 
 
 @dataclass(frozen=True)
@@ -25,20 +76,17 @@ class ClassBoxes:
         name: the class.
         annotations: in the order of the samples.
         annotation_sample: index of each annotation's sample.
-        predictions: by falling score; of equal scores the later in the file comes first.
+        predictions: by falling score.
         prediction_sample: index of each prediction's sample.
+        scores: of the predictions.
     """
 
     name: str
     annotations: Tuple[DetectionBox, ...]
     annotation_sample: Int[np.ndarray, ' n_gt']
-    predictions: Tuple[DetectionBox, ...]
+    predictions: Predictions
     prediction_sample: Int[np.ndarray, ' n_pred']
-
-    @cached_property
-    def scores(self) -> Float[np.ndarray, ' n_pred']:
-        """Score of each prediction."""
-        return np.array([box.detection_score for box in self.predictions], dtype=float)
+    scores: Float[np.ndarray, ' n_pred']
 
 
 @dataclass(frozen=True)
@@ -48,7 +96,7 @@ class Matches:
     Attributes:
         annotation_of: index into the class's annotations, or UNMATCHED.
         errors: for each of the devkit's five errors a number per prediction, NaN without a match or
-            where the annotation does not know the truth.
+            where the annotation does not know the truth; none where nobody asks for them.
     """
 
     annotation_of: Int[np.ndarray, ' n_pred']
@@ -60,52 +108,52 @@ class Matches:
         return self.annotation_of != UNMATCHED
 
 
-def boxes_of_class(name: str, tokens: Sequence[str], annotations: Dict[str, List[DetectionBox]],
-                   predictions: Dict[str, List[DetectionBox]]) -> ClassBoxes:
+def boxes_of_class(name: str, tokens: Sequence[str], annotations: Mapping[str, Sequence[DetectionBox]],
+                   predictions: Predictions) -> ClassBoxes:
     """Collects one class in the devkit's order.
 
     Args:
         name: the class.
         tokens: the samples, in the order of the results file.
         annotations: filtered annotations by sample.
-        predictions: filtered predictions by sample.
+        predictions: filtered predictions.
     """
     truth = [(index, box) for index, token in enumerate(tokens)
              for box in annotations[token] if box.detection_name == name]
-    found = [(index, box) for index, token in enumerate(tokens)
-             for box in predictions[token] if box.detection_name == name]
-    order = sorted(range(len(found)), key=lambda i: (found[i][1].detection_score, i), reverse=True)
     return ClassBoxes(
         name=name, annotations=tuple(box for _, box in truth),
         annotation_sample=np.array([index for index, _ in truth], dtype=int),
-        predictions=tuple(found[i][1] for i in order),
-        prediction_sample=np.array([found[i][0] for i in order], dtype=int))
+        predictions=predictions, prediction_sample=predictions.samples, scores=predictions.scores)
 
 
-def match(boxes: ClassBoxes, threshold_m: float) -> Matches:
+def match(boxes: ClassBoxes, threshold_m: float, *, with_errors: bool = True) -> Matches:
     """Lets each prediction, best score first, take the nearest free annotation of its sample.
 
     Args:
         boxes: one class.
         threshold_m: a match must be nearer than this in the ground plane.
+        with_errors: compute the five errors too.
     """
-    annotation_of = np.full(len(boxes.predictions), UNMATCHED)
+    annotation_of = np.full(len(boxes.predictions), UNMATCHED, np.int32)
     centres_m = np.array([box.translation[:2] for box in boxes.annotations]).reshape(-1, 2)
     candidates = _by_sample(boxes.annotation_sample)
     is_free = np.ones(len(boxes.annotations), dtype=bool)
-    for index, prediction in enumerate(boxes.predictions):
-        free = candidates.get(boxes.prediction_sample[index])
-        free = free[is_free[free]] if free is not None else ()
+    nobody = np.zeros(0, dtype=int)
+    places_m = boxes.predictions.column('translation')[:, :2]
+    for index, (sample, place_m) in enumerate(zip(boxes.prediction_sample.tolist(), places_m)):
+        free = candidates.get(sample, nobody)
+        free = free[is_free[free]]
         if not len(free):
             continue
-        offsets_m = centres_m[free] - np.asarray(prediction.translation[:2])
+        offsets_m = centres_m[free] - place_m
         # The devkit's own norm: another way to take the root may differ in the last bit.
         distances_m = [np.linalg.norm(offset_m) for offset_m in offsets_m]
         nearest = int(np.argmin(distances_m))
         if distances_m[nearest] < threshold_m:
             annotation_of[index] = free[nearest]
             is_free[free[nearest]] = False
-    return Matches(annotation_of=annotation_of, errors=_errors(boxes, annotation_of))
+    return Matches(annotation_of=annotation_of,
+                   errors=_errors(boxes, annotation_of) if with_errors else {})
 
 
 def _by_sample(samples: Int[np.ndarray, ' n']) -> Dict[int, Int[np.ndarray, ' m']]:

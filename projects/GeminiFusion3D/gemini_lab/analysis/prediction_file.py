@@ -16,6 +16,7 @@ from geminifusion3d.nuscenes_facts import CLASS_NAMES, VALID_ATTRIBUTES
 from geminifusion3d.results.nuscenes_boxes import Record
 from geminifusion3d.submission.findings import FindingLog, errors_among
 from geminifusion3d.submission.json_stream import NotJson
+from geminifusion3d.submission.provenance import check_recorded
 from geminifusion3d.submission.rules import check_meta, check_sample
 from geminifusion3d.submission.split_samples import SplitSamples
 from geminifusion3d.submission.submission_file import (MEMBER, SAMPLE, Part, ZipUnreadable,
@@ -121,6 +122,7 @@ def check_submission(path: Path, split: SplitSamples) -> None:
     Raises:
         UserError: with the first rule that it breaks.
     """
+    check_recorded(path)
     errors = errors_among(validate_file(path, split).findings)
     if errors:
         raise UserError(f'{path} is no valid submission of {split.split}: {errors[0]}; gemini3d validate '
@@ -137,8 +139,9 @@ def read_with_findings(path: Path) -> Tuple[PredictionFile, FindingLog]:
         The boxes that break no rule, and everything that is worth a look.
 
     Raises:
-        UserError: if it is no results file at all.
+        UserError: if it is no results file at all, or not the one that a record beside it is about.
     """
+    check_recorded(path)
     log, columns, keys, meta = FindingLog(), BoxColumns(), [], {}
     for part in _parts(path):
         if part.kind == SAMPLE:

@@ -7,6 +7,7 @@ Example:
     gemini3d benchmark fusion --channels 128 --cells 1024 32400
     gemini3d benchmark model configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py
     gemini3d benchmark splat --repeats 9
+    gemini3d benchmark counts configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py --train
 """
 import argparse
 from pathlib import Path
@@ -23,12 +24,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest='what', required=True, metavar='|'.join(WHAT))
     for name, (text, add_own) in WHAT.items():
         command = commands.add_parser(name, help=text, description=text)
-        _add_common(command)
+        if name != 'counts':
+            _add_common(command)
         add_own(command)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measures, prints and writes."""
+    if args.what == 'counts':
+        from .subcommands import counts
+        print(counts.run(args))
+        return 0
     from .measure import benchmark
     return benchmark(args)
 
@@ -79,21 +85,26 @@ def _add_fusion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--longest', type=float, default=3.0, metavar='SECONDS', help='default: 3')
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='recipe, such as those under configs/')
-    parser.add_argument('--checkpoint', help='weights; default: random ones')
     parser.add_argument('--train', action='store_true', help='a training step in place of a prediction')
     parser.add_argument('--batch-size', type=at_least(1), default=1, metavar='B',
                         help='samples per call; default: 1')
+    add_config_options(parser)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    _add_recipe(parser)
+    parser.add_argument('--checkpoint', help='weights; default: random ones')
     parser.add_argument('--frames', type=at_least(1), default=8, metavar='N',
                         help='how many of the dataset\'s samples take turns; default: 8')
     parser.add_argument('--calibrations', type=at_least(0), default=0, metavar='N',
                         help='keep where pixels fall for N calibrations, as for cameras that stay put')
+    parser.add_argument('--amp', choices=['bf16', 'fp16'], help='mixed precision; default: float32')
     parser.add_argument('--fold-norms', action='store_true',
                         help='multiply batch norms into the convolutions before them')
     parser.add_argument('--compile', action='store_true',
                         help='torch.compile the parts of fixed shape, on a GPU as CUDA graphs')
-    add_config_options(parser)
 
 
 def _add_splat(parser: argparse.ArgumentParser) -> None:
@@ -111,4 +122,5 @@ WHAT: Dict[str, Tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     'splat': ('pooling of lifted pixels into cells, beside materialising them and index_add', _add_splat),
     'data': ('the input pipeline of a recipe, step by step', _add_data),
     'model': ('a recipe stage by stage, from files to boxes, or a training step', _add_model),
+    'counts': ('what a recipe asks of a GPU, counted without one: launches, bytes, waits', _add_recipe),
 }

@@ -13,6 +13,7 @@ from torch import nn
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.engine.compiled_parts import compile_parts
 from geminifusion3d.engine.folded_norms import fold_norms
+from geminifusion3d.engine.optim_wrapper import PRECISIONS
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.results.nuscenes_boxes import to_global_boxes
 
@@ -46,6 +47,9 @@ class ModelRun:
             self.model.camera_branch.plan_cache.capacity = arguments.calibrations
         self.folded = fold_norms(self.model) if arguments.fold_norms else 0
         self.compiled = compile_parts(self.model) if arguments.compile else []
+        self.precision = arguments.amp or 'fp32'
+        if arguments.amp and arguments.train:
+            cfg.optim_wrapper.update(type='GeminiOptimWrapper', precision=arguments.amp)
         self.optim_wrapper = build_optim_wrapper(self.model, cfg.optim_wrapper) if arguments.train else None
 
     def watched(self) -> List[Watched]:
@@ -88,8 +92,10 @@ class ModelRun:
         return lambda: self._train(batch) if self.is_training else self.records(self._predict(batch))
 
     def _predict(self, batch: Dict[str, Any]) -> List[Any]:
-        data = self.model.data_preprocessor(batch, training=False)
-        return self.model(**data, mode='predict')
+        data, dtype = self.model.data_preprocessor(batch, training=False), PRECISIONS[self.precision]
+        device = next(self.model.parameters()).device
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+            return self.model(**data, mode='predict')
 
     def _train(self, batch: Dict[str, Any]) -> None:
         with self.optim_wrapper.optim_context(self.model):
@@ -131,4 +137,4 @@ def describe(run: ModelRun, checkpoint: Optional[str]) -> str:
     compiled = f'; compiled: {", ".join(run.compiled)}' if run.compiled else ''
     folded = f'; {run.folded} norms multiplied into convolutions' if run.folded else ''
     mode = 'deterministic mode' if torch.are_deterministic_algorithms_enabled() else 'no deterministic mode'
-    return f'{run.inputs.words}; {weights}{folded}{compiled}; {mode}'
+    return f'{run.inputs.words}; {weights}{folded}{compiled}; {run.precision}; {mode}'

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+import numpy as np
 from nuscenes import NuScenes
 from nuscenes.eval.detection.data_classes import DetectionBox
 
@@ -39,13 +40,13 @@ class Analysis:
     verdicts: Verdicts
 
 
-def why_no_analysis(nusc: NuScenes, tokens: Sequence[str], results: Mapping[str, Sequence]) -> str:
+def why_no_analysis(nusc: NuScenes, tokens: Sequence[str], results: Mapping[str, int]) -> str:
     """Says why predictions cannot be matched officially; empty if they can.
 
     Args:
         nusc: the dataset.
         tokens: samples of the split.
-        results: predicted boxes by sample.
+        results: number of predicted boxes by sample.
     """
     if not nusc.sample_annotation:
         return 'the split has no annotations'
@@ -77,7 +78,7 @@ def analyse(results_path: Path, nusc: NuScenes, split: str, metrics: Metrics, *,
                         f'gemini3d validate on it') from error
     matched = match_all(evaluated)
     parts = (read_json(breakdown_path) if breakdown_path
-             else as_json(breakdown(evaluated, resamples=resamples)))
+             else as_json(breakdown(evaluated, resamples=resamples, matched=matched)))
     check_agreement(parts, metrics, str(breakdown_path or results_path))
     nearest_m = evaluated.config.dist_th_tp
     matches = {name: by_distance[nearest_m] for name, by_distance in matched.items()}
@@ -116,11 +117,12 @@ def check_agreement(parts: Mapping[str, Any], metrics: Metrics, path: str) -> No
             f'{metrics.class_ap[name]:.4f}: they are of different evaluations; evaluate again')
 
 
-def predictions_by_sample(evaluated: EvaluatedBoxes) -> Dict[str, List[DetectionBox]]:
-    """Returns the predictions that count, by sample, best first."""
-    found: Dict[str, List[DetectionBox]] = {token: [] for token in evaluated.tokens}
+def predictions_by_sample(evaluated: EvaluatedBoxes, tokens: Sequence[str]) -> Dict[str, List[DetectionBox]]:
+    """Returns the predictions that count of some samples, by sample, best first."""
+    found: Dict[str, List[DetectionBox]] = {token: [] for token in tokens}
+    is_wanted = np.isin(evaluated.tokens, list(tokens))
     for boxes in evaluated.classes:
-        for box in boxes.predictions:
-            found[box.sample_token].append(box)
+        for index in np.flatnonzero(is_wanted[boxes.prediction_sample]):
+            found[evaluated.tokens[boxes.prediction_sample[index]]].append(boxes.predictions[index])
     return {token: sorted(boxes, key=lambda box: -box.detection_score)
             for token, boxes in found.items()}

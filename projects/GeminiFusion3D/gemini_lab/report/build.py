@@ -20,12 +20,13 @@ from ..text_table import NOTHING, plural
 from .analysis import Analysis, analyse, predictions_by_sample, why_no_analysis
 from .curves import (DISTANCE_COLOURS, error_charts, error_names, legend, precision_charts,
                      training_charts)
-from .dataset import (Records, Sample, choose_tokens, count_classes, count_predictions,
-                      open_dataset, predicted_boxes, read_results, read_sample, sample_names,
-                      split_tokens, truth_boxes)
+from .dataset import (Records, Sample, choose_tokens, count_classes, count_results, open_dataset,
+                      predicted_boxes, read_results, read_sample, sample_names, split_tokens,
+                      truth_boxes)
 from .drawing import CANVAS, View, bev_view, camera_views
 from .metric_files import (RESULTS_NAMES, SUMMARY_NAMES, Metrics, find_file, operating_score,
                            read_json, read_metrics)
+from .scene import scenes_page
 from .tables import (METRICS, breakdown_tables, class_table, class_title, condition_title,
                      figure_text, modalities_table, model_tables, suite_tables, tiles, worst_table)
 from .training_log import TrainingLog, find_training_log, read_training_log
@@ -163,14 +164,14 @@ def collect_report(request: ReportRequest) -> Report:
     """Reads everything that the page shows."""
     metrics = read_metrics(request.metrics_dir)
     results_path = request.results or find_file(request.metrics_dir, RESULTS_NAMES)
-    results = read_results(results_path)
+    min_score = operating_score(metrics) if request.min_score is None else request.min_score
+    results, predicted = count_results(results_path, min_score)
     training = (read_training_log(request.train_log) if request.train_log
                 else find_training_log(request.metrics_dir))
     suite, modalities = read_robustness(request.metrics_dir, request.robustness)
-    nusc = open_dataset(request.dataroot, request.version)
+    nusc = open_dataset(request.dataroot, request.version, request.split)
     tokens_of_scene = split_tokens(nusc, request.split)
     check_tokens(request, tokens_of_scene, results)
-    min_score = operating_score(metrics) if request.min_score is None else request.min_score
     tokens = [token for found in tokens_of_scene.values() for token in found]
     no_analysis = why_no_analysis(nusc, tokens, results)
     analysis = None if no_analysis else analyse(
@@ -178,14 +179,18 @@ def collect_report(request: ReportRequest) -> Report:
         breakdown_path=request.breakdown)
     models = compared_models(request, nusc, metrics, analysis, no_analysis)
     errors = [] if analysis is None else errors_by_sample(analysis.evaluated, analysis.matches, min_score)
-    worst, truth = worst_first(errors), truth_boxes(nusc, tokens)
+    worst = worst_first(errors)
     chosen = choose_samples(request, tokens_of_scene, results, errors, worst, models)
+    shown = [token for token, _ in chosen]
+    truth = count_classes(truth_boxes(nusc, tokens)) if analysis is None else {
+        boxes.name: len(boxes.annotations) for boxes in analysis.evaluated.classes}
     return Report(
         request=request, facts=head_facts(request, metrics, tokens_of_scene, training), metrics=metrics,
-        min_score=min_score, truth=count_classes(truth), predicted=count_predictions(results, min_score),
+        min_score=min_score, truth=truth, predicted=predicted,
         training=training, no_analysis=no_analysis, analysis=analysis, worst=worst, models=models,
         suite=suite, modalities=modalities, sample_names=sample_names(nusc, tokens_of_scene),
-        cards=read_cards(nusc, chosen, truth, results, analysis, models, min_score))
+        cards=read_cards(nusc, chosen, truth_boxes(nusc, shown), read_results(results_path, shown),
+                         analysis, models, min_score))
 
 
 def read_robustness(folder: Path, suite_file: Optional[Path] = None
@@ -235,7 +240,7 @@ def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,
     if analysis is None:
         raise UserError(f'two models cannot be compared: {no_analysis}; leave --compare out')
     other_path = find_file(request.compare, RESULTS_NAMES)
-    why_not = why_no_analysis(nusc, analysis.evaluated.tokens, read_results(other_path))
+    why_not = why_no_analysis(nusc, analysis.evaluated.tokens, count_results(other_path)[0])
     if why_not:
         raise UserError(f'{request.compare} cannot be compared: {why_not}; evaluate it on '
                         f'{request.split} of {request.version}')
@@ -246,13 +251,13 @@ def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,
 
 
 def check_tokens(request: ReportRequest, tokens_of_scene: Mapping[str, Sequence[str]],
-                 results: Mapping[str, Any]) -> None:
+                 results: Mapping[str, int]) -> None:
     """Refuses predictions of other samples, and samples of another split.
 
     Args:
         request: what the user asks for.
         tokens_of_scene: samples of the split by scene.
-        results: predicted records by sample.
+        results: number of predictions by sample.
 
     Raises:
         UserError: with what to check.
@@ -303,15 +308,15 @@ def training_words(training: Optional[TrainingLog]) -> str:
     return f'{text} in {minutes:.0f} min' if minutes < 90 else f'{text} in {minutes / 60:.1f} h'
 
 
-def choose_samples(request: ReportRequest, tokens_of_scene: Mapping[str, Sequence[str]], results: Records,
-                   errors: Sequence[SampleErrors], worst: Sequence[SampleErrors],
+def choose_samples(request: ReportRequest, tokens_of_scene: Mapping[str, Sequence[str]],
+                   results: Mapping[str, int], errors: Sequence[SampleErrors], worst: Sequence[SampleErrors],
                    models: Optional[TwoModels]) -> List[Tuple[str, str]]:
     """Returns tokens with the reason to show each, none twice; the first stands at the head of the page.
 
     Args:
         request: the user's tokens, then these alone, or how many.
         tokens_of_scene: samples of the split by scene.
-        results: predictions by sample; only predicted samples are chosen.
+        results: number of predictions by sample; only predicted samples are chosen.
         errors: of each sample, where they are known.
         worst: samples with errors, worst first.
         models: of the comparison; half as many of the most different as of the worst, at most two.
@@ -351,7 +356,7 @@ def read_cards(nusc: NuScenes, chosen: Sequence[Tuple[str, str]], truth: Mapping
         min_score: predictions below it start hidden.
     """
     predictions = predicted_boxes(nusc, results, [token for token, _ in chosen])
-    others = predictions_by_sample(models.analyses[1].evaluated) if models else {}
+    others = predictions_by_sample(models.analyses[1].evaluated, list(predictions)) if models else {}
     verdicts = analysis.verdicts if analysis else None
     cards = []
     for token, reason in chosen:
@@ -425,5 +430,7 @@ def render(report: Report) -> str:
         suite_note=suite_note(report.suite) if report.suite is not None else '',
         training=training_charts(report.training) if report.training else [],
         worst=worst_table(report.worst) if report.worst else None,
+        lowest_score=LOWEST_SCORE,
+        scene=scenes_page([card.sample for card in report.cards], report.min_score, report.request.title),
         shown={card.sample.token for card in report.cards})
     return environment.get_template('report.html').render(context)

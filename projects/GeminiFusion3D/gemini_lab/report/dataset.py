@@ -6,7 +6,7 @@ bicycle racks), so that the pictures show what the metric counts.
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from nuscenes import NuScenes
@@ -19,8 +19,11 @@ from nuscenes.utils.splits import create_splits_scenes
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import invert_pose, pose
+from geminifusion3d.needed_tables import NeededTables
 from geminifusion3d.paths import inside
 from geminifusion3d.results.devkit_eval import EVAL_CONFIG, quiet
+from geminifusion3d.submission.split_samples import scene_names
+from geminifusion3d.submission.submission import InvalidSubmission, read_samples
 
 from .metric_files import read_json
 from .verdicts import Verdicts
@@ -32,12 +35,13 @@ RIG = (('CAM_FRONT_LEFT', 'CAM_FRONT', 'CAM_FRONT_RIGHT'),
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def open_dataset(dataroot: Path, version: str) -> NuScenes:
-    """Opens the tables with the unmodified devkit.
+def open_dataset(dataroot: Path, version: str, split: Optional[str] = None) -> NuScenes:
+    """Opens the tables with the devkit.
 
     Args:
         dataroot: of the dataset.
         version: the folder of its tables.
+        split: rows of other splits stay on disk.
 
     Raises:
         UserError: if the folder of the version is not there or its tables are broken.
@@ -48,7 +52,10 @@ def open_dataset(dataroot: Path, version: str) -> NuScenes:
         raise UserError(f'no tables in {tables}; found versions {found or "none"} in {dataroot}: '
                         f'check --dataroot and --version')
     try:
-        return NuScenes(version=version, dataroot=str(dataroot), verbose=False)
+        return NeededTables(dataroot, version,
+                            scenes=None if split is None else scene_names(tables, version, split))
+    except UserError:
+        raise
     except (OSError, KeyError, AssertionError, ValueError) as error:
         raise UserError(f'the devkit cannot open {tables} ({type(error).__name__}: {error}); '
                         f'download or generate the dataset again') from error
@@ -113,20 +120,42 @@ def sample_names(nusc: NuScenes, tokens_of_scene: Mapping[str, Sequence[str]]) -
     return names
 
 
-def read_results(path: Path) -> Dict[str, List[Dict[str, Any]]]:
+def read_results(path: Path, tokens: Optional[Collection[str]] = None) -> Records:
     """Reads {sample token: boxes} of a submission file.
 
     Args:
         path: the file.
+        tokens: the samples to return; None: all.
 
     Raises:
         UserError: if it is not one.
     """
-    content = read_json(path)
-    if not isinstance(content, dict) or not isinstance(content.get('results'), dict):
-        raise UserError(f'{path} has no object `results`; expected the nuScenes submission format '
-                        f'that gemini3d export writes')
-    return content['results']
+    return {token: records for token, records in _samples_of(path) if tokens is None or token in tokens}
+
+
+def count_results(path: Path, min_score: float = 0.0) -> Tuple[Dict[str, int], Dict[str, int]]:
+    """Returns the number of boxes of each sample of a submission file, and of each class from a score on.
+
+    Args:
+        path: the file, of which one sample is held at a time.
+        min_score: predictions below it do not count for the classes.
+
+    Raises:
+        UserError: if it is no submission.
+    """
+    by_sample: Dict[str, int] = {}
+    by_class: 'Counter[str]' = Counter()
+    for token, records in _samples_of(path):
+        by_sample[token] = len(records)
+        by_class.update(count_predictions({token: records}, min_score))
+    return by_sample, dict(by_class)
+
+
+def _samples_of(path: Path) -> Iterator[Tuple[str, Sequence[Mapping[str, Any]]]]:
+    try:
+        yield from read_samples(path)
+    except InvalidSubmission as error:
+        raise UserError(f'{path} is no submission ({error}); expected what gemini3d export writes') from error
 
 
 def truth_boxes(nusc: NuScenes, tokens: Sequence[str]) -> Dict[str, List[DetectionBox]]:

@@ -232,7 +232,16 @@ def load_picture(camera: Camera) -> Tuple[bytes, int, int]:
 
 
 def load_points(sample: Sample) -> np.ndarray:
-    """Reads the keyframe's LiDAR points (N, 3) in the ego frame.
+    """Returns the keyframe's LiDAR points (N, 3) in the ego frame.
+
+    Args:
+        sample: what is drawn.
+    """
+    return transform_points(sample.ego_from_lidar, load_lidar(sample)[:, :3].astype(np.float64))
+
+
+def load_lidar(sample: Sample) -> np.ndarray:
+    """Reads the rows of the keyframe's LiDAR file.
 
     Args:
         sample: what is drawn.
@@ -248,8 +257,7 @@ def load_points(sample: Sample) -> np.ndarray:
     if len(values) % LIDAR_COLUMNS:
         raise UserError(f'{sample.lidar_path} holds {len(values)} numbers, expected a multiple of '
                         f'{LIDAR_COLUMNS}; the file is cut off: get it again')
-    points_lidar = values.reshape(-1, LIDAR_COLUMNS)[:, :3].astype(np.float64)
-    return transform_points(sample.ego_from_lidar, points_lidar)
+    return values.reshape(-1, LIDAR_COLUMNS)
 
 
 def points_picture(points_ego: np.ndarray, canvas: BevCanvas) -> bytes:

@@ -11,7 +11,9 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 
+from geminifusion3d.atomic import unsealed
 from geminifusion3d.errors import UserError
+from geminifusion3d.submission.provenance import check_recorded
 
 SUMMARY_NAMES = ('metrics_summary.json', 'metrics.json')
 DETAILS_NAME = 'metrics_details.json'
@@ -101,10 +103,11 @@ def read_json(path: Path) -> Any:
         path: the file.
 
     Raises:
-        UserError: if the file is not there or broken.
+        UserError: if the file is not there, broken, or not the one that a record beside it is about.
     """
+    check_recorded(path)
     try:
-        return json.loads(path.read_text())
+        return unsealed(json.loads(path.read_text()))
     except OSError as error:
         raise UserError(f'cannot read {path}: {error.strerror}') from error
     except ValueError as error:

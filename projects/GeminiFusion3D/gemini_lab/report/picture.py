@@ -5,7 +5,7 @@ are pixels of a PNG, not vectors.
 """
 import io
 from pathlib import Path
-from typing import Iterable, List, Mapping, Tuple
+from typing import Iterable, Tuple
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ from PIL import Image
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import transform_points
 
-from .dataset import RIG, Camera, Sample, predicted_boxes, read_sample, truth_boxes
+from .dataset import RIG, Camera, Records, Sample, predicted_boxes, read_sample, truth_boxes
 from .drawing import BevCanvas, is_truth, load_picture, load_points, points_picture, short_label
 from .projection import FOOTPRINT, box_corners, box_segments_px
 
@@ -28,7 +28,7 @@ EGO_BGR, CIRCLE_BGR = (90, 62, 44), (205, 205, 205)
 CIRCLE_STEP_M = 10
 
 
-def read_file_sample(nusc: NuScenes, results: Mapping[str, List[Mapping]], token: str, *,
+def read_file_sample(nusc: NuScenes, results: Records, token: str, *,
                      min_score: float) -> Sample:
     """Returns a sample with its predictions.
 
@@ -42,8 +42,7 @@ def read_file_sample(nusc: NuScenes, results: Mapping[str, List[Mapping]], token
         UserError: if dataset or file do not have the sample.
     """
     if token not in results:
-        raise UserError(f'the predictions hold no sample {token}; it has {len(results)} samples, such as '
-                        f'{", ".join(list(results)[:3])}')
+        raise UserError(f'the predictions hold no sample {token}; without --sample the first is drawn')
     if all(row['token'] != token for row in nusc.sample):
         raise UserError(f'{nusc.version} has no sample {token}; check --dataroot and --version')
     found = [box for box in predicted_boxes(nusc, results, [token])[token]

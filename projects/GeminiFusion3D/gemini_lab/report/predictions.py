@@ -71,7 +71,7 @@ def compare(args: argparse.Namespace) -> None:
     split = read_split_samples(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     for path in (args.a, args.b):
         check_submission(path, split)
-    tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
+    tables = open_tables(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     result = compare_files(args.a, args.b, tables=tables, split=dataset.split, min_score=args.min_score)
     print(format_comparison(result))
     if args.json:
@@ -80,11 +80,13 @@ def compare(args: argparse.Namespace) -> None:
 
 def draw(args: argparse.Namespace) -> None:
     """Draws one sample and says what is on the picture."""
+    from geminifusion3d.submission.submission import read_samples
+
     from .dataset import open_dataset, read_results
     from .picture import encode, picture_of, read_file_sample
     dataset = choose_dataset(args, results=args.file, needs_split=False)
-    results = read_results(args.file)
-    token = args.sample or next(iter(results), '')
+    token = args.sample or next((token for token, _ in read_samples(args.file)), '')
+    results = read_results(args.file, [token])
     sample = read_file_sample(open_dataset(dataset.dataroot, dataset.version), results, token,
                               min_score=args.min_score)
     out = args.out or args.file.with_name(f'{token}.png')

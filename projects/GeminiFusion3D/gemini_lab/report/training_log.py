@@ -80,7 +80,7 @@ def read_training_log(path: Path) -> TrainingLog:
 
 def json_lines(file: Path) -> Iterator[Mapping[str, Any]]:
     """Yields the objects of a JSON-lines file; a half-written last line of a killed run is left out."""
-    lines = [line for line in file.read_text().splitlines() if line.strip()]
+    lines = [line for line in file.read_bytes().splitlines() if line.strip()]
     for index, line in enumerate(lines):
         try:
             record = json.loads(line)

@@ -23,19 +23,19 @@ class Verdicts:
 
     Attributes:
         score_of_find: of each found object, the score of the prediction that took it.
-        false_positives: predictions that took no object.
+        finders: predictions that took an object.
     """
 
     score_of_find: Mapping[BoxKey, float]
-    false_positives: FrozenSet[BoxKey]
+    finders: FrozenSet[BoxKey]
 
     def found_from(self, truth: DetectionBox) -> float:
         """Returns the highest lowest-score at which an object counts as found, or NEVER_FOUND."""
         return self.score_of_find.get(box_key(truth), NEVER_FOUND)
 
     def is_false_positive(self, prediction: DetectionBox) -> bool:
-        """Says whether a prediction took no object."""
-        return box_key(prediction) in self.false_positives
+        """Says whether a prediction, of those that count, took no object."""
+        return box_key(prediction) not in self.finders
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,13 @@ def judge(evaluated: EvaluatedBoxes, matches: Mapping[str, Matches]) -> Verdicts
         evaluated: the boxes.
         matches: by class, within one match distance.
     """
-    score_of_find, false_positives = {}, []
+    score_of_find, finders = {}, []
     for boxes in evaluated.classes:
-        for prediction, taken in zip(boxes.predictions, matches[boxes.name].annotation_of):
-            if taken < 0:
-                false_positives.append(box_key(prediction))
-            else:
-                score_of_find[box_key(boxes.annotations[taken])] = prediction.detection_score
-    return Verdicts(score_of_find=score_of_find, false_positives=frozenset(false_positives))
+        annotation_of = matches[boxes.name].annotation_of
+        for index in np.flatnonzero(matches[boxes.name].is_match):
+            score_of_find[box_key(boxes.annotations[annotation_of[index]])] = float(boxes.scores[index])
+            finders.append(box_key(boxes.predictions[index]))
+    return Verdicts(score_of_find=score_of_find, finders=frozenset(finders))
 
 
 def errors_by_sample(evaluated: EvaluatedBoxes, matches: Mapping[str, Matches], min_score: float

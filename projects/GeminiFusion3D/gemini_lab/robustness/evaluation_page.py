@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from nuscenes.eval.detection.constants import TP_METRICS
 
+from geminifusion3d.atomic import unsealed
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.devkit_eval import ERROR_NAMES
 
@@ -100,7 +101,7 @@ def write_page(work_dir: Path, page: Path, model: str) -> List[str]:
 
 def _render(name: str, path: Path, model: str) -> str:
     try:
-        return BLOCKS[name].render(json.loads(path.read_text()), model)
+        return BLOCKS[name].render(unsealed(json.loads(path.read_text())), model)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f'{path} is not what the tool for {name} writes ({error!r}); run it again') from error
 

@@ -224,6 +224,6 @@ def write_report(report: RobustnessReport, folder: Path, model: str) -> None:
         folder: where.
         model: how the tables call it.
     """
-    write_json(folder / JSON_FILE, report.to_json(), indent=2)
+    write_json(folder / JSON_FILE, report.to_json(), indent=2, sealed=True)
     with atomic_write(folder / MARKDOWN_FILE) as part:
         part.write_text(report.to_markdown(model))

@@ -26,7 +26,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 import cv2
 from tqdm import tqdm
 
-from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.atomic import atomic_write, unsealed, write_json
 from geminifusion3d.errors import UserError
 
 from .city import MAP_TOKENS, build_city, draw_map_mask
@@ -196,7 +196,7 @@ def _run_scene(job: SceneJob, root: Path, fragment: Path,
                report: Optional[Callable[[], None]] = None) -> None:
     """Simulates one scene and records its rows last."""
     tables = SceneSimulation(job, root).run(report or (lambda: _progress.put(1)))
-    write_json(fragment, tables)
+    write_json(fragment, tables, sealed=True)
 
 
 def _run_scenes(request: Request, jobs: Dict[Path, SceneJob], done: int) -> None:
@@ -252,7 +252,7 @@ def _write_maps(root: Path, tables: Tables) -> None:
 
 def _publish(request: Request, fragments: List[Path]) -> None:
     """Joins the scenes' rows into the 13 tables and lets the version folder appear."""
-    tables = join_scenes(request.seed, [json.loads(path.read_text()) for path in fragments])
+    tables = join_scenes(request.seed, [unsealed(json.loads(path.read_text())) for path in fragments])
     _write_maps(request.out, tables)
     hidden = request.state / 'tables'
     shutil.rmtree(hidden, ignore_errors=True)

@@ -42,8 +42,12 @@ def write_file(path: Path, content: bytes) -> None:
     """Writes a file under a fixed temporary name first: a killed run's leftover is overwritten."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.part')
-    part.write_bytes(content)
-    os.replace(part, path)
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        # On a full disk half a file would keep it full.
+        part.unlink(missing_ok=True)
 
 
 class SceneSimulation:

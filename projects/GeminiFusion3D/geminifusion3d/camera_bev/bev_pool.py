@@ -7,6 +7,7 @@ from typing import Tuple
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..geometry.bev_grid import BEVGrid
 from ..ops.splat import splat
@@ -14,6 +15,8 @@ from ..ops.splat_plan import SplatPlan, plan_splat
 
 # Below this sum of depth probabilities a cell's average fades to zero instead of amplifying noise.
 LEAST_MASS = 0.01
+# Columns for the sum of depth probabilities, of which the first holds it: a GPU reads rows in fours.
+MASS_COLUMNS = 4
 
 
 def plan_pool(cells: Int[Tensor, 'b n_cam p d'], feature_hw: Tuple[int, int], bev_grid: BEVGrid) -> SplatPlan:
@@ -45,9 +48,10 @@ def pool_to_bev(context: Float[Tensor, 'n c h w'], depth_probability: Float[Tens
     """
     features = context.permute(0, 3, 2, 1).flatten(0, 1)
     if average:
-        features = torch.cat([features, features.new_ones(*features.shape[:2], 1)], dim=2)
+        features = F.pad(F.pad(features, (0, 1), value=1.0), (0, MASS_COLUMNS - 1))
     bev = splat(features, depth_probability.permute(0, 3, 1, 2).flatten(0, 1), plan)
     if average:
-        bev = bev[:, :-1] / bev[:, -1:].clamp(min=LEAST_MASS)
+        mass = bev[:, -MASS_COLUMNS:][:, :1]
+        bev = bev[:, :-MASS_COLUMNS] / mass.clamp(min=LEAST_MASS)
     # Channels-last memory, the layout that the fuser and the convolutions after it read fastest.
     return bev.view(-1, bev_grid.n_y, bev_grid.n_x, bev.shape[1]).permute(0, 3, 1, 2)

@@ -53,14 +53,17 @@ def _draw(uv_depth: Float[Tensor, 'n_cam n 3'], image_hw: Tuple[int, int], corne
     # conversion, because a point near the camera's plane projects beyond any integer.
     outside = height * width
     pixel = (row * width + column).where(is_seen, row.new_full((), outside)).long()
+    # In one dimension: torch's ONNX exporter loses the shape of any other scatter.
+    first = torch.arange(pixel.shape[0], device=pixel.device).unsqueeze(1) * (outside + 1)
+    flat, cells = (pixel + first).flatten(), (pixel.shape[0] * (outside + 1),)
     if returns == 'nearest':
-        drawn_m = depth_m.new_full((len(pixel), outside + 1), float('inf'))
-        drawn_m = drawn_m.scatter_reduce(1, pixel, depth_m, 'amin')
+        drawn_m = depth_m.new_full(cells, float('inf')).scatter_reduce(0, flat, depth_m.flatten(), 'amin')
         is_drawn = drawn_m.isfinite()
     else:
-        order = torch.arange(pixel.shape[1], device=pixel.device).expand_as(pixel)
-        last = pixel.new_full((len(pixel), outside + 1), -1).scatter_reduce(1, pixel, order, 'amax')
+        order = torch.arange(flat.shape[0], device=pixel.device)
+        last = flat.new_full(cells, -1).scatter_reduce(0, flat, order, 'amax')
         is_drawn = last >= 0
         # A cloud without points has nothing to gather from.
-        drawn_m = torch.cat([depth_m, depth_m.new_zeros(len(pixel), 1)], dim=1).gather(1, last.clamp(min=0))
-    return drawn_m.where(is_drawn, drawn_m.new_zeros(()))[:, :outside].unflatten(1, image_hw)
+        drawn_m = torch.cat([depth_m.flatten(), depth_m.new_zeros(1)]).index_select(0, last.clamp(min=0))
+    drawn_m = drawn_m.where(is_drawn, drawn_m.new_zeros(()))
+    return drawn_m.unflatten(0, (-1, outside + 1))[:, :outside].unflatten(1, image_hw)

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+from safetensors import safe_open
 
 from ..atomic import atomic_write
 from ..errors import UserError
@@ -82,7 +83,8 @@ def read_checkpoint(path: Union[str, Path], *, map_location: Any = 'cpu') -> Dic
         map_location: as in `torch.load`.
 
     Returns:
-        The checkpoint's dictionary; bare state dicts come back as they are.
+        The checkpoint's dictionary; bare state dicts come back as they are. Of a `.safetensors` file its
+        tensors, as `state_dict`, and its texts, as `meta`.
 
     Raises:
         UserError: if the file is absent or out of reach, damaged, holds forbidden objects, or is no
@@ -92,6 +94,10 @@ def read_checkpoint(path: Union[str, Path], *, map_location: Any = 'cpu') -> Dic
     file = local_copy(str(path)) if '://' in str(path) else Path(path).expanduser()
     register_safe_globals()
     try:
+        if file.suffix == '.safetensors':
+            with safe_open(file, 'pt') as tensors:
+                return {'meta': tensors.metadata() or {},
+                        'state_dict': {name: tensors.get_tensor(name) for name in tensors.keys()}}
         _check_sums(file)
         content = torch.load(file, map_location=map_location, weights_only=True)
     except Exception as error:  # whatever a damaged file leads to

@@ -1,5 +1,6 @@
 """From a foreign checkpoint file to one of this project, which says where it comes from."""
 import hashlib
+import io
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence
@@ -50,7 +51,10 @@ def convert_file(source: Path, out: Path, *, formats: Sequence[Format],
     if check is not None:
         check(checkpoint)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(out, lambda part: torch.save(checkpoint, part))
+    # On a full disk torch's own writing ends in an error that does not say so.
+    memory = io.BytesIO()
+    torch.save(checkpoint, memory)
+    write_whole(out, lambda part: part.write_bytes(memory.getbuffer()))
     return checkpoint
 
 

@@ -8,22 +8,29 @@ from ..errors import UserError
 
 DEMO_CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
 RESULTS_ARE_WRITTEN = 'results_nusc.json is always written, to --work-dir'
-LOOK = 'gemini3d report and gemini3d predictions draw show results, no window is opened'
-# What users of mmdet3d type, and what does it here.
+LOOK = 'no window is opened; gemini3d test --show-dir, predict --draw and report write pictures'
+CHECKPOINT = 'write the file behind the config'
+# What users of mmdet3d and OpenPCDet type, and what does it here.
 ELSEWHERE = {
-    '--show': LOOK, '--show-dir': LOOK, '--wait-time': LOOK,
-    '--score-thr': 'gemini3d predictions draw and gemini3d report take --min-score',
+    '--show': LOOK, '--wait-time': LOOK, '--show-dir': 'gemini3d test takes it',
+    '--score-thr': 'gemini3d test takes it, other commands take --min-score',
     '--task': 'leave it out, a recipe knows its sensors',
     '--gpus': 'tools/dist_train.sh CONFIG GPUS does that',
     '--gpu-id': 'set CUDA_VISIBLE_DEVICES', '--gpu-ids': 'set CUDA_VISIBLE_DEVICES',
     '--eval': 'leave it out, mAP and NDS are always computed', '--format-only': 'gemini3d export does that',
     '--out': RESULTS_ARE_WRITTEN, '--eval-options': RESULTS_ARE_WRITTEN,
-    '--sync_bn': 'write --cfg-options sync_bn=torch', '--sync-bn': 'write --cfg-options sync_bn=torch',
+    '--sync-bn': 'write --cfg-options sync_bn=torch',
     '--extra-tag': 'name the folder of the run with --work-dir',
     '--load-from': 'write --cfg-options load_from=FILE', '--resume-from': 'write --resume FILE',
     '--options': 'write --cfg-options KEY=VALUE', '--autoscale-lr': 'write --auto-scale-lr',
     '--no-validate': 'write --cfg-options train_cfg.val_begin=9999',
     '--deterministic': 'leave it out, runs are deterministic', '--ceph': 'files are read from the disk only',
+    '--config': 'write the file without a flag', '--cfg-file': 'write the file without a flag',
+    '--checkpoint': CHECKPOINT, '--ckpt': CHECKPOINT,
+    '--epochs': 'write --cfg-options max_epochs=N',
+    '--batch-size': 'write --cfg-options train_dataloader.batch_size=N',
+    '--workers': 'write --cfg-options train_dataloader.num_workers=N',
+    '--gpu-collect': 'leave it out, results are collected on the disk', '--tmpdir': 'leave it out',
 }
 
 
@@ -64,9 +71,10 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f'{self.prog}{joint}{message}; {self.prog} --help says more')
 
     def _instead_of(self, flag: str) -> str:
-        if flag in ELSEWHERE:
-            return f': {ELSEWHERE[flag]}'
-        near = difflib.get_close_matches(flag, self.flags(), cutoff=0.6)
+        with_dashes = flag.replace('_', '-')
+        if with_dashes not in self.flags() and with_dashes in ELSEWHERE:
+            return f': {ELSEWHERE[with_dashes]}'
+        near = difflib.get_close_matches(with_dashes, self.flags(), cutoff=0.6)
         return f', did you mean {" or ".join(near)}?' if near else ''
 
 

@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--mark-damaged', action='store_true',
                         help='go on without damaged files: pictures are marked as missing, sweeps and '
                              'keyframes left out')
+    parser.add_argument('--read-all', action='store_true',
+                        help='decode each picture and read each sweep too: finds damage in the middle of '
+                             'files, not only missing, empty and cut ones')
     parser.add_argument('--max-sweeps', type=int, default=10, metavar='N',
                         help='LiDAR sweeps listed before each keyframe (default: 10)')
     parser.add_argument('--workers', type=int, default=os.cpu_count(), metavar='N',
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     out = args.out or dataset.dataroot
     paths = convert_nuscenes(dataset.dataroot, dataset.version, out, splits=args.split,
                              max_sweeps=args.max_sweeps, workers=args.workers,
-                             mark_damaged=args.mark_damaged)
+                             mark_damaged=args.mark_damaged, reads_all=args.read_all)
     for split, path in paths.items():
         print(f'{split}: {path}')
     if args.with_gt_database is not None:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional
 
+from ..atomic import unsealed
 from ..errors import UserError
+from ..submission.provenance import RUN_RECORD_NAME as RECORD_NAME
 
 DEFAULT_ROOT = Path('data/nuscenes')
-RECORD_NAME = 'test_run.json'
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def read_run(results: Path) -> Dict[str, Any]:
     """
     path = (results if results.is_dir() else results.parent) / RECORD_NAME
     try:
-        content = json.loads(path.read_text())
+        content = unsealed(json.loads(path.read_text()))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -6,6 +6,7 @@ augmentation with seed 1: points must stay on objects.
 
 Example:
     gemini3d draw --dataroot data/synthetic --split mini_val --index 0 --out work_dirs/sensors.png
+    gemini3d draw --info-file data/mine/train.jsonl --out work_dirs/mine.jpg
 """
 import argparse
 from pathlib import Path
@@ -16,15 +17,17 @@ from .arguments import add_dataset
 from .dataset import choose_dataset
 
 FINAL_HW = (450, 800)
+# Of nuScenes' pictures; others are brought to it first.
+WIDTH = 1600
 # A mild draw keeps the pictures readable; any other keeps points on objects as well.
 AUGMENTATION: List[Dict[str, Any]] = [
     dict(type='GeminiAugmentImages', final_hw=FINAL_HW, resize_range=(0.5, 0.6),
-         rotate_range_deg=(-8.0, 8.0), flip=True, training=True),
+         rotate_range_deg=(-8.0, 8.0), flip=True, training=True, reference_width=WIDTH),
     dict(type='GeminiAugmentScene', rotate_range_rad=(-0.8, 0.8), scale_range=(0.9, 1.1),
          translate_std_m=(0.5, 0.5, 0.5), flip_x_prob=0.5, flip_y_prob=0.5),
 ]
 NO_AUGMENTATION: List[Dict[str, Any]] = [
-    dict(type='GeminiAugmentImages', final_hw=FINAL_HW, resize_range=(0.5, 0.5)),
+    dict(type='GeminiAugmentImages', final_hw=FINAL_HW, resize_range=(0.5, 0.5), reference_width=WIDTH),
 ]
 
 
@@ -32,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds dataset, keyframe and output."""
     add_dataset(parser)
     parser.add_argument('--info-file', type=Path, metavar='FILE',
-                        help='written by gemini3d convert elsewhere than in the dataset, instead of '
-                             '--version and --split')
+                        help='generic records (.jsonl), or what gemini3d convert wrote elsewhere than in the '
+                             'dataset, instead of --version and --split')
     parser.add_argument('--index', type=int, default=0, help='which keyframe (default: the first)')
     parser.add_argument('--sweeps', type=int, default=0,
                         help='LiDAR sweeps before the keyframe (default: 0)')
@@ -76,16 +79,26 @@ def _load_sample(args: argparse.Namespace, info_file: Path) -> Dict[str, Any]:
     from mmengine.registry import init_default_scope
 
     from .. import register
-    from ..sensors import GeminiNuScenesDataset
+    from ..sensors import GeminiNuScenesDataset, GeminiRecordDataset
+    from ..sensors.records import RecordInfos
     register()
+    dataset_type: type = GeminiNuScenesDataset
+    metainfo, cameras = None, {}
+    if info_file.suffix == '.jsonl':
+        infos = list(RecordInfos(info_file))
+        dataset_type = GeminiRecordDataset
+        classes = {box['category'] for info in infos for box in info['instances']}
+        metainfo = dict(classes=sorted(classes) or ['any'])
+        cameras = dict(camera_names=list(dict.fromkeys(name for info in infos for name in info['images'])))
     pipeline: List[Any] = [
-        dict(type='GeminiLoadImages'), dict(type='GeminiLoadPoints', sweeps_num=args.sweeps),
+        dict(type='GeminiLoadImages', **cameras), dict(type='GeminiLoadPoints', sweeps_num=args.sweeps),
         dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True),
         *(NO_AUGMENTATION if args.augment is None else AUGMENTATION)]
     init_default_scope('mmdet3d')
     MMLogger.get_instance('draw', log_level='ERROR')
-    dataset = GeminiNuScenesDataset(data_root=str(args.dataroot), ann_file=str(info_file.absolute()),
-                                    pipeline=pipeline, filter_empty_gt=False, seed=args.augment or 0)
+    dataset = dataset_type(data_root=str(args.dataroot), ann_file=str(info_file.absolute()),
+                           metainfo=metainfo, pipeline=pipeline, filter_empty_gt=False,
+                           seed=args.augment or 0)
     if not 0 <= args.index < len(dataset):
         raise UserError(f'{info_file} holds {len(dataset)} keyframes; got --index '
                         f'{args.index}, expected 0 to {len(dataset) - 1}')

@@ -3,7 +3,7 @@
 image.onnx is image backbone, neck and depth net; bev.onnx alignment, fuser, BEV backbone, neck and head.
 Outside stay the sparse convolutions (run them by spconv or its TensorRT plugins), the splat between the two
 files (a voxel pooling) and the decoding of boxes. onnx_export.json says inputs, opset, batch and the largest
-difference of each output.
+difference of each output, by onnxruntime and by torch.export.
 
 Example:
     gemini3d export-onnx configs/RECIPE.py work_dirs/RECIPE/epoch_6.pth --out work_dirs/onnx
@@ -24,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder to write')
     parser.add_argument('--image-size', type=int, nargs=2, default=(256, 704), metavar=('HEIGHT', 'WIDTH'),
                         help='of an image after resizing, in pixels; default: 256 704')
+    parser.add_argument('--autoware', action='store_true',
+                        help='write the two files of Autoware\'s ROS 2 node autoware_bevfusion instead')
     parser.add_argument('--cameras', type=int, default=6,
                         help='images of a batch, where the backbone does not take any number; default: 6')
 
@@ -34,8 +36,15 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f'--out {args.out} holds files and no {RECORD}: expected a new folder or one that '
                         'this command wrote; name another')
     from ..atomic import write_json
-    from ..engine.onnx_export import TOLERANCE, dense_parts, export_part
-    parts = dense_parts(_build(args), image_hw=tuple(args.image_size), cameras=args.cameras)
+    from ..engine.onnx_export import (TOLERANCE, dense_parts, export_part, settle_norms,
+                                      torch_export_differences)
+    detector, size = _build(args), dict(image_hw=tuple(args.image_size), cameras=args.cameras)
+    parts = dense_parts(detector, **size)
+    if args.checkpoint is None:
+        settle_norms(parts)
+    if args.autoware:
+        from ..engine.autoware_onnx import autoware_parts
+        parts = autoware_parts(detector, **size)
     args.out.mkdir(parents=True, exist_ok=True)
     record: Dict[str, Any] = {}
     written = dict(config=args.config, checkpoint=args.checkpoint, parts=record)
@@ -43,14 +52,16 @@ def run(args: argparse.Namespace) -> int:
     write_json(args.out / RECORD, written, indent=2)
     for part in parts:
         record[part.name] = export_part(part, args.out)
+        record[part.name]['torch_export_relative_difference'] = torch_export_differences(part)
         write_json(args.out / RECORD, written, indent=2)
     worst = 0.
     for facts in record.values():
-        largest = max(facts['relative_difference'].values())
-        worst = max(worst, largest)
+        largest, exported = (max(facts[key].values()) for key in (
+            'relative_difference', 'torch_export_relative_difference'))
+        worst = max(worst, largest, exported)
         batch = 'any batch' if facts['batch'] == 'any' else f'batches of {facts["batch"]}'
         print(f'{args.out / facts["file"]}: opset {facts["opset"]}, {batch}, differs from PyTorch by at most '
-              f'{largest:.1e} of the largest value')
+              f'{largest:.1e} of the largest value, by torch.export {exported:.1e}')
     if not worst <= TOLERANCE:
         print(f'the files do not compute what PyTorch does: expected at most {TOLERANCE:.0e}')
         return 1

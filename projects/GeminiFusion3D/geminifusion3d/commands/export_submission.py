@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     verdict = validate_file(paths['zip'], plan.samples)
     provenance = describe(facts=plan.facts, made=made, meta=meta, files=list(paths.values()),
                           predictions=args.predictions, verdict=verdict.to_dict())
-    write_json(args.out / PROVENANCE_NAME, provenance, indent=2)
+    write_json(args.out / PROVENANCE_NAME, provenance, indent=2, sealed=True)
     print(f'{args.out / PROVENANCE_NAME}: where it comes from')
     if plan.samples.split == 'test':
         with atomic_write(args.out / EMAIL_NAME) as part:

@@ -5,24 +5,23 @@ keyframes of nuScenes (--sample TOKEN, read from the tables; --split NAME reads 
 
 --out gets predictions.json, all boxes from --min-score on in the LiDAR frame; results_nusc.json in nuScenes'
 format, where every sample has poses and the classes are those of nuScenes; a picture per sample with --draw;
-and a scene to look around in, scene.html, with --html.
+a scene to look around in, scene.html, with --html; and scene.mcap for Foxglove with --mcap.
 
 Example:
     gemini3d predict configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py \\
         work_dirs/demo/epoch_18.pth --dataroot data/synthetic --split mini_val --draw --out work_dirs/found
 """
 import argparse
-import re
 from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 from ..errors import UserError
+from ..paths import safe_name
 from .arguments import add_config_options, add_dataset, at_least, overrides
 from .dataset import choose_dataset
 
 PREDICTIONS_NAME = 'predictions.json'
-SAFE_NAME_LENGTH = 64
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--batch-size', type=at_least(1), default=1, metavar='N', help='samples at a time')
     parser.add_argument('--draw', action='store_true', help='a picture per sample: cameras, and from above')
     parser.add_argument('--html', action='store_true', help='one page with a 3D scene of every sample')
+    parser.add_argument('--mcap', action='store_true',
+                        help='one file for Foxglove: points, pictures, poses and boxes of every sample')
 
 
 def run(args: argparse.Namespace) -> None:
@@ -54,6 +55,9 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f'{args.out} holds something else than predictions; name another folder with --out')
     samples = list(islice(_samples(args), args.limit))
     from ..inference import Detector
+    from ..inference.mcap_scene import check_mcap, write_mcap
+    if args.mcap:
+        check_mcap()
     detector = Detector.from_files(args.config, args.checkpoint, args.device, overrides(args.cfg_options))
     found: List[Any] = []
     for start in range(0, len(samples), args.batch_size):
@@ -64,9 +68,12 @@ def run(args: argparse.Namespace) -> None:
                 _draw(detector, sample, found[index], args, index)
     _write(detector, found, args)
     if args.html:
-        from ..inference.scene_page import write_scene_page
+        from ..inference.scenes import write_scene_page
         write_scene_page(args.out / 'scene.html', detector, samples, found)
         print(args.out / 'scene.html')
+    if args.mcap:
+        write_mcap(args.out / 'scene.mcap', detector, samples, found, min_score=args.min_score)
+        print(args.out / 'scene.mcap')
 
 
 def _samples(args: argparse.Namespace) -> Iterator[Any]:
@@ -104,9 +111,7 @@ def _draw(detector: Any, sample: Any, found: Any, args: argparse.Namespace, inde
     from ..atomic import atomic_write
     from ..inference import draw_detections
 
-    # A token is anybody's text.
-    name = re.sub(r'[^A-Za-z0-9_-]', '_', sample.token)[:SAFE_NAME_LENGTH]
-    path = args.out / f'{index:05d}_{name}.jpg'
+    path = args.out / f'{index:05d}_{safe_name(sample.token)}.jpg'
     picture = draw_detections(detector, sample, found, min_score=args.min_score)
     with atomic_write(path) as part:
         part.write_bytes(cv2.imencode('.jpg', picture)[1].tobytes())

@@ -15,6 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_silence(parser)
     add_test_time_augmentation(parser)
     add_speed(parser)
+    group = parser.add_argument_group('pictures')
+    group.add_argument('--show-dir', metavar='DIR',
+                       help="draw what is found, by mmdet3d's Det3DVisualizationHook: cameras and the view "
+                            'from above, a file each per sample')
+    group.add_argument('--score-thr', type=float, default=0.3, metavar='S',
+                       help='boxes with a lower score are not drawn (default: 0.3)')
 
 
 def run(args: argparse.Namespace) -> int:

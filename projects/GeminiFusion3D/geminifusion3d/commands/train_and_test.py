@@ -10,8 +10,9 @@ from typing import Iterator
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import broadcast_object_list
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ..checkpoints.checkpoint_file import check_exists
 from ..cli import EXIT_INTERRUPTED
@@ -24,6 +25,7 @@ from ..engine.runner import GeminiRunner
 from ..engine.silenced_sensors import silence_sensors
 from ..errors import UserError
 from ..results.evaluated_split import check_same_info_file, choose_split
+from ..results.nuscenes_metric import SUMMARY_NAME, GeminiNuScenesMetric
 from ..results.run_record import RunRecordHook
 from .arguments import overrides
 from .test_time_augmentation_flags import augment_test_time, variants_folder
@@ -88,15 +90,38 @@ def best_precision() -> str:
     return 'bf16' if not torch.cuda.is_available() or torch.cuda.is_bf16_supported() else 'fp16'
 
 
-class _NothingToDoHook(Hook):
-    """Says so when a training that is continued has already come to its end."""
+class _ResumedHook(Hook):
+    """Makes up for a validation that a kill has cut off; says so when a training has come to its end."""
+
+    # Behind all hooks that prepare a training.
+    priority = 'LOWEST'
 
     def before_train(self, runner: Runner) -> None:
-        """Compares how far the training is with how far it shall go."""
+        """Compares how far the training is with what must have been done and with how far it shall go."""
+        if runner.iter == 0:
+            return
+        lost = [_is_validation_lost(runner)]
+        broadcast_object_list(lost)
+        if lost[0]:
+            runner.logger.info('the validation behind this checkpoint did not come to its end: validating')
+            runner.val_loop.run()
         if runner.iter >= runner.max_iters and process_rank() == 0:
             print(f'nothing to do: {runner.epoch} of {runner.max_epochs} epochs are done in '
                   f'{runner.work_dir}; for more, start a longer training from its weights, '
                   'load_from, in another --work-dir')
+
+
+def _is_validation_lost(runner: Runner) -> bool:
+    """Says whether a validation was due at the resumed checkpoint and has left no newer scores."""
+    loop = runner.train_loop
+    done, end = ((runner.epoch, runner.max_epochs) if isinstance(loop, EpochBasedTrainLoop)
+                 else (runner.iter, runner.max_iters))
+    if runner.val_loop is None or done < loop.val_begin or (done % loop.val_interval and done < end):
+        return False
+    saved_ns = Path(str(runner.resumed_from)).stat().st_mtime_ns
+    scores = [Path(metric.out_dir) / SUMMARY_NAME for metric in runner.val_loop.evaluator.metrics
+              if isinstance(metric, GeminiNuScenesMetric) and metric.scores]
+    return any(not path.is_file() or path.stat().st_mtime_ns < saved_ns for path in scores)
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -112,7 +137,7 @@ def train(arguments: argparse.Namespace) -> int:
         cfg = train_config(arguments)
         try:
             runner = GeminiRunner.from_cfg(cfg)
-            runner.register_hook(_NothingToDoHook())
+            runner.register_hook(_ResumedHook())
             runner.train()
         except KeyboardInterrupt:
             if process_rank() == 0:
@@ -137,10 +162,32 @@ def test(arguments: argparse.Namespace) -> int:
         augment_test_time(cfg, arguments.tta)
         if not arguments.work_dir:
             cfg.work_dir = variants_folder(cfg, arguments.tta)
+        if arguments.show_dir:
+            draw_tests(cfg, arguments.show_dir, arguments.score_thr)
         runner = GeminiRunner.from_cfg(cfg)
         runner.register_hook(RunRecordHook(checkpoint=arguments.checkpoint, tta=arguments.tta or ()))
         runner.test()
     return 0
+
+
+def draw_tests(cfg: Config, folder: str, min_score: float) -> None:
+    """Lets a test draw what it finds.
+
+    Args:
+        cfg: of the test; is changed.
+        folder: where the pictures go.
+        min_score: boxes with a lower score are not drawn.
+    """
+    task = 'multi-modality_det'
+    if not cfg.model.get('lidar_branch'):
+        task = 'multi-view_det'
+    elif not cfg.model.get('camera_branch'):
+        task = 'lidar_det'
+    cfg.visualizer = dict(type='GeminiVisualizer')
+    cfg.default_hooks.visualization = dict(
+        type='Det3DVisualizationHook', draw=True, score_thr=min_score, vis_task=task,
+        # A relative one would lie in the folder of the log.
+        test_out_dir=str(Path(folder).absolute()))
 
 
 def evaluation_config(arguments: argparse.Namespace) -> Config:

@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     """Validates the file and returns the exit code."""
     import gc
 
+    from ..submission.provenance import check_recorded
     from ..submission.split_samples import read_split_samples
     from ..submission.validation import validate_file
 
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     gc.freeze()
     dataset = choose_dataset(args, results=args.file)
     split = read_split_samples(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
+    check_recorded(args.file)
     verdict = validate_file(args.file, split, track=args.track)
     max_listed = MAX_LISTED_PER_RULE if args.all else EXAMPLES
     if args.json:

@@ -5,7 +5,7 @@ is said: cameras that see no point of the cloud, boxes that hold none, clouds wh
 """
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
 
 import numpy as np
 from tqdm import tqdm
@@ -13,14 +13,14 @@ from tqdm import tqdm
 from ..errors import UserError
 from ..geometry.boxes import points_in_boxes
 from ..paths import inside
-from ..point_files import read_point_file, without_absurd
+from ..point_files import SUSPICIOUS_SHARE, has_other_columns, read_point_file, without_absurd
 from ..sensors.records import RecordFile, record_mistakes
 from .findings import Findings
 from .sensor_files import picture_file_facts
 
-# Of all points that a cloud holds: intensities below zero, and rows that are dropped.
-SUSPICIOUS_SHARE = 0.01
 NEAREST_M = 0.5
+# Cosine of the angle between a camera's up and the LiDAR's; below it lies on its side, or worse.
+LEAST_UPRIGHT = 0.5
 
 
 class DataReport(NamedTuple):
@@ -92,6 +92,7 @@ class _Check:
         self._unseen: Counter = Counter()
         self._tokens: Dict[str, str] = {}
         self._columns: Optional[Sequence[str]] = None
+        self._names: Optional[Set[str]] = None
         self._last: Dict[str, float] = {}
 
     def look_at(self, record: Dict[str, Any], name: str) -> None:
@@ -106,6 +107,11 @@ class _Check:
                 self.warnings.add('records that are not later than the one before in their scene', name)
             self._last[scene] = time_s
         points = self._points(record, name)
+        names = set(record.get('images', {}))
+        if self._names not in (None, names):
+            self.warnings.add('records of other cameras than the first one (null is for a picture that a '
+                              'sample lacks)', f'{name}: {", ".join(sorted(names)) or "none"}')
+        self._names = self._names or names
         for camera, image in record.get('images', {}).items():
             if image is not None:
                 self._cameras[camera] += 1
@@ -142,8 +148,7 @@ class _Check:
         if num_dropped:
             self.warnings.add('clouds with points that are dropped (not finite, too far, too strong)',
                               f'{name}: {num_dropped} of {len(rows)} in {path}')
-        if num_dropped > SUSPICIOUS_SHARE * len(rows) or 'intensity' in columns and len(sound) and \
-                (sound[:, list(columns).index('intensity')] < 0).mean() > SUSPICIOUS_SHARE:
+        if num_dropped > SUSPICIOUS_SHARE * len(rows) or has_other_columns(sound, columns):
             self.mistakes.add(f'clouds that cannot have the columns {", ".join(columns)}: intensities '
                               'below 0, or '
                               'numbers that no LiDAR measures', f'{name}: {path}')
@@ -154,7 +159,7 @@ class _Check:
     def _picture(self, camera: str, image: Dict[str, Any], points: np.ndarray, name: str) -> None:
         expected_hw = (image.get('height') or 0, image.get('width') or 0)
         path = inside(self._root, image['path'])
-        problem, other_hw = picture_file_facts(path, expected_hw)
+        problem, other_hw = picture_file_facts(path, expected_hw, decodes=True)
         if problem:
             self.mistakes.add('pictures that cannot be used', f'{name}: {image["path"]} is {problem}')
             return
@@ -165,6 +170,9 @@ class _Check:
         height, width = expected_hw if all(expected_hw) else _size_of(path)
         if len(points):
             self._unseen[camera] += not _sees(points, image, height, width)
+        if -image['lidar2cam'][1][2] < LEAST_UPRIGHT:
+            self.warnings.add("cameras that do not stand upright: lidar2cam turns the LiDAR's z away from "
+                              'up in the picture (x right, y down, z ahead)', f'{name}: {camera}')
 
     def _boxes_against(self, boxes: np.ndarray, points: np.ndarray, name: str) -> None:
         # Here a box begins at its bottom.
@@ -181,8 +189,9 @@ class _Check:
                 self.warnings.add(f'cameras that see no point in most samples: is lidar2cam of {camera} '
                                   'the camera from LiDAR coordinates (x right, y down, z ahead), and not '
                                   'its inverse?', camera)
-        if self._classes and not any(self._boxes[name] for name in self._classes):
-            self.warnings.add('files without any box of the classes', ', '.join(self._classes))
+        absent = [name for name in self._classes if not self._boxes[name]]
+        if absent:
+            self.warnings.add('classes without a box', ', '.join(absent))
         return DataReport(samples, dict(sorted(self._boxes.items())), dict(self._cameras),
                           self.mistakes.lines(), self.warnings.lines())
 

@@ -8,7 +8,7 @@ import os
 import pickle
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from nuscenes.eval.detection.utils import category_to_detection_name
 from nuscenes.nuscenes import NuScenes
@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..folder_lock import locked_folder
 from ..info_file import info_file_name, is_own_info_file, write_info_file
 from ..nuscenes_facts import CAMERA_NAMES, CLASS_NAMES
-from ..point_files import point_file_problem
+from ..point_files import point_file_problem, read_point_file, without_absurd
 from .findings import Findings
 from .nuscenes_infos import Info, scene_infos
 from .nuscenes_splits import resolve_splits
@@ -30,7 +30,8 @@ PICKLE_PROTOCOL = 4
 
 
 def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequence[str] = (),
-                     max_sweeps: int = 10, workers: int = 1, mark_damaged: bool = False) -> Dict[str, Path]:
+                     max_sweeps: int = 10, workers: int = 1, mark_damaged: bool = False,
+                     reads_all: bool = False) -> Dict[str, Path]:
     """Writes `geminifusion3d_infos_<split>.pkl` for every split.
 
     Prints how many boxes of which class there are, and what was left out or masked and why.
@@ -44,6 +45,7 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         workers: number of processes.
         mark_damaged: go on without damaged files: pictures are missing sensors, sweeps and keyframes
             without a LiDAR file are left out.
+        reads_all: decode each picture and read each sweep too, which finds damage in their middle.
 
     Returns:
         The path of the info file by split.
@@ -60,11 +62,11 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         with _garbled_rows(nusc, 'the table scene'):
             scenes_by_split = resolve_splits(nusc, splits)
         tokens = list(dict.fromkeys(token for scenes in scenes_by_split.values() for token in scenes))
-        infos_by_scene, findings = _convert_scenes(nusc, tokens, max_sweeps, workers, mark_damaged)
-        by_split = {split: [info for token in scenes for info in infos_by_scene[token]]
+        pickled_by_scene, findings = _convert_scenes(nusc, tokens, max_sweeps, workers, mark_damaged, reads_all)
+        by_split = {split: [pickled_by_scene[token] for token in scenes if token in pickled_by_scene]
                     for split, scenes in scenes_by_split.items()}
-        for split, infos in by_split.items():
-            if not infos:
+        for split, scenes in by_split.items():
+            if not scenes:
                 raise UserError(f'no keyframe of split {split!r} can be used: {"; ".join(findings.lines())}')
         for name in CAMERA_NAMES:
             if findings.pictures[name] and not findings.pictures[name, 'usable']:
@@ -102,19 +104,18 @@ def _garbled_rows(nusc: NuScenes, where: str) -> Iterator[None]:
 
 
 def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int, workers: int,
-                    mark_damaged: bool) -> Tuple[Dict[str, List[Info]], Findings]:
-    """Converts each scene once and checks its files."""
-    infos_by_scene: Dict[str, List[Info]] = {}
+                    mark_damaged: bool, reads_all: bool) -> Tuple[Dict[str, bytes], Findings]:
+    """Converts each scene once and checks its files; scenes without a record are left out."""
+    pickled_by_scene: Dict[str, bytes] = {}
     findings = Findings()
     problems: List[Problem] = []
     num_files = 0
-    results = map_with_progress(_convert_scene, tokens, shared=(nusc, max_sweeps, mark_damaged),
+    results = map_with_progress(_convert_scene, tokens, shared=(nusc, max_sweeps, mark_damaged, reads_all),
                                 workers=workers, description='scenes')
     for (pickled, scene_findings, scene_problems, scene_files), token in zip(results, tokens):
-        # Unpickling here makes a scene's objects its own for any number of workers: pickle writes an
-        # object that occurs twice as a reference, so the file's bytes would show which process
-        # built it.
-        infos_by_scene[token] = pickle.loads(pickled)
+        # Pickled, all scenes take a seventh of the memory.
+        if pickled:
+            pickled_by_scene[token] = pickled
         findings.merge(scene_findings)
         problems += scene_problems
         num_files += scene_files
@@ -122,27 +123,28 @@ def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int, work
         raise UserError(describe_problems(problems, num_files, Path(nusc.dataroot), nusc.version))
     for kind, _, name in problems:
         findings.add(f'files marked as missing: {kind}', name)
-    return infos_by_scene, findings
+    return pickled_by_scene, findings
 
 
-def _convert_scene(shared: Tuple[NuScenes, int, bool], token: str
+def _convert_scene(shared: Tuple[NuScenes, int, bool, bool], token: str
                    ) -> Tuple[bytes, Findings, List[Problem], int]:
     """Worker: one scene's records pickled, what was left out, its files' problems, how many files it has."""
-    nusc, max_sweeps, mark_damaged = shared
+    nusc, max_sweeps, mark_damaged, reads_all = shared
     findings = Findings()
     scene_name = str(get_row(nusc, 'scene', token).get('name', token))
     with _garbled_rows(nusc, scene_name):
         infos = scene_infos(nusc, token, max_sweeps, findings)
-    checked = _FileCheck(nusc.dataroot, scene_name, findings)
+    checked = _FileCheck(nusc.dataroot, scene_name, findings, reads_all)
     infos = [info for info in infos if checked.is_usable(info) or not mark_damaged]
-    return pickle.dumps(infos, PICKLE_PROTOCOL), findings, checked.problems, checked.num_files
+    pickled = pickle.dumps(infos, PICKLE_PROTOCOL) if infos else b''
+    return pickled, findings, checked.problems, checked.num_files
 
 
 class _FileCheck:
     """Looks at each file of a scene once; takes out of the records what cannot be used."""
 
-    def __init__(self, root: str, scene_name: str, findings: Findings) -> None:
-        self._root, self._scene_name, self._findings = root, scene_name, findings
+    def __init__(self, root: str, scene_name: str, findings: Findings, reads_all: bool) -> None:
+        self._root, self._scene_name, self._findings, self._reads_all = root, scene_name, findings, reads_all
         self._usable: Dict[str, bool] = {}
         self.problems: List[Problem] = []
 
@@ -163,8 +165,9 @@ class _FileCheck:
     def _is_whole(self, name: str, image: Info = {}) -> bool:
         if name not in self._usable:
             path = os.path.join(self._root, name)
-            problem, other_hw = (picture_file_facts(path, (image['height'], image['width'])) if image
-                                 else (point_file_problem(path), None))
+            problem, other_hw = (
+                picture_file_facts(path, (image['height'], image['width']), decodes=self._reads_all)
+                if image else (point_file_problem(path) or self._absurd(path, name), None))
             self._usable[name] = problem is None
             if problem:
                 self.problems.append((problem, self._scene_name, name))
@@ -174,6 +177,16 @@ class _FileCheck:
                                    f'{image["height"]}: taken as resized, the calibration is scaled '
                                    'with them', name)
         return self._usable[name]
+
+    def _absurd(self, path: str, name: str) -> Optional[str]:
+        """Reads a sweep; says so where no point of it is one that a LiDAR measures."""
+        if not self._reads_all:
+            return None
+        sound, num_dropped = without_absurd(read_point_file(path))
+        if num_dropped:
+            self._findings.add('LiDAR files with points that loading drops: not finite, too far, too strong',
+                               name)
+        return None if len(sound) else 'without a sound point'
 
 
 def _describe_boxes(findings: Findings) -> str:
@@ -198,19 +211,23 @@ def _describe_boxes(findings: Findings) -> str:
 
 
 def _write_splits(out_dir: Path, version: str,
-                  infos_by_split: Dict[str, List[Info]]) -> Dict[str, Path]:
+                  scenes_by_split: Dict[str, List[bytes]]) -> Dict[str, Path]:
     """Writes every file under a temporary name first and renames them when all are complete."""
-    paths = {split: out_dir / info_file_name(split) for split in infos_by_split}
+    paths = {split: out_dir / info_file_name(split) for split in scenes_by_split}
     with locked_folder(out_dir), ExitStack() as finished_together:
         for path in paths.values():
             if path.exists() and not is_own_info_file(path):
                 raise UserError(
                     f'{path} was not written by this project; move it away or give another --out-dir')
-        for split, infos in infos_by_split.items():
+        for split, scenes in scenes_by_split.items():
             part = finished_together.enter_context(atomic_write(paths[split]))
             with part.open('wb') as file:
                 write_info_file(file, {
                     'categories': {name: index for index, name in enumerate(CLASS_NAMES)},
                     'dataset': 'nuscenes', 'version': version, 'split': split,
-                }, [{'sample_idx': index, **info} for index, info in enumerate(infos)])
+                }, ({'sample_idx': index, **info} for index, info in enumerate(
+                    # Unpickling makes a scene's objects its own for any number of workers: pickle writes
+                    # an object that occurs twice as a reference, so the file's bytes would show which
+                    # process built it.
+                    info for pickled in scenes for info in pickle.loads(pickled))))
     return paths

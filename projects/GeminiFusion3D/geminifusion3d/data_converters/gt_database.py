@@ -22,7 +22,7 @@ from ..geometry.boxes import points_in_boxes
 from ..nuscenes_facts import CLASS_NAMES
 from ..sensors import GeminiLoadPoints, GeminiNuScenesDataset
 from ..sensors.object_database import FORMAT, POINT_COLUMNS, is_database, read_metainfo
-from .join_objects import Objects, join_objects, write_part
+from .join_objects import Objects, is_whole_part, join_objects, write_part
 from .parallel import map_with_progress
 
 
@@ -78,10 +78,11 @@ def build_gt_database(info_file: Path, root: Path, out_dir: Path, *, sweeps_num:
 def _metainfo(dataset: GeminiNuScenesDataset, load_points: GeminiLoadPoints, info_file: Path
               ) -> Dict[str, object]:
     """What the database is made from; `source` is a digest of it."""
-    if not re.fullmatch(r'[\w.-]+', str(dataset.metainfo['split'])):
-        raise UserError(f'{info_file} names the split {dataset.metainfo["split"]!r}; expected letters, '
+    known = dataset.records.metainfo
+    if not re.fullmatch(r'[\w.-]+', str(known['split'])):
+        raise UserError(f'{info_file} names the split {known["split"]!r}; expected letters, '
                         'digits, dots and dashes; convert the dataset again')
-    settings = dict(format=FORMAT, **{key: dataset.metainfo[key] for key in ('dataset', 'version', 'split')},
+    settings = dict(format=FORMAT, **{key: known[key] for key in ('dataset', 'version', 'split')},
                     sweeps_num=load_points.sweeps_num, remove_close_m=load_points.remove_close_m)
     digest = hashlib.sha256(info_file.read_bytes() + json.dumps(settings).encode()).hexdigest()
     return {**settings, 'source': digest}
@@ -104,7 +105,7 @@ def _cut_scenes(source: _Source, digest: str, workers: int) -> List[Path]:
     source.parts_dir.mkdir(exist_ok=True)
     for leftover in set(source.parts_dir.iterdir()) - set(parts):
         leftover.unlink()
-    tasks = [(indices, part) for indices, part in zip(scenes.values(), parts) if not part.exists()]
+    tasks = [(indices, part) for indices, part in zip(scenes.values(), parts) if not is_whole_part(part)]
     for _ in map_with_progress(_cut_scene, tasks, shared=source, workers=workers,
                                description='scenes of the ground-truth database'):
         pass

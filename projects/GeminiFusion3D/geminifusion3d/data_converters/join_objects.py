@@ -2,6 +2,8 @@
 
 Written into a folder under a temporary name, which then takes the place of the finished one.
 """
+import hashlib
+import io
 import os
 import shutil
 import zlib
@@ -13,6 +15,8 @@ from tqdm import tqdm
 
 from ..nuscenes_facts import CLASS_NAMES
 from ..sensors.object_database import BOX_COLUMNS, POINT_COLUMNS, array_path, write_metainfo
+
+DIGEST_BYTES = 32
 
 
 class Objects(NamedTuple):
@@ -32,14 +36,23 @@ class Objects(NamedTuple):
 
 
 def write_part(file: BinaryIO, objects: Objects) -> None:
-    """Writes one scene's objects: four arrays in numpy's plain format, one behind the other.
+    """Writes one scene's objects: four arrays in numpy's plain format, one behind the other, and a SHA-256.
 
     Args:
         file: where to write.
         objects: the objects.
     """
+    memory = io.BytesIO()
     for array in objects:
-        np.save(file, array, allow_pickle=False)
+        np.save(memory, array, allow_pickle=False)
+    file.write(memory.getbuffer())
+    file.write(hashlib.sha256(memory.getbuffer()).digest())
+
+
+def is_whole_part(path: Path) -> bool:
+    """Says whether a file is there and as write_part wrote it."""
+    data = path.read_bytes() if path.exists() else b''
+    return hashlib.sha256(data[:-DIGEST_BYTES]).digest() == data[-DIGEST_BYTES:]
 
 
 def read_part(path: Path) -> Objects:
@@ -63,15 +76,19 @@ def join_objects(parts: Sequence[Path], folder: Path, metainfo: Dict[str, object
     unfinished = folder.with_name(f'.{folder.name}.part')
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    writer = _Writer(unfinished, parts)
-    for part in tqdm(parts, desc='joining the ground-truth database'):
-        writer.append(read_part(part))
-    writer.close()
-    counts = {name: int(count) for name, count in zip(CLASS_NAMES, writer.num_objects)}
-    write_metainfo(unfinished, {**metainfo, 'num_objects': counts})
-    for path in unfinished.iterdir():
-        _sync(path)
-    _replace(unfinished, folder)
+    try:
+        writer = _Writer(unfinished, parts)
+        for part in tqdm(parts, desc='joining the ground-truth database'):
+            writer.append(read_part(part))
+        writer.close()
+        counts = {name: int(count) for name, count in zip(CLASS_NAMES, writer.num_objects)}
+        write_metainfo(unfinished, {**metainfo, 'num_objects': counts})
+        for path in unfinished.iterdir():
+            _sync(path)
+        _replace(unfinished, folder)
+    finally:
+        # On a full disk half a database would keep it full.
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 class _Writer:

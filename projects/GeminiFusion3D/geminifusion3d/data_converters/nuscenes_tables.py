@@ -11,14 +11,16 @@ from typing import Any, Dict, List
 from nuscenes.nuscenes import NuScenes
 
 from ..errors import UserError
+from ..needed_tables import NeededTables
 from ..paths import checked_relative_path
+from ..submission.json_stream import NotJson
 
 TABLES = ('attribute', 'calibrated_sensor', 'category', 'ego_pose', 'instance', 'log', 'map',
           'sample', 'sample_annotation', 'sample_data', 'scene', 'sensor', 'visibility')
 
 
 def open_tables(root: Path, version: str) -> NuScenes:
-    """Opens the 13 tables of a version with the devkit.
+    """Opens the 13 tables of a version with the devkit, without radars and pictures between keyframes.
 
     Args:
         root: the dataset's root, which holds `samples`, `sweeps`, `maps` and one folder per
@@ -37,11 +39,9 @@ def open_tables(root: Path, version: str) -> NuScenes:
     _check_maps(root, version)
     again = f'the tables in {root / version}: mend them, or unpack the metadata archive of this version again'
     try:
-        return NuScenes(version=version, dataroot=str(root), verbose=False)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return NeededTables(root, version, with_sweeps=True)
+    except NotJson as error:
         raise UserError(f'a table is no whole JSON file ({error}) among {again}') from error
-    except RecursionError as error:
-        raise UserError(f'a table is nested too deeply to be one among {again}') from error
     except OSError as error:
         raise UserError(f'{error.filename} cannot be read ({error.strerror})') from error
     except (KeyError, AssertionError, TypeError, AttributeError, IndexError, ValueError) as error:

@@ -5,7 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple, Union
 
-from ..picture_files import look_at, resize_ratio
+from ..errors import UserError
+from ..picture_files import decode, look_at, resize_ratio
 from ..point_files import point_file_problem
 
 ARCHIVES: Dict[str, str] = {
@@ -24,13 +25,14 @@ def sensor_file_problem(path: Union[str, Path]) -> Optional[str]:
     return point_file_problem(path) if path.endswith('.bin') else picture_file_facts(path)[0]
 
 
-def picture_file_facts(path: str, expected_hw: Tuple[int, int] = (0, 0)
+def picture_file_facts(path: str, expected_hw: Tuple[int, int] = (0, 0), *, decodes: bool = False
                        ) -> Tuple[Optional[str], Optional[Tuple[int, int]]]:
     """Looks at a picture's header and end.
 
     Args:
         path: the file.
         expected_hw: height and width that the calibration belongs to; zeros where nobody knows.
+        decodes: also decode it, which finds damage in its middle.
 
     Returns:
         What is wrong with it, or None; and its size if that is another one, to which it was resized.
@@ -40,7 +42,11 @@ def picture_file_facts(path: str, expected_hw: Tuple[int, int] = (0, 0)
             if os.fstat(file.fileno()).st_size == 0:
                 return 'empty', None
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                picture = look_at(data)
+                picture = look_at(data, checks_sums=decodes)
+                if decodes and not picture.problem:
+                    decode(data[:], reduce=8)
+    except UserError:
+        return 'damaged', None
     except (FileNotFoundError, NotADirectoryError):
         return 'missing', None
     except (OSError, ValueError) as error:

@@ -48,11 +48,12 @@ def _checkpointed(module: nn.Module) -> Callable:
 @contextmanager
 def _without_statistics(layers: List[nn.Module]) -> Iterator[None]:
     """Lets batch norms update copies of their statistics: the batch has been counted already."""
-    before = [dict(layer._buffers) for layer in layers]
-    for layer, buffers in zip(layers, before):
-        layer._buffers.update({name: buffer.clone() for name, buffer in buffers.items()})
+    before = [(layer, name, buffer) for layer in layers
+              for name, buffer in layer.named_buffers(recurse=False)]
+    for layer, name, buffer in before:
+        setattr(layer, name, buffer.clone())
     try:
         yield
     finally:
-        for layer, buffers in zip(layers, before):
-            layer._buffers.update(buffers)
+        for layer, name, buffer in before:
+            setattr(layer, name, buffer)

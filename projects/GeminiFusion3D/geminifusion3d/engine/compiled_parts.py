@@ -57,7 +57,7 @@ def compile_parts(model: nn.Module) -> List[str]:
     from ..detector import GeminiFusion3D
 
     # Pieces that the compiler cannot take run as they are: no reason for pages of its traceback.
-    torch._logging.set_logs(dynamo=logging.ERROR)
+    logging.getLogger('torch._dynamo').setLevel(logging.ERROR)
     names = []
     for detector in [part for part in model.modules() if isinstance(part, GeminiFusion3D)]:
         on_gpu = next(detector.parameters()).is_cuda

@@ -2,9 +2,11 @@
 import difflib
 import inspect
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from mmdet3d.registry import DATASETS, MODELS
 from mmengine.config import Config
+from mmengine.registry import Registry
 from mmengine.runner import Runner
 
 from .. import register
@@ -25,6 +27,7 @@ COMMAND_KEYS = ('custom_imports', 'external_data', 'modality')
 OPEN_DICTS = ('randomness', 'model_wrapper_cfg', 'auto_scale_lr', 'env_cfg', 'test_cfg',
               'train_cfg', 'init_cfg', 'clip_grad', 'load_cfg')
 CLOSE = 0.5
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Splits that hold others.
 SPLITS_IN = {'trainval': ('trainval', 'train', 'val')}
 FAULTS = (SyntaxError, KeyError, NameError, AttributeError, TypeError, ValueError, OSError,
@@ -180,13 +183,14 @@ def _unknown_key(dotted: str, part: str, passed: List[str], known: List[str]) ->
     return f'--cfg-options {dotted}: {where} has no key {part!r}, {expected}'
 
 
-def datasets_of(cfg: Config, loaders: List[str]) -> Iterator[Dict[str, Any]]:
-    """Yields the dataset dictionaries of data loaders, wrapped ones included."""
-    for loader in loaders:
-        dataset = (cfg.get(loader) or {}).get('dataset')
-        while isinstance(dataset, dict):
+def datasets_of(cfg: Config, loaders: Sequence[str]) -> Iterator[Dict[str, Any]]:
+    """Yields the dataset dictionaries of data loaders, wrapped and joined ones included."""
+    waiting = [(cfg.get(loader) or {}).get('dataset') for loader in loaders]
+    while waiting:
+        dataset = waiting.pop(0)
+        if isinstance(dataset, dict):
             yield dataset
-            dataset = dataset.get('dataset')
+            waiting = [dataset.get('dataset'), *(dataset.get('datasets') or ()), *waiting]
 
 
 def check_data_files(cfg: Config, loaders: List[str]) -> None:
@@ -246,7 +250,7 @@ def check_ranges(cfg: Config) -> None:
         UserError: if a filter keeps another range: what lies between would train nothing, or be lost.
     """
     range_m = list((cfg.get('model') or {}).get('bev_grid', {}).get('range_m') or ())
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader') if range_m else ():
+    for loader in LOADERS if range_m else ():
         for dataset in datasets_of(cfg, [loader]):
             for step in dataset.get('pipeline') or ():
                 filtered = step.get('point_cloud_range') if isinstance(step, Mapping) else None
@@ -254,6 +258,39 @@ def check_ranges(cfg: Config) -> None:
                     raise UserError(f'{step["type"]} of {loader} keeps {list(filtered)}, the model\'s grid '
                                     f'covers {range_m} (metres, lowest corner first); give both one range, '
                                     'in the recipes here with --cfg-options bev_grid.range_m=[...]')
+
+
+def check_classes(cfg: Config) -> None:
+    """Makes sure that the head and every dataset list the same classes: labels count them.
+
+    Args:
+        cfg: of a recipe.
+
+    Raises:
+        UserError: if two lists differ.
+    """
+    expected: Any = None
+    for place, part, registry in _parts_with_classes(cfg):
+        name = part.get('type')
+        kind = registry.get(name) if isinstance(name, str) else name
+        classes = part.get('classes') or (part.get('metainfo') or {}).get('classes')
+        if classes is None and kind is not None:
+            usual = inspect.signature(kind).parameters.get('classes')
+            classes = usual.default if usual else getattr(kind, 'METAINFO', {}).get('classes')
+        if not isinstance(classes, (list, tuple)):
+            continue
+        if expected is not None and list(classes) != list(expected[1]):
+            raise UserError(f'{place} has the classes {", ".join(classes)}, {expected[0]} has '
+                            f'{", ".join(expected[1])}; labels count them, so give both one list: datasets '
+                            'with metainfo=dict(classes=[...]), the head with classes=[...]')
+        expected = expected or (place, classes)
+
+
+def _parts_with_classes(cfg: Config) -> Iterator[Tuple[str, Dict[str, Any], Registry]]:
+    yield 'model.bbox_head', (cfg.get('model') or {}).get('bbox_head') or {}, MODELS
+    for loader in LOADERS:
+        for dataset in datasets_of(cfg, [loader]):
+            yield f'{dataset.get("type")} of {loader}', dataset, DATASETS
 
 
 def check_first_stage(cfg: Config) -> None:
@@ -304,6 +341,6 @@ def check_sections(cfg: Config, sections: List[str]) -> None:
 def apply_seed(cfg: Config, seed: int) -> None:
     """Sets the seed of the runner and of every dataset that draws from its own generator."""
     cfg.randomness = {'deterministic': True, **cfg.get('randomness', {}), 'seed': seed}
-    for dataset in datasets_of(cfg, ['train_dataloader', 'val_dataloader', 'test_dataloader']):
+    for dataset in datasets_of(cfg, LOADERS):
         if accepts_argument(dataset.get('type'), 'seed'):
             dataset['seed'] = seed

@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..checkpoints.checkpoint_file import write_whole
+from ..errors import UserError
 from .optim_wrapper import GeminiOptimWrapper
 from .skipped_step import find_culprits
 
@@ -27,13 +28,18 @@ def read_curve(path: Path) -> List[Dict[str, Any]]:
         One row per iteration: `epoch` and `iter` (both from 1), `lr`, `loss` and its parts, None where
         they are not finite. An iteration whose step was skipped adds `skipped`, the reason, and
         `tokens`, the samples behind it.
+
+    Raises:
+        UserError: if another line than the last is damaged.
     """
-    rows = []
-    for line in path.read_text().splitlines() if path.is_file() else ():
+    rows, lines = [], path.read_bytes().splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
         try:
             rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+        except ValueError as error:
+            if number < len(lines):
+                raise UserError(f'{path}, line {number}, is damaged ({error}); remove that line, or move the '
+                                'file away') from error
     return rows
 
 

@@ -15,6 +15,7 @@ from typing import Iterator, List, Optional
 
 from torch.distributed import DistError
 
+from ..cli import FULL_DISK
 from ..errors import UserError
 from .registered import registered_names
 
@@ -60,12 +61,13 @@ def _explain(error: Exception, config: str) -> Optional[str]:
     if isinstance(error, DistError) or isinstance(error, RuntimeError) and 'gloo/transport' in str(error):
         return (f'process {os.environ.get("RANK", 0)} lost another process of this run '
                 f'({" ".join(str(error).split())[:120]}): the one that ended first has said why, or was '
-                'killed, mostly because the memory was full; then continue with --resume auto')
+                'killed, mostly because the memory was full, or stands still; then continue with --resume '
+                'auto')
     if 'out of memory' in str(error) and type(error).__name__ == 'OutOfMemoryError':
         return ('the GPU\'s memory is full: lower train_dataloader.batch_size (the learning rate follows '
                 'where '
                 'auto_scale_lr is on), use --amp, or a preset with activation_checkpointing')
-    if isinstance(error, LEAVE_THEIR_TRACEBACK):
+    if isinstance(error, LEAVE_THEIR_TRACEBACK) or getattr(error, 'errno', None) in FULL_DISK:
         return None
     raised_in = Path(frames[-1].f_code.co_filename).resolve()
     is_own = isinstance(error, ValueError) and PACKAGE in raised_in.parents

@@ -1,4 +1,4 @@
-"""The dense parts of a detector as ONNX files, compared with PyTorch by onnxruntime.
+"""The dense parts of a detector as ONNX files and by torch.export, compared with PyTorch.
 
 Two operations have no ONNX operator and stay outside: the sparse convolutions of the LiDAR branch and the
 splat of the camera branch. What lies before and behind them is two files:
@@ -10,11 +10,14 @@ A runtime computes what is between: the splat of depth probability x context by 
 `geometry` (or any voxel pooling with the same grid), the LiDAR map by spconv or its TensorRT plugins.
 """
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
+from mmdet.models.backbones.swin import ShiftWindowMSA
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..atomic import atomic_write
 from ..errors import UserError
@@ -24,6 +27,10 @@ from ..fusion.fused_bev import FusedBEV
 OPSET = 20
 # In float32, of an output's largest value: sums in another order.
 TOLERANCE = 1e-3
+# Outputs that list queries by score, and along which axis. Scores that are nearly equal may change places
+# in another runtime: such an output is compared with each of its numbers sorted along that axis.
+QUERY_AXIS = dict(query_classes=1, query_scores=1, class_logits=1, codes=1,
+                  bbox_pred=1, score=0, label_pred=0)
 
 
 class ImagePart(nn.Module):
@@ -36,6 +43,7 @@ class ImagePart(nn.Module):
     def __init__(self, detector: nn.Module) -> None:
         super().__init__()
         self.branch = detector.camera_branch
+        self.names = ['depth_probability', 'context']
 
     def forward(self, images: Tensor, depth_m: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
         """Return depth probability (N, D, h, w) and context (N, C, h, w).
@@ -67,6 +75,16 @@ class BEVPart(nn.Module):
         Args:
             *maps: the camera's splat and the LiDAR branch's map, or that of the only branch.
         """
+        named = list(_flatten(self.predict(*maps)))
+        self.names = [name for name, _ in named]
+        return tuple(tensor for _, tensor in named)
+
+    def predict(self, *maps: Tensor) -> Any:
+        """Return what the head returns; see `forward`.
+
+        Args:
+            *maps: as for forward.
+        """
         model, bevs = self.detector, list(maps)
         is_present = torch.ones_like(bevs[0][:, 0, 0, 0], dtype=torch.bool)
         fused: List[Tensor] = []
@@ -80,9 +98,7 @@ class BEVPart(nn.Module):
         levels = levels.bev if isinstance(levels, FusedBEV) else levels
         if model.bev_backbone is not None:
             levels = model.bev_backbone(levels)
-        named = list(_flatten(model.bbox_head(model.bev_neck(levels))))
-        self.names = [name for name, _ in named]
-        return tuple(tensor for _, tensor in named)
+        return model.bbox_head(model.bev_neck(levels))
 
 
 class Part(NamedTuple):
@@ -90,13 +106,18 @@ class Part(NamedTuple):
 
     Attributes:
         name: of the file.
-        module: in evaluation mode.
+        module: in evaluation mode; its `names` are those of its outputs, known once it ran.
         inputs: by name, of the batch that is traced.
+        others: of another size and other values, for the comparison.
+        axes: what the first axis of an input or output counts, where that is not the batch; '' where it is
+            always the same.
     """
 
     name: str
     module: nn.Module
     inputs: Dict[str, Tensor]
+    others: Dict[str, Tensor]
+    axes: Dict[str, str] = {}
 
 
 def dense_parts(detector: nn.Module, *, image_hw: Tuple[int, int], cameras: int) -> List[Part]:
@@ -116,17 +137,37 @@ def dense_parts(detector: nn.Module, *, image_hw: Tuple[int, int], cameras: int)
         inputs = dict(images=draw(cameras, 3, *image_hw))
         if detector.camera_branch.reads_lidar:
             inputs['depth_m'] = draw(cameras, 1, *image_hw).abs() * 20
-        parts.append(Part('image', ImagePart(detector), inputs))
-        maps['camera_splat'] = draw(1, _channels(detector.camera_align),
+        parts.append(Part('image', ImagePart(detector), inputs, _one_more(inputs)))
+        maps['camera_splat'] = draw(1, channels_of(detector.camera_align),
                                     *detector.camera_branch.splat_grid.shape_yx)
     if detector.lidar_branch is not None:
         align = detector.lidar_align
-        maps['lidar_bev'] = draw(1, _channels(align), *align.branch_grid.shape_yx)
-    parts.append(Part('bev', BEVPart(detector), maps))
+        maps['lidar_bev'] = draw(1, channels_of(align), *align.branch_grid.shape_yx)
+    parts.append(Part('bev', BEVPart(detector), maps, _one_more(maps)))
     for part in parts:
         # The exporter puts a module back into the mode in which it found it, children and all.
         part.module.eval()
     return parts
+
+
+def settle_norms(parts: Sequence[Part]) -> None:
+    """Gives the batch norms of random weights the statistics of the parts' inputs.
+
+    Without them maps fade from layer to layer, and a head ranks scores that differ in their last digits only.
+
+    Args:
+        parts: of a detector that no checkpoint was loaded into.
+    """
+    for part in parts:
+        norms = [norm for norm in part.module.modules() if isinstance(norm, _BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = 1.0
+        with torch.no_grad():
+            part.module.train()(*part.inputs.values())
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+        part.module.eval()
 
 
 def export_part(part: Part, folder: Path) -> Dict[str, Any]:
@@ -147,19 +188,22 @@ def export_part(part: Part, folder: Path) -> Dict[str, Any]:
     file = folder / f'{part.name}.onnx'
     with torch.no_grad():
         part.module(*part.inputs.values())
-    outputs = getattr(part.module, 'names', ['depth_probability', 'context'])
     for any_batch in (True, False):
-        _write(part, file, outputs, any_batch=any_batch)
+        _write(part, file, any_batch=any_batch)
         session = onnxruntime.InferenceSession(str(file), providers=['CPUExecutionProvider'])
-        # Other values and, if it may be, another batch: what tracing took for a constant shows here.
-        other = {name: torch.cat([one, one[:any_batch]]).flip(0) * 0.9 for name, one in part.inputs.items()}
+
+        def run(*inputs: Tensor) -> List[Tensor]:
+            named = {name: one.numpy() for name, one in zip(part.inputs, inputs)}
+            return [torch.from_numpy(one) for one in session.run(None, named)]
+        # Of other values and, if it may be, of another size: what tracing took for a constant shows here.
+        others = part.others if any_batch else {
+            name: one.flip(0) * 0.9 if one.is_floating_point() else one for name, one in part.inputs.items()}
         try:
-            found = [_differences(session, part.module, batch) for batch in (part.inputs, other)]
+            worst = _differences(part, run, part.inputs, others)
         except Exception:  # onnxruntime's errors share no other base class
             if any_batch:
                 continue
             raise
-        worst = {name: max(one[name] for one in found) for name in outputs}
         if max(worst.values()) <= TOLERANCE:
             break
     traced = len(next(iter(part.inputs.values())))
@@ -168,40 +212,100 @@ def export_part(part: Part, folder: Path) -> Dict[str, Any]:
                 relative_difference=worst)
 
 
-def _write(part: Part, file: Path, outputs: List[str], *, any_batch: bool) -> None:
-    axes = {name: {0: 'batch'} for name in (*part.inputs, *outputs)} if any_batch else None
-    # Fused attention has no ONNX operator, plain attention has.
-    fused_attention = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
+def torch_export_differences(part: Part) -> Dict[str, float]:
+    """Exports a part by torch.export for inputs of any size, and returns the differences of its outputs.
+
+    Args:
+        part: what to export.
+    """
+    # A size of 1 would be taken for a constant: the larger batch is traced, a still larger one compared.
+    more = {name: torch.cat([one, one[:len(one) - len(part.inputs[name])]])
+            for name, one in part.others.items()}
+    sizes = torch.export.AdditionalInputs()
+    sizes.add(tuple(more.values()))
+    with _as_traced(), torch.no_grad():
+        exported = torch.export.export(part.module, tuple(part.others.values()), dynamic_shapes=sizes,
+                                       strict=False)
+    return _differences(part, exported.module(), part.others, more)
+
+
+def _write(part: Part, file: Path, *, any_batch: bool) -> None:
+    outputs = part.module.names
+    axes = {name: {0: part.axes.get(name, 'batch')} for name in (*part.inputs, *outputs)
+            if part.axes.get(name) != ''} if any_batch else None
     try:
-        with atomic_write(file) as unfinished, warnings.catch_warnings(), torch.no_grad():
+        with atomic_write(file) as unfinished, warnings.catch_warnings(), torch.no_grad(), _as_traced():
             # Tracing warns of each shape that Python code looks at; the comparison is the proof.
             warnings.simplefilter('ignore')
             torch.onnx.export(part.module, tuple(part.inputs.values()), str(unfinished), opset_version=OPSET,
                               dynamo=False, input_names=list(part.inputs), output_names=outputs,
                               dynamic_axes=axes)
+            _restore_inputs(part, unfinished, axes or {})
     except (torch.onnx.errors.OnnxExporterError, RuntimeError, ImportError) as error:
         raise UserError(f'part {part.name}: torch cannot write it as ONNX: {str(error).splitlines()[0]}; '
                         'expected operations of its tracing exporter, leave the part out') from error
+
+
+def _restore_inputs(part: Part, file: Path, axes: Dict[str, Dict[int, str]]) -> None:
+    """Writes the inputs that nothing reads back into a file: torch drops them, a runtime may bind them."""
+    import onnx
+    model = onnx.load(file)
+    written = {node.name for node in model.graph.input}
+    for name, one in part.inputs.items():
+        if name not in written:
+            shape = [axes.get(name, {}).get(axis, size) for axis, size in enumerate(one.shape)]
+            model.graph.input.append(onnx.helper.make_tensor_value_info(
+                name, onnx.helper.np_dtype_to_tensor_dtype(one.numpy().dtype), shape))
+    onnx.save(model, file)
+
+
+@contextmanager
+def _as_traced() -> Iterator[None]:
+    """Replaces what exporters cannot follow by what computes the same."""
+    reverse, fused_attention = ShiftWindowMSA.window_reverse, torch.backends.mha.get_fastpath_enabled()
+    # Fused attention has no ONNX operator, plain attention has.
+    torch.backends.mha.set_fastpath_enabled(False)
+    ShiftWindowMSA.window_reverse = _window_reverse
+    try:
+        yield
     finally:
+        ShiftWindowMSA.window_reverse = reverse
         torch.backends.mha.set_fastpath_enabled(fused_attention)
 
 
-def _differences(session: Any, module: nn.Module, inputs: Dict[str, Tensor]) -> Dict[str, float]:
+def _window_reverse(self: ShiftWindowMSA, windows: Tensor, height: int, width: int) -> Tensor:
+    """Swin's windows (N * windows, w, w, C) to maps (N, H, W, C); mmdet's counts N as a Python number."""
+    side = self.window_size
+    maps = windows.view(-1, height // side, width // side, side, side, windows.shape[-1])
+    return maps.transpose(2, 3).reshape(-1, height, width, windows.shape[-1])
+
+
+def _one_more(inputs: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """Returns a batch that is larger by one, of other values."""
+    return {name: torch.cat([one, one[:1]]).flip(0) * 0.9 for name, one in inputs.items()}
+
+
+def _differences(part: Part, run: Any, *batches: Dict[str, Tensor]) -> Dict[str, float]:
     """Return, by output, the largest difference as a part of the largest value."""
-    with torch.no_grad():
-        expected = module(*inputs.values())
-    found = session.run(None, {name: one.numpy() for name, one in inputs.items()
-                               if name in {node.name for node in session.get_inputs()}})
-    differences = {}
-    for node, ours, theirs in zip(session.get_outputs(), found, expected):
-        scale = theirs.double().abs().max().clamp(min=1e-6)
-        error = (torch.from_numpy(ours).double() - theirs.double()).abs().max()
-        differences[node.name] = float(error / scale)
-    return differences
+    worst: Dict[str, float] = {}
+    for inputs in batches:
+        with torch.no_grad():
+            expected, found = part.module(*inputs.values()), run(*inputs.values())
+        for name, ours, theirs in zip(part.module.names, found, expected):
+            ours, theirs = ours.double(), theirs.double()
+            if name in QUERY_AXIS:
+                ours, theirs = (one.sort(QUERY_AXIS[name]).values for one in (ours, theirs))
+            error = (ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-6)
+            worst[name] = max(worst.get(name, 0.0), float(error.nan_to_num(nan=float('inf'))))
+    return worst
 
 
-def _channels(align: nn.Module) -> int:
+def channels_of(align: nn.Module) -> int:
+    """Returns how many channels the map of a branch has.
+
+    Args:
+        align: the alignment that reads it.
+    """
     return len(align.stand_in) if isinstance(align.project, nn.Identity) else align.project.conv.in_channels
 
 

@@ -9,6 +9,7 @@ inside the work directory (`build_evaluator`), and a console that shows progress
 """
 import logging
 import os
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
@@ -20,9 +21,8 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.registry import RUNNERS
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner, load_state_dict
 from mmengine.runner.base_loop import BaseLoop
-from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -30,7 +30,7 @@ from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from ..folder_lock import locked_folder
 from .activation_checkpointing import checkpoint_activations
-from .config_file import check_ranges
+from .config_file import check_classes, check_ranges
 from .data_loading import (DevicePrefetch, check_shared_memory, loader_config, set_clock,
                            with_counted_draws)
 from .distributed import runs_on_gpu, start_process_group
@@ -60,6 +60,8 @@ class GeminiRunner(Runner):
 
     # What `_find_checkpoint` found, in a list; None before it has looked.
     _found: Optional[List[Optional[Path]]] = None
+    # The checkpoint that this training goes on with, None for a new one.
+    resumed_from: Optional[Union[str, Path]] = None
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'GeminiRunner':
@@ -69,9 +71,11 @@ class GeminiRunner(Runner):
             cfg: of a recipe.
 
         Raises:
-            UserError: if the data are filtered to another range than the model's grid covers.
+            UserError: if the data are filtered to another range than the model's grid covers, or a part has
+                other classes.
         """
         check_ranges(cfg)
+        check_classes(cfg)
         return super().from_cfg(cfg)
 
     def setup_env(self, env_cfg: Dict[str, Any]) -> None:
@@ -226,12 +230,19 @@ class GeminiRunner(Runner):
 
     def build_logger(self, log_level: Union[int, str] = 'INFO', log_file: Optional[str] = None,
                      **kwargs: Any) -> MMLogger:
-        """Keeps the dumps of environment, config and hooks in the log file, off the console."""
+        """Keeps dumps of environment and hooks in the log file, off the console; the config lies beside."""
+        # On a full disk each line of the log would print a traceback; the next file to be written says it.
+        logging.raiseExceptions = False
         logger = super().build_logger(log_level, log_file, **kwargs)
         for handler in logger.handlers:
-            if not isinstance(handler, logging.FileHandler):
-                handler.addFilter(_is_for_console)
+            handler.addFilter(_is_no_config if isinstance(handler, logging.FileHandler) else _is_for_console)
         return logger
+
+    def build_visualizer(self, visualizer: Any = None) -> Any:
+        """As mmengine's; runs of one process do not share one by its name, which browse_dataset needs."""
+        if isinstance(visualizer, dict):
+            visualizer = {**visualizer, 'name': self._experiment_name}
+        return super().build_visualizer(visualizer)
 
     def _init_model_weights(self) -> None:
         """As mmengine's, unless a checkpoint replaces all weights: then no pretrained file is asked for."""
@@ -253,6 +264,7 @@ class GeminiRunner(Runner):
         elif self._resume:
             check_resumable(Path(source))
         if source is not None and self._resume:
+            self.resumed_from = source
             real, planned = self.message_hub.get_info(BATCHES), schedule_ends(self.param_schedulers)
             self.resume(str(source))
             check_same_batches(real, self.message_hub.get_info(BATCHES, real))
@@ -293,8 +305,10 @@ class GeminiRunner(Runner):
             checkpoint = {**(checkpoint if 'state_dict' in checkpoint else {}), 'state_dict': weights}
             self.logger.info(summarise(model, weights, name=filename))
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        _load_checkpoint_to_model(model, checkpoint, strict=False,
-                                  revise_keys=revise_keys or [(r'^module\.', '')])
+        weights = checkpoint.get('state_dict', checkpoint)
+        for pattern, replacement in revise_keys or [(r'^module\.', '')]:
+            weights = {re.sub(pattern, replacement, key): value for key, value in weights.items()}
+        load_state_dict(model, weights, strict=False)
         self._has_loaded = True
         if 'ema_state_dict' in checkpoint and not self._resume:
             self.logger.info(f'the weights of {filename} are the moving average of its training')
@@ -320,6 +334,11 @@ def _is_for_console(record: logging.LogRecord) -> bool:
     """Says whether a message is shown on the console too, not in the log file alone."""
     text = record.getMessage()
     return len(text) <= CONSOLE_CHARACTERS and not text.startswith(NOT_FOR_CONSOLE)
+
+
+def _is_no_config(record: logging.LogRecord) -> bool:
+    """Says whether a message is anything but the config, of which the folder holds a file."""
+    return not str(record.msg).startswith('Config:\n')
 
 
 def _sync(path: Path) -> None:

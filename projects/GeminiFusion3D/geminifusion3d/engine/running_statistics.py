@@ -24,16 +24,17 @@ class RunningStatistics:
         # One operation for all buffers of a type, into memory that stays.
         self.groups = [[buffer for buffer in buffers if buffer.dtype == dtype]
                        for dtype in sorted({buffer.dtype for buffer in buffers}, key=str)]
-        self.saved = [[torch.empty_like(buffer) for buffer in group] for group in self.groups]
+        self.saved = [torch.cat([buffer.flatten() for buffer in group]) for group in self.groups]
 
     @torch.no_grad()
     def save(self) -> None:
         """Remembers the statistics as they are now."""
         for group, saved in zip(self.groups, self.saved):
-            torch._foreach_copy_(saved, group)
+            torch.cat([buffer.flatten() for buffer in group], out=saved)
 
     @torch.no_grad()
     def restore(self) -> None:
         """Brings back what was saved."""
         for group, saved in zip(self.groups, self.saved):
-            torch._foreach_copy_(group, saved)
+            for buffer, values in zip(group, saved.split([buffer.numel() for buffer in group])):
+                buffer.copy_(values.view_as(buffer))

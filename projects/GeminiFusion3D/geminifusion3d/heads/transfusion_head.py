@@ -44,6 +44,11 @@ class TransFusionOutput(NamedTuple):
     class_logits: Float[Tensor, 'b n k']
     codes: Float[Tensor, 'b n 10']
 
+    def scores(self) -> Float[Tensor, 'b n']:
+        """Returns the score of each query's box, of the class for which the query was chosen."""
+        own_logits = self.class_logits.gather(2, self.query_classes.unsqueeze(-1)).squeeze(-1)
+        return own_logits.sigmoid() * self.query_scores
+
 
 @MODELS.register_module()
 class GeminiTransFusionHead(BaseModule):
@@ -175,8 +180,7 @@ class GeminiTransFusionHead(BaseModule):
         """
         output = self(features)
         boxes = BoxCoder(self.bev_grid).decode(output.codes)
-        own_logits = output.class_logits.gather(2, output.query_classes.unsqueeze(-1)).squeeze(-1)
-        scores = own_logits.sigmoid() * output.query_scores
+        scores = output.scores()
         low_m, high_m = constant_like(self.centre_range_m, boxes).chunk(2)
         is_kept = (((boxes[..., :3] >= low_m) & (boxes[..., :3] <= high_m)).all(-1)
                    & (scores >= self.score_threshold))

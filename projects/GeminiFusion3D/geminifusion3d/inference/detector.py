@@ -14,16 +14,14 @@ from torch import nn
 
 from ..checkpoints.checkpoint_file import check_exists, read_checkpoint
 from ..checkpoints.checkpoint_fit import fit_weights
-from ..engine.config_file import check_ranges, check_sections, load_config
+from ..engine.config_file import check_classes, check_ranges, check_sections, load_config
 from ..engine.mistakes import config_mistakes
 from ..errors import UserError
+from ..scene_page import PALETTE_RGB
 from ..sensors import GeminiLoadImages
 from .detections import Detections
 from .sample import Sample
 
-# Bright on black and well apart, which mmdet3d's colours of nuScenes are not.
-PALETTE_RGB = ((255, 158, 0), (86, 180, 233), (240, 228, 66), (0, 200, 150), (190, 150, 110), (255, 80, 110),
-               (170, 130, 255), (130, 255, 90), (255, 110, 240), (255, 200, 170))
 Sensors = Union[Sample, Mapping[str, Any]]
 
 
@@ -53,12 +51,12 @@ class Detector:
         self._dataset, self._lock = dataset, threading.Lock()
 
     @classmethod
-    def from_files(cls, config: Union[str, Path], checkpoint: Union[str, Path], device: str = 'cpu',
+    def from_files(cls, config: Union[str, Path, Config], checkpoint: Union[str, Path], device: str = 'cpu',
                    cfg_options: Optional[Mapping[str, Any]] = None) -> 'Detector':
         """Builds the model of a recipe with trained weights; nothing in the checkpoint is run.
 
         Args:
-            config: the recipe; its test data need not exist.
+            config: the recipe, as a file or loaded; its test data need not exist.
             checkpoint: weights that were trained with it.
             device: 'cpu', 'cuda', 'cuda:1'.
             cfg_options: settings of the config to replace.
@@ -66,10 +64,11 @@ class Detector:
         Raises:
             UserError: if one of the files cannot be used, or the two do not fit together.
         """
-        config, checkpoint = str(config), str(checkpoint)
-        cfg = load_config(config, cfg_options)
+        cfg = config if isinstance(config, Config) else load_config(str(config), cfg_options)
+        config, checkpoint = str(cfg.filename or 'the config'), str(checkpoint)
         check_sections(cfg, ['model', 'test_dataloader'])
         check_ranges(cfg)
+        check_classes(cfg)
         check_exists(checkpoint)
         init_default_scope('mmdet3d')
         with config_mistakes(config):
@@ -108,17 +107,21 @@ class Detector:
         """
         if samples is None or isinstance(samples, (Sample, Mapping)):
             return self([sensors if samples is None else samples], min_score=min_score)[0]
-        made = [self._sample(sample) for sample in samples]
+        made = [self.sample_of(sample) for sample in samples]
         if not made:
             return []
         with self._lock, config_mistakes(self.name):
             init_default_scope('mmdet3d')
-            batch = [self._prepared(sample, index) for index, sample in enumerate(made)]
+            batch = [self.prepared(sample, index) for index, sample in enumerate(made)]
             outputs = self.model.test_step(pseudo_collate(batch))
-        return [self._detections(sample, output).above(min_score) for sample, output in zip(made, outputs)]
+        return [self.detections(sample, output).above(min_score) for sample, output in zip(made, outputs)]
 
-    def _sample(self, sensors: Sensors) -> Sample:
-        """Makes a sample, and fills in the cameras that it lacks."""
+    def sample_of(self, sensors: Sensors) -> Sample:
+        """Makes a sample, and fills in the cameras that it lacks.
+
+        Args:
+            sensors: a Sample, or the arguments of `Sample.from_sensors`.
+        """
         sample = sensors if isinstance(sensors, Sample) else _from_sensors(sensors)
         images, uses = sample.info['images'], self.model.modalities
         unknown = [name for name in images if name not in self.camera_names]
@@ -135,8 +138,14 @@ class Detector:
         all_images = {name: images.get(name) or {'img_path': None} for name in self.camera_names}
         return Sample({**sample.info, 'images': all_images}, sample.root)
 
-    def _prepared(self, sample: Sample, index: int) -> Dict[str, Any]:
-        """Runs the recipe's test pipeline."""
+    def prepared(self, sensors: Sensors, index: int = 0) -> Dict[str, Any]:
+        """Runs the recipe's test pipeline.
+
+        Args:
+            sensors: a Sample, or the arguments of `Sample.from_sensors`.
+            index: of the sample, in its metainfo.
+        """
+        sample = self.sample_of(sensors)
         dataset = self._at(sample)
         return dataset.run_pipeline({**dataset.parse_data_info(sample.info), 'sample_idx': index, 'epoch': 0})
 
@@ -147,13 +156,19 @@ class Detector:
 
     def sensors_of(self, sample: Sample) -> Dict[str, Any]:
         """Returns a sample's record with complete paths and the recipe's cameras only, for loaders."""
-        return self._at(sample).parse_data_info(self._sample(sample).info)
+        return self._at(sample).parse_data_info(self.sample_of(sample).info)
 
     def truth_of(self, sample: Sample) -> Optional[Dict[str, Any]]:
         """Returns `gt_bboxes_3d` and `gt_labels_3d` of a sample's annotations; None where it has none."""
         return self._dataset.parse_ann_info(sample.info) if sample.info.get('instances') else None
 
-    def _detections(self, sample: Sample, output: Any) -> Detections:
+    def detections(self, sample: Sample, output: Any) -> Detections:
+        """Returns what the model put out for a sample.
+
+        Args:
+            sample: what was predicted on.
+            output: its Det3DDataSample.
+        """
         found = output.pred_instances_3d
         boxes = found.bboxes_3d
         columns = torch.cat([boxes.gravity_center, boxes.tensor[:, 3:]], dim=1).cpu().numpy()

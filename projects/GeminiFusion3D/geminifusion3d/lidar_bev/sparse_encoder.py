@@ -68,10 +68,15 @@ class GeminiSparseEncoder(SparseEncoder):
         choose_algorithm(self, is_cuda=voxel_features.is_cuda)
         # As the dense convolutions beside it, which use TF32 unless the user forbids it; read at each call.
         spconv_constants.SPCONV_ALLOW_TF32 = torch.backends.cudnn.allow_tf32
-        # Autocast must not reach spconv: under any autocast on CUDA, to bfloat16 as well, it computes in
-        # float16, whose gradients underflow to zero without a loss scale.
-        with torch.autocast(voxel_features.device.type, enabled=False):
-            return super().forward(voxel_features.float(), coordinates_bzyx, batch_size)
+        # Under any autocast on CUDA, to bfloat16 as well, spconv trains in float16, whose gradients underflow
+        # to zero without a loss scale: of the presets fp16 alone has one, and no other may reach spconv.
+        device_type = voxel_features.device.type
+        is_half = (voxel_features.is_cuda and torch.is_autocast_enabled(device_type)
+                   and torch.get_autocast_dtype(device_type) == torch.float16)
+        with torch.autocast(device_type, dtype=torch.float16 if is_half else None, enabled=is_half):
+            # mmdet3d's decorator would switch autocast off on CUDA.
+            return SparseEncoder.forward.__wrapped__(self, voxel_features.float(), coordinates_bzyx,
+                                                     batch_size)
 
     def _empty_map(self, voxel_features: Float[Tensor, 'm c_in'], batch_size: int
                    ) -> Float[Tensor, '{batch_size} c y x']:

@@ -24,9 +24,9 @@ def to_device(tensor: Shaped[Tensor, '...'], device: torch.device) -> Shaped[Ten
         tensor: on the CPU.
         device: where it is needed.
     """
-    if torch.device(device).type != 'cuda':
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+    if torch.device(device).type == 'cuda':
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 @lru_cache(maxsize=128)

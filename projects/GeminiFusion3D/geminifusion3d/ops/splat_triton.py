@@ -13,12 +13,13 @@ from torch import Tensor
 
 from .splat_plan import SplatPlan
 
+# Channels are constants of a kernel: rows of four times as many floats are read four floats at a time.
 # Pairs whose features are read at once.
 PAIRS = 16
 
 
 @triton.jit
-def _sum_cells(features, weights, pair, pixel, offsets, sums, n_channels,
+def _sum_cells(features, weights, pair, pixel, offsets, sums, n_channels: tl.constexpr,
                PAIRS: tl.constexpr, CHANNELS: tl.constexpr):
     cell = tl.program_id(0).to(tl.int64)
     begin, end = tl.load(offsets + cell), tl.load(offsets + cell + 1)
@@ -36,8 +37,9 @@ def _sum_cells(features, weights, pair, pixel, offsets, sums, n_channels,
 
 
 @triton.jit
-def _differentiate_pixels(features, weights, cells, gradient, feature_gradient, weight_gradient, n_channels,
-                          n_depths, height, PAIRS: tl.constexpr, CHANNELS: tl.constexpr):
+def _differentiate_pixels(features, weights, cells, gradient, feature_gradient, weight_gradient,
+                          n_channels: tl.constexpr, n_depths, height,
+                          PAIRS: tl.constexpr, CHANNELS: tl.constexpr):
     pixel = tl.program_id(0).to(tl.int64)
     first_pair = pixel // height * n_depths * height + pixel % height
     channel = tl.arange(0, CHANNELS)

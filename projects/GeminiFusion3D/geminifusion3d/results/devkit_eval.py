@@ -9,7 +9,7 @@ import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Union
+from typing import Any, Dict, Iterator, List, Optional, Union
 
 import numpy as np
 from nuscenes import NuScenes
@@ -20,8 +20,9 @@ from nuscenes.eval.detection.data_classes import (DetectionConfig, DetectionMetr
 from nuscenes.eval.detection.evaluate import DetectionEval
 
 from ..errors import UserError
+from ..needed_tables import NeededTables
 from ..nuscenes_facts import UNDEFINED_ERRORS
-from ..submission.split_samples import tables_folder
+from ..submission.split_samples import scene_names, tables_folder
 from ..submission.submission import has_boxes, read_meta
 
 EVAL_CONFIG = 'detection_cvpr_2019'
@@ -44,22 +45,25 @@ class Evaluation:
     details: Dict[str, Any]
 
 
-def open_tables(*, data_root: Union[str, Path], version: str) -> NuScenes:
+def open_tables(*, data_root: Union[str, Path], version: str, split: Optional[str] = None) -> NuScenes:
     """Opens the tables of a dataset quietly.
 
     Args:
         data_root: folder of the dataset.
         version: name of the folder of the tables in it.
+        split: official or custom; rows of other splits stay on disk.
 
     Returns:
-        The devkit's tables.
+        The devkit's tables, with keyframes of cameras and LiDAR only.
 
     Raises:
-        UserError: if there is no such version under the data root, or its tables are damaged.
+        UserError: if there is no such version under the data root, no such split in it, or its tables are
+            damaged.
     """
     folder = tables_folder(data_root, version)
+    scenes = None if split is None else scene_names(folder, version, split)
     try:
-        return NuScenes(version=version, dataroot=str(data_root), verbose=False)
+        return NeededTables(data_root, version, scenes=scenes)
     except (OSError, ValueError, KeyError, TypeError, IndexError, AssertionError) as error:
         raise UserError(f'the tables in {folder} cannot be read ({error!r}); unpack {version} again'
                         ) from error

@@ -24,6 +24,7 @@ from .info_file import InfoFile, KeyFrame, read_info_file
 from .nuscenes_boxes import GlobalBoxes, check_class_names, to_global_boxes
 
 RESULTS_NAME = 'results_nusc.json'
+SUMMARY_NAME, DETAILS_NAME = 'metrics_summary.json', 'metrics_details.json'
 
 
 @METRICS.register_module()
@@ -74,6 +75,11 @@ class GeminiNuScenesMetric(BaseMetric):
             raise UserError(f'info file {self.ann_path} does not exist (ann_file={ann_file!r} is '
                             f'taken relative to data_root={str(data_root)!r}); write it with '
                             'gemini3d convert')
+
+    @property
+    def scores(self) -> bool:
+        """Says whether an evaluation ends with scores in a file."""
+        return not self.format_only and self.infos.has_annotations
 
     @property
     def infos(self) -> InfoFile:
@@ -160,11 +166,13 @@ class GeminiNuScenesMetric(BaseMetric):
             print_log(f'split {self.infos.split} has no annotations: predictions are written, '
                       'not scored', logger='current')
             return {}
-        tables = open_tables(data_root=self.data_root, version=self.infos.version)
+        tables = open_tables(data_root=self.data_root, version=self.infos.version,
+                             split=self.infos.split)
         evaluation = evaluate_file(result_path=folder / self.results_name, tables=tables,
                                    split=self.infos.split)
-        write_json(folder / 'metrics_summary.json', evaluation.summary, indent=2)
-        write_json(folder / 'metrics_details.json', evaluation.details)
+        write_json(folder / DETAILS_NAME, evaluation.details)
+        # Last: where it stands, the evaluation has come to its end.
+        write_json(folder / SUMMARY_NAME, evaluation.summary, indent=2)
         table = format_table(evaluation.summary)
         print_log(f'{self.infos.version} {self.infos.split}\n{table}', logger='current')
         return {**flat_metrics(evaluation.summary), **self._own_mean(evaluation.summary)}

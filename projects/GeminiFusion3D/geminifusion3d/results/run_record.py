@@ -10,13 +10,12 @@ from typing import Any, Dict, Optional, Sequence
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.runner import Runner
 
-from ..atomic import write_json
+from ..atomic import unsealed, write_json
 from ..errors import UserError
-from ..submission.provenance import file_facts, now
+from ..submission.provenance import RUN_RECORD_NAME as RECORD_NAME
+from ..submission.provenance import check_recorded, file_facts, now
 from .inference_clock import InferenceClock, hardware
-from .nuscenes_metric import RESULTS_NAME, GeminiNuScenesMetric
-
-RECORD_NAME = 'test_run.json'
+from .nuscenes_metric import DETAILS_NAME, RESULTS_NAME, SUMMARY_NAME, GeminiNuScenesMetric
 
 
 class RunRecordHook(InferenceClock):
@@ -49,13 +48,17 @@ class RunRecordHook(InferenceClock):
             runner: of the run.
         """
         results = Path(runner.work_dir) / RESULTS_NAME
+        scores = [results.with_name(name) for name in (SUMMARY_NAME, DETAILS_NAME)]
         if is_main_process() and results.is_file():
             write_json(results.with_name(RECORD_NAME), {
-                'results': file_facts(results), 'date': now(), 'config': runner.cfg.filename,
+                'results': file_facts(results),
+                'scores': [file_facts(path) for path in scores if path.is_file()],
+                'date': now(), 'config': runner.cfg.filename,
                 'dataset': next((metric.dataset() for metric in runner.test_evaluator.metrics
                                  if isinstance(metric, GeminiNuScenesMetric)), None),
                 **made_with(self._checkpoint if self._checkpoint.is_file() else None, self._tta, {
-                    **self.speed(), 'processes': get_world_size(), 'hardware': hardware()})}, indent=2)
+                    **self.speed(), 'processes': get_world_size(), 'hardware': hardware()})},
+                indent=2, sealed=True)
 
 
 def made_with(checkpoint: Optional[Path], tta: Sequence[str], inference: Optional[Dict[str, Any]]
@@ -91,12 +94,11 @@ def read_record(predictions: Path) -> Optional[Dict[str, Any]]:
         return None
     fields = tuple(made_with(None, (), None))
     try:
-        content = json.loads(path.read_bytes())
-        recorded, made = content['results']['sha256'], {field: content[field] for field in fields}
+        content = unsealed(json.loads(path.read_bytes()))
+        made = {field: content[field] for field in fields}
+        content['results']['sha256']
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f'{path} is not what gemini3d test writes beside its results ({error!r}); expected '
                         f'results, {", ".join(fields)}; remove it, or test again') from None
-    if recorded != file_facts(predictions)['sha256']:
-        raise UserError(f'{predictions} is not the file that {path} is about (its SHA-256 differs), it was '
-                        f'changed or damaged; test again, or remove {path} if the change was meant')
+    check_recorded(predictions)
     return made

@@ -9,6 +9,7 @@ from .keyframe_dataset import GeminiNuScenesDataset, GeminiRecordDataset
 from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints, GeminiPointsRangeFilter
 from .sample_objects import GeminiSampleObjects
+from .visualizer import GeminiVisualizer
 
 __all__ = [
     'GeminiAugmentImages',
@@ -24,4 +25,5 @@ __all__ = [
     'GeminiNuScenesDataset',
     'GeminiPointsRangeFilter',
     'GeminiRecordDataset',
-    'GeminiSampleObjects']
+    'GeminiSampleObjects',
+    'GeminiVisualizer']

@@ -98,12 +98,13 @@ def draw_bev(points_m: np.ndarray, corners_m: np.ndarray, *, size_px: int,
 
 
 def draw_footprint(picture: np.ndarray, corners_m: np.ndarray, *, range_m: float, bgr: Tuple[int, int, int],
-                   front_bgr: Tuple[int, int, int] = FRONT_BGR) -> None:
+                   front_bgr: Tuple[int, int, int] = FRONT_BGR, thickness: int = 1) -> None:
     """Draws a box (8, 3) into a picture of `draw_bev`, with a thick front."""
     px_per_m = len(picture) / (2 * range_m)
     bottom = np.round((corners_m[[0, 3, 7, 4], :2] * (1, -1) + range_m) * px_per_m).astype(np.int32)
-    cv2.polylines(picture, [bottom], True, bgr, 1, cv2.LINE_AA)
-    cv2.line(picture, tuple(bottom[2].tolist()), tuple(bottom[3].tolist()), front_bgr, 2, cv2.LINE_AA)
+    cv2.polylines(picture, [bottom], True, bgr, thickness, cv2.LINE_AA)
+    cv2.line(picture, tuple(bottom[2].tolist()), tuple(bottom[3].tolist()), front_bgr, thickness + 1,
+             cv2.LINE_AA)
 
 
 def _draw_points(picture: np.ndarray, px: np.ndarray, depth_m: np.ndarray) -> None:

@@ -7,6 +7,7 @@ dropped, unknown velocities stay NaN instead of becoming zero, and augmentation 
 of workers.
 """
 import copy
+import logging
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
@@ -14,10 +15,11 @@ import torch
 from mmdet3d.datasets import Det3DDataset, NuScenesDataset
 from mmdet3d.registry import DATASETS
 from mmdet3d.structures import LiDARInstance3DBoxes
+from mmengine.logging import print_log
 
 from ..errors import UserError
 from ..info_file import open_info_file
-from ..nuscenes_facts import CLASS_NAMES
+from ..nuscenes_facts import CLASS_NAMES, LIDAR_COLUMNS
 from ..paths import inside
 from .draws import draw_key, passes_before
 from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
@@ -44,6 +46,10 @@ class GeminiKeyframeDataset(Det3DDataset):
         seed: base of all augmentation.
         indices: take only the first so many, or these, keyframes.
         lazy_init: do not open the records yet.
+        box_type_3d: 'LiDAR', which mmdet3d's inference functions look for in a config.
+
+    Raises:
+        ValueError: if it is another.
     """
 
     METAINFO = {'classes': CLASS_NAMES, 'palette': NuScenesDataset.METAINFO['palette']}
@@ -53,7 +59,10 @@ class GeminiKeyframeDataset(Det3DDataset):
                  modality: Optional[dict] = None, metainfo: Optional[dict] = None,
                  filter_empty_gt: bool = True, test_mode: bool = False,
                  load_eval_anns: bool = True, use_valid_flag: bool = True, seed: int = 0,
-                 indices: Union[int, List[int], None] = None, lazy_init: bool = False) -> None:
+                 indices: Union[int, List[int], None] = None, lazy_init: bool = False,
+                 box_type_3d: str = 'LiDAR') -> None:
+        if box_type_3d != 'LiDAR':
+            raise ValueError(f"got box_type_3d={box_type_3d!r}; expected 'LiDAR', the frame of all boxes")
         self.seed, self.use_valid_flag = seed, use_valid_flag
         # Shared memory: workers that outlive an epoch see the new value.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
@@ -71,7 +80,7 @@ class GeminiKeyframeDataset(Det3DDataset):
             self.full_init()
 
     def open_records(self) -> Sequence[Dict[str, Any]]:
-        """Opens the records; what is known of all of them becomes part of `metainfo`."""
+        """Opens the records."""
         raise NotImplementedError
 
     def full_init(self) -> None:
@@ -89,18 +98,28 @@ class GeminiKeyframeDataset(Det3DDataset):
             self._check_boxes()
 
     def _check_boxes(self) -> None:
-        """A training that skips every keyframe would look for a better one for ever."""
-        found: Set[str] = set()
+        """Names classes without a box; a training that skips every keyframe would look for a better for ever.
+
+        Raises:
+            UserError: if no class has one.
+        """
+        classes: Tuple[str, ...] = self._metainfo['classes']
+        absent: Dict[int, str] = dict(enumerate(classes))
+        others: Set[str] = set()
         for place in self._places:
-            instances = self.records[place]['instances']
-            if any(self._label(instance) >= 0 and (instance['bbox_3d_isvalid'] or not self.use_valid_flag)
-                   for instance in instances):
+            for instance in self.records[place]['instances']:
+                label = self._label(instance)
+                if label < 0:
+                    others.add(instance.get('category', ''))
+                elif instance['bbox_3d_isvalid'] or not self.use_valid_flag:
+                    absent.pop(label, None)
+            if not absent:
                 return
-            found.update(instance['category'] for instance in instances)
-        raise UserError(f'{self.ann_file} holds no box of {", ".join(self._metainfo["classes"])} in '
-                        f'{len(self._places)} keyframes (its categories: '
-                        f'{", ".join(sorted(found)) or "none"}); name '
-                        "its own with metainfo=dict(classes=...), or take another split")
+        text = (f'{self.ann_file} holds no box of {", ".join(absent.values())} in {len(self._places)} '
+                f'keyframes (its other categories: {", ".join(sorted(others)) or "none"})')
+        if len(absent) == len(classes):
+            raise UserError(f'{text}; name its own with metainfo=dict(classes=...), or take another split')
+        print_log(f'{text}; nothing is learned of them', 'current', logging.WARNING)
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the augmentation of this epoch, for this process and its loading workers."""
@@ -209,6 +228,8 @@ class GeminiKeyframeDataset(Det3DDataset):
             data_info['images'] = {
                 name: {**image, 'img_path': self._full_path(image['img_path'])}
                 for name, image in info['images'].items()}
+            data_info['img_path'] = [image['img_path'] for image in data_info['images'].values()
+                                     if isinstance(image['img_path'], str)]
         # Calibration is of use without points too; only the sweeps' files belong to the LiDAR
         # alone.
         data_info['lidar_points'] = self._with_full_path(info['lidar_points'])
@@ -216,8 +237,10 @@ class GeminiKeyframeDataset(Det3DDataset):
             data_info['lidar2ego'] = np.asarray(info['lidar_points']['lidar2ego'])
         if 'ego2global' in info:
             data_info['ego2global'] = np.asarray(info['ego2global'])
-        # What mmdet3d's visualizers look for.
-        data_info['lidar_path'] = data_info['lidar_points']['lidar_path']
+        # What mmdet3d's visualization hook looks for, as img_path.
+        if isinstance(data_info['lidar_points']['lidar_path'], str):
+            data_info['lidar_path'] = data_info['lidar_points']['lidar_path']
+            data_info['num_pts_feats'] = len(data_info['lidar_points'].get('columns', LIDAR_COLUMNS))
         if self.modality['use_lidar']:
             data_info['lidar_sweeps'] = [
                 {**sweep, 'lidar_points': self._with_full_path(sweep['lidar_points'])}
@@ -284,10 +307,7 @@ class GeminiNuScenesDataset(GeminiKeyframeDataset):
 
     def open_records(self) -> Sequence[Dict[str, Any]]:
         """Opens the info file."""
-        records = open_info_file(self.ann_file)
-        for key in ('version', 'split', 'dataset'):
-            self._metainfo.setdefault(key, records.metainfo[key])
-        return records
+        return open_info_file(self.ann_file)
 
 
 def _checked_metainfo(metainfo: Dict[str, Any], usual: Dict[str, Any]) -> Dict[str, Any]:
@@ -329,7 +349,4 @@ class GeminiRecordDataset(GeminiKeyframeDataset):
         """Opens the file; the first record is checked at once, others when they are read."""
         records = RecordInfos(self.ann_file)
         records[0]
-        path = records.records.path
-        for key, value in (('version', path.name), ('split', path.stem), ('dataset', 'records')):
-            self._metainfo.setdefault(key, value)
         return records

@@ -16,7 +16,7 @@ from mmdet3d.registry import TRANSFORMS
 
 from ..errors import UserError
 from ..nuscenes_facts import CAMERA_NAMES, IMAGE_HW
-from ..picture_files import REDUCED_DECODING, decode, look_at, resize_ratio
+from ..picture_files import REDUCTIONS, decode, look_at, resize_ratio
 
 ON_MISSING = ('error', 'mark')
 # Of a camera that a record lacks; nothing is computed with them but what `camera_present` masks.
@@ -49,8 +49,8 @@ class GeminiLoadImages(BaseTransform):
 
     def __init__(self, *, camera_names: Sequence[str] = CAMERA_NAMES, reduce: int = 1,
                  missing: str = 'error') -> None:
-        if reduce not in REDUCED_DECODING:
-            raise ValueError(f'got reduce={reduce}; expected one of {sorted(REDUCED_DECODING)}')
+        if reduce not in REDUCTIONS:
+            raise ValueError(f'got reduce={reduce}; expected one of {list(REDUCTIONS)}')
         self.camera_names = tuple(camera_names)
         self.reduce = reduce
         self.missing = check_on_missing(missing)
@@ -109,7 +109,7 @@ class GeminiLoadImages(BaseTransform):
             if self.missing == 'mark':
                 return None
             problem = f'cannot be read ({error.strerror})' if isinstance(error, OSError) else error
-            raise UserError(f'the picture {path} {problem}; convert or check the dataset again, which names '
+            raise UserError(f'the picture {path} {problem}; gemini3d convert --read-all names '
                             'all damaged files') from error
         return _placed(image, facts.hw, scales, camera, path)
 

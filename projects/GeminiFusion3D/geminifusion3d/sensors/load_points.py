@@ -20,7 +20,8 @@ from mmengine.logging import print_log
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..nuscenes_facts import LIDAR_COLUMNS
-from ..point_files import FARTHEST_M, in_nuscenes_columns, read_point_file, without_absurd
+from ..point_files import (FARTHEST_M, has_other_columns, in_nuscenes_columns, read_point_file,
+                           without_absurd)
 from .load_images import check_on_missing
 
 FLOATS_PER_POINT = len(LIDAR_COLUMNS)
@@ -58,13 +59,14 @@ class GeminiLoadPoints(BaseTransform):
         """Loads keyframe and sweeps.
 
         Args:
-            results: holds `lidar_points` (`lidar_path`; `columns` unless they are nuScenes'), `lidar_sweeps`
-                (newest first) and `timestamp_us`; in place of a path may stand the rows themselves.
+            results: holds `lidar_points` (`lidar_path`; `columns` unless they are nuScenes') and, where there
+                are sweeps, `lidar_sweeps` (newest first) and `timestamp_us`; in place of a path may stand
+                the rows themselves.
         """
         self._num_dropped = 0
         keyframe = self.read_sweep(results, 0, results['lidar_points']['lidar_path'])
         clouds, places = [self._without_close(keyframe)], [place_matrix(np.eye(4), time_lag_s=0.0)]
-        for number, sweep in enumerate(results['lidar_sweeps'][:self.sweeps_num], start=1):
+        for number, sweep in enumerate(results.get('lidar_sweeps', [])[:self.sweeps_num], start=1):
             path = sweep['lidar_points']['lidar_path']
             keyframe_from_sweep = invert_pose(_checked_pose(sweep['lidar_points']['lidar2sensor'], path))
             time_lag_s = (results['timestamp_us'] - sweep['timestamp_us']) * MICROSECONDS
@@ -100,10 +102,13 @@ class GeminiLoadPoints(BaseTransform):
         except UserError as error:
             if self.missing == 'mark':
                 return np.zeros((0, FLOATS_PER_POINT), np.float32)
-            raise UserError(f'{error}; check the data root and convert or check the dataset again, which '
-                            'names '
+            raise UserError(f'{error}; check the data root; gemini3d convert --read-all names '
                             'all damaged files') from error
         sound, num_dropped = without_absurd(rows, columns)
+        if has_other_columns(sound, columns):
+            name = path if isinstance(path, str) else 'points in memory'
+            raise UserError(f'{name} cannot have the columns {", ".join(columns)}: intensities fall below 0; '
+                            'declare what it holds')
         if num_dropped:
             self._num_dropped += num_dropped
             _say_once(path, num_dropped, len(rows))

@@ -21,6 +21,7 @@ from typing import Any, Dict, Union
 
 import numpy as np
 
+from ..atomic import SEAL, unsealed, write_json
 from ..errors import UserError
 from ..nuscenes_facts import CLASS_NAMES
 
@@ -123,13 +124,7 @@ def write_metainfo(folder: Path, content: Dict[str, Any]) -> None:
     """
     digests = {path.name: file_digest(path) for path in sorted(folder.glob('*.npy'))
                if path.name.rsplit('.', 2)[-2] in SMALL}
-    content = {**content, 'digests': digests}
-    text = json.dumps({**content, 'digest': _digest_of(content)}, indent=1, allow_nan=False)
-    (folder / METAINFO_NAME).write_text(text + '\n')
-
-
-def _digest_of(content: Dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    write_json(folder / METAINFO_NAME, {**content, 'digests': digests}, indent=1, sealed=True)
 
 
 def is_database(folder: Path) -> bool:
@@ -157,8 +152,12 @@ def read_metainfo(folder: Path) -> Dict[str, Any]:
     missing = [key for key in META_KEYS if key not in content] if isinstance(content, dict) else ['all']
     if missing or content['format'] != FORMAT:
         raise UserError(f'{path} is of another format than {FORMAT}{_remedy(folder)}')
-    if content.pop('digest', None) != _digest_of(content):
-        raise UserError(f'{path} is damaged: its digest is another{_remedy(folder)}')
+    try:
+        if SEAL not in content:
+            raise ValueError(f'it has no {SEAL}')
+        content = unsealed(content)
+    except ValueError as error:
+        raise UserError(f'{path} is damaged: {error}{_remedy(folder)}') from error
     unknown = set(content['num_objects']) - set(CLASS_NAMES)
     if unknown:
         raise UserError(

@@ -11,11 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from ..atomic import unsealed
 from ..errors import UserError
 
 PROVENANCE_NAME = 'provenance.json'
 # What gemini3d ensemble leaves beside the file that it writes.
 ENSEMBLE_NAME = 'ensemble.json'
+# What gemini3d test leaves beside its results and scores.
+RUN_RECORD_NAME = 'test_run.json'
 PACKAGES = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 'mmdet', 'mmdet3d', 'nuscenes-devkit',
             'spconv-cu120', 'spconv-cu124', 'spconv-cu126', 'geminifusion3d')
 
@@ -27,6 +30,35 @@ def file_facts(path: Path) -> Dict[str, Any]:
         while block := stream.read(1 << 20):
             digest.update(block)
     return {'path': str(path), 'sha256': digest.hexdigest(), 'bytes': path.stat().st_size}
+
+
+def check_recorded(path: Path) -> None:
+    """Refuses a file that is not the one that a record beside it is about; most files have no record.
+
+    JSON has no check sum: a digit that was damaged is another digit.
+
+    Args:
+        path: results, a submission or scores.
+
+    Raises:
+        UserError: if the SHA-256 that the record holds is another, or the record itself is damaged.
+    """
+    for record in map(path.with_name, (RUN_RECORD_NAME, ENSEMBLE_NAME, PROVENANCE_NAME)):
+        if record == path or not (record.is_file() and path.is_file()):
+            continue
+        try:
+            content = unsealed(json.loads(record.read_bytes()))
+            listed = [content.get('results'), *content.get('scores', ())]
+            # Those of an ensemble are what it was made of.
+            listed += content.get('files', ()) if record.name == PROVENANCE_NAME else ()
+            digests = [facts['sha256'] for facts in listed
+                       if facts and Path(facts.get('path', path)).name == path.name]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f'{record} is not what was written beside {path.name} ({error}); write both '
+                            'again, or remove it') from None
+        if digests and file_facts(path)['sha256'] not in digests:
+            raise UserError(f'{path} is not the file that {record} is about (its SHA-256 differs), it was '
+                            f'changed or damaged; write it again, or remove {record} if the change was meant')
 
 
 def config_facts(text: str, path: str) -> Dict[str, str]:
@@ -104,7 +136,7 @@ def ensemble_facts(predictions: Optional[Path]) -> Optional[Dict[str, Any]]:
     if path is None or not path.is_file():
         return None
     try:
-        facts: Dict[str, Any] = json.loads(path.read_bytes())
+        facts: Dict[str, Any] = unsealed(json.loads(path.read_bytes()))
         facts['method'], facts['files'][0]['sha256']
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise UserError(f'{path} is not what gemini3d ensemble writes ({error!r}); fuse again, or remove it '

@@ -59,9 +59,9 @@ def read_split_samples(*, data_root: Union[str, Path], version: str, split: str)
         UserError: if the dataset, the version, a table or the split does not exist.
     """
     tables = tables_folder(data_root, version)
-    scene_names = _scene_names(tables, version, split)
+    names = scene_names(tables, version, split)
     scene_tokens = _read(tables, 'scene', lambda rows: {
-        row['token'] for row in rows if row['name'] in scene_names})
+        row['token'] for row in rows if row['name'] in names})
     sample_tokens = _read(tables, 'sample', lambda rows: [
         row['token'] for row in rows if row['scene_token'] in scene_tokens])
     if not sample_tokens:
@@ -148,8 +148,17 @@ def read_custom_splits(tables: Path) -> Dict[str, List[str]]:
     return custom
 
 
-def _scene_names(tables: Path, version: str, split: str) -> Set[str]:
-    """Returns the names of the scenes in a split."""
+def scene_names(tables: Path, version: str, split: str) -> Set[str]:
+    """Returns the names of the scenes in a split.
+
+    Args:
+        tables: folder of the version.
+        version: its name.
+        split: official or custom.
+
+    Raises:
+        UserError: if there is no such split.
+    """
     official = next((names for ending, names in OFFICIAL_SPLITS.items()
                      if version.endswith(ending)), ())
     predefined = official_splits()

@@ -11,4 +11,7 @@ meta_keys = ['token', 'sample_idx', 'cam2img', 'lidar2cam', 'img_aug_matrix', 'l
 pack_training = dict(
     type='Pack3DDetInputs', keys=['points', 'img', 'gt_bboxes_3d', 'gt_labels_3d'],
     meta_keys=meta_keys)
-pack_testing = dict(type='Pack3DDetInputs', keys=['points', 'img'], meta_keys=meta_keys)
+# The rest is for pictures of what a test finds.
+pack_testing = dict(
+    type='Pack3DDetInputs', keys=['points', 'img'],
+    meta_keys=[*meta_keys, 'images', 'img_path', 'lidar_path', 'num_pts_feats'])

@@ -34,7 +34,7 @@ val_dataloader = dict(
     dataset=dict(
         type='GeminiNuScenesDataset', data_root=_base_.data_root,
         ann_file='geminifusion3d_infos_val.pkl', modality=sensors, test_mode=True,
-        load_eval_anns=False))
+        load_eval_anns=False, box_type_3d='LiDAR'))
 test_dataloader = val_dataloader
 val_evaluator = dict(
     type='GeminiNuScenesMetric', data_root=_base_.data_root, ann_file='geminifusion3d_infos_val.pkl',

@@ -117,7 +117,7 @@ def _rows(model_run: Any, arguments: Namespace, by_stage: Dict[str, List[float]]
           peak: int, waits: Optional[Dict[str, int]]) -> List[Row]:
     from ..model_run import describe, device_bytes
     from ..model_stages import STAGES
-    common = dict(device=str(arguments.device), dtype='float32', repeats=arguments.repeats,
+    common = dict(device=str(arguments.device), dtype=model_run.precision, repeats=arguments.repeats,
                   shape=f'batch of {arguments.batch_size}',
                   mode='training step' if arguments.train else 'inference')
     macs, batch = model_run.multiply_adds, arguments.batch_size
