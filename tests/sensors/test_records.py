@@ -208,8 +208,8 @@ def test_classes_that_no_box_has_are_named_with_those_that_there_are(root, monke
         built(root, metainfo=dict(classes=['lorry']), filter_empty_gt=True)
     said = []
     monkeypatch.setattr(keyframe_dataset, 'print_log', lambda text, *_: said.append(text))
-    built(root, metainfo=dict(classes=['tram', 'treee']), filter_empty_gt=True)
-    assert len(said) == 1 and 'no box of treee in 1 keyframes (its other categories: tree)' in said[0]
+    built(root, metainfo=dict(classes=['tram', 'trees']), filter_empty_gt=True)
+    assert len(said) == 1 and 'no box of trees in 1 keyframes (its other categories: tree)' in said[0]
     with pytest.raises(UserError, match='expected different names'):
         built(root, metainfo=dict(classes=['tram', 'tram']))
 

@@ -62,7 +62,8 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         with _garbled_rows(nusc, 'the table scene'):
             scenes_by_split = resolve_splits(nusc, splits)
         tokens = list(dict.fromkeys(token for scenes in scenes_by_split.values() for token in scenes))
-        pickled_by_scene, findings = _convert_scenes(nusc, tokens, max_sweeps, workers, mark_damaged, reads_all)
+        pickled_by_scene, findings = _convert_scenes(
+            nusc, tokens, max_sweeps, workers, mark_damaged, reads_all)
         by_split = {split: [pickled_by_scene[token] for token in scenes if token in pickled_by_scene]
                     for split, scenes in scenes_by_split.items()}
         for split, scenes in by_split.items():
