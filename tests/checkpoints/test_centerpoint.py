@@ -76,6 +76,7 @@ def point_clouds() -> list:
     return clouds
 
 
+@pytest.mark.mmcv_operators
 @pytest.mark.parametrize('name', ['voxel01', 'voxel0075'])
 @torch.no_grad()
 def test_boxes_equal_those_of_mmdet3d(name):

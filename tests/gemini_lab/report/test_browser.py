@@ -134,7 +134,8 @@ def opened(page, folder, *, size='1280,900'):
     found = re.search(r'<pre id="findings">(.*?)</pre>', done.stdout, re.DOTALL)
     if found is None:
         pytest.fail(f'the check inside the page did not end:\n{done.stderr[-2000:]}')
-    return {**json.loads(html.unescape(found.group(1))), 'console': 'CONSOLE' in done.stderr}
+    said = [line for line in done.stderr.splitlines() if 'CONSOLE' in line and 'WebGL' not in line]
+    return {**json.loads(html.unescape(found.group(1))), 'console': said}
 
 
 @pytest.fixture(scope='module')
@@ -145,7 +146,8 @@ def findings(page, tmp_path_factory):
 
 def test_the_console_stays_silent_and_nothing_is_fetched(findings):
     assert findings['complaints'] == []
-    assert not findings['console']
+    # But for the browser's own notes on WebGL by software.
+    assert findings['console'] == []
     assert findings['fetched'] == []
 
 

@@ -194,6 +194,7 @@ class _SparseProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, weight: Tensor, rows: int, counter: LaunchCounter) -> Tensor:
+        """Counts the product; the result has the right shape."""
         ctx.save_for_backward(features, weight)
         ctx.counter = counter
         made = torch.empty(rows, weight.shape[0], device=META)
@@ -202,6 +203,7 @@ class _SparseProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
+        """Counts one product for the features, one for the weights."""
         features, weight = ctx.saved_tensors
         made = torch.empty_like(features), torch.empty_like(weight)
         ctx.counter.launch(gradient, weight, made[0])

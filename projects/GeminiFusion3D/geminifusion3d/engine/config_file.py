@@ -260,17 +260,18 @@ def check_ranges(cfg: Config) -> None:
                                     'in the recipes here with --cfg-options bev_grid.range_m=[...]')
 
 
-def check_classes(cfg: Config) -> None:
+def check_classes(cfg: Config, loaders: Sequence[str] = LOADERS) -> None:
     """Makes sure that the head and every dataset list the same classes: labels count them.
 
     Args:
         cfg: of a recipe.
+        loaders: whose datasets are used.
 
     Raises:
         UserError: if two lists differ.
     """
     expected: Any = None
-    for place, part, registry in _parts_with_classes(cfg):
+    for place, part, registry in _parts_with_classes(cfg, loaders):
         name = part.get('type')
         kind = registry.get(name) if isinstance(name, str) else name
         classes = part.get('classes') or (part.get('metainfo') or {}).get('classes')
@@ -286,9 +287,10 @@ def check_classes(cfg: Config) -> None:
         expected = expected or (place, classes)
 
 
-def _parts_with_classes(cfg: Config) -> Iterator[Tuple[str, Dict[str, Any], Registry]]:
+def _parts_with_classes(cfg: Config, loaders: Sequence[str]
+                        ) -> Iterator[Tuple[str, Dict[str, Any], Registry]]:
     yield 'model.bbox_head', (cfg.get('model') or {}).get('bbox_head') or {}, MODELS
-    for loader in LOADERS:
+    for loader in loaders:
         for dataset in datasets_of(cfg, [loader]):
             yield f'{dataset.get("type")} of {loader}', dataset, DATASETS
 

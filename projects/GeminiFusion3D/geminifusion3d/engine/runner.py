@@ -9,7 +9,6 @@ inside the work directory (`build_evaluator`), and a console that shows progress
 """
 import logging
 import os
-import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Union
@@ -21,8 +20,9 @@ from mmengine.evaluator import Evaluator
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.registry import RUNNERS
-from mmengine.runner import EpochBasedTrainLoop, Runner, load_state_dict
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -305,10 +305,9 @@ class GeminiRunner(Runner):
             checkpoint = {**(checkpoint if 'state_dict' in checkpoint else {}), 'state_dict': weights}
             self.logger.info(summarise(model, weights, name=filename))
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        weights = checkpoint.get('state_dict', checkpoint)
-        for pattern, replacement in revise_keys or [(r'^module\.', '')]:
-            weights = {re.sub(pattern, replacement, key): value for key, value in weights.items()}
-        load_state_dict(model, weights, strict=False)
+        # Its public relatives read the file again, or lose the versions of layers, which spconv's need.
+        _load_checkpoint_to_model(model, checkpoint, strict=False,
+                                  revise_keys=revise_keys or [(r'^module\.', '')])
         self._has_loaded = True
         if 'ema_state_dict' in checkpoint and not self._resume:
             self.logger.info(f'the weights of {filename} are the moving average of its training')

@@ -68,7 +68,7 @@ class Detector:
         config, checkpoint = str(cfg.filename or 'the config'), str(checkpoint)
         check_sections(cfg, ['model', 'test_dataloader'])
         check_ranges(cfg)
-        check_classes(cfg)
+        check_classes(cfg, ['test_dataloader'])
         check_exists(checkpoint)
         init_default_scope('mmdet3d')
         with config_mistakes(config):
