@@ -131,3 +131,7 @@ def test_no_compiled_or_generated_file_is_under_version_control() -> None:
     generated = [name for name in listed.stdout.splitlines()
                  if name.endswith(('.pyc', '.so', '.pth', '.pkl')) or name.startswith('work_dirs/')]
     assert generated == []
+
+
+def test_nothing_but_tests_replaces_by_mocks():
+    assert [path for path in (REPO / 'projects').rglob('*.py') if 'unittest' in path.read_text()] == []

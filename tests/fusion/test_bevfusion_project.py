@@ -90,6 +90,8 @@ def recipe(synthetic_root: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield cfg
 
 
+# Its assigner calls mmcv's overlaps.
+@pytest.mark.mmcv_operators
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize('fuser', FUSERS)
 def test_one_line_trains_bevfusion_with_our_fuser(recipe: Config, fuser: str) -> None:

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from geminifusion3d.sensors import GeminiAugmentImages
-from geminifusion3d.sensors.augment_images import ImageAugmentation, augment_image
+from geminifusion3d.sensors.augment_images import (GeminiFlipImages, ImageAugmentation,
+                                                   augment_image)
 from geminifusion3d.sensors.load_images import resize_matrix
 
 HEIGHT, WIDTH = 90, 160
@@ -105,3 +106,22 @@ def test_an_image_decoded_small_ends_at_the_same_place():
 def test_an_impossible_resize_range_is_refused(resize_range):
     with pytest.raises(ValueError, match='expected 0 < low <= high'):
         GeminiAugmentImages(final_hw=(4, 4), resize_range=resize_range)
+
+
+def test_a_pixel_is_found_where_the_matrix_sends_it():
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (4, 6, 3), dtype=np.uint8) for _ in range(2)]
+    shifted = np.eye(4, dtype=np.float32)
+    shifted[0, 3] = -1  # raw column 3 is loaded column 2
+    given = {'img': images, 'img_aug_matrix': np.stack([shifted, np.eye(4, dtype=np.float32)])}
+    mirrored = GeminiFlipImages(flip=True).transform(given)
+    for raw_u, camera, loaded_u in ((3, 0, 2), (2, 1, 2)):
+        u, v, _, _ = mirrored['img_aug_matrix'][camera] @ (raw_u, 1, 0, 1)
+        np.testing.assert_array_equal(mirrored['img'][camera][int(v), int(u)], images[camera][1, loaded_u])
+    assert given['img_aug_matrix'][0, 0, 0] == 1 and mirrored['img_aug_matrix'].dtype == np.float32
+
+
+def test_without_flip_or_images_nothing_changes():
+    given = {'img': [np.zeros((2, 2, 3))], 'img_aug_matrix': np.eye(4)[None]}
+    assert GeminiFlipImages(flip=False).transform(given) is given
+    assert GeminiFlipImages(flip=True).transform({'points': 1}) == {'points': 1}

@@ -3,13 +3,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmdet3d.datasets.transforms import LoadPointsFromMultiSweeps
-from mmdet3d.structures import LiDARPoints
+import torch
+from mmdet3d.datasets.transforms import LoadPointsFromMultiSweeps, PointsRangeFilter
+from mmdet3d.structures import DepthPoints, LiDARPoints
 from nuscenes.nuscenes import NuScenes
 from tiny_nuscenes import NUM_CLOSE, NUM_LANDMARKS, token, write_tiny_nuscenes
 
 from geminifusion3d.data_converters.nuscenes_infos import scene_infos
-from geminifusion3d.sensors import GeminiLoadPoints
+from geminifusion3d.sensors import GeminiLoadPoints, GeminiPointsRangeFilter
+from geminifusion3d.sensors.load_points import lidar_points, with_tensor
 
 
 @pytest.fixture(scope='module')
@@ -134,3 +136,48 @@ def test_sweeps_that_a_subclass_reads_in_double_precision_are_left_alone(results
     plain = GeminiLoadPoints(sweeps_num=1).transform(results)['points'].tensor
     np.testing.assert_allclose(double, plain, atol=1e-6)
     assert all(len(np.unique(ring)) > 1 for ring in rings)
+
+
+def test_a_cloud_holds_the_tensor_itself():
+    tensor = torch.rand(6, 5)
+    cloud = lidar_points(tensor)
+    assert isinstance(cloud, LiDARPoints) and cloud.points_dim == 5
+    assert cloud.tensor is tensor
+
+
+def test_another_tensor_keeps_kind_and_attributes_and_leaves_the_first_alone():
+    first = DepthPoints(torch.rand(4, 6), points_dim=6, attribute_dims={'color': [3, 4, 5]})
+    before, tensor = first.tensor.clone(), torch.rand(2, 6)
+    second = with_tensor(first, tensor)
+    assert isinstance(second, DepthPoints) and second.tensor is tensor
+    assert torch.equal(second.color, tensor[:, 3:])
+    assert torch.equal(first.tensor, before)
+
+
+RANGE_M = [-54.0, -30.0, -5.0, 54.0, 40.0, 3.0]
+
+
+def test_it_keeps_what_the_hosts_filter_keeps():
+    rng = np.random.default_rng(0)
+    rows = rng.uniform([-80, -80, -8, 0, 0], [80, 80, 6, 255, 0.5], (4000, 5)).astype(np.float32)
+    rows[7, 0] = np.nan
+    results = {'points': LiDARPoints(rows, points_dim=5), 'token': 'other keys stay'}
+    ours = GeminiPointsRangeFilter(RANGE_M)(results)
+    host = PointsRangeFilter(RANGE_M)({'points': LiDARPoints(rows, points_dim=5)})
+    assert 500 < len(ours['points']) < 3500
+    assert torch.equal(ours['points'].tensor, host['points'].tensor)
+    assert isinstance(ours['points'], LiDARPoints) and ours['token'] == 'other keys stay'
+    np.testing.assert_array_equal(results['points'].tensor.numpy(), rows)
+
+
+def test_points_on_the_border_are_dropped():
+    inside = [0.0, 0.0, 0.0]
+    on_borders = [[*inside[:axis], RANGE_M[axis + 3 * side], *inside[axis + 1:]]
+                  for axis in range(3) for side in range(2)]
+    cloud = LiDARPoints(torch.tensor([inside, *on_borders]), points_dim=3)
+    assert GeminiPointsRangeFilter(RANGE_M)({'points': cloud})['points'].tensor.tolist() == [inside]
+
+
+def test_an_empty_cloud_stays_one():
+    cloud = LiDARPoints(torch.zeros(0, 5), points_dim=5)
+    assert GeminiPointsRangeFilter(RANGE_M)({'points': cloud})['points'].tensor.shape == (0, 5)

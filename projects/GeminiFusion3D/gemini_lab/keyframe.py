@@ -5,7 +5,7 @@ the score says nothing about a detector. Ends with the mean AP over the classes 
 the devkit's filters, and exits with 1 below --min-ap.
 
 Example:
-    gemini3d keyframe --dataroot ../shared/nuscenes_keyframe
+    gemini3d keyframe --dataroot /path/to/one/keyframe
 """
 import argparse
 import json

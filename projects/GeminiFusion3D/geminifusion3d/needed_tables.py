@@ -1,7 +1,7 @@
 """The devkit's tables of nuScenes, of which only the rows that this project asks for are held.
 
 Subclass of nuscenes-devkit 1.2.0 `NuScenes`. The delta: tables are read row by row, and rows of radars, of
-camera pictures between keyframes and of other scenes stay on disk: all of v1.0-trainval take 9 GiB.
+camera pictures between keyframes and of other scenes stay on disk.
 """
 from pathlib import Path
 from typing import Any, Callable, Collection, Dict, List, Optional, Set, Union

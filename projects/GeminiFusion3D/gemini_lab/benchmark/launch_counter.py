@@ -10,9 +10,9 @@ import sys
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Tuple
-from unittest import mock
 
 import torch
 from spconv.pytorch.conv import SparseConvolution
@@ -225,6 +225,21 @@ def on_the_cpu(counter: LaunchCounter, model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """While entered, an attribute is another one: PyTorch lets no device but its own pass for a GPU."""
+    is_own = name in vars(owner)
+    before = vars(owner).get(name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        if is_own:
+            setattr(owner, name, before)
+        else:
+            delattr(owner, name)
+
+
+@contextmanager
 def on_the_device(counter: LaunchCounter) -> Iterator[None]:
     """While entered, meta tensors pass for a GPU's, and what is done to them is counted."""
     def convolve(layer: Any, given: Any, add_input: Any = None) -> Any:
@@ -247,21 +262,21 @@ def on_the_device(counter: LaunchCounter) -> Iterator[None]:
 
     with ExitStack() as stack:
         put = stack.enter_context
-        put(mock.patch.object(SparseConvolution, 'forward', convolve))
-        put(mock.patch.object(torch, 'autocast', autocast))
-        put(mock.patch.object(torch, 'is_autocast_enabled', lambda *device: False))
+        put(_replaced(SparseConvolution, 'forward', convolve))
+        put(_replaced(torch, 'autocast', autocast))
+        put(_replaced(torch, 'is_autocast_enabled', lambda *device: False))
         for method in ('__init__', '__enter__', '__exit__'):
-            put(mock.patch.object(torch.cuda.device, method, lambda *_: None))
-        put(mock.patch.object(Tensor, 'is_cuda', property(lambda tensor: tensor.is_meta), create=True))
-        for place in ('utils._foreach_utils', 'optim.optimizer'):
+            put(_replaced(torch.cuda.device, method, lambda *_: None))
+        put(_replaced(Tensor, 'is_cuda', property(lambda tensor: tensor.is_meta)))
+        for place in map(import_module, ('torch.utils._foreach_utils', 'torch.optim.optimizer')):
             for kind in ('foreach', 'fused'):
-                put(mock.patch(f'torch.{place}._get_{kind}_kernels_supported_devices', lambda: ['meta']))
+                put(_replaced(place, f'_get_{kind}_kernels_supported_devices', lambda: ['meta']))
         try:
             from triton.runtime.jit import JITFunction
         except ImportError:
             pass
         else:
-            put(mock.patch.object(JITFunction, 'run', launch))
+            put(_replaced(JITFunction, 'run', launch))
         put(_Copies(counter))
         put(counter)
         yield

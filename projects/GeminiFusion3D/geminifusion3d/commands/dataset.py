@@ -10,6 +10,9 @@ from ..errors import UserError
 from ..submission.provenance import RUN_RECORD_NAME as RECORD_NAME
 
 DEFAULT_ROOT = Path('data/nuscenes')
+# How the version ends that has an official split.
+VERSION_ENDS = {'train': '-trainval', 'val': '-trainval', 'trainval': '-trainval', 'test': '-test',
+                'mini_train': '-mini', 'mini_val': '-mini'}
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ def choose_dataset(args: argparse.Namespace, *, results: Optional[Path] = None, 
     """
     recorded = recorded_dataset(results) if results is not None else {}
     dataroot = Path(args.dataroot or recorded.get('dataroot') or DEFAULT_ROOT)
-    version = args.version or recorded.get('version') or only_version(dataroot)
     split = getattr(args, 'split', None) or recorded.get('split') or ''
+    version = args.version or recorded.get('version') or only_version(dataroot, split)
     if needs_split and not split:
         raise UserError(f'got no --split, expected one of {version}, such as val or mini_val'
                         + (f'; {RECORD_NAME} beside {results} does not say it' if results else ''))
@@ -54,16 +57,18 @@ def is_named(args: argparse.Namespace) -> bool:
     return any((args.dataroot, args.version, args.split))
 
 
-def only_version(dataroot: Path) -> str:
-    """Returns the version of a dataset that has exactly one.
+def only_version(dataroot: Path, split: str = '') -> str:
+    """Returns the version of a dataset that has exactly one, or exactly one with this split.
 
     Args:
         dataroot: of the dataset.
+        split: official; of another, or of none, nothing is derived.
 
     Raises:
         UserError: if it has none or several.
     """
     found = sorted(tables.parent.name for tables in dataroot.glob('*/sample.json'))
+    found = [version for version in found if version.endswith(VERSION_ENDS.get(split, ()))] or found
     if len(found) != 1:
         raise UserError(f'{dataroot} holds {"the versions " + ", ".join(found) if found else "no tables"}; '
                         + ('choose one with --version' if found else
@@ -76,6 +81,9 @@ def recorded_dataset(results: Path) -> Dict[str, Any]:
 
     Args:
         results: results file or folder of the run.
+
+    Raises:
+        UserError: if the record is damaged.
     """
     return read_run(results).get('dataset') or {}
 
@@ -85,10 +93,16 @@ def read_run(results: Path) -> Dict[str, Any]:
 
     Args:
         results: results file or folder of the run.
+
+    Raises:
+        UserError: if the record is damaged.
     """
     path = (results if results.is_dir() else results.parent) / RECORD_NAME
     try:
         content = unsealed(json.loads(path.read_text()))
-    except (OSError, ValueError):
+    except OSError:
         return {}
+    except ValueError as error:
+        raise UserError(f'{path} cannot be used ({error}); test again, or remove it and name the dataset'
+                        ) from error
     return content if isinstance(content, dict) else {}
