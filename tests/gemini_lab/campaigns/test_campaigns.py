@@ -1,7 +1,9 @@
 """Each campaign finds nothing where all is well, and finds what it is for."""
 import json
 import random
+import runpy
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,11 @@ def test_a_command_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / 'world').mkdir()
     monkeypatch.setattr(full_disk, 'SHARES', (0.6, ))
     assert full_disk.attack('generate records', tmp_path / 'world', tmp_path / 'cases') == []
+
+
+@pytest.mark.parametrize('campaign', ['kills', 'bit_flips', 'submissions'])
+def test_no_attack_is_no_campaign(campaign, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['campaign', '--n', '0'])
+    with pytest.raises(SystemExit, match='2'):
+        runpy.run_module(f'gemini_lab.campaigns.{campaign}', run_name='__main__', alter_sys=True)
+    assert 'must be at least 1, got 0' in capsys.readouterr().err

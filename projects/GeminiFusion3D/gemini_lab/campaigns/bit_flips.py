@@ -28,6 +28,7 @@ from mmdet3d.structures import BasePoints
 from mmengine.logging import HistoryBuffer
 
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
+from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.commands.dataset import read_run
 from geminifusion3d.data_converters.join_objects import (Objects, is_whole_part, read_part,
                                                          write_part)
@@ -273,7 +274,7 @@ SAME_FOR_ALL = ('checkpoint', 'info file', 'ground-truth database', 'scores of a
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--n', type=int, default=2000,
+    parser.add_argument('--n', type=at_least(1), default=2000,
                         help='how many flips in files with check sums, default: 2000; half as many in others')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),

@@ -28,6 +28,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
+from geminifusion3d.commands.arguments import at_least
 
 from .tiny_chain import CHAIN, RECIPE, RECIPE_NAME, Command
 
@@ -179,7 +180,7 @@ def run(count: int, seed: int, jobs: int, out: Path, cycle: Sequence[str] = CYCL
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--n', type=int, default=100, help='how many kills, default: 100')
+    parser.add_argument('--n', type=at_least(1), default=100, help='how many kills, default: 100')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--jobs', type=int, default=2, help='how many at once, default: 2')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),

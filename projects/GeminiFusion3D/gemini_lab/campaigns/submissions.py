@@ -24,6 +24,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
 from geminifusion3d.submission.split_samples import SplitSamples
 from geminifusion3d.submission.submission import read_meta, read_samples, write_submission
@@ -296,7 +297,7 @@ def _guarded(examine_it: Callable[[], List[str]]) -> List[str]:
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--n', type=int, default=3000, help='how many files, default: 3000')
+    parser.add_argument('--n', type=at_least(1), default=3000, help='how many files, default: 3000')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),
                         help='where files that were judged wrongly are left')
