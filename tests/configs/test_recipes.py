@@ -108,3 +108,23 @@ def test_an_unknown_key_of_a_part_is_refused(cfg):
     model['bbox_head'] = {**model['bbox_head'], 'voxel_size': [0.1, 0.1]}
     with pytest.raises(TypeError, match='voxel_size'):
         MODELS.build(model)
+
+
+def test_exchanging_the_fuser_changes_nothing_else():
+    base = Config.fromfile(CONFIGS / 'bevfusion_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py').to_dict()
+    recipes = sorted((CONFIGS / 'fuser_exchange').glob('*.py'))
+    assert len(recipes) == 5
+    for path in recipes:
+        cfg = Config.fromfile(path).to_dict()
+        for part in ('camera_align', 'fuser'):
+            cfg['model'][part] = base['model'][part]
+        assert {key: value for key, value in cfg.items() if key in SECTIONS and key not in ('load_from', 'load_cfg')
+                } == {key: value for key, value in base.items() if key in SECTIONS and key != 'load_from'}
+
+
+def test_recipes_for_published_weights_load_points_as_mmdet3d_and_no_others(cfg, request):
+    name = request.node.callspec.id
+    step, = [inner for step in innermost(cfg.train_dataloader.dataset).pipeline
+             for inner in step.get('steps', [step]) if inner.type == 'GeminiLoadPoints'] or [{}]
+    is_published = name.startswith(('bevfusion_', 'centerpoint_'))
+    assert (step.get('convention') == 'mmdet3d') == is_published

@@ -32,8 +32,7 @@ CENTERPOINT_PILLARS = Format(
     'a checkpoint with voxels')
 MIT_BEVFUSION = Format(
     'the MIT BEVFusion repository', ('encoders.lidar.', 'heads.object.'),
-    'no converter is at hand: use the BEVFusion checkpoints that mmdet3d publishes, and '
-    'gemini3d convert-checkpoint')
+    CONVERT)
 OPENPCDET = Format(
     'OpenPCDet', ('backbone_3d.', 'dense_head.'),
     'no converter is at hand: use mmdet3d\'s CenterPoint checkpoints, and gemini3d convert-checkpoint')
