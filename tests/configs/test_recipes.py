@@ -13,7 +13,8 @@ from mmengine.runner import Runner
 from tiny_detector import make_batch
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-SECTIONS = {*inspect.signature(Runner.__init__).parameters, 'activation_checkpointing', 'frozen_modules'}
+SECTIONS = {*inspect.signature(Runner.__init__).parameters, 'activation_checkpointing', 'frozen_modules',
+            'load_cfg'}
 RECIPES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
 
 
@@ -118,8 +119,8 @@ def test_exchanging_the_fuser_changes_nothing_else():
         cfg = Config.fromfile(path).to_dict()
         for part in ('camera_align', 'fuser'):
             cfg['model'][part] = base['model'][part]
-        assert {key: value for key, value in cfg.items() if key in SECTIONS and key not in ('load_from', 'load_cfg')
-                } == {key: value for key, value in base.items() if key in SECTIONS and key != 'load_from'}
+        assert {key: value for key, value in cfg.items() if key in SECTIONS and key not in ('load_from', 'load_cfg')} == {
+                    key: value for key, value in base.items() if key in SECTIONS and key not in ('load_from', 'load_cfg')}
 
 
 def test_recipes_for_published_weights_load_points_as_mmdet3d_and_no_others(cfg, request):

@@ -189,15 +189,16 @@ def test_as_mmdet3d_the_keyframe_keeps_close_returns_and_stands_in_for_sweeps(re
     for sweep in results['lidar_sweeps']:
         # Where the car stands still, mmdet3d's formula is right.
         sweep['lidar_points']['lidar2sensor'] = np.eye(4)
-    results = {**results, 'lidar_sweeps': results['lidar_sweeps'] if has_sweeps else []}
+    if not has_sweeps:
+        results = {name: value for name, value in results.items() if name != 'lidar_sweeps'}
     found = GeminiLoadPoints(sweeps_num=9, convention='mmdet3d').transform(results)['points'].tensor
-    # In the keyframe mmdet3d sets the time only where it has points of five numbers.
     host = LoadPointsFromMultiSweeps(sweeps_num=9, load_dim=5, use_dim=[0, 1, 2, 3, 4], pad_empty_sweeps=True,
                                      remove_close=True, test_mode=True)
-    theirs = host({**results, 'timestamp': results['timestamp_us'] / 1e6,
-                   'lidar_sweeps': [{**sweep, 'timestamp': sweep['timestamp_us'] / 1e6}
-                                    for sweep in results['lidar_sweeps']],
-                   'points': LiDARPoints(keyframe.copy(), points_dim=5)})['points'].tensor
+    theirs_s = {'timestamp': results['timestamp_us'] / 1e6}
+    if has_sweeps:
+        theirs_s['lidar_sweeps'] = [{**sweep, 'timestamp': sweep['timestamp_us'] / 1e6}
+                                    for sweep in results['lidar_sweeps']]
+    theirs = host({**results, **theirs_s, 'points': LiDARPoints(keyframe.copy(), points_dim=5)})['points'].tensor
     assert len(found) == 10 * NUM_LANDMARKS + NUM_CLOSE
     torch.testing.assert_close(found, theirs, rtol=0, atol=1e-6)
 
