@@ -3,8 +3,9 @@
 Source: MIT's BEVFusion, mmdet3d/datasets/nuscenes_dataset.py, evaluate_map. The delta: counts are whole
 numbers (single precision loses cells beyond 16.8 million), and cells of unknown label do not count.
 """
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -21,7 +22,8 @@ METRICS_NAME = 'segmentation_metrics.json'
 NO_CELL = 1e-7
 
 
-class CellCounts(NamedTuple):
+@dataclass(frozen=True)
+class CellCounts:
     """What one sample adds to the score.
 
     Attributes:
