@@ -24,7 +24,24 @@ def small(cfg: Config) -> dict:
     half_x_m, half_y_m = 12 * cell_m, 8 * cell_m
     grid = dict(cell_m=cell_m, range_m=[-half_x_m, -half_y_m, range_m[2],
                                         half_x_m, half_y_m, range_m[5]])
-    return {**cfg.model, 'bev_grid': grid}
+    model = {**cfg.model, 'bev_grid': grid}
+    if cfg.model.get('seg_head'):
+        model['seg_head'] = {**cfg.model.seg_head, 'cell_grid': {**grid, 'cell_m': cell_m / 2}}
+    return model
+
+
+def metrics(cfg: Config) -> list:
+    """Returns what scores the recipe."""
+    return cfg.test_evaluator if isinstance(cfg.test_evaluator, list) else [cfg.test_evaluator]
+
+
+def with_cells(batch: dict, model: torch.nn.Module) -> dict:
+    """Gives the samples labels of cells where the model learns them."""
+    for sample in batch['data_samples'] if model.seg_head is not None else ():
+        head = model.seg_head
+        sample.gt_cells = torch.randint(0, 2, (len(head.classes), *head.cell_grid.shape_yx), dtype=torch.uint8)
+        sample.set_metainfo(dict(cell_grid=head.cell_grid, cell_classes=head.classes))
+    return batch
 
 
 def innermost(dataset: dict) -> dict:
@@ -61,7 +78,7 @@ def test_training_and_testing_read_the_same_points_and_the_same_grid(cfg):
     loaders = [[inner for step in pipeline for inner in step.get('steps', [step])
                 if inner.type == 'GeminiLoadPoints'] for pipeline in pipelines]
     # Points that are not read in testing may teach the depth of a camera-only model.
-    assert loaders[1] == (loaders[0] if cfg.test_evaluator.meta.use_lidar else [])
+    assert loaders[1] == (loaders[0] if cfg.model.get('lidar_branch') else [])
     for step in sum(pipelines, []):
         if 'point_cloud_range' in step:
             assert step.point_cloud_range == cfg.model.bev_grid.range_m
@@ -82,18 +99,36 @@ def test_pictures_are_decoded_at_no_smaller_size_than_they_are_shown(cfg):
 
 
 def test_dataset_metric_and_model_agree_on_sensors_and_info_file(cfg):
-    meta, dataset = cfg.test_evaluator.meta, cfg.test_dataloader.dataset
+    dataset = cfg.test_dataloader.dataset
     model = MODELS.build(small(cfg))
-    assert model.modalities == {name: meta[name] for name in ('use_camera', 'use_lidar')}
     assert {name: dataset.modality[name] for name in model.modalities} == model.modalities
-    assert cfg.test_evaluator.ann_file == dataset.ann_file
-    assert cfg.test_evaluator.data_root == dataset.data_root
+    kinds = [metric.type for metric in metrics(cfg)]
+    assert kinds == ['GeminiNuScenesMetric'] * (model.bbox_head is not None) + [
+        'GeminiSegmentationMetric'] * (model.seg_head is not None)
+    for metric in metrics(cfg)[:kinds.count('GeminiNuScenesMetric')]:
+        assert model.modalities == {name: metric.meta[name] for name in ('use_camera', 'use_lidar')}
+        assert (metric.ann_file, metric.data_root) == (dataset.ann_file, dataset.data_root)
+
+
+def test_labels_of_cells_are_those_that_the_head_expects(cfg):
+    head = cfg.model.get('seg_head') or {}
+    for loader in ('train_dataloader', 'test_dataloader'):
+        steps = {step.type: step for step in innermost(cfg[loader].dataset).pipeline}
+        labels = steps.get('GeminiLoadMapCells', {})
+        assert [labels.get(key) for key in ('cell_grid', 'classes')] == [
+            head.get(key) for key in ('cell_grid', 'classes')]
+        assert ('GeminiPackInputs' in steps) == bool(head)
+        if head:
+            order = list(steps)
+            assert labels.data_root == innermost(cfg[loader].dataset).data_root
+            assert order.index('GeminiLoadMapCells') > order.index('GeminiAugmentScene') \
+                if loader == 'train_dataloader' else 'GeminiAugmentScene' not in steps
 
 
 def test_a_training_step_and_a_prediction_run_on_a_small_grid(cfg):
     torch.manual_seed(0)
     model = MODELS.build(small(cfg)).train()
-    data = model.data_preprocessor(make_batch(), training=True)
+    data = model.data_preprocessor(with_cells(make_batch(), model), training=True)
     losses = model(**data, mode='loss')
     total = sum(value for name, value in losses.items() if 'loss' in name)
     total.backward()
@@ -106,7 +141,8 @@ def test_a_training_step_and_a_prediction_run_on_a_small_grid(cfg):
 
 def test_an_unknown_key_of_a_part_is_refused(cfg):
     model = small(cfg)
-    model['bbox_head'] = {**model['bbox_head'], 'voxel_size': [0.1, 0.1]}
+    head = 'bbox_head' if model['bbox_head'] else 'seg_head'
+    model[head] = {**model[head], 'voxel_size': [0.1, 0.1]}
     with pytest.raises(TypeError, match='voxel_size'):
         MODELS.build(model)
 

@@ -1,7 +1,7 @@
 r"""The detector: images and points in, boxes in the LiDAR frame out, one call per stage.
 
     images -> camera BEV \
-                          align -> fuser -> BEV backbone + neck -> head -> boxes
+                          align -> fuser -> BEV backbone + neck -> head -> boxes, classes of cells
     points -> LiDAR BEV  /
 """
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
@@ -50,7 +50,8 @@ class GeminiFusion3D(Base3DDetector):
     Args:
         bev_grid: `range_m` and `cell_m` of the one BEVGrid, handed to every part that needs it.
         bev_neck: dense 2D neck back to the grid's resolution.
-        bbox_head: detection head.
+        bbox_head: detection head; None for segmentation alone.
+        seg_head: head that segments the cells of the map; None for detection alone.
         bev_backbone: dense 2D backbone; None where the fuser is one itself and returns its levels.
         camera_branch: images to BEV, or None.
         camera_align: camera BEV onto the grid; with camera_branch.
@@ -68,7 +69,8 @@ class GeminiFusion3D(Base3DDetector):
     """
 
     def __init__(self, *, bev_grid: Dict[str, Any], bev_neck: Dict[str, Any],
-                 bbox_head: Dict[str, Any], bev_backbone: Optional[Dict[str, Any]] = None,
+                 bbox_head: Optional[Dict[str, Any]] = None, seg_head: Optional[Dict[str, Any]] = None,
+                 bev_backbone: Optional[Dict[str, Any]] = None,
                  camera_branch: Optional[Dict[str, Any]] = None,
                  camera_align: Optional[Dict[str, Any]] = None,
                  lidar_branch: Optional[Dict[str, Any]] = None,
@@ -83,6 +85,8 @@ class GeminiFusion3D(Base3DDetector):
             raise ValueError(f'GeminiFusion3D got train_cfg={train_cfg}, test_cfg={test_cfg}, which it would '
                              'not read; expected None: write their settings into bbox_head')
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if not bbox_head and not seg_head:
+            raise ValueError('the model needs a bbox_head, a seg_head or both, got neither')
         _check_parts(camera_branch, camera_align, lidar_branch, lidar_align, offset_field, fuser)
         self.bev_grid = BEVGrid.from_config(bev_grid)
         self.camera_branch = self._build_branch(camera_branch, camera_align)
@@ -94,6 +98,7 @@ class GeminiFusion3D(Base3DDetector):
         self.bev_backbone = MODELS.build(bev_backbone) if bev_backbone else None
         self.bev_neck = MODELS.build(bev_neck)
         self.bbox_head = self._build_on_grid(bbox_head)
+        self.seg_head = self._build_on_grid(seg_head)
 
     def _build_on_grid(self, part: Optional[Dict[str, Any]], grid: Optional[BEVGrid] = None) -> Any:
         if part and 'bev_grid' in part:
@@ -182,28 +187,45 @@ class GeminiFusion3D(Base3DDetector):
 
     def loss(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
              ) -> Dict[str, Tensor]:
-        """Returns the head's losses and those of the stages before it."""
+        """Returns the heads' losses and those of the stages before them."""
         encoded = self.encode(batch_inputs_dict, _metas(batch_data_samples))
-        return {**self.bbox_head.loss(encoded.features, batch_data_samples), **encoded.losses}
+        losses = dict(encoded.losses)
+        for head in self._heads:
+            losses.update(head.loss(encoded.features, batch_data_samples))
+        return losses
 
     def predict(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
                 ) -> List[Det3DDataSample]:
-        """Returns the samples with `pred_instances_3d` in the LiDAR frame; no gradient can be asked for."""
+        """Returns the samples with `pred_instances_3d` in the LiDAR frame and `pred_cells`, as the heads are.
+
+        No gradient can be asked for.
+        """
         with torch.inference_mode():
             features = self.extract_feat(batch_inputs_dict, _metas(batch_data_samples))
-            boxes = self.bbox_head.predict(features, batch_data_samples)
+            boxes = self.bbox_head.predict(features, batch_data_samples) if self.bbox_head else []
+            cells = self.seg_head.predict(features, batch_data_samples) if self.seg_head else []
         # Copied out: tensors of inference mode could not be changed in place by whoever gets them.
+        for sample, scores in zip(batch_data_samples, cells):
+            sample.pred_cells = scores.clone()
+        if not self.bbox_head:
+            return batch_data_samples
         boxes = [InstanceData(**{key: value.clone() for key, value in found.items()}) for found in boxes]
         return self.add_pred_to_datasample(batch_data_samples, boxes)
 
     def _forward(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
                  ) -> Any:
-        """Returns the head's raw maps, for tools that trace or count operations."""
+        """Returns the head's raw maps, a tuple of both heads', for tools that trace or count operations."""
         if not isinstance(batch_inputs_dict, dict):
             raise ValueError(f'the model got a {type(batch_inputs_dict).__name__}, as get_flops.py hands it '
                              'over; expected a dictionary with points and imgs: gemini3d benchmark model '
                              'CONFIG counts operations')
-        return self.bbox_head(self.extract_feat(batch_inputs_dict, _metas(batch_data_samples)))
+        features = self.extract_feat(batch_inputs_dict, _metas(batch_data_samples))
+        maps = tuple(head(features) for head in self._heads)
+        return maps if len(maps) > 1 else maps[0]
+
+    @property
+    def _heads(self) -> List[Any]:
+        return [head for head in (self.bbox_head, self.seg_head) if head is not None]
 
 
 def _metas(samples: List[Det3DDataSample]) -> List[Dict[str, Any]]:

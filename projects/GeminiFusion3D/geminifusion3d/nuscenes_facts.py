@@ -18,6 +18,16 @@ LIDAR_NAME = 'LIDAR_TOP'
 IMAGE_HW: Tuple[int, int] = (900, 1600)
 LIDAR_COLUMNS: Tuple[str, ...] = ('x', 'y', 'z', 'intensity', 'ring')
 
+# The layers of the map expansion (version 1.3) that hold areas and lines.
+MAP_POLYGON_LAYERS: Tuple[str, ...] = ('drivable_area', 'road_segment', 'road_block', 'lane', 'ped_crossing',
+                                       'walkway', 'stop_line', 'carpark_area')
+MAP_LINE_LAYERS: Tuple[str, ...] = ('road_divider', 'lane_divider')
+# The six classes of BEV map segmentation, in the order of MIT's BEVFusion, and the layers of each.
+MAP_CLASSES: Dict[str, Tuple[str, ...]] = {
+    'drivable_area': ('drivable_area', ), 'ped_crossing': ('ped_crossing', ), 'walkway': ('walkway', ),
+    'stop_line': ('stop_line', ), 'carpark_area': ('carpark_area', ),
+    'divider': ('road_divider', 'lane_divider')}
+
 # The evaluation leaves out boxes, annotated or predicted, at or beyond this distance from the ego vehicle.
 CLASS_RANGE_M: Dict[str, float] = {
     'car': 50.0, 'truck': 50.0, 'construction_vehicle': 50.0, 'bus': 50.0, 'trailer': 50.0, 'barrier': 30.0,

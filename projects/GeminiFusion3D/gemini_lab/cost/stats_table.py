@@ -10,7 +10,7 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
     'LiDAR branch': ('lidar_branch', 'lidar_align'),
     'fuser': ('fuser',),
     'BEV backbone, neck': ('bev_backbone', 'bev_neck'),
-    'head': ('bbox_head',)}
+    'head': ('bbox_head', 'seg_head')}
 
 
 def stats_table(costs: Mapping[str, Sequence[StageCost]]) -> str:

@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
 import cv2
+import numpy as np
 from tqdm import tqdm
 
 from geminifusion3d.atomic import atomic_write, unsealed, write_json
 from geminifusion3d.errors import UserError
 
 from .city import MAP_TOKENS, build_city, draw_map_mask
+from .map_expansion import build_map, draw_basemap
 from .scene_names import choose_scenes
 from .scene_simulation import SceneJob, SceneSimulation
 from .tables import TABLES, Tables, join_scenes
@@ -39,6 +41,7 @@ MAX_SAMPLES = 40
 _STATE = '.synthetic'
 ARGUMENTS, FINISHED = 'arguments.json', 'finished.json'
 _LOCK_TRIES = 8
+_LOCATION_OF = {token: location for location, token in MAP_TOKENS.items()}
 
 
 class Request(NamedTuple):
@@ -240,14 +243,26 @@ def _wait(futures: 'List[Future[None]]', progress: Any, bar: tqdm) -> None:
 
 def _write_maps(root: Path, tables: Tables) -> None:
     """Draws the map image of every location in use."""
-    tokens = {token: location for location, token in MAP_TOKENS.items()}
     for row in tables['map']:
-        path = root / row['filename']
-        is_ok, data = cv2.imencode('.png', draw_map_mask(build_city(tokens[row['token']])))
-        if not is_ok:
-            raise ValueError(f'OpenCV could not encode the map {path}')
-        with atomic_write(path) as part:
-            part.write_bytes(data.tobytes())
+        _write_picture(root / row['filename'], draw_map_mask(build_city(_LOCATION_OF[row['token']])))
+
+
+def _write_expansions(request: Request) -> None:
+    """Writes the map expansion of every location in use; datasets of earlier versions get theirs, too."""
+    rows = json.loads((request.out / request.version / 'map.json').read_text())
+    for city in (build_city(_LOCATION_OF[row['token']]) for row in rows):
+        path = request.out / 'maps' / 'expansion' / f'{city.location}.json'
+        if not path.exists():
+            _write_picture(request.out / 'maps' / 'basemap' / f'{city.location}.png', draw_basemap(city))
+            write_json(path, build_map(city))
+
+
+def _write_picture(path: Path, picture: np.ndarray) -> None:
+    is_ok, data = cv2.imencode('.png', picture)
+    if not is_ok:
+        raise ValueError(f'OpenCV could not encode the map {path}')
+    with atomic_write(path) as part:
+        part.write_bytes(data.tobytes())
 
 
 def _publish(request: Request, fragments: List[Path]) -> None:
@@ -296,6 +311,7 @@ def generate(request: Request) -> bool:
             if jobs:
                 _run_scenes(request, jobs, len(names) - len(jobs))
             _publish(request, fragments)
+        _write_expansions(request)
         for path in fragments:
             path.unlink(missing_ok=True)
     return is_new

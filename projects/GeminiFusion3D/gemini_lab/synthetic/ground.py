@@ -9,6 +9,13 @@ from .seeding import make_rng
 _CELL_M = 0.125
 _MARGIN_M = 75.0
 _FAR_COLOR = (70, 70, 72)
+# Distances from the centre of a crossing street: from where to where zebra crossings reach, and from where
+# on markings run free. Distances from a street's own centre: of the line along parked cars, and how far from
+# the kerb a zebra crossing ends.
+ZEBRA_M = (HALF_WIDTH_M + 1, HALF_WIDTH_M + 4)
+FREE_FROM_M = HALF_WIDTH_M + 5
+PARKING_LINE_M = 4.6
+ZEBRA_MARGIN_M = 0.4
 
 
 class GroundPaint(NamedTuple):
@@ -40,12 +47,12 @@ def _street_lines(image: np.ndarray, across: np.ndarray, along: np.ndarray) -> N
         along: (rows, 2): distance to the nearest crossing centre line, and the coordinate.
     """
     distance, coordinate = along[:, 0], along[:, 1]
-    is_free = distance > HALF_WIDTH_M + 5
+    is_free = distance > FREE_FROM_M
     is_dash = is_free & (coordinate % 6.0 < 3.0)
     image[np.ix_(is_dash, across < 0.09)] = (205, 180, 60)
-    image[np.ix_(is_free, np.abs(across - 4.6) < 0.07)] = (190, 190, 190)
-    is_zebra = (distance > HALF_WIDTH_M + 1) & (distance < HALF_WIDTH_M + 4)
-    bars = (across < HALF_WIDTH_M - 0.4) & (across % 1.2 < 0.6)
+    image[np.ix_(is_free, np.abs(across - PARKING_LINE_M) < 0.07)] = (190, 190, 190)
+    is_zebra = (distance > ZEBRA_M[0]) & (distance < ZEBRA_M[1])
+    bars = (across < HALF_WIDTH_M - ZEBRA_MARGIN_M) & (across % 1.2 < 0.6)
     image[np.ix_(is_zebra, bars)] = (200, 200, 200)
 
 

@@ -14,6 +14,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
+from .resample_bev import ResampleBEV
 
 
 @MODELS.register_module(name='GeminiAlignBEV')
@@ -46,11 +47,7 @@ class AlignBEV(BaseModule):
             in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False,
             norm_cfg=dict(type='BN2d', eps=1e-3, momentum=norm_momentum)) if project else nn.Identity()
         self.stand_in = nn.Parameter(torch.zeros(out_channels))
-        self.needs_resampling = self.branch_grid != bev_grid
-        if self.needs_resampling:
-            positions = _sampling_positions(self.branch_grid, bev_grid)
-            self.register_buffer('sampling_xy', positions, persistent=False)
-            self.register_buffer('is_covered', (positions.abs() < 1).all(-1), persistent=False)
+        self.resample = ResampleBEV(self.branch_grid, bev_grid)
 
     def forward(self, bev: Float[Tensor, 'b c_in y_in x_in'], is_present: Bool[Tensor, ' b']
                 ) -> Float[Tensor, 'b c_out y x']:
@@ -70,26 +67,6 @@ class AlignBEV(BaseModule):
         stand_in = self.stand_in.to(aligned.dtype).view(1, -1, 1, 1)
         return torch.where(is_present.view(-1, 1, 1, 1), aligned, stand_in)
 
-    def resample(self, bev: Float[Tensor, 'b c y_in x_in']) -> Float[Tensor, 'b c y x']:
-        """Returns the map's values at the centres of the model's cells; zero outside the branch.
-
-        Between the centres of the branch's outermost cells and its edge their values hold on.
-        """
-        if not self.needs_resampling:
-            return bev
-        # In half precision a position on a wide grid may be wrong by a whole cell.
-        with torch.autocast(bev.device.type, enabled=False):
-            sampled = torch.nn.functional.grid_sample(
-                bev.float(), self.sampling_xy.expand(len(bev), -1, -1, -1), padding_mode='border',
-                align_corners=False)
-        return sampled.where(self.is_covered, sampled.new_zeros(())).to(bev.dtype)
-
 
 def _as_grid(grid: Union[BEVGrid, Mapping[str, Any], None]) -> Optional[BEVGrid]:
     return BEVGrid.from_config(grid) if isinstance(grid, Mapping) else grid
-
-
-def _sampling_positions(branch: BEVGrid, target: BEVGrid) -> Float[Tensor, '1 y x 2']:
-    """Target cell centres in grid_sample's coordinates: -1 and 1 are the branch's outer edges."""
-    low = torch.tensor(branch.range_m[:2])
-    return ((target.centres_m() - low) / torch.tensor(branch.extent_m) * 2 - 1).unsqueeze(0)

@@ -123,6 +123,7 @@ def _keyframe_info(nusc: NuScenes, poses: SensorPoses, scene: Info, sample: Info
         'token': sample['token'],
         'scene_token': scene['token'],
         'scene_name': scene['name'],
+        'location': get_row(nusc, 'log', scene['log_token'])['location'],
         'timestamp': timestamp_us * MICROSECONDS,
         'timestamp_us': timestamp_us,
         'ego2global': poses.global_from_ego(lidar_token),

@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from torch import nn
 
 DENSE_PARTS = ('camera_branch.backbone', 'camera_branch.neck', 'fuser', 'bev_backbone', 'bev_neck',
-               'bbox_head')
+               'bbox_head', 'seg_head')
 
 
 class CompiledForward:

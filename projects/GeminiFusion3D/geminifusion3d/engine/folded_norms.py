@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 # Dense parts; the LiDAR branch's convolutions are sparse and keep their norms.
-FOLDED = ('camera_branch', 'camera_align', 'lidar_align', 'fuser', 'bev_backbone', 'bev_neck', 'bbox_head')
+FOLDED = ('camera_branch', 'camera_align', 'lidar_align', 'fuser', 'bev_backbone', 'bev_neck', 'bbox_head',
+          'seg_head')
 
 
 def fold_norms(model: nn.Module) -> int:

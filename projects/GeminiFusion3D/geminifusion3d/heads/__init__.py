@@ -1,7 +1,9 @@
-"""Detection heads on the shared grid."""
+"""Heads on the shared grid: detection, and segmentation of cells."""
 from .anchor_head import GeminiAnchor3DHead
 from .center_head import GeminiCenterHead
 from .losses import GeminiMaskedL1Loss
+from .segmentation_head import GeminiSegmentationHead
 from .transfusion_head import GeminiTransFusionHead
 
-__all__ = ['GeminiAnchor3DHead', 'GeminiCenterHead', 'GeminiMaskedL1Loss', 'GeminiTransFusionHead']
+__all__ = ['GeminiAnchor3DHead', 'GeminiCenterHead', 'GeminiMaskedL1Loss', 'GeminiSegmentationHead',
+           'GeminiTransFusionHead']

@@ -22,6 +22,8 @@ from ..sensors import GeminiLoadImages
 from .detections import Detections
 from .sample import Sample
 
+# What is predicted on has no labels.
+LABEL_LOADERS = ('GeminiLoadMapCells', 'GeminiLoadCellFile')
 Sensors = Union[Sample, Mapping[str, Any]]
 
 
@@ -67,6 +69,9 @@ class Detector:
         cfg = config if isinstance(config, Config) else load_config(str(config), cfg_options)
         config, checkpoint = str(cfg.filename or 'the config'), str(checkpoint)
         check_sections(cfg, ['model', 'test_dataloader'])
+        if not cfg.model.get('bbox_head'):
+            raise UserError(f'{config} predicts no boxes; expected a recipe with a bbox_head: gemini3d test '
+                            '--show-dir draws the cells that a seg_head finds')
         check_ranges(cfg)
         check_classes(cfg, ['test_dataloader'])
         check_exists(checkpoint)
@@ -195,7 +200,7 @@ def _test_dataset(cfg: Config) -> Any:
     dataset = copy.deepcopy(cfg.test_dataloader.dataset)
     while 'dataset' in dataset:
         dataset = dataset.dataset
-    steps = list(_without_cache(dataset.pipeline))
+    steps = [step for step in _without_cache(dataset.pipeline) if step.get('type') not in LABEL_LOADERS]
     return DATASETS.build({**dataset, 'pipeline': steps, 'data_root': '/', 'ann_file': '', 'lazy_init': True,
                            'test_mode': True, 'load_eval_anns': False})
 

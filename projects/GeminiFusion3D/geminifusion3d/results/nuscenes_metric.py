@@ -111,6 +111,9 @@ class GeminiNuScenesMetric(BaseMetric):
         """
         check_class_names(self.class_names)
         for sample in data_samples:
+            if 'pred_instances_3d' not in sample:
+                raise UserError('the model predicts no boxes, which this metric scores; expected one with a '
+                                'bbox_head; GeminiSegmentationMetric scores a seg_head')
             boxes = sample['pred_instances_3d']
             self.results.append(to_global_boxes(
                 boxes=boxes['bboxes_3d'], scores=boxes['scores_3d'], labels=boxes['labels_3d'],

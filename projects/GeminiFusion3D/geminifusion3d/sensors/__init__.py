@@ -6,6 +6,7 @@ from .cbgs_dataset import GeminiCBGSDataset
 from .drop_sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from .epoch_hook import GeminiEpochHook
 from .keyframe_dataset import GeminiNuScenesDataset, GeminiRecordDataset
+from .load_cells import GeminiLoadCellFile, GeminiLoadMapCells, GeminiPackInputs
 from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints, GeminiPointsRangeFilter
 from .sample_objects import GeminiSampleObjects
@@ -20,9 +21,12 @@ __all__ = [
     'GeminiDropSensorsAtRandom',
     'GeminiEpochHook',
     'GeminiFlipImages',
+    'GeminiLoadCellFile',
     'GeminiLoadImages',
+    'GeminiLoadMapCells',
     'GeminiLoadPoints',
     'GeminiNuScenesDataset',
+    'GeminiPackInputs',
     'GeminiPointsRangeFilter',
     'GeminiRecordDataset',
     'GeminiSampleObjects',

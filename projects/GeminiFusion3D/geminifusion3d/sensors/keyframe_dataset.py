@@ -237,6 +237,8 @@ class GeminiKeyframeDataset(Det3DDataset):
             data_info['lidar2ego'] = np.asarray(info['lidar_points']['lidar2ego'])
         if 'ego2global' in info:
             data_info['ego2global'] = np.asarray(info['ego2global'])
+        if info.get('cells') is not None:
+            data_info['cells'] = self._full_path(info['cells'])
         # What mmdet3d's visualization hook looks for, as img_path.
         if isinstance(data_info['lidar_points']['lidar_path'], str):
             data_info['lidar_path'] = data_info['lidar_points']['lidar_path']

@@ -23,9 +23,11 @@ root, which is the folder of the file unless said otherwise. All matrices map co
                       class       text
                       velocity    optional: x, y in m/s over ground along the LiDAR's axes; null if unknown
                       num_points  optional: points inside; a box with none is not learned
+    cells           optional: path of the labels of the cells around the LiDAR, PNG or .npy (load_cells.py)
     extra           optional, anything; not read
 
-In Python, `path` may hold the picture (H, W, 3) uint8 BGR, or the rows (N, number of columns), themselves.
+In Python, `path` may hold the picture (H, W, 3) uint8 BGR, or the rows (N, number of columns), themselves,
+and `cells` the labels.
 """
 import json
 import mmap
@@ -41,7 +43,7 @@ from ..point_files import PLACE
 
 Record = Dict[str, Any]
 FIELDS = ('token', 'images', 'points', 'sweeps', 'timestamp', 'scene', 'ego_from_lidar', 'global_from_ego',
-          'boxes', 'extra')
+          'boxes', 'cells', 'extra')
 IMAGE_FIELDS = ('path', 'cam2img', 'lidar2cam', 'height', 'width')
 POINTS_FIELDS = ('path', 'columns')
 SWEEP_FIELDS = ('path', 'timestamp', 'lidar_from_sweep')
@@ -80,6 +82,9 @@ def record_mistakes(record: Any) -> Iterator[str]:
             yield from _pose_mistakes(record[key], key)
     yield from _image_mistakes(record.get('images', {}))
     yield from _point_mistakes(record)
+    cells = record.get('cells')
+    if cells is not None and not isinstance(cells, np.ndarray):
+        yield from _path_mistakes(cells, 'cells', 2)
     boxes = record.get('boxes', [])
     if not isinstance(boxes, list):
         yield f'boxes is {_shown(boxes)}; expected a list'
@@ -190,7 +195,8 @@ def _path_mistakes(path: Any, where: str, dims: int) -> Iterator[str]:
     try:
         checked_relative_path(path)
     except UserError:
-        yield f'{where}.path is {_shown(path)}; expected a path inside the data root'
+        name = where if where == 'cells' else f'{where}.path'
+        yield f'{name} is {_shown(path)}; expected a path inside the data root'
 
 
 def _matrix_mistakes(value: Any, side: int, where: str) -> Iterator[str]:
@@ -259,6 +265,8 @@ def record_to_info(record: Record) -> Record:
             'bbox_3d_isvalid': box.get('num_points') != 0, 'num_lidar_pts': box.get('num_points', 1),
         } for box in record.get('boxes', [])],
     }
+    if record.get('cells') is not None:
+        info['cells'] = record['cells']
     if record.get('ego_from_lidar') is not None:
         info['lidar_points']['lidar2ego'] = record['ego_from_lidar']
     if record.get('global_from_ego') is not None:

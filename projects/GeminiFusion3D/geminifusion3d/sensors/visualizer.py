@@ -3,8 +3,10 @@
 Subclass of mmdet3d v1.4.0 `Det3DLocalVisualizer`. The delta: boxes are projected by the sample's own
 matrices, which know whether a picture is the file or what augmentation made of it; cameras may differ in size
 or be missing; 'multi-view_det' draws the pictures (mmdet3d draws nothing); without a window, points and boxes
-are drawn from above, without Open3D; a picture is written where no box passes the threshold, too.
+are drawn from above, without Open3D; a picture is written where no box passes the threshold, too; segmented
+cells get a picture of their own, labels beside predictions.
 """
+from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 import cv2
@@ -17,6 +19,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from .draw import draw_bev, draw_footprint, tiled
+from .draw_cells import draw_cells
 from .load_images import resize_matrix
 
 VIEW_PX, VIEW_RANGE_M = 900, 55.0
@@ -56,6 +59,8 @@ class GeminiVisualizer(Det3DLocalVisualizer):
             step: of the backend.
             show_pcd_rgb: whether points have colours of their own, in a window.
         """
+        if not show and data_sample is not None and 'pred_cells' in data_sample:
+            self._add_cells(name, data_sample, o3d_save_path or out_file, step)
         task = 'mono_det' if vis_task == 'multi-view_det' or not show and vis_task in OF_CAMERAS else vis_task
         if not show and vis_task in OF_POINTS:
             path = o3d_save_path or (out_file if vis_task == 'lidar_det' else None)
@@ -69,6 +74,14 @@ class GeminiVisualizer(Det3DLocalVisualizer):
             super().add_datasample(
                 name, data_input, data_sample, draw_gt, draw_pred, show, wait_time, out_file, o3d_save_path,
                 task, pred_score_thr, step, show_pcd_rgb)
+
+    def _add_cells(self, name: str, sample: Det3DDataSample, path: Optional[str], step: int) -> None:
+        labels = sample.gt_cells.cpu().numpy() if 'gt_cells' in sample else None
+        view = draw_cells(sample.metainfo['cell_classes'], sample.pred_cells.cpu().numpy(), labels)
+        if path:
+            cv2.imwrite(str(Path(path).with_name(f'{Path(path).stem}_cells.png')), view[..., ::-1])
+        else:
+            self.add_image(f'{name} cells', view, step)
 
     def add_image(self, name: str, image: Optional[np.ndarray], step: int = 0) -> None:
         """Hands a picture to the backends.
