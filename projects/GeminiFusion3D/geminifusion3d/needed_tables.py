@@ -1,8 +1,9 @@
 """The devkit's tables of nuScenes, of which only the rows that this project asks for are held.
 
 Subclass of nuscenes-devkit 1.2.0 `NuScenes`. The delta: tables are read row by row, and rows of radars, of
-camera pictures between keyframes and of other scenes stay on disk.
+camera pictures between keyframes and of other scenes stay on disk; equal texts are held once.
 """
+import sys
 from pathlib import Path
 from typing import Any, Callable, Collection, Dict, List, Optional, Set, Union
 
@@ -28,8 +29,10 @@ class NeededTables(NuScenes):
                  scenes: Optional[Collection[str]] = None, with_sweeps: bool = False) -> None:
         self._scenes, self._with_sweeps = scenes, with_sweeps
         self._held: Dict[str, List[Row]] = {}
+        self._texts: Dict[str, str] = {}
         super().__init__(version=version, dataroot=str(data_root), verbose=False)
         self._held.clear()
+        self._texts.clear()
 
     def __load_table__(self, table_name: str) -> List[Row]:
         """Reads a table, or returns it where another one has asked for it before."""
@@ -37,9 +40,14 @@ class NeededTables(NuScenes):
             is_needed = self._filter(table_name)
             with open(Path(self.table_root, f'{table_name}.json'), 'rb') as file:
                 reader = JsonReader(file)
-                self._held[table_name] = [row for row in reader.elements() if is_needed(row)]
+                self._held[table_name] = [self._shared(row) for row in reader.elements() if is_needed(row)]
                 reader.finish()
         return self._held[table_name]
+
+    def _shared(self, row: Row) -> Row:
+        """Returns a row whose keys and texts are those of earlier rows: a token occurs in many."""
+        return {sys.intern(key): self._texts.setdefault(value, value) if isinstance(value, str) else value
+                for key, value in row.items()}
 
     def _filter(self, table: str) -> Callable[[Row], bool]:
         if table == 'sample_data':

@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'keyframes left out')
     parser.add_argument('--read-all', action='store_true',
                         help='decode each picture and read each sweep too: finds damage in the middle of '
-                             'files, not only missing, empty and cut ones')
+                             'files, not only missing, empty and cut ones, and writes down the check sum of '
+                             'each file, which loading verifies: a single bit that flips later is found')
     parser.add_argument('--max-sweeps', type=int, default=10, metavar='N',
                         help='LiDAR sweeps listed before each keyframe (default: 10)')
     parser.add_argument('--workers', type=int, default=os.cpu_count(), metavar='N',

@@ -6,6 +6,7 @@ bytes do not depend on the number of workers.
 import gc
 import os
 import pickle
+import zlib
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
@@ -45,7 +46,8 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         workers: number of processes.
         mark_damaged: go on without damaged files: pictures are missing sensors, sweeps and keyframes
             without a LiDAR file are left out.
-        reads_all: decode each picture and read each sweep too, which finds damage in their middle.
+        reads_all: decode each picture and read each sweep too, which finds damage in their middle, and write
+            down the check sum of each, which loading verifies.
 
     Returns:
         The path of the info file by split.
@@ -147,6 +149,7 @@ class _FileCheck:
     def __init__(self, root: str, scene_name: str, findings: Findings, reads_all: bool) -> None:
         self._root, self._scene_name, self._findings, self._reads_all = root, scene_name, findings, reads_all
         self._usable: Dict[str, bool] = {}
+        self._sums: Dict[str, int] = {}
         self.problems: List[Problem] = []
 
     @property
@@ -160,23 +163,27 @@ class _FileCheck:
             if image['img_path'] is not None and not self._is_whole(image['img_path'], image):
                 image['img_path'] = None
         info['lidar_sweeps'] = [sweep for sweep in info['lidar_sweeps']
-                                if self._is_whole(sweep['lidar_points']['lidar_path'])]
-        return self._is_whole(info['lidar_points']['lidar_path'])
+                                if self._is_whole(sweep['lidar_points']['lidar_path'], sweep['lidar_points'])]
+        return self._is_whole(info['lidar_points']['lidar_path'], info['lidar_points'])
 
-    def _is_whole(self, name: str, image: Info = {}) -> bool:
+    def _is_whole(self, name: str, record: Info) -> bool:
         if name not in self._usable:
             path = os.path.join(self._root, name)
             problem, other_hw = (
-                picture_file_facts(path, (image['height'], image['width']), decodes=self._reads_all)
-                if image else (point_file_problem(path) or self._absurd(path, name), None))
+                picture_file_facts(path, (record['height'], record['width']), decodes=self._reads_all)
+                if 'img_path' in record else (point_file_problem(path) or self._absurd(path, name), None))
             self._usable[name] = problem is None
             if problem:
                 self.problems.append((problem, self._scene_name, name))
             elif other_hw:
                 self._findings.add(f'pictures of {other_hw[1]}x{other_hw[0]} where the tables say '
-                                   f'{image["width"]}x'
-                                   f'{image["height"]}: taken as resized, the calibration is scaled '
+                                   f'{record["width"]}x'
+                                   f'{record["height"]}: taken as resized, the calibration is scaled '
                                    'with them', name)
+            if self._reads_all and not problem:
+                self._sums[name] = zlib.crc32(Path(path).read_bytes())
+        if name in self._sums:
+            record['crc32'] = self._sums[name]
         return self._usable[name]
 
     def _absurd(self, path: str, name: str) -> Optional[str]:

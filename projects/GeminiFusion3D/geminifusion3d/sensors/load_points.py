@@ -5,10 +5,10 @@ moved by the inverse of `lidar2sensor` (the formula of mmdet3d, `p @ R - t`, is 
 not turn), always the newest sweeps are taken (mmdet3d draws some at random, in testing too), and, unless
 `convention` asks for mmdet3d's way, close returns are removed from the keyframe as well, as the devkit does,
 and no sweep is made up where a scene starts. A file that cannot be read is an error, or, on request, adds no
-points.
+points. Where a record holds the check sum of a file, it is verified.
 """
 import logging
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -100,7 +100,8 @@ class GeminiLoadPoints(BaseTransform):
             number: 0 for the keyframe, then the sweeps, newest first.
             path: the file.
         """
-        return self._read(path, results['lidar_points'].get('columns', LIDAR_COLUMNS))
+        of_file = results['lidar_sweeps'][number - 1]['lidar_points'] if number else results['lidar_points']
+        return self._read(path, results['lidar_points'].get('columns', LIDAR_COLUMNS), of_file.get('crc32'))
 
     def _without_close(self, cloud: np.ndarray) -> np.ndarray:
         """Returns (n, 5) float32, a copy, without the returns from the car itself."""
@@ -108,12 +109,12 @@ class GeminiLoadPoints(BaseTransform):
                     & (np.abs(cloud[:, 1]) < self.remove_close_m))
         return np.compress(~is_close, cloud, axis=0).astype(np.float32, copy=False)
 
-    def _read(self, path: Any, columns: Sequence[str]) -> np.ndarray:
+    def _read(self, path: Any, columns: Sequence[str], crc32: Optional[int]) -> np.ndarray:
         """Reads one file, empty where it is missing and may be; drops rows that no LiDAR measures."""
         if path is None:
             return np.zeros((0, FLOATS_PER_POINT), np.float32)
         try:
-            rows = read_point_file(path, columns)
+            rows = read_point_file(path, columns, crc32)
         except UserError as error:
             if self.missing == 'mark':
                 return np.zeros((0, FLOATS_PER_POINT), np.float32)
