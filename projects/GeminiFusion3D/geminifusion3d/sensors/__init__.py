@@ -8,6 +8,8 @@ from .epoch_hook import GeminiEpochHook
 from .keyframe_dataset import GeminiNuScenesDataset, GeminiRecordDataset
 from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints, GeminiPointsRangeFilter
+from .load_radar import GeminiLoadRadar
+from .pack import GeminiPackInputs
 from .sample_objects import GeminiSampleObjects
 from .visualizer import GeminiVisualizer
 
@@ -22,7 +24,9 @@ __all__ = [
     'GeminiFlipImages',
     'GeminiLoadImages',
     'GeminiLoadPoints',
+    'GeminiLoadRadar',
     'GeminiNuScenesDataset',
+    'GeminiPackInputs',
     'GeminiPointsRangeFilter',
     'GeminiRecordDataset',
     'GeminiSampleObjects',

@@ -29,13 +29,13 @@ BOX_DIM = 9
 
 
 class GeminiKeyframeDataset(Det3DDataset):
-    """Keyframes for camera-LiDAR detection, whatever their records come from.
+    """Keyframes for detection, whatever their records come from.
 
     Args:
         data_root: the paths of the records are relative to it.
         ann_file: the file with the records, absolute or relative to `data_root`.
         pipeline: transforms.
-        modality: `use_camera`, `use_lidar`; only these sensors' paths are handed on.
+        modality: `use_camera`, `use_lidar`, `use_radar`; only these sensors' paths are handed on.
         metainfo: `classes`, in the order of the labels: detection classes, or names of the data's own
             categories; boxes of others are dropped.
         filter_empty_gt: in training, skip keyframes without boxes.
@@ -223,7 +223,7 @@ class GeminiKeyframeDataset(Det3DDataset):
             UserError: if a path would leave the data root.
         """
         data_info = {key: value for key, value in info.items()
-                     if key not in ('images', 'lidar_points', 'lidar_sweeps')}
+                     if key not in ('images', 'lidar_points', 'lidar_sweeps', 'radars')}
         if self.modality['use_camera']:
             data_info['images'] = {
                 name: {**image, 'img_path': self._full_path(image['img_path'])}
@@ -245,6 +245,13 @@ class GeminiKeyframeDataset(Det3DDataset):
             data_info['lidar_sweeps'] = [
                 {**sweep, 'lidar_points': self._with_full_path(sweep['lidar_points'])}
                 for sweep in info['lidar_sweeps']]
+        if self.modality.get('use_radar'):
+            if 'radars' not in info:
+                raise UserError(f'{self.ann_file or "the sample"} lists no radars; expected them with '
+                                'use_radar=True: convert the dataset again with --radar-sweeps 5')
+            data_info['radars'] = {
+                name: [{**shot, 'radar_path': self._full_path(shot['radar_path'])} for shot in shots]
+                for name, shots in info['radars'].items()}
         if not self.test_mode:
             data_info['ann_info'] = self.parse_ann_info(info)
         elif self.load_eval_anns:
