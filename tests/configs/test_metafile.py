@@ -37,4 +37,5 @@ def test_an_entry_says_what_the_recipe_says(entry: dict) -> None:
     assert metadata['Epochs'] == cfg.train_cfg.max_epochs
     assert metadata['Batch Size'] == cfg.auto_scale_lr.base_batch_size
     meta = cfg.test_evaluator.meta
-    assert metadata['Modalities'] == ['Camera'] * meta.use_camera + ['LiDAR'] * meta.use_lidar
+    assert metadata['Modalities'] == [
+        *['Camera'] * meta.use_camera, *['LiDAR'] * meta.use_lidar, *['Radar'] * meta.use_radar]

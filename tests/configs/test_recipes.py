@@ -58,9 +58,12 @@ def test_training_and_testing_read_the_same_points_and_the_same_grid(cfg):
     pipelines = [innermost(cfg[loader].dataset).pipeline
                  for loader in ('train_dataloader', 'test_dataloader')]
     loaders = [[inner for step in pipeline for inner in step.get('steps', [step])
-                if inner.type == 'GeminiLoadPoints'] for pipeline in pipelines]
+                if inner.type in ('GeminiLoadPoints', 'GeminiLoadRadar')] for pipeline in pipelines]
     # Points that are not read in testing may teach the depth of a camera-only model.
-    assert loaders[1] == (loaders[0] if cfg.test_evaluator.meta.use_lidar else [])
+    meta = cfg.test_evaluator.meta
+    used = dict(GeminiLoadPoints=meta.use_lidar, GeminiLoadRadar=meta.use_radar)
+    assert loaders[1] == [loader for loader in loaders[0] if used[loader.type]]
+    assert [loader.type for loader in loaders[1]] == [name for name, is_used in used.items() if is_used]
     for step in sum(pipelines, []):
         if 'point_cloud_range' in step:
             assert step.point_cloud_range == cfg.model.bev_grid.range_m
@@ -83,8 +86,8 @@ def test_pictures_are_decoded_at_no_smaller_size_than_they_are_shown(cfg):
 def test_dataset_metric_and_model_agree_on_sensors_and_info_file(cfg):
     meta, dataset = cfg.test_evaluator.meta, cfg.test_dataloader.dataset
     model = MODELS.build(small(cfg))
-    assert model.modalities == {name: meta[name] for name in ('use_camera', 'use_lidar')}
-    assert {name: dataset.modality[name] for name in model.modalities} == model.modalities
+    assert model.modalities == {name: meta[name] for name in ('use_camera', 'use_lidar', 'use_radar')}
+    assert {name: dataset.modality.get(name, False) for name in model.modalities} == model.modalities
     assert cfg.test_evaluator.ann_file == dataset.ann_file
     assert cfg.test_evaluator.data_root == dataset.data_root
 

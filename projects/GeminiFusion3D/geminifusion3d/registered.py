@@ -2,11 +2,11 @@
 import logging
 
 from . import (alignment, camera_bev, data_preprocessor, detector, engine, fusion, heads,
-               lidar_bev, sensors)
+               lidar_bev, radar_bev, sensors)
 from .results import detection_metric, nuscenes_metric, test_time_augmentation
 
 # torch's note to those who call its tracer by hand stands before every training otherwise.
 logging.getLogger('torch.fx._symbolic_trace').setLevel(logging.ERROR)
 
 __all__ = ['alignment', 'camera_bev', 'data_preprocessor', 'detection_metric', 'detector', 'engine', 'fusion',
-           'heads', 'lidar_bev', 'nuscenes_metric', 'sensors', 'test_time_augmentation']
+           'heads', 'lidar_bev', 'nuscenes_metric', 'radar_bev', 'sensors', 'test_time_augmentation']
