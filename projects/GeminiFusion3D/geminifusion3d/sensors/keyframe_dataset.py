@@ -26,6 +26,8 @@ from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
 from .seeding import seeded_generators
 
 BOX_DIM = 9
+# What is read where a dataset does not say.
+SENSORS = {'use_camera': True, 'use_lidar': True}
 
 
 class GeminiKeyframeDataset(Det3DDataset):
@@ -68,9 +70,13 @@ class GeminiKeyframeDataset(Det3DDataset):
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         super().__init__(
             data_root=data_root, ann_file=ann_file, pipeline=pipeline, data_prefix={},
-            modality=dict(modality or {'use_camera': True, 'use_lidar': True}),
+            modality=dict(SENSORS),
             filter_empty_gt=filter_empty_gt, test_mode=test_mode, load_eval_anns=load_eval_anns,
             lazy_init=True)
+        # mmdet3d's own refuses radars alone.
+        self.modality = {**dict.fromkeys(SENSORS, False), **(modality or SENSORS)}
+        if not any(self.modality.values()):
+            raise ValueError(f'got modality={modality}; expected one sensor at least, such as use_camera=True')
         self._metainfo.update(_checked_metainfo(metainfo or {}, self.METAINFO))
         self._has_own_classes = self.CATEGORIES_ARE_CLASSES or 'classes' in (metainfo or {})
         self._label_of = {name: label for label, name in enumerate(self._metainfo['classes'])}
