@@ -76,9 +76,12 @@ def test_training_and_testing_read_the_same_points_and_the_same_grid(cfg):
     pipelines = [innermost(cfg[loader].dataset).pipeline
                  for loader in ('train_dataloader', 'test_dataloader')]
     loaders = [[inner for step in pipeline for inner in step.get('steps', [step])
-                if inner.type == 'GeminiLoadPoints'] for pipeline in pipelines]
+                if inner.type in ('GeminiLoadPoints', 'GeminiLoadRadar')] for pipeline in pipelines]
     # Points that are not read in testing may teach the depth of a camera-only model.
-    assert loaders[1] == (loaders[0] if cfg.model.get('lidar_branch') else [])
+    used = {loader: bool(cfg.model.get(branch)) for loader, branch in (
+        ('GeminiLoadPoints', 'lidar_branch'), ('GeminiLoadRadar', 'radar_branch'))}
+    assert loaders[1] == [loader for loader in loaders[0] if used[loader.type]]
+    assert [loader.type for loader in loaders[1]] == [name for name, is_used in used.items() if is_used]
     for step in sum(pipelines, []):
         if 'point_cloud_range' in step:
             assert step.point_cloud_range == cfg.model.bev_grid.range_m
@@ -101,12 +104,12 @@ def test_pictures_are_decoded_at_no_smaller_size_than_they_are_shown(cfg):
 def test_dataset_metric_and_model_agree_on_sensors_and_info_file(cfg):
     dataset = cfg.test_dataloader.dataset
     model = MODELS.build(small(cfg))
-    assert {name: dataset.modality[name] for name in model.modalities} == model.modalities
+    assert {name: dataset.modality.get(name, False) for name in model.modalities} == model.modalities
     kinds = [metric.type for metric in metrics(cfg)]
     assert kinds == ['GeminiNuScenesMetric'] * (model.bbox_head is not None) + [
         'GeminiSegmentationMetric'] * (model.seg_head is not None)
     for metric in metrics(cfg)[:kinds.count('GeminiNuScenesMetric')]:
-        assert model.modalities == {name: metric.meta[name] for name in ('use_camera', 'use_lidar')}
+        assert model.modalities == {name: metric.meta[name] for name in ('use_camera', 'use_lidar', 'use_radar')}
         assert (metric.ann_file, metric.data_root) == (dataset.ann_file, dataset.data_root)
 
 
@@ -117,8 +120,8 @@ def test_labels_of_cells_are_those_that_the_head_expects(cfg):
         labels = steps.get('GeminiLoadMapCells', {})
         assert [labels.get(key) for key in ('cell_grid', 'classes')] == [
             head.get(key) for key in ('cell_grid', 'classes')]
-        assert ('GeminiPackInputs' in steps) == bool(head)
         if head:
+            assert 'GeminiPackInputs' in steps
             order = list(steps)
             assert labels.data_root == innermost(cfg[loader].dataset).data_root
             assert order.index('GeminiLoadMapCells') > order.index('GeminiAugmentScene') \

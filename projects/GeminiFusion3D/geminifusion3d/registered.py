@@ -2,7 +2,7 @@
 import logging
 
 from . import (alignment, camera_bev, data_preprocessor, detector, engine, fusion, heads,
-               lidar_bev, sensors)
+               lidar_bev, radar_bev, sensors)
 from .results import (detection_metric, nuscenes_metric, segmentation_metric,
                       test_time_augmentation)
 
@@ -10,4 +10,4 @@ from .results import (detection_metric, nuscenes_metric, segmentation_metric,
 logging.getLogger('torch.fx._symbolic_trace').setLevel(logging.ERROR)
 
 __all__ = ['alignment', 'camera_bev', 'data_preprocessor', 'detection_metric', 'detector', 'engine', 'fusion',
-           'heads', 'lidar_bev', 'nuscenes_metric', 'sensors', 'test_time_augmentation']
+           'heads', 'lidar_bev', 'nuscenes_metric', 'radar_bev', 'sensors', 'test_time_augmentation']

@@ -83,7 +83,7 @@ class GeminiLoadPoints(BaseTransform):
             places *= 1 + copies
         for number, sweep in enumerate(sweeps, start=1):
             path = sweep['lidar_points']['lidar_path']
-            keyframe_from_sweep = invert_pose(_checked_pose(sweep['lidar_points']['lidar2sensor'], path))
+            keyframe_from_sweep = invert_pose(checked_pose(sweep['lidar_points']['lidar2sensor'], path))
             time_lag_s = (results['timestamp_us'] - sweep['timestamp_us']) * MICROSECONDS
             cloud = self.read_sweep(results, number, path)
             clouds.append(self._without_close(cloud))
@@ -144,7 +144,16 @@ def _say_once(path: Any, num_dropped: int, num_all: int) -> None:
                   'current', logging.WARNING)
 
 
-def _checked_pose(matrix: Any, path: Any) -> np.ndarray:
+def checked_pose(matrix: Any, path: Any) -> np.ndarray:
+    """Returns the pose of a sweep as (4, 4) float64.
+
+    Args:
+        matrix: what the record says.
+        path: the sweep, for messages.
+
+    Raises:
+        UserError: if it is no pose.
+    """
     pose = np.asarray(matrix, dtype=np.float64)
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
         raise UserError(f'the pose of the sweep {path} is no 4x4 matrix of finite numbers; convert the '
