@@ -161,9 +161,14 @@ class GeminiFusionLayer(nn.Module):
         self.k_noise = nn.Embedding(2, channels) if noise else None
         self.v_noise = nn.Embedding(2, channels) if noise else None
         if init != 'default':
-            self._start_as_official(init)
+            self.start_as_official(init)
 
-    def _start_as_official(self, branch: str) -> None:
+    def start_as_official(self, branch: str) -> None:
+        """Draw all weights but the noise anew, as a branch of the official code does.
+
+        Args:
+            branch: 'segmentation' or 'kitti'.
+        """
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 if branch == 'segmentation':

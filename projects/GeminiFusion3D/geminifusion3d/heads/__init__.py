@@ -1,7 +1,8 @@
 """Detection heads on the shared grid."""
-from .anchor_head import GeminiAnchor3DHead
+from .anchor_head import GeminiAnchor3DHead, GeminiPlainAnchor3DHead
 from .center_head import GeminiCenterHead
 from .losses import GeminiMaskedL1Loss
 from .transfusion_head import GeminiTransFusionHead
 
-__all__ = ['GeminiAnchor3DHead', 'GeminiCenterHead', 'GeminiMaskedL1Loss', 'GeminiTransFusionHead']
+__all__ = ['GeminiAnchor3DHead', 'GeminiCenterHead', 'GeminiMaskedL1Loss', 'GeminiPlainAnchor3DHead',
+           'GeminiTransFusionHead']
