@@ -1,4 +1,6 @@
-"""Converts a checkpoint of mmdet3d's BEVFusion project or CenterPoint; the weights say whose they are.
+"""Converts a checkpoint of mmdet3d's BEVFusion or CenterPoint, or the official MVX-Net with GeminiFusion.
+
+The weights say whose they are.
 
 Example:
     gemini3d convert-checkpoint bevfusion_lidar-cam.pth work_dirs/bevfusion.pth
@@ -26,18 +28,20 @@ def run(args: argparse.Namespace) -> None:
     from ..checkpoints.bevfusion import LIDAR_BRANCHES, convert_bevfusion
     from ..checkpoints.centerpoint import convert_centerpoint
     from ..checkpoints.converted_file import PROVENANCE, convert_file
-    from ..checkpoints.formats import BEVFUSION, CENTERPOINT, recognise
+    from ..checkpoints.formats import BEVFUSION, CENTERPOINT, MVXNET_GEMINIFUSION, recognise
+    from ..checkpoints.mvxnet import convert_mvxnet
 
     def convert(weights: Any) -> Dict[str, Any]:
-        if recognise(weights) == BEVFUSION:
+        source = recognise(weights)
+        if source == BEVFUSION:
             return convert_bevfusion(weights, lidar_only=args.lidar_only)
         if args.lidar_only:
-            raise UserError(f'--lidar-only is for BEVFusion, {args.checkpoint} is of {CENTERPOINT.name}, '
-                            'which has nothing else; leave it out')
-        return convert_centerpoint(weights)
+            raise UserError(f'--lidar-only is for BEVFusion, {args.checkpoint} is of '
+                            f'{getattr(source, "name", "another")}; leave it out')
+        return convert_mvxnet(weights) if source == MVXNET_GEMINIFUSION else convert_centerpoint(weights)
 
-    checkpoint = convert_file(args.checkpoint, args.out, formats=[BEVFUSION, CENTERPOINT], convert=convert,
-                              check=_check(args, LIDAR_BRANCHES if args.lidar_only else None))
+    checkpoint = convert_file(args.checkpoint, args.out, formats=[BEVFUSION, CENTERPOINT, MVXNET_GEMINIFUSION],
+                              convert=convert, check=_check(args, LIDAR_BRANCHES if args.lidar_only else None))
     source = checkpoint['meta'][PROVENANCE]
     print(f'{len(checkpoint["state_dict"])} weights of {source["format"]} converted: {args.out}')
 
