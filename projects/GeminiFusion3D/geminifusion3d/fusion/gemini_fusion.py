@@ -161,14 +161,9 @@ class GeminiFusionLayer(nn.Module):
         self.k_noise = nn.Embedding(2, channels) if noise else None
         self.v_noise = nn.Embedding(2, channels) if noise else None
         if init != 'default':
-            self.start_as_official(init)
+            self._start_as_official(init)
 
-    def start_as_official(self, branch: str) -> None:
-        """Draw all weights but the noise anew, as a branch of the official code does.
-
-        Args:
-            branch: 'segmentation' or 'kitti'.
-        """
+    def _start_as_official(self, branch: str) -> None:
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 if branch == 'segmentation':

@@ -1,14 +1,16 @@
 """GeminiFusion of each point's feature with what the picture shows where the point falls on it.
 
 Source: official KITTI branch, class Gemini_PointFusion of point_fusion.py (at 8456609), on mmdet3d 1.4.0's
-PointFusion. There the sum of the two features becomes GeminiFusion, with its weighted sum and ReLU at the end.
+PointFusion. There the sum of the two features becomes GeminiFusion, with its weighted sum and ReLU at the end. It
+starts as it does there when the official recipe trains: the layer's Xavier initialisation is never called, since
+the voxel encoder around it is no BaseModule, neither there nor here.
 """
 from typing import Any, Dict, List, Sequence
 
 from jaxtyping import Float
 from mmdet3d.models.layers.fusion_layers import PointFusion
 from mmdet3d.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..fusion import GeminiFusion
@@ -26,16 +28,13 @@ class GeminiPointFusion(PointFusion):
 
     def __init__(self, *args: Any, heads: int = 8, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fuser = GeminiFusion(channels=self.pts_transform[0].out_features, heads=heads, init='kitti',
+        self.fuser = GeminiFusion(channels=self.pts_transform[0].out_features, heads=heads,
                                   activation='relu' if self.activate_out else 'none')
-
-    def init_weights(self) -> None:
-        """Start as the official layer: mmdet3d's Xavier for Linear would start q, k and v wider."""
-        is_first = not self.is_init
-        super().init_weights()
-        if is_first:
-            for layer in self.fuser.layers:
-                layer.start_as_official('kitti')
+        for layer in self.fuser.layers:
+            for attention in (layer.camera_attention, layer.lidar_attention):
+                for projection in (attention.q_proj, attention.k_proj, attention.v_proj):
+                    # Thirds of one (3C, C) matrix there: fan_in + fan_out is 4 C, not 2 C.
+                    nn.init.xavier_uniform_(projection.weight, gain=0.5 ** 0.5)
 
     def forward(self, img_feats: Sequence[Float[Tensor, 'b _ _ _']], pts: Sequence[Float[Tensor, '_ _']],
                 pts_feats: Float[Tensor, 'p c_in'], img_metas: List[Dict[str, Any]]

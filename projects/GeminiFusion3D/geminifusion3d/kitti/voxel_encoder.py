@@ -8,7 +8,6 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import torch
 from jaxtyping import Float, Int
 from mmdet3d.registry import MODELS
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..lidar_bev.voxel_encoders import OFFSET_CHANNELS, VoxelNorm, offsets_in_voxel_m
@@ -16,7 +15,7 @@ from ..ops.voxel_groups import VoxelGroups, group_points, max_per_voxel
 
 
 @MODELS.register_module()
-class GeminiDynamicVFE(BaseModule):
+class GeminiDynamicVFE(nn.Module):
     """Encodes each point with its offsets in the voxel, then takes the maximum of each voxel.
 
     Args:
