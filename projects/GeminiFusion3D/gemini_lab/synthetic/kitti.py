@@ -30,8 +30,6 @@ MARK = '.synthetic_kitti.json'
 SIZE_WH = (1224, 370)
 RINGS, COLUMNS, ELEVATION_DEG = 64, 1024, (-24.8, 2.0)
 PERIOD_S = 0.5
-# Returns from the car itself.
-OWN_CAR_M = 2.0
 LABELLED_M, LEAST_SHARE, LEAST_HEIGHT_PX, LEAST_DEPTH_M = 70.0, 0.1, 10.0, 2.0
 # Below these visible shares an object is partly and largely hidden.
 HIDDEN_SHARES = (0.4, 0.75)
@@ -109,9 +107,9 @@ class _KittiScene(SceneSimulation):
             local_from_lidar = local_from_ego @ rig.ego_from_lidar
             local_from_cam = local_from_lidar @ invert_pose(rig.cam_from_lidar)
             moment = self._world.at(time_s, local_from_ego[:2, 3])
-            sweep = scan(self._world, moment, local_from_lidar, rig.ego_from_lidar, self._look.weather, rng, beams,
-                         RINGS)
-            sweep = sweep[np.linalg.norm(sweep[:, :3], axis=1) > OWN_CAR_M, :4]
+            sweep = scan(self._world, moment, local_from_lidar, None, self._look.weather, rng, beams, RINGS)
+            # A firing without a return lies at the origin.
+            sweep = sweep[np.abs(sweep[:, :3]).max(axis=1) > 0, :4]
             sweep[:, 3] /= 255
             picture = take_picture(self._look, moment, local_from_cam @ rig.cam_from_eye, rays,
                                    local_from_ego[:3, 0], rng, SIZE_WH)

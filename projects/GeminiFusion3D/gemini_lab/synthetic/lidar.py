@@ -4,7 +4,7 @@ A sweep is 1084 columns of 32 beams, written column by column, ring 0 lowest. Ev
 row: one without a return lies at the sensor's centre with intensity 0, as in the real files.
 Returns from the car's own roof lie within a metre, which readers drop.
 """
-from typing import Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 
@@ -48,16 +48,16 @@ def _roof_range(ego_from_lidar: np.ndarray, beams: np.ndarray) -> np.ndarray:
     return np.where(meets, range_m, np.inf)
 
 
-def scan(world: World, moment: Moment, local_from_lidar: np.ndarray, ego_from_lidar: np.ndarray,
-         weather: Weather, rng: np.random.Generator, beams: np.ndarray = BEAMS, rings: int = RINGS
-         ) -> np.ndarray:
+def scan(world: World, moment: Moment, local_from_lidar: np.ndarray,
+         ego_from_lidar: Optional[np.ndarray], weather: Weather, rng: np.random.Generator,
+         beams: np.ndarray = BEAMS, rings: int = RINGS) -> np.ndarray:
     """Returns one sweep, (34688, 5) of BEAMS, float32: x, y, z in the sensor frame, intensity 0..255, ring.
 
     Args:
         world: the scene's materials.
         moment: the scene at the sweep's time.
         local_from_lidar: sensor pose (4, 4) in the world's local frame.
-        ego_from_lidar: sensor pose on the car.
+        ego_from_lidar: sensor pose on the car; None where the car's roof hides nothing.
         weather: rain swallows and invents returns.
         rng: noise of this sweep.
         beams: unit directions (columns * rings, 3) in sensor axes.
@@ -79,7 +79,7 @@ def scan(world: World, moment: Moment, local_from_lidar: np.ndarray, ego_from_li
     range_m, intensity = np.where(drops, 1.5 + 80 * luck[0] ** 3, range_m), np.where(
         drops, 2, intensity)
     returns = (returns | drops) & (range_m < np.where(hits.is_hit, hits.range_m + 0.1, 90))
-    roof_m = _roof_range(ego_from_lidar, beams)
+    roof_m = np.full(count, np.inf) if ego_from_lidar is None else _roof_range(ego_from_lidar, beams)
     on_roof = np.isfinite(roof_m)
     range_m = np.where(on_roof, roof_m, np.where(returns, range_m, 0.0))
     intensity = np.where(on_roof, 20, np.where(returns, intensity.clip(0, 255), 0))
