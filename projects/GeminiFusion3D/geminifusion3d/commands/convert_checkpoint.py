@@ -1,4 +1,6 @@
-"""Converts a checkpoint of BEVFusion (mmdet3d's project or MIT's) or CenterPoint; the weights say whose they are.
+"""Converts a checkpoint of BEVFusion (mmdet3d's or MIT's), CenterPoint, or the official MVX-Net with GeminiFusion.
+
+The weights say whose they are.
 
 Example:
     gemini3d convert-checkpoint bevfusion_lidar-cam.pth work_dirs/bevfusion.pth
@@ -30,17 +32,21 @@ def run(args: argparse.Namespace) -> None:
     from ..checkpoints.bevfusion import FUSER_BRANCHES, LIDAR_BRANCHES, convert_bevfusion
     from ..checkpoints.centerpoint import convert_centerpoint
     from ..checkpoints.converted_file import PROVENANCE, convert_file
-    from ..checkpoints.formats import BEVFUSION, CENTERPOINT, MIT_BEVFUSION, recognise
+    from ..checkpoints.formats import (BEVFUSION, CENTERPOINT, MIT_BEVFUSION, MVXNET_GEMINIFUSION,
+                                       recognise)
+    from ..checkpoints.mvxnet import convert_mvxnet
 
     def convert(weights: Any) -> Dict[str, Any]:
-        if recognise(weights) in (BEVFUSION, MIT_BEVFUSION):
+        source = recognise(weights)
+        if source in (BEVFUSION, MIT_BEVFUSION):
             return convert_bevfusion(weights, lidar_only=args.lidar_only, without_fuser=args.without_fuser)
         if args.lidar_only or args.without_fuser:
             raise UserError(f'--lidar-only and --without-fuser are for BEVFusion, {args.checkpoint} is of '
-                            f'{CENTERPOINT.name}, which is LiDAR only; leave them out')
-        return convert_centerpoint(weights)
+                            f'{getattr(source, "name", "another")}; leave them out')
+        return convert_mvxnet(weights) if source == MVXNET_GEMINIFUSION else convert_centerpoint(weights)
 
-    checkpoint = convert_file(args.checkpoint, args.out, formats=[BEVFUSION, MIT_BEVFUSION, CENTERPOINT],
+    checkpoint = convert_file(args.checkpoint, args.out,
+                              formats=[BEVFUSION, MIT_BEVFUSION, CENTERPOINT, MVXNET_GEMINIFUSION],
                               convert=convert, check=_check(args, LIDAR_BRANCHES, FUSER_BRANCHES))
     source = checkpoint['meta'][PROVENANCE]
     print(f'{len(checkpoint["state_dict"])} weights of {source["format"]} converted: {args.out}')

@@ -103,13 +103,21 @@ class PillarFeatureNet(BaseModule):
         return max_per_voxel(last(features), groups)
 
     def _decorate(self, groups: VoxelGroups) -> Float[Tensor, 'p f']:
-        position = groups.points[:, :3]
-        mean = mean_per_voxel(position, groups)[groups.voxel_of_point]
-        centre = groups.centres_m[groups.voxel_of_point]
         own = groups.points
         if self.scale_features:
             own = scale_points(own, self.bev_grid, self.feature_scales)
-        return torch.cat([own, position - mean, position - centre], dim=1)
+        return torch.cat([own, offsets_in_voxel_m(groups)], dim=1)
+
+
+def offsets_in_voxel_m(groups: VoxelGroups) -> Float[Tensor, 'p 6']:
+    """Returns each point's offset from its voxel's mean and from the voxel's middle, x, y, z each.
+
+    Args:
+        groups: points in voxels.
+    """
+    position = groups.points[:, :3]
+    mean = mean_per_voxel(position, groups)[groups.voxel_of_point]
+    return torch.cat([position - mean, position - groups.centres_m[groups.voxel_of_point]], dim=1)
 
 
 def scale_points(points: Float[Tensor, 'n f'], bev_grid: BEVGrid,
