@@ -10,4 +10,5 @@ from .results import (detection_metric, nuscenes_metric, segmentation_metric,
 logging.getLogger('torch.fx._symbolic_trace').setLevel(logging.ERROR)
 
 __all__ = ['alignment', 'camera_bev', 'data_preprocessor', 'detection_metric', 'detector', 'engine', 'fusion',
-           'heads', 'kitti', 'lidar_bev', 'nuscenes_metric', 'radar_bev', 'sensors', 'test_time_augmentation']
+           'heads', 'kitti', 'lidar_bev', 'nuscenes_metric', 'radar_bev', 'segmentation_metric', 'sensors',
+           'test_time_augmentation']
