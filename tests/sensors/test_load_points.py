@@ -192,8 +192,8 @@ def test_as_mmdet3d_the_keyframe_keeps_close_returns_and_stands_in_for_sweeps(re
     if not has_sweeps:
         results = {name: value for name, value in results.items() if name != 'lidar_sweeps'}
     found = GeminiLoadPoints(sweeps_num=9, convention='mmdet3d').transform(results)['points'].tensor
-    host = LoadPointsFromMultiSweeps(sweeps_num=9, load_dim=5, use_dim=[0, 1, 2, 3, 4], pad_empty_sweeps=True,
-                                     remove_close=True, test_mode=True)
+    host = LoadPointsFromMultiSweeps(sweeps_num=9, load_dim=5, use_dim=[0, 1, 2, 3, 4], test_mode=True,
+                                     pad_empty_sweeps=True, remove_close=True)
     theirs_s = {'timestamp': results['timestamp_us'] / 1e6}
     if has_sweeps:
         theirs_s['lidar_sweeps'] = [{**sweep, 'timestamp': sweep['timestamp_us'] / 1e6}

@@ -1,8 +1,8 @@
 """The devkit's tables of nuScenes, of which only the rows that this project asks for are held.
 
 Subclass of nuscenes-devkit 1.2.0 `NuScenes`. The delta: tables are read row by row, and rows of
-camera pictures between keyframes, of other scenes and, unless they are asked for, of radars stay on disk; equal
-texts are held once.
+camera pictures between keyframes, of other scenes and, unless they are asked for, of radars stay on disk;
+equal texts are held once.
 """
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""BEVFusion checkpoints (lidar and lidar-cam) of mmdet3d and of MIT -> this project's recipes of the same network.
+"""BEVFusion checkpoints (lidar and lidar-cam) of mmdet3d and of MIT -> this project's recipes.
 
 Source of the names: mmdet3d v1.4.0 projects/BEVFusion. Its maps are (B, C, X, Y) and its voxels
 (x, y, z), so every kernel that slides over the BEV or over voxels is turned; what sees images or
@@ -77,8 +77,8 @@ def convert_bevfusion(weights: Mapping[str, Tensor], *, lidar_only: bool = False
     if recognise(weights) == MIT_BEVFUSION:
         weights = apply_rules(weights, MIT_RULES, source=MIT_BEVFUSION.name)
     if without_fuser and FUSER_KERNEL not in weights:
-        raise UserError('--without-fuser needs the checkpoint of a camera-LiDAR model, this one is of LiDAR only: '
-                        'leave it out')
+        raise UserError('--without-fuser needs the checkpoint of a camera-LiDAR model, this one is of LiDAR '
+                        'only: leave it out')
     converted = {**apply_rules(weights, bevfusion_rules(), source=BEVFUSION.name), **_stand_ins(weights)}
     branches = {key: key.split('.')[0] for key in converted}
     return {key: value for key, value in converted.items()

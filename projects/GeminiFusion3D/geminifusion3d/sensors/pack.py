@@ -1,4 +1,4 @@
-"""Last step of a pipeline: inputs and ground truth as tensors, every cloud and the labels of cells among them."""
+"""Last step of a pipeline: inputs and ground truth as tensors, all clouds and labels of cells too."""
 from typing import Any, Dict
 
 import torch
@@ -9,7 +9,7 @@ from mmdet3d.structures import BasePoints
 
 @TRANSFORMS.register_module()
 class GeminiPackInputs(Pack3DDetInputs):
-    """mmdet3d's, and each cloud of `keys`, whatever its name, and `gt_cells` (mmdet3d knows `points` only)."""
+    """mmdet3d's, which knows `points` only; also each other cloud of `keys`, and `gt_cells`."""
 
     def pack_single_results(self, results: Dict[str, Any]) -> Dict[str, Any]:
         """Packs one sample.
