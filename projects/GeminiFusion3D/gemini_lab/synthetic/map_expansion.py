@@ -56,8 +56,8 @@ class _Map:
     def __init__(self, location: str) -> None:
         self.location = location
         self.rows: Dict[str, List[Row]] = {name: [] for name in (
-            'polygon', 'line', 'node', 'drivable_area', 'road_segment', 'ped_crossing', 'walkway', 'stop_line',
-            'carpark_area', 'road_divider', 'lane_divider')}
+            'polygon', 'line', 'node', 'drivable_area', 'road_segment', 'ped_crossing', 'walkway',
+            'stop_line', 'carpark_area', 'road_divider', 'lane_divider')}
 
     def add(self, layer: str, **fields: Any) -> str:
         token = make_token(0, 'map', self.location, layer, str(len(self.rows[layer])))
@@ -111,7 +111,8 @@ def _add_street(rows: _Map, street: _Street) -> None:
         for side in (-1, 1):
             near, far = (crossing + side * distance for distance in ZEBRA_M)
             zebra = street.area((-zebra_half_m, zebra_half_m), (min(near, far), max(near, far)))
-            token = rows.add('ped_crossing', polygon_token=rows.add_polygon(zebra), road_segment_token=segment)
+            token = rows.add('ped_crossing', polygon_token=rows.add_polygon(zebra),
+                             road_segment_token=segment)
             end = far + side * STOP_LINE_M
             place = street.area((0, -side * PARKING_LINE_M), (min(far, end), max(far, end)))
             rows.add('stop_line', polygon_token=rows.add_polygon(place), stop_line_type='PED_CROSSING',

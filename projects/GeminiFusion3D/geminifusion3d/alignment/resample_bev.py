@@ -19,6 +19,9 @@ class ResampleBEV(nn.Module):
         target: the grid that they are wanted on.
     """
 
+    sampling_xy: Tensor
+    is_covered: Tensor
+
     def __init__(self, source: BEVGrid, target: BEVGrid) -> None:
         super().__init__()
         self.is_needed = source != target
