@@ -17,7 +17,7 @@ def losses_of(model, batch):
 
 
 @pytest.mark.parametrize('removed, sensors', [
-    ({}, (True, True)), (NO_CAMERA, (False, True)), (NO_LIDAR, (True, False))])
+    ({}, (True, True, False)), (NO_CAMERA, (False, True, False)), (NO_LIDAR, (True, False, False))])
 def test_a_step_trains_every_parameter_and_a_prediction_comes_back(removed, sensors):
     model = build_detector(**removed)
     assert tuple(model.modalities.values()) == sensors
@@ -145,10 +145,10 @@ def test_the_losses_of_a_fuser_count_in_training():
 
 
 @pytest.mark.parametrize('replaced, message', [
-    ({**NO_CAMERA, **NO_LIDAR}, 'got neither'),
-    (dict(fuser=None), 'a fuser is needed with both'),
+    ({**NO_CAMERA, **NO_LIDAR}, 'got none'),
+    (dict(fuser=None), 'a fuser is needed with two branches or more'),
     (dict(camera_align=None), 'come together'),
-    ({**NO_CAMERA, 'offset_field': OFFSET_FIELD}, 'compares two maps'),
+    ({**NO_CAMERA, 'offset_field': OFFSET_FIELD}, 'compares the camera map with another'),
     (dict(camera_align=dict(type='GeminiAlignBEV', bev_grid=SMALL_GRID)), 'nobody would read')])
 def test_parts_that_do_not_fit_are_refused_when_built(replaced, message):
     with pytest.raises(ValueError, match=message):

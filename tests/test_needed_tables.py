@@ -41,3 +41,12 @@ def test_a_radar_is_left_out(root):
         rows = json.loads((folder / f'{table}.json').read_text())
         (folder / f'{table}.json').write_text(json.dumps([*rows, row]))
     assert len(NeededTables(root, VERSION).sample_data) == 2 * 3 * 7
+
+
+def test_equal_texts_are_held_once(root):
+    tables = NeededTables(root, VERSION)
+    first, second = tables.sample[:2]
+    assert first['next'] is second['token'] and second['prev'] is first['token']
+    assert list(first)[0] is list(second)[0]
+    tokens = {row['sample_token'] for row in tables.sample_annotation}
+    assert {id(token) for token in tokens} == {id(row['sample_token']) for row in tables.sample_annotation}

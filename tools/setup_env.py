@@ -3,10 +3,9 @@
 Steps: virtual environment, torch, everything else at the versions of requirements/, this project in
 editable mode, and `gemini3d check`. A stamp written at the very end makes the next run a check only.
 
-With Python 3.11, which is tested in full, to 3.13 the packages are those of the lock file and no others:
-pip asks for no dependencies. With 3.13 it could not, because nuscenes-devkit demands numpy < 2, which has
-no wheel there; the devkit runs with numpy 2 all the same. Not all of the lock file's versions exist for
-3.10: there the packages of PINNED have the same versions, the rest is the newest.
+The packages are those of the lock file and no others: pip asks for no dependencies. With Python 3.13 it could
+not, because nuscenes-devkit demands numpy < 2, which has no wheel there; the devkit runs with numpy 2 all the
+same. Versions that do not exist for 3.10 have a second line in the lock file.
 
 Environment variables:
     TORCH_SPEC       another build of torch, e.g. 'torch==2.13.0'; with pip's own PIP_INDEX_URL or
@@ -44,9 +43,6 @@ MIN_FREE_GB = 8.0
 PYTHON = '.'.join(map(str, sys.version_info[:2]))
 # What decides, with requirements/, that an environment has to be brought up to date.
 PYTHONS = ((3, 10), (3, 13))
-IS_LOCKED = sys.version_info >= (3, 11)
-# Where the lock file does not hold, these stay at their versions.
-PINNED = ('mm', 'spconv', 'nuscenes-devkit', 'numpy', 'opencv', 'setuptools')
 STAMPED_FILES = ('setup.py', 'setup.cfg', 'pyproject.toml')
 
 
@@ -224,8 +220,7 @@ def requirements(*file_names: str) -> List[str]:
              if line and not line.startswith('#')]
     if os.environ.get('SPCONV_SPEC'):
         lines = [line for line in lines if not line.startswith(('spconv', 'cumm'))]
-    return lines if IS_LOCKED else [
-        line if line.startswith(PINNED) else line.split('==')[0] for line in lines]
+    return lines
 
 
 def install_everything(venv_dir: Path) -> None:
@@ -235,7 +230,7 @@ def install_everything(venv_dir: Path) -> None:
     say(f'[1/4] virtual environment {venv_dir}')
     python = create_venv(venv_dir)
     (venv_dir / STAMP_NAME).unlink(missing_ok=True)
-    lock = ['-c', str(REQUIREMENTS / 'constraints.lock')] if IS_LOCKED else []
+    lock = ['-c', str(REQUIREMENTS / 'constraints.lock')]
     say(f'[2/4] {stamp["torch_spec"]} and build tools')
     pip_install(python, *lock, stamp['torch_spec'], *requirements('build.txt'))
     with_operators = stamp['mmcv_ops'] == '1'
@@ -247,10 +242,7 @@ def install_everything(venv_dir: Path) -> None:
     mmcv = read_pin('mmcv.txt').replace('==', '-lite==')
     if with_operators:
         mmcv = str(provide_mmcv_wheel(python))
-    if IS_LOCKED:
-        pip_install(python, '--no-deps', mmcv, *requirements('constraints.lock'))
-    else:
-        pip_install(python, stamp['torch_spec'], mmcv, *requirements('runtime.txt', 'tests.txt'))
+    pip_install(python, '--no-deps', mmcv, *requirements('constraints.lock'))
     if not with_operators:
         replace_mmcv_operators(python)
     if stamp['spconv_spec']:

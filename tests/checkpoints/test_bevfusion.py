@@ -79,3 +79,55 @@ def test_the_lidar_part_starts_a_fused_model(modality):
 def test_an_unknown_weight_is_named():
     with pytest.raises(UserError, match='seg_head.conv.weight'):
         convert_bevfusion({**published_weights('lidar'), 'seg_head.conv.weight': torch.zeros(1)})
+
+
+def as_mit(weights):
+    """Returns weights of mmdet3d's BEVFusion under the names of MIT's repository and its spconv's layout."""
+    names = {'img_backbone.': 'encoders.camera.backbone.', 'img_neck.': 'encoders.camera.neck.',
+             'view_transform.': 'encoders.camera.vtransform.', 'fusion_layer.': 'fuser.',
+             'pts_middle_encoder.': 'encoders.lidar.backbone.', 'pts_backbone.': 'decoder.backbone.',
+             'pts_neck.': 'decoder.neck.', 'bbox_head.': 'heads.object.',
+             '.self_attn.attn.': '.self_attn.', '.cross_attn.attn.': '.multihead_attn.',
+             '.ffn.layers.0.0.': '.linear1.', '.ffn.layers.1.': '.linear2.',
+             '.norms.0.': '.norm1.', '.norms.1.': '.norm2.', '.norms.2.': '.norm3.'}
+
+    def renamed(key):
+        for theirs, mit in names.items():
+            is_in_decoder = 'bbox_head.decoder' in key or 'heads.object.decoder' in key
+            if key.startswith(theirs) or theirs.startswith('.') and is_in_decoder:
+                key = key.replace(theirs, mit, 1)
+        return key
+
+    return {renamed(key): value.permute(1, 2, 3, 4, 0) if value.dim() == 5 else value
+            for key, value in weights.items()}
+
+
+@pytest.mark.parametrize('modality', sorted(NAMES))
+def test_the_same_weights_under_mits_names_become_the_same(modality):
+    weights = published_weights(modality)
+    mit = as_mit(weights)
+    # Names of the published file, which the renaming above must have made.
+    assert {'heads.object.decoder.0.multihead_attn.in_proj_weight', 'heads.object.decoder.0.linear2.bias',
+            'heads.object.decoder.0.norm3.weight', 'encoders.lidar.backbone.conv_out.0.weight',
+            'heads.object.decoder.0.self_posembed.position_embedding_head.3.bias',
+            'decoder.neck.deblocks.1.0.weight'} <= set(mit)
+    expected, found = convert_bevfusion(weights), convert_bevfusion(mit)
+    assert set(found) == set(expected)
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+
+
+@pytest.mark.parametrize('fuser', ['conv', 'gemini', 'add', 'token-exchange', 'window-attention'])
+def test_everything_but_the_fuser_starts_each_recipe_of_the_exchange(fuser):
+    cfg = Config.fromfile(CONFIGS / 'fuser_exchange' / f'bevfusion_lidar-cam_voxel0075_second_secfpn_{fuser}'
+                                                       '-fuser_8xb4-cyclic-6e_nus-3d.py')
+    init_default_scope('mmdet3d')
+    converted = convert_bevfusion(published_weights('lidar-cam'), without_fuser=True)
+    fitted = fit_weights(MODELS.build(cfg.model), converted, name='all but the fuser',
+                         tolerance=Tolerance.from_config(cfg.load_cfg))
+    assert len(fitted) == len(converted)
+    assert {key.split('.')[0] for key in converted} == {'camera_branch', *LIDAR_BRANCHES} - {'lidar_align'}
+
+
+def test_a_lidar_only_model_has_no_fuser_to_leave_out():
+    with pytest.raises(UserError, match='--without-fuser needs the checkpoint of a camera-LiDAR model'):
+        convert_bevfusion(published_weights('lidar'), without_fuser=True)

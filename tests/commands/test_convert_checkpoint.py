@@ -40,7 +40,7 @@ def test_lidar_only_is_of_bevfusion_alone(gemini3d, tmp_path: Path) -> None:
     torch.save({'state_dict': {name: torch.zeros(1) for name in names}}, tmp_path / 'theirs.pth')
     done = gemini3d('convert-checkpoint', tmp_path / 'theirs.pth', tmp_path / 'ours.pth', '--lidar-only')
     assert done.returncode == 2
-    assert done.stderr.count('\n') == 1 and '--lidar-only is for BEVFusion' in done.stderr
+    assert done.stderr.count('\n') == 1 and '--lidar-only and --without-fuser are for BEVFusion' in done.stderr
 
 
 def test_a_checkpoint_of_somebody_else_is_named(gemini3d, tmp_path: Path) -> None:

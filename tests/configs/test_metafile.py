@@ -36,5 +36,5 @@ def test_an_entry_says_what_the_recipe_says(entry: dict) -> None:
     assert entry['Name'] == Path(entry['Config']).stem
     assert metadata['Epochs'] == cfg.train_cfg.max_epochs
     assert metadata['Batch Size'] == cfg.auto_scale_lr.base_batch_size
-    branches = {'Camera': cfg.model.get('camera_branch'), 'LiDAR': cfg.model.get('lidar_branch')}
-    assert metadata['Modalities'] == [name for name, branch in branches.items() if branch]
+    branches = {'Camera': 'camera_branch', 'LiDAR': 'lidar_branch', 'Radar': 'radar_branch'}
+    assert metadata['Modalities'] == [name for name, branch in branches.items() if cfg.model.get(branch)]

@@ -13,7 +13,8 @@ from mmengine.runner import Runner
 from tiny_detector import make_batch
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-SECTIONS = {*inspect.signature(Runner.__init__).parameters, 'activation_checkpointing', 'frozen_modules'}
+SECTIONS = {*inspect.signature(Runner.__init__).parameters, 'activation_checkpointing', 'frozen_modules',
+            'load_cfg'}
 RECIPES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
 
 
@@ -76,9 +77,12 @@ def test_training_and_testing_read_the_same_points_and_the_same_grid(cfg):
     pipelines = [innermost(cfg[loader].dataset).pipeline
                  for loader in ('train_dataloader', 'test_dataloader')]
     loaders = [[inner for step in pipeline for inner in step.get('steps', [step])
-                if inner.type == 'GeminiLoadPoints'] for pipeline in pipelines]
+                if inner.type in ('GeminiLoadPoints', 'GeminiLoadRadar')] for pipeline in pipelines]
     # Points that are not read in testing may teach the depth of a camera-only model.
-    assert loaders[1] == (loaders[0] if cfg.model.get('lidar_branch') else [])
+    used = {loader: bool(cfg.model.get(branch)) for loader, branch in (
+        ('GeminiLoadPoints', 'lidar_branch'), ('GeminiLoadRadar', 'radar_branch'))}
+    assert loaders[1] == [loader for loader in loaders[0] if used[loader.type]]
+    assert [loader.type for loader in loaders[1]] == [name for name, is_used in used.items() if is_used]
     for step in sum(pipelines, []):
         if 'point_cloud_range' in step:
             assert step.point_cloud_range == cfg.model.bev_grid.range_m
@@ -101,12 +105,12 @@ def test_pictures_are_decoded_at_no_smaller_size_than_they_are_shown(cfg):
 def test_dataset_metric_and_model_agree_on_sensors_and_info_file(cfg):
     dataset = cfg.test_dataloader.dataset
     model = MODELS.build(small(cfg))
-    assert {name: dataset.modality[name] for name in model.modalities} == model.modalities
+    assert {name: dataset.modality.get(name, False) for name in model.modalities} == model.modalities
     kinds = [metric.type for metric in metrics(cfg)]
     assert kinds == ['GeminiNuScenesMetric'] * (model.bbox_head is not None) + [
         'GeminiSegmentationMetric'] * (model.seg_head is not None)
     for metric in metrics(cfg)[:kinds.count('GeminiNuScenesMetric')]:
-        assert model.modalities == {name: metric.meta[name] for name in ('use_camera', 'use_lidar')}
+        assert model.modalities == {name: metric.meta[name] for name in ('use_camera', 'use_lidar', 'use_radar')}
         assert (metric.ann_file, metric.data_root) == (dataset.ann_file, dataset.data_root)
 
 
@@ -117,8 +121,8 @@ def test_labels_of_cells_are_those_that_the_head_expects(cfg):
         labels = steps.get('GeminiLoadMapCells', {})
         assert [labels.get(key) for key in ('cell_grid', 'classes')] == [
             head.get(key) for key in ('cell_grid', 'classes')]
-        assert ('GeminiPackInputs' in steps) == bool(head)
         if head:
+            assert 'GeminiPackInputs' in steps
             order = list(steps)
             assert labels.data_root == innermost(cfg[loader].dataset).data_root
             assert order.index('GeminiLoadMapCells') > order.index('GeminiAugmentScene') \
@@ -145,3 +149,23 @@ def test_an_unknown_key_of_a_part_is_refused(cfg):
     model[head] = {**model[head], 'voxel_size': [0.1, 0.1]}
     with pytest.raises(TypeError, match='voxel_size'):
         MODELS.build(model)
+
+
+def test_exchanging_the_fuser_changes_nothing_else():
+    base = Config.fromfile(CONFIGS / 'bevfusion_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py').to_dict()
+    recipes = sorted((CONFIGS / 'fuser_exchange').glob('*.py'))
+    assert len(recipes) == 5
+    for path in recipes:
+        cfg = Config.fromfile(path).to_dict()
+        for part in ('camera_align', 'fuser'):
+            cfg['model'][part] = base['model'][part]
+        assert {key: value for key, value in cfg.items() if key in SECTIONS and key not in ('load_from', 'load_cfg')} == {
+                    key: value for key, value in base.items() if key in SECTIONS and key not in ('load_from', 'load_cfg')}
+
+
+def test_recipes_for_published_weights_load_points_as_mmdet3d_and_no_others(cfg, request):
+    name = request.node.callspec.id
+    step, = [inner for step in innermost(cfg.train_dataloader.dataset).pipeline
+             for inner in step.get('steps', [step]) if inner.type == 'GeminiLoadPoints'] or [{}]
+    is_published = name.startswith(('bevfusion_', 'centerpoint_'))
+    assert (step.get('convention') == 'mmdet3d') == is_published

@@ -1,5 +1,6 @@
 """The conversion as a whole: what is written, byte for byte, and what is left after a failure."""
 import fcntl
+import itertools
 import multiprocessing
 import os
 import signal
@@ -15,7 +16,9 @@ from geminifusion3d.data_converters import convert_nuscenes as module
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.errors import UserError
 from geminifusion3d.info_file import open_info_file
+from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.safe_pickle import load_plain_pickle
+from geminifusion3d.sensors import GeminiLoadImages, GeminiLoadPoints, GeminiNuScenesDataset
 
 VERSION = 'v1.0-mini'
 
@@ -186,3 +189,33 @@ def test_damage_in_the_middle_of_files_is_found_where_all_is_read(own_root, tmp_
     with pytest.raises(UserError, match='2 of .*1 damaged, 1 without a sound point') as error:
         convert_nuscenes(own_root, VERSION, tmp_path / 'b', reads_all=True)
     assert picture.name in str(error.value) and sweep.name in str(error.value)
+
+
+@pytest.mark.parametrize('name', ['samples/CAM_FRONT', 'samples/LIDAR_TOP', 'sweeps/LIDAR_TOP'])
+def test_a_bit_that_flips_after_all_was_read_is_found_when_the_file_is_loaded(own_root, tmp_path, name):
+    convert_nuscenes(own_root, VERSION, tmp_path, splits=['mini_train'], reads_all=True)
+    dataset = GeminiNuScenesDataset(
+        data_root=str(own_root), ann_file=str(tmp_path / 'geminifusion3d_infos_mini_train.pkl'), pipeline=[],
+        test_mode=True, load_eval_anns=False)
+    steps = [GeminiLoadImages(), GeminiLoadPoints()]
+    keyframes = [dataset.get_data_info(index) for index in range(len(dataset))]
+    for keyframe, step in itertools.product(keyframes, steps):
+        step.transform(keyframe)
+    path = sorted((own_root / name).iterdir())[0]
+    data = bytearray(path.read_bytes())
+    # Of a picture the lightness of a block, of a cloud the last digit of a number.
+    data[-40 if path.suffix == '.jpg' else 0] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=f'{path.name} is not the file that was converted'):
+        for keyframe, step in itertools.product(keyframes, steps):
+            step.transform(keyframe)
+
+
+def test_a_file_that_differs_is_a_missing_sensor_on_request(own_root, tmp_path):
+    convert_nuscenes(own_root, VERSION, tmp_path, splits=['mini_train'], reads_all=True)
+    info = open_info_file(tmp_path / 'geminifusion3d_infos_mini_train.pkl')[0]
+    for entry in info['images'].values():
+        entry['img_path'] = str(own_root / entry['img_path'])
+    info['images']['CAM_BACK']['crc32'] ^= 1
+    present = GeminiLoadImages(missing='mark').transform(info)['camera_present']
+    assert present.tolist() == [name != 'CAM_BACK' for name in CAMERA_NAMES]

@@ -10,7 +10,7 @@ from geminifusion3d.engine.silenced_sensors import silence_sensors
 from geminifusion3d.errors import UserError
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 
-FUSED = dict(use_camera=True, use_lidar=True)
+FUSED = dict(use_camera=True, use_lidar=True, use_radar=True)
 LOAD, PACK = dict(type='GeminiLoadPoints'), dict(type='Pack3DDetInputs')
 
 
@@ -33,16 +33,17 @@ def test_without_flags_nothing_changes():
     assert cfg.test_dataloader.dataset.pipeline == [LOAD, PACK] and cfg.work_dir == 'work_dirs/recipe'
 
 
-@pytest.mark.parametrize('flags, cameras, lidar, is_told, folder', [
-    (['--drop-cameras', 'CAM_FRONT,CAM_BACK'], ('CAM_FRONT', 'CAM_BACK'), False, True,
+@pytest.mark.parametrize('flags, cameras, clouds, is_told, folder', [
+    (['--drop-cameras', 'CAM_FRONT,CAM_BACK'], ('CAM_FRONT', 'CAM_BACK'), [], True,
      'without_cam_front+cam_back'),
-    (['--drop-cameras', 'all'], CAMERA_NAMES, False, True, 'without_cameras'),
-    (['--drop-lidar'], (), True, True, 'without_lidar'),
-    (['--drop-cameras', 'CAM_BACK', '--drop-lidar'], ('CAM_BACK',), True, True, 'without_cam_back+lidar'),
-    (['--cameras-black'], CAMERA_NAMES, False, False, 'without_pictures')])
-def test_flags_become_one_step_before_packing(flags, cameras, lidar, is_told, folder):
+    (['--drop-cameras', 'all'], CAMERA_NAMES, [], True, 'without_cameras'),
+    (['--drop-lidar'], (), ['lidar'], True, 'without_lidar'),
+    (['--drop-radar', '--drop-lidar'], (), ['lidar', 'radar'], True, 'without_lidar+radar'),
+    (['--drop-cameras', 'CAM_BACK', '--drop-lidar'], ('CAM_BACK',), ['lidar'], True, 'without_cam_back+lidar'),
+    (['--cameras-black'], CAMERA_NAMES, [], False, 'without_pictures')])
+def test_flags_become_one_step_before_packing(flags, cameras, clouds, is_told, folder):
     cfg = silenced(*flags)
-    assert added(cfg) == dict(type='GeminiDropSensors', cameras=cameras, lidar=lidar, is_told=is_told)
+    assert added(cfg) == dict(type='GeminiDropSensors', cameras=cameras, clouds=clouds, is_told=is_told)
     assert cfg.work_dir == f'work_dirs/recipe/{folder}'
 
 
@@ -55,6 +56,7 @@ def test_a_folder_that_was_asked_for_stays():
     (['--drop-cameras', 'all', '--cameras-black'], {}, 'expected one of them'),
     (['--drop-lidar'], dict(modality=dict(use_camera=True, use_lidar=False)), 'does not read the LiDAR'),
     (['--cameras-black'], dict(modality=dict(use_camera=False, use_lidar=True)), 'does not read the cameras'),
+    (['--drop-radar'], dict(modality=dict(use_camera=True)), 'does not read the radar'),
     (['--drop-lidar'], dict(pipeline=[LOAD]), 'GeminiLoadPoints has no Pack3DDetInputs')])
 def test_mistakes_are_named(flags, options, message):
     with pytest.raises(UserError, match=message):

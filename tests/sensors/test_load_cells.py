@@ -7,8 +7,8 @@ from made_up_map import write_map
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.bev_grid import BEVGrid
-from geminifusion3d.sensors.load_cells import (GeminiLoadCellFile, GeminiLoadMapCells,
-                                               GeminiPackInputs)
+from geminifusion3d.sensors.load_cells import GeminiLoadCellFile, GeminiLoadMapCells
+from geminifusion3d.sensors.pack import GeminiPackInputs
 from geminifusion3d.sensors.records import check_record, record_to_info
 
 # 3 columns, 2 rows of 2 m; the model's cells are four as small, over the same place and one column more.

@@ -181,3 +181,28 @@ def test_points_on_the_border_are_dropped():
 def test_an_empty_cloud_stays_one():
     cloud = LiDARPoints(torch.zeros(0, 5), points_dim=5)
     assert GeminiPointsRangeFilter(RANGE_M)({'points': cloud})['points'].tensor.shape == (0, 5)
+
+
+@pytest.mark.parametrize('has_sweeps', [True, False])
+def test_as_mmdet3d_the_keyframe_keeps_close_returns_and_stands_in_for_sweeps(results, has_sweeps):
+    keyframe = np.fromfile(results['lidar_points']['lidar_path'], np.float32).reshape(-1, 5)
+    for sweep in results['lidar_sweeps']:
+        # Where the car stands still, mmdet3d's formula is right.
+        sweep['lidar_points']['lidar2sensor'] = np.eye(4)
+    if not has_sweeps:
+        results = {name: value for name, value in results.items() if name != 'lidar_sweeps'}
+    found = GeminiLoadPoints(sweeps_num=9, convention='mmdet3d').transform(results)['points'].tensor
+    host = LoadPointsFromMultiSweeps(sweeps_num=9, load_dim=5, use_dim=[0, 1, 2, 3, 4], pad_empty_sweeps=True,
+                                     remove_close=True, test_mode=True)
+    theirs_s = {'timestamp': results['timestamp_us'] / 1e6}
+    if has_sweeps:
+        theirs_s['lidar_sweeps'] = [{**sweep, 'timestamp': sweep['timestamp_us'] / 1e6}
+                                    for sweep in results['lidar_sweeps']]
+    theirs = host({**results, **theirs_s, 'points': LiDARPoints(keyframe.copy(), points_dim=5)})['points'].tensor
+    assert len(found) == 10 * NUM_LANDMARKS + NUM_CLOSE
+    torch.testing.assert_close(found, theirs, rtol=0, atol=1e-6)
+
+
+def test_an_unknown_convention_is_named():
+    with pytest.raises(ValueError, match="convention must be one of .*'devkit', 'mmdet3d'.*got 'host'"):
+        GeminiLoadPoints(convention='host')

@@ -69,9 +69,14 @@ def make_batch(points_per_sample: tuple = (300, 200)) -> Dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     low = torch.tensor([-12.0, -8.0, -2.0, 0.0, 0.0])
     span = torch.tensor([24.0, 16.0, 3.0, 255.0, 0.5])
+    clouds = [low + torch.rand(n, 5, generator=generator) * span for n in points_per_sample]
+
+    def returns(cloud: torch.Tensor) -> torch.Tensor:
+        return torch.cat([cloud[:, :3], cloud[:, 3:4] / 10, cloud[:, :2] / 4, cloud[:, 4:]], dim=1)
     return dict(
         inputs=dict(
-            points=[low + torch.rand(n, 5, generator=generator) * span for n in points_per_sample],
+            points=clouds,
+            radar_points=[returns(cloud[::6]) for cloud in clouds],
             img=[torch.randint(0, 256, (6, 3, *IMAGE_HW), dtype=torch.uint8, generator=generator)
                  for _ in points_per_sample]),
         data_samples=[make_sample() for _ in points_per_sample])

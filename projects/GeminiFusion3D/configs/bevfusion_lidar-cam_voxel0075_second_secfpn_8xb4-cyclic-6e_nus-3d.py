@@ -26,3 +26,10 @@ external_data = 'image backbone pretrained on nuImages'
 modality = dict(use_external=True)
 val_evaluator = dict(meta=modality)
 test_evaluator = val_evaluator
+# Published weights learned the points as mmdet3d loads them.
+load_points = dict(_base_.load_points, convention='mmdet3d')
+train_pipeline = [load_points if step == _base_.load_points else step for step in _base_.train_pipeline]
+test_pipeline = [load_points if step == _base_.load_points else step for step in _base_.test_pipeline]
+train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

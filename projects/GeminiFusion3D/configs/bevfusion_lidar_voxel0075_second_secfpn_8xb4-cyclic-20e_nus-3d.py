@@ -12,3 +12,10 @@ model = dict(
         voxelization=dict(type='GeminiHardVoxelization', max_points=10, max_voxels=[120000, 160000])),
     lidar_align=dict(project=False),
     bbox_head=dict(_delete_=True, in_channels=512, **_base_.transfusion_head))
+# Published weights learned the points as mmdet3d loads them.
+load_points = dict(_base_.load_points, convention='mmdet3d')
+train_pipeline = [load_points if step == _base_.load_points else step for step in _base_.train_pipeline]
+test_pipeline = [load_points if step == _base_.load_points else step for step in _base_.test_pipeline]
+train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

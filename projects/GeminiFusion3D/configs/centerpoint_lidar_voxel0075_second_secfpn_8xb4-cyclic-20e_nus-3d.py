@@ -13,3 +13,10 @@ model = dict(
     bbox_head=dict(
         score_threshold=0.1, nms_radius_m=None, nms_iou=0.2,
         centre_range_m=[-61.2, -61.2, -10.0, 61.2, 61.2, 10.0]))
+# Published weights learned the points as mmdet3d loads them.
+load_points = dict(_base_.load_points, convention='mmdet3d')
+train_pipeline = [load_points if step == _base_.load_points else step for step in _base_.train_pipeline]
+test_pipeline = [load_points if step == _base_.load_points else step for step in _base_.test_pipeline]
+train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

@@ -4,7 +4,7 @@ Source: mmdet3d 1.4.0 Det3DDataPreprocessor. The delta: copies do not block (the
 where there is a GPU), and ground truth stays on the CPU, where the heads make their targets from it: on
 the GPU they would have to fetch it back first.
 """
-from typing import Any
+from typing import Any, Dict
 
 from jaxtyping import Float, UInt8
 from mmdet3d.models import Det3DDataPreprocessor
@@ -33,6 +33,18 @@ class GeminiDataPreprocessor(Det3DDataPreprocessor):
             return super().cast_data(data)
         rest = {key: value for key, value in data.items() if key != 'data_samples'}
         return {**super().cast_data(rest), 'data_samples': data['data_samples']}
+
+    def simple_process(self, data: Dict[str, Any], training: bool = False) -> Dict[str, Any]:
+        """Prepares a batch; clouds of further sensors (`radar_points`) pass beside the LiDAR's.
+
+        Args:
+            data: a batch of the loader.
+            training: whether it is one of training.
+        """
+        processed = super().simple_process(data, training)
+        clouds = {key: value for key, value in data['inputs'].items() if key.endswith('_points')}
+        processed['inputs'].update(self.cast_data(clouds))
+        return processed
 
     def preprocess_img(self, image: UInt8[Tensor, '3 h w']) -> Float[Tensor, '3 h w']:
         """Return the normalised image, RGB if `bgr_to_rgb` was asked for.

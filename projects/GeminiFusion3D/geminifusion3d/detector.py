@@ -1,10 +1,10 @@
 r"""The detector: images and points in, boxes in the LiDAR frame out, one call per stage.
 
     images -> camera BEV \
-                          align -> fuser -> BEV backbone + neck -> head -> boxes, classes of cells
-    points -> LiDAR BEV  /
+    points -> LiDAR BEV  - align -> fuser -> BEV backbone + neck -> head -> boxes, classes of cells
+    radar  -> radar BEV  /
 """
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,17 +17,20 @@ from torch import Tensor
 from .fusion.fused_bev import FusedBEV
 from .geometry.bev_grid import BEVGrid
 from .geometry.camera_rig import CameraRig
+from .modalities import CAMERA, LIDAR, ORDER, in_order, points_key, use_flag
 
 
-class AlignedCamera(NamedTuple):
-    """What the camera stage returns.
+class Aligned(NamedTuple):
+    """What a sensor's stage returns.
 
     Attributes:
-        bev: the camera map on the model's grid.
-        losses: of the camera branch, by name; empty in evaluation mode.
+        bev: its map on the model's grid.
+        is_present: of which samples it delivered anything.
+        losses: of the branch, by name; empty in evaluation mode.
     """
 
-    bev: Float[Tensor, 'b c_camera y x']
+    bev: Float[Tensor, 'b c y x']
+    is_present: Bool[Tensor, ' b']
     losses: Dict[str, Tensor]
 
 
@@ -45,7 +48,7 @@ class Encoded(NamedTuple):
 
 @MODELS.register_module()
 class GeminiFusion3D(Base3DDetector):
-    """Camera-LiDAR 3D detector; without one branch it is the single-modality baseline.
+    """3D detector of any sensors; of one it is the single-modality baseline.
 
     Args:
         bev_grid: `range_m` and `cell_m` of the one BEVGrid, handed to every part that needs it.
@@ -53,16 +56,15 @@ class GeminiFusion3D(Base3DDetector):
         bbox_head: detection head; None for segmentation alone.
         seg_head: head that segments the cells of the map; None for detection alone.
         bev_backbone: dense 2D backbone; None where the fuser is one itself and returns its levels.
-        camera_branch: images to BEV, or None.
-        camera_align: camera BEV onto the grid; with camera_branch.
-        lidar_branch: points to BEV, or None.
-        lidar_align: LiDAR BEV onto the grid; with lidar_branch.
-        offset_field: moves the camera map, cell by cell, to where the LiDAR map shows the same; or None.
-        fuser: two maps to one; with both branches.
+        offset_field: moves the camera map, cell by cell, to where the next sensor's map shows the same; or None.
+        fuser: the maps to one, in the order of `modalities.in_order`; with two branches or more.
         data_preprocessor: mmdet3d's Det3DDataPreprocessor, or GeminiDataPreprocessor.
         init_cfg: weights to start from, as in every mmengine module.
         train_cfg: None, as mmdet3d's `init_model` passes it; what it holds elsewhere stands in the parts.
         test_cfg: likewise.
+        **sensors: by sensor NAME_branch, its input to BEV, and NAME_align, that onto the grid; None, or left
+            out: without it. `camera` reads images, `lidar`, `radar` and any other name a cloud: `points` of
+            the LiDAR, `NAME_points` of others.
 
     Raises:
         ValueError: if the parts do not fit together.
@@ -71,30 +73,33 @@ class GeminiFusion3D(Base3DDetector):
     def __init__(self, *, bev_grid: Dict[str, Any], bev_neck: Dict[str, Any],
                  bbox_head: Optional[Dict[str, Any]] = None, seg_head: Optional[Dict[str, Any]] = None,
                  bev_backbone: Optional[Dict[str, Any]] = None,
-                 camera_branch: Optional[Dict[str, Any]] = None,
-                 camera_align: Optional[Dict[str, Any]] = None,
-                 lidar_branch: Optional[Dict[str, Any]] = None,
-                 lidar_align: Optional[Dict[str, Any]] = None,
                  offset_field: Optional[Dict[str, Any]] = None,
                  fuser: Optional[Dict[str, Any]] = None,
                  data_preprocessor: Optional[Dict[str, Any]] = None,
                  init_cfg: Optional[Dict[str, Any]] = None,
                  train_cfg: Optional[Dict[str, Any]] = None,
-                 test_cfg: Optional[Dict[str, Any]] = None) -> None:
+                 test_cfg: Optional[Dict[str, Any]] = None,
+                 **sensors: Optional[Dict[str, Any]]) -> None:
         if train_cfg or test_cfg:
             raise ValueError(f'GeminiFusion3D got train_cfg={train_cfg}, test_cfg={test_cfg}, which it would '
                              'not read; expected None: write their settings into bbox_head')
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         if not bbox_head and not seg_head:
             raise ValueError('the model needs a bbox_head, a seg_head or both, got neither')
-        _check_parts(camera_branch, camera_align, lidar_branch, lidar_align, offset_field, fuser)
+        parts = _pair_parts(sensors)
+        self.sensors = tuple(in_order(name for name, (branch, _) in parts.items() if branch))
+        _check_parts(self.sensors, offset_field, fuser)
         self.bev_grid = BEVGrid.from_config(bev_grid)
-        self.camera_branch = self._build_branch(camera_branch, camera_align)
-        self.camera_align = self._build_on_grid(camera_align)
-        self.lidar_branch = self._build_branch(lidar_branch, lidar_align)
-        self.lidar_align = self._build_on_grid(lidar_align)
+        for name in in_order([*ORDER, *parts]):
+            branch, align = parts.get(name, (None, None))
+            setattr(self, f'{name}_branch', self._build_branch(branch, align))
+            setattr(self, f'{name}_align', self._build_on_grid(align))
         self.offset_field = self._build_on_grid(offset_field)
         self.fuser = MODELS.build(fuser) if fuser else None
+        if self.fuser is not None and getattr(self.fuser, 'modalities', 2) != len(self.sensors):
+            raise ValueError(f'the fuser {type(self.fuser).__name__} takes {getattr(self.fuser, "modalities", 2)} '
+                             f'maps, got {len(self.sensors)} sensors ({", ".join(self.sensors)}); more than two '
+                             'need GeminiNWayFusion or GeminiGatedMaxFusion with modalities of that number')
         self.bev_backbone = MODELS.build(bev_backbone) if bev_backbone else None
         self.bev_neck = MODELS.build(bev_neck)
         self.bbox_head = self._build_on_grid(bbox_head)
@@ -114,9 +119,9 @@ class GeminiFusion3D(Base3DDetector):
     @property
     def modalities(self) -> Dict[str, bool]:
         """The sensors that a prediction depends on, under the names of a submission's meta."""
-        use_camera = self.camera_branch is not None
-        reads_depth = use_camera and self.camera_branch.reads_lidar
-        return dict(use_camera=use_camera, use_lidar=self.lidar_branch is not None or reads_depth)
+        reads_depth = self.camera_branch is not None and self.camera_branch.reads_lidar
+        return {use_flag(name): name in self.sensors or (name == LIDAR and reads_depth)
+                for name in in_order([*ORDER, *self.sensors])}
 
     def _dump_init_info(self) -> None:
         """Leaves out mmengine's list of how every parameter begins, most of a log file."""
@@ -126,7 +131,7 @@ class GeminiFusion3D(Base3DDetector):
         """Runs every stage before the head.
 
         Args:
-            batch_inputs_dict: `imgs` (B, n_cam, 3, H, W) and `points`, a list of (N_i, 5).
+            batch_inputs_dict: `imgs` (B, n_cam, 3, H, W) and clouds, `points` a list of (N_i, 5).
             batch_input_metas: metainfo of each sample; a model without cameras reads none.
 
         Returns:
@@ -154,21 +159,29 @@ class GeminiFusion3D(Base3DDetector):
 
     def _fuse(self, inputs: Dict[str, Any], metas: Optional[Sequence[Dict[str, Any]]]) -> FusedBEV:
         """Returns the fused map, or the only branch's, with the losses up to here."""
-        if self.lidar_branch is None:
-            return FusedBEV(*self._see(inputs, metas))
-        lidar_bev = self._scan(inputs['points'])
-        if self.camera_branch is None:
-            return FusedBEV(lidar_bev, {})
-        camera = self._see(inputs, metas)
-        camera_bev = camera.bev
-        if self.offset_field is not None:
-            camera_bev = self.offset_field(camera_bev, lidar_bev)
-        fused = self.fuser(camera_bev, lidar_bev)
-        # A fuser with losses of its own returns them beside the map.
-        bev, losses = fused if isinstance(fused, FusedBEV) else (fused, {})
-        return FusedBEV(bev, {**camera.losses, **losses})
+        found = [self._see(inputs, metas) if name == CAMERA else self._scan(name, inputs)
+                 for name in self.sensors]
+        fused = self.fuse([one.bev for one in found], torch.stack([one.is_present for one in found], dim=1))
+        losses = {name: loss for one in found for name, loss in one.losses.items()}
+        return FusedBEV(fused.bev, {**losses, **fused.losses})
 
-    def _see(self, inputs: Dict[str, Any], metas: Optional[Sequence[Dict[str, Any]]]) -> AlignedCamera:
+    def fuse(self, maps: Sequence[Float[Tensor, 'b c y x']],
+             is_present: Optional[Bool[Tensor, 'b n']] = None) -> FusedBEV:
+        """Returns the fused map, or the only one, with the losses of a fuser that has some.
+
+        Args:
+            maps: aligned, in the order of `sensors`.
+            is_present: of each sample and map, for fusers that leave absent maps out; None: all are there.
+        """
+        if self.offset_field is not None:
+            maps = [self.offset_field(*maps[:2]), *maps[1:]]
+        if self.fuser is None:
+            return FusedBEV(maps[0], {})
+        reads_presence = is_present is not None and getattr(self.fuser, 'reads_presence', False)
+        fused = self.fuser(*maps, is_present=is_present) if reads_presence else self.fuser(*maps)
+        return fused if isinstance(fused, FusedBEV) else FusedBEV(fused, {})
+
+    def _see(self, inputs: Dict[str, Any], metas: Optional[Sequence[Dict[str, Any]]]) -> Aligned:
         """Images to the camera map."""
         if metas is None:
             raise ValueError('a model with cameras got no batch_input_metas; pass the metainfo of each '
@@ -179,11 +192,22 @@ class GeminiFusion3D(Base3DDetector):
                                    corner_pixels=self.camera_branch.corner_pixels)
         camera = self.camera_branch(images, rig, points)
         losses = self.camera_branch.loss(camera) if self.training else {}
-        return AlignedCamera(self.camera_align(camera.bev, rig.is_present.any(dim=1)), losses)
+        is_present = rig.is_present.any(dim=1)
+        return Aligned(self.camera_align(camera.bev, is_present), is_present, losses)
 
-    def _scan(self, points: Sequence[Float[Tensor, '_ f']]) -> Float[Tensor, 'b c y x']:
-        """Points to the LiDAR map."""
-        return self.lidar_align(self.lidar_branch(points), _are_filled(points))
+    def _scan(self, name: str, inputs: Dict[str, Any]) -> Aligned:
+        """A sensor's clouds to its map."""
+        branch, align = self.parts_of(name)
+        points = inputs.get(points_key(name))
+        if points is None:
+            raise ValueError(f'a model with {name}_branch got {", ".join(inputs)}; expected {points_key(name)} '
+                             'too: load it and name it among the keys that are packed')
+        is_present = _are_filled(points)
+        return Aligned(align(branch(points), is_present), is_present, {})
+
+    def parts_of(self, name: str) -> Tuple[Any, Any]:
+        """Returns the branch and the alignment of a sensor."""
+        return getattr(self, f'{name}_branch'), getattr(self, f'{name}_align')
 
     def loss(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
              ) -> Dict[str, Tensor]:
@@ -233,7 +257,7 @@ def _metas(samples: List[Det3DDataSample]) -> List[Dict[str, Any]]:
 
 
 def _are_filled(points: Sequence[Float[Tensor, '_ f']]) -> Bool[Tensor, ' b']:
-    """Says of each cloud whether it holds a point: an empty one is a LiDAR that is missing."""
+    """Says of each cloud whether it holds a point: an empty one is a sensor that is missing."""
     # Filled in place: a copy from the CPU would wait for what the device has still to do.
     are_filled = torch.ones(len(points), dtype=torch.bool, device=points[0].device)
     for row, cloud in enumerate(points):
@@ -242,18 +266,27 @@ def _are_filled(points: Sequence[Float[Tensor, '_ f']]) -> Bool[Tensor, ' b']:
     return are_filled
 
 
-def _check_parts(camera_branch: Any, camera_align: Any, lidar_branch: Any, lidar_align: Any,
-                 offset_field: Any, fuser: Any) -> None:
-    if not camera_branch and not lidar_branch:
-        raise ValueError('the model needs a camera_branch, a lidar_branch or both, got neither')
-    for name, branch, align in (('camera', camera_branch, camera_align),
-                                ('lidar', lidar_branch, lidar_align)):
+def _pair_parts(sensors: Dict[str, Any]) -> Dict[str, Tuple[Any, Any]]:
+    """Returns branch and alignment by sensor."""
+    unknown = [key for key in sensors if not key.endswith(('_branch', '_align'))]
+    if unknown:
+        raise TypeError(f'GeminiFusion3D got unexpected arguments {", ".join(unknown)}; expected, beside its '
+                        'own, NAME_branch and NAME_align of each sensor')
+    names = dict.fromkeys(key.rpartition('_')[0] for key in sensors)
+    parts = {name: (sensors.get(f'{name}_branch'), sensors.get(f'{name}_align')) for name in names}
+    for name, (branch, align) in parts.items():
         if bool(branch) != bool(align):
             raise ValueError(f'{name}_branch and {name}_align come together, got '
                              f'{"only the branch" if branch else "only the alignment"}')
-    if bool(fuser) != bool(camera_branch and lidar_branch):
-        raise ValueError('a fuser is needed with both branches and only then, got '
-                         f'fuser={bool(fuser)}, camera_branch={bool(camera_branch)}, '
-                         f'lidar_branch={bool(lidar_branch)}')
-    if offset_field and not fuser:
-        raise ValueError('an offset_field compares two maps, got one branch; leave it out')
+    return parts
+
+
+def _check_parts(sensors: Sequence[str], offset_field: Any, fuser: Any) -> None:
+    if not sensors:
+        raise ValueError('the model needs a camera_branch, a lidar_branch or another sensor\'s, got none')
+    if bool(fuser) != (len(sensors) > 1):
+        raise ValueError('a fuser is needed with two branches or more and only then, got '
+                         f'fuser={bool(fuser)} and the sensors {", ".join(sensors)}')
+    if offset_field and (len(sensors) < 2 or sensors[0] != CAMERA):
+        raise ValueError(f'an offset_field compares the camera map with another, got {", ".join(sensors)}; '
+                         'leave it out')

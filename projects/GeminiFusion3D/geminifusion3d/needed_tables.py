@@ -1,14 +1,16 @@
 """The devkit's tables of nuScenes, of which only the rows that this project asks for are held.
 
-Subclass of nuscenes-devkit 1.2.0 `NuScenes`. The delta: tables are read row by row, and rows of radars, of
-camera pictures between keyframes and of other scenes stay on disk.
+Subclass of nuscenes-devkit 1.2.0 `NuScenes`. The delta: tables are read row by row, and rows of
+camera pictures between keyframes, of other scenes and, unless they are asked for, of radars stay on disk; equal
+texts are held once.
 """
+import sys
 from pathlib import Path
 from typing import Any, Callable, Collection, Dict, List, Optional, Set, Union
 
 from nuscenes.nuscenes import NuScenes
 
-from .nuscenes_facts import CAMERA_NAMES, LIDAR_NAME
+from .nuscenes_facts import CAMERA_NAMES, LIDAR_NAME, RADAR_NAMES
 from .submission.json_stream import JsonReader
 
 Row = Dict[str, Any]
@@ -22,14 +24,19 @@ class NeededTables(NuScenes):
         version: folder of its tables.
         scenes: names of the scenes whose rows are held; None: all.
         with_sweeps: hold the LiDAR's shots between keyframes.
+        with_radars: hold the radars' shots, those between keyframes too.
     """
 
     def __init__(self, data_root: Union[str, Path], version: str, *,
-                 scenes: Optional[Collection[str]] = None, with_sweeps: bool = False) -> None:
+                 scenes: Optional[Collection[str]] = None, with_sweeps: bool = False,
+                 with_radars: bool = False) -> None:
         self._scenes, self._with_sweeps = scenes, with_sweeps
+        self._radars = RADAR_NAMES if with_radars else ()
         self._held: Dict[str, List[Row]] = {}
+        self._texts: Dict[str, str] = {}
         super().__init__(version=version, dataroot=str(data_root), verbose=False)
         self._held.clear()
+        self._texts.clear()
 
     def __load_table__(self, table_name: str) -> List[Row]:
         """Reads a table, or returns it where another one has asked for it before."""
@@ -37,9 +44,14 @@ class NeededTables(NuScenes):
             is_needed = self._filter(table_name)
             with open(Path(self.table_root, f'{table_name}.json'), 'rb') as file:
                 reader = JsonReader(file)
-                self._held[table_name] = [row for row in reader.elements() if is_needed(row)]
+                self._held[table_name] = [self._shared(row) for row in reader.elements() if is_needed(row)]
                 reader.finish()
         return self._held[table_name]
+
+    def _shared(self, row: Row) -> Row:
+        """Returns a row whose keys and texts are those of earlier rows: a token occurs in many."""
+        return {sys.intern(key): self._texts.setdefault(value, value) if isinstance(value, str) else value
+                for key, value in row.items()}
 
     def _filter(self, table: str) -> Callable[[Row], bool]:
         if table == 'sample_data':
@@ -64,12 +76,12 @@ class NeededTables(NuScenes):
                       for row in self.__load_table__('calibrated_sensor')}
         samples = None if self._scenes is None else self._tokens('sample')
         # A shot of no known sensor stays: the devkit says that the tables do not fit together.
-        always = {None, *CAMERA_NAMES, LIDAR_NAME}
+        always = {None, *CAMERA_NAMES, LIDAR_NAME, *self._radars}
 
         def is_needed(row: Row) -> bool:
             channel = channel_of.get(row['calibrated_sensor_token'])
             return ((samples is None or row['sample_token'] in samples) and channel in always
-                    and (row['is_key_frame'] or channel is None
+                    and (row['is_key_frame'] or channel is None or channel in self._radars
                          or (self._with_sweeps and channel == LIDAR_NAME)))
         return is_needed
 

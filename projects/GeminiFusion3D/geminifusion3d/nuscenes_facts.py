@@ -14,6 +14,8 @@ CLASS_NAMES: Tuple[str, ...] = (
 CAMERA_NAMES: Tuple[str, ...] = ('CAM_FRONT', 'CAM_FRONT_RIGHT', 'CAM_FRONT_LEFT', 'CAM_BACK',
                                  'CAM_BACK_LEFT', 'CAM_BACK_RIGHT')
 LIDAR_NAME = 'LIDAR_TOP'
+RADAR_NAMES: Tuple[str, ...] = ('RADAR_FRONT', 'RADAR_FRONT_LEFT', 'RADAR_FRONT_RIGHT', 'RADAR_BACK_LEFT',
+                                'RADAR_BACK_RIGHT')
 # Height and width of every picture.
 IMAGE_HW: Tuple[int, int] = (900, 1600)
 LIDAR_COLUMNS: Tuple[str, ...] = ('x', 'y', 'z', 'intensity', 'ring')

@@ -1,6 +1,7 @@
 """LiDAR points as files: raw float32 rows (`.bin`) or numpy's plain format (`.npy`), columns by name."""
 import os
-from typing import Any, Sequence, Tuple
+import zlib
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -14,6 +15,8 @@ OTHER_LARGEST = 1e12
 PLACE = ('x', 'y', 'z')
 # Of all rows: fewer are damage, more are other columns.
 SUSPICIOUS_SHARE = 0.01
+OTHER_FILE = ('is not the file that was converted (another check sum): take it from its archive again, or '
+              'convert again')
 
 
 def point_file_problem(path: str, columns: Sequence[str] = LIDAR_COLUMNS) -> 'str | None':
@@ -29,15 +32,17 @@ def point_file_problem(path: str, columns: Sequence[str] = LIDAR_COLUMNS) -> 'st
     return 'truncated' if not path.endswith('.npy') and size % (4 * len(columns)) else None
 
 
-def read_point_file(source: Any, columns: Sequence[str] = LIDAR_COLUMNS) -> np.ndarray:
+def read_point_file(source: Any, columns: Sequence[str] = LIDAR_COLUMNS, crc32: Optional[int] = None
+                    ) -> np.ndarray:
     """Returns the rows (N, number of columns) of a file, float32.
 
     Args:
         source: path of a `.bin` or `.npy` file, or the rows themselves.
         columns: what the columns are.
+        crc32: of a raw file, as the conversion read it; None where nobody knows.
 
     Raises:
-        UserError: if the file cannot be read or has another number of columns.
+        UserError: if the file cannot be read, is another one or has another number of columns.
     """
     if isinstance(source, np.ndarray):
         rows = source
@@ -50,6 +55,8 @@ def read_point_file(source: Any, columns: Sequence[str] = LIDAR_COLUMNS) -> np.n
         except (ValueError, EOFError) as error:
             raise UserError(f'{source} is damaged ({error})') from error
         if not source.endswith('.npy'):
+            if crc32 is not None and zlib.crc32(rows) != crc32:
+                raise UserError(f'{source} {OTHER_FILE}')
             if rows.size % len(columns):
                 raise UserError(f'{source} holds {rows.size} numbers; expected a multiple of '
                                 f'{len(columns)}, for '

@@ -1,8 +1,8 @@
 """Import every module that registers something; a recipe names this module in `custom_imports`."""
 import logging
 
-from . import (alignment, camera_bev, data_preprocessor, detector, engine, fusion, heads,
-               lidar_bev, sensors)
+from . import (alignment, camera_bev, data_preprocessor, detector, engine, fusion, heads, kitti,
+               lidar_bev, radar_bev, sensors)
 from .results import (detection_metric, nuscenes_metric, segmentation_metric,
                       test_time_augmentation)
 
@@ -10,4 +10,5 @@ from .results import (detection_metric, nuscenes_metric, segmentation_metric,
 logging.getLogger('torch.fx._symbolic_trace').setLevel(logging.ERROR)
 
 __all__ = ['alignment', 'camera_bev', 'data_preprocessor', 'detection_metric', 'detector', 'engine', 'fusion',
-           'heads', 'lidar_bev', 'nuscenes_metric', 'sensors', 'test_time_augmentation']
+           'heads', 'kitti', 'lidar_bev', 'nuscenes_metric', 'radar_bev', 'segmentation_metric', 'sensors',
+           'test_time_augmentation']

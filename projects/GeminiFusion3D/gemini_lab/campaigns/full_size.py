@@ -103,9 +103,10 @@ def link_files(root: Path, splits: Tuple[str, ...], *, keyframes_only: bool = Fa
         return
     picture, cloud = root / 'picture.jpg', root / 'cloud.bin'
     cv2.imwrite(str(picture), np.full((IMAGE_SIZE[1], IMAGE_SIZE[0], 3), 127, np.uint8))
-    points = np.random.default_rng(0).uniform(-50, 50, (30_000, 5)).astype(np.float32)
-    points[:, 2] /= 20
-    points.tofile(cloud)
+    numbers, count = np.random.default_rng(0), 30_000
+    np.column_stack([numbers.uniform(-50, 50, (count, 2)), numbers.uniform(-2.5, 2.5, count),
+                     numbers.integers(0, 256, count), numbers.integers(0, 32, count)]
+                    ).astype(np.float32).tofile(cloud)
     for name, length in scene_lengths(splits, every):
         for table, row in _scene(name, length, keyframes_only):
             # Nobody reads radars and pictures between keyframes.

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
@@ -104,7 +105,9 @@ def measure(command: List[str], log: Path, environment: Optional[Mapping[str, st
                 time.sleep(PERIOD_S)
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                for one in family(process.pid):
+                    with suppress(ProcessLookupError):
+                        os.kill(one, signal.SIGKILL)
                 process.wait()
     if process.returncode:
         last = log.read_text(errors='replace').strip().splitlines()[-1:]
@@ -119,20 +122,33 @@ def available_bytes() -> int:
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith('MemAvailable'))
 
 
-def held_bytes(session: int) -> Tuple[int, int]:
-    """Returns proportional and private bytes of all processes of a session."""
+def held_bytes(parent: int) -> Tuple[int, int]:
+    """Returns proportional and private bytes of a process and all below it, in whatever session they are."""
     pss = private = 0
-    for folder in Path('/proc').glob('[0-9]*'):
+    for process in family(parent):
         try:
-            if os.getsid(int(folder.name)) != session:
-                continue
-            lines = (folder / 'smaps_rollup').read_text().splitlines()[1:]
-        except (OSError, ValueError):
+            lines = Path('/proc', str(process), 'smaps_rollup').read_text().splitlines()[1:]
+        except OSError:
             continue  # it has ended
         kib = {name: int(value.split()[0]) for name, _, value in (line.partition(':') for line in lines)}
         pss += kib['Pss'] << 10
         private += kib['Private_Clean'] + kib['Private_Dirty'] << 10
     return pss, private
+
+
+def family(parent: int) -> List[int]:
+    """Returns the numbers of a process and of all below it."""
+    children: Dict[int, List[int]] = {}
+    for folder in Path('/proc').glob('[0-9]*'):
+        try:
+            above = int((folder / 'stat').read_text().rpartition(') ')[2].split()[1])
+        except OSError:
+            continue  # it has ended
+        children.setdefault(above, []).append(int(folder.name))
+    found = [parent]
+    for process in found:
+        found += children.get(process, ())
+    return found
 
 
 def score(folder: str) -> None:

@@ -64,7 +64,9 @@ def data_steps() -> List[Step]:
              sources=(PACKAGE.parent / 'gemini_lab' / 'synthetic',),
              outputs=(DATA / VERSION / 'sample.json',),
              stale=(DATA / VERSION, DATA / '.synthetic' / VERSION)),
-        Step('convert', (*gemini3d, 'convert', '--dataroot', str(DATA), '--version', VERSION),
+        Step('convert', (*gemini3d, 'convert', '--dataroot', str(DATA), '--version', VERSION,
+                         # At the keyframe only: the world has no sweeps of radars.
+                         '--radar-sweeps', '0'),
              sources=tuple(PACKAGE / name for name in ('data_converters', 'geometry', 'sensors',
                                                        'nuscenes_facts.py')), outputs=infos)]
 

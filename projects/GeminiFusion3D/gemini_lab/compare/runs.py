@@ -28,7 +28,7 @@ class Variant:
 
     @property
     def sensors(self) -> str:
-        """'cam', 'lidar' or 'lidar-cam'."""
+        """'cam', 'lidar', 'lidar-cam' or 'lidar-cam-radar'."""
         return self.config.stem.split('_')[1]
 
     @property
@@ -48,7 +48,7 @@ class Variant:
 def all_variants(folder: Path = CONFIG_FOLDER) -> List[Variant]:
     """Returns the models whose recipes lie in a folder, those of one sensor first."""
     found = [Variant(path) for path in sorted(folder.glob('*.py'))]
-    return sorted(found, key=lambda variant: (variant.sensors == 'lidar-cam', variant.name))
+    return sorted(found, key=lambda variant: ('-' in variant.sensors, variant.name))
 
 
 def choose(names: Sequence[str]) -> List[Variant]:

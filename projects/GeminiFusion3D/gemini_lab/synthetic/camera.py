@@ -3,6 +3,7 @@
 Geometry is exact to about a pixel: a ray passes through the middle of each 2x2 block of pixels.
 """
 from functools import lru_cache
+from typing import Tuple
 
 import cv2
 import numpy as np
@@ -16,10 +17,10 @@ _STEP = 2
 _JPEG_QUALITY = 88
 
 
-def pixel_rays(intrinsic: np.ndarray) -> np.ndarray:
-    """Returns unit directions (rows * columns, 3) in camera axes: x right, y down, z ahead."""
-    columns = np.arange(IMAGE_SIZE[0] // _STEP) * _STEP + (_STEP - 1) / 2
-    rows = np.arange(IMAGE_SIZE[1] // _STEP) * _STEP + (_STEP - 1) / 2
+def pixel_rays(intrinsic: np.ndarray, size_wh: Tuple[int, int] = IMAGE_SIZE) -> np.ndarray:
+    """Returns unit directions (rows * columns, 3) in camera axes: x right, y down, z ahead; even sizes only."""
+    columns = np.arange(size_wh[0] // _STEP) * _STEP + (_STEP - 1) / 2
+    rows = np.arange(size_wh[1] // _STEP) * _STEP + (_STEP - 1) / 2
     x, y = np.meshgrid((columns - intrinsic[0, 2]) / intrinsic[0, 0],
                        (rows - intrinsic[1, 2]) / intrinsic[1, 1])
     directions = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
@@ -34,8 +35,9 @@ def _grain() -> np.ndarray:
 
 
 def take_picture(look: Look, moment: Moment, local_from_cam: np.ndarray, rays: np.ndarray,
-                 heading: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns one image (900, 1600, 3) uint8 in OpenCV's BGR order.
+                 heading: np.ndarray, rng: np.random.Generator, size_wh: Tuple[int, int] = IMAGE_SIZE
+                 ) -> np.ndarray:
+    """Returns one image (H, W, 3) uint8 in OpenCV's BGR order.
 
     Args:
         look: materials, ground and weather.
@@ -44,14 +46,15 @@ def take_picture(look: Look, moment: Moment, local_from_cam: np.ndarray, rays: n
         rays: what `pixel_rays` gives for this camera.
         heading: the car's forward direction (3,).
         rng: grain and exposure of this image.
+        size_wh: of the image, that of the rays.
     """
     directions = rays @ local_from_cam[:3, :3].T.astype(np.float32)
     colors = shade(look, moment, local_from_cam[:3, 3].astype(np.float32), directions,
                    heading.astype(np.float32))
-    small = colors.reshape(IMAGE_SIZE[1] // _STEP, IMAGE_SIZE[0] // _STEP, 3)
-    image = cv2.resize(small, IMAGE_SIZE, interpolation=cv2.INTER_LINEAR)
+    small = colors.reshape(size_wh[1] // _STEP, size_wh[0] // _STEP, 3)
+    image = cv2.resize(small, size_wh, interpolation=cv2.INTER_LINEAR)
     down, right = (int(value) for value in rng.integers(0, 64, 2))
-    grain = _grain()[down:down + IMAGE_SIZE[1], right:right + IMAGE_SIZE[0], None]
+    grain = _grain()[down:down + size_wh[1], right:right + size_wh[0], None]
     image = image * np.float32(255 * rng.uniform(0.95, 1.05))
     image += grain * np.float32(255 * look.weather.grain)
     return np.ascontiguousarray(image.clip(0, 255).astype(np.uint8)[..., ::-1])

@@ -31,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='another car: three cameras, one LiDAR, three classes, written as '
                              'train.jsonl and '
                         'val.jsonl in the format of own data (default 4 scenes)')
+    parser.add_argument('--kitti', action='store_true',
+                        help="KITTI's car and format: one camera, 64 beams, text labels (default 16 scenes)")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -42,6 +44,12 @@ def run(args: argparse.Namespace) -> None:
         from .records import generate_records
         paths = generate_records(args.out, scenes=args.scenes or 4, samples_per_scene=args.samples_per_scene,
                                  seed=args.seed)
+        print('\n'.join(f'{split}: {path}' for split, path in paths.items()))
+        return
+    if args.kitti:
+        from .kitti import generate_kitti
+        paths = generate_kitti(args.out, scenes=args.scenes or 16, samples_per_scene=args.samples_per_scene,
+                               seed=args.seed)
         print('\n'.join(f'{split}: {path}' for split, path in paths.items()))
         return
     from .generate import Request, generate

@@ -4,6 +4,8 @@ A sweep is 1084 columns of 32 beams, written column by column, ring 0 lowest. Ev
 row: one without a return lies at the sensor's centre with intensity 0, as in the real files.
 Returns from the car's own roof lie within a metre, which readers drop.
 """
+from typing import Optional, Tuple
+
 import numpy as np
 
 from .weather import Weather
@@ -18,25 +20,25 @@ _RANGE_SIGMA_M = 0.015
 _ROOF_M = (-0.9, 2.0, 0.62, 1.58)
 
 
-def _beam_directions() -> np.ndarray:
-    """Returns unit directions (columns * rings, 3) in sensor axes: x right, y ahead, z up."""
-    elevation = np.deg2rad(np.linspace(*_ELEVATION_DEG, RINGS))
-    azimuth = -2 * np.pi * np.arange(COLUMNS) / COLUMNS
+def beam_directions(elevation_deg: Tuple[float, float], rings: int, columns: int) -> np.ndarray:
+    """Returns unit directions (columns * rings, 3), z up, the first column along -y, then towards -x."""
+    elevation = np.deg2rad(np.linspace(*elevation_deg, rings))
+    azimuth = -2 * np.pi * np.arange(columns) / columns
     flat = np.stack([np.sin(azimuth), -np.cos(azimuth)], 1)
-    directions = np.empty((COLUMNS, RINGS, 3))
+    directions = np.empty((columns, rings, 3))
     directions[..., :2] = flat[:, None] * np.cos(elevation)[None, :, None]
     directions[..., 2] = np.sin(elevation)
     return directions.reshape(-1, 3)
 
 
-BEAMS = _beam_directions()
-_RING = np.tile(np.arange(RINGS, dtype=np.float32), COLUMNS)
+# In sensor axes: x right, y ahead, z up.
+BEAMS = beam_directions(_ELEVATION_DEG, RINGS, COLUMNS)
 
 
-def _roof_range(ego_from_lidar: np.ndarray) -> np.ndarray:
+def _roof_range(ego_from_lidar: np.ndarray, beams: np.ndarray) -> np.ndarray:
     """Returns the range (n,) at which beams meet the car's own roof, infinite elsewhere."""
     x_from, x_to, half_width, height = _ROOF_M
-    direction = BEAMS @ ego_from_lidar[:3, :3].T
+    direction = beams @ ego_from_lidar[:3, :3].T
     mount = ego_from_lidar[:3, 3]
     with np.errstate(divide='ignore'):
         range_m = (height - mount[2]) / direction[:, 2]
@@ -46,21 +48,24 @@ def _roof_range(ego_from_lidar: np.ndarray) -> np.ndarray:
     return np.where(meets, range_m, np.inf)
 
 
-def scan(world: World, moment: Moment, local_from_lidar: np.ndarray, ego_from_lidar: np.ndarray,
-         weather: Weather, rng: np.random.Generator) -> np.ndarray:
-    """Returns one sweep (34688, 5) float32: x, y, z in the sensor frame, intensity 0..255, ring.
+def scan(world: World, moment: Moment, local_from_lidar: np.ndarray,
+         ego_from_lidar: Optional[np.ndarray], weather: Weather, rng: np.random.Generator,
+         beams: np.ndarray = BEAMS, rings: int = RINGS) -> np.ndarray:
+    """Returns one sweep, (34688, 5) of BEAMS, float32: x, y, z in the sensor frame, intensity 0..255, ring.
 
     Args:
         world: the scene's materials.
         moment: the scene at the sweep's time.
         local_from_lidar: sensor pose (4, 4) in the world's local frame.
-        ego_from_lidar: sensor pose on the car.
+        ego_from_lidar: sensor pose on the car; None where the car's roof hides nothing.
         weather: rain swallows and invents returns.
         rng: noise of this sweep.
+        beams: unit directions (columns * rings, 3) in sensor axes.
+        rings: how many of them make a column.
     """
-    directions = BEAMS @ local_from_lidar[:3, :3].T
+    directions = beams @ local_from_lidar[:3, :3].T
     hits = moment.cast(local_from_lidar[:3, 3], directions)
-    count = len(BEAMS)
+    count = len(beams)
     noise, luck = rng.standard_normal((2, count), dtype=np.float32), rng.random((2, count))
     cosine = np.abs((hits.normal * directions).sum(1)).clip(0.05, 1)
     strength = world.reflectivity[hits.object_index] * np.sqrt(cosine)
@@ -74,12 +79,12 @@ def scan(world: World, moment: Moment, local_from_lidar: np.ndarray, ego_from_li
     range_m, intensity = np.where(drops, 1.5 + 80 * luck[0] ** 3, range_m), np.where(
         drops, 2, intensity)
     returns = (returns | drops) & (range_m < np.where(hits.is_hit, hits.range_m + 0.1, 90))
-    roof_m = _roof_range(ego_from_lidar)
+    roof_m = np.full(count, np.inf) if ego_from_lidar is None else _roof_range(ego_from_lidar, beams)
     on_roof = np.isfinite(roof_m)
     range_m = np.where(on_roof, roof_m, np.where(returns, range_m, 0.0))
     intensity = np.where(on_roof, 20, np.where(returns, intensity.clip(0, 255), 0))
     sweep = np.empty((count, 5), np.float32)
-    sweep[:, :3] = BEAMS * range_m[:, None]
+    sweep[:, :3] = beams * range_m[:, None]
     sweep[:, 3] = np.floor(intensity)
-    sweep[:, 4] = _RING
+    sweep[:, 4] = np.tile(np.arange(rings, dtype=np.float32), count // rings)
     return sweep

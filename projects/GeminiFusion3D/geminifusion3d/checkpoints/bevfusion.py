@@ -1,8 +1,9 @@
-"""mmdet3d's BEVFusion checkpoints (lidar and lidar-cam) -> this project's recipes of the same network.
+"""BEVFusion checkpoints (lidar and lidar-cam) of mmdet3d and of MIT -> this project's recipes of the same network.
 
 Source of the names: mmdet3d v1.4.0 projects/BEVFusion. Its maps are (B, C, X, Y) and its voxels
 (x, y, z), so every kernel that slides over the BEV or over voxels is turned; what sees images or
-queries carries over. Its view transform keeps its grid among the weights; here that is config.
+queries carries over. Its view transform keeps its grid among the weights; here that is config. mmdet3d's
+project is MIT's network with other names (mit-han-lab/bevfusion, mmdet3d/models).
 """
 import re
 from typing import Dict, List, Mapping
@@ -10,12 +11,14 @@ from typing import Dict, List, Mapping
 import torch
 from torch import Tensor
 
+from ..errors import UserError
 from .bevfusion_keys import bevfusion_head_key_map
-from .formats import BEVFUSION
+from .formats import BEVFUSION, MIT_BEVFUSION, recognise
 from .kernels import yx_from_xy, zyx_from_xyz
 from .key_rules import Rule, apply_rules
 
 LIDAR_BRANCHES = ('lidar_branch', 'lidar_align', 'bev_backbone', 'bev_neck', 'bbox_head')
+FUSER_BRANCHES = ('camera_align', 'lidar_align', 'fuser')
 LAST_DOWNSAMPLING_KERNEL = 'view_transform.downsample.6.weight'
 FUSER_KERNEL = 'fusion_layer.0.weight'
 FIRST_BACKBONE_KERNEL = 'pts_backbone.blocks.0.0.weight'
@@ -32,6 +35,22 @@ BODY_RULES = (
     Rule(r'pts_(backbone|neck)\.(.+)', r'bev_\1.\2', yx_from_xy))
 
 
+# MIT's names -> mmdet3d's.
+MIT_RULES = (
+    Rule(r'encoders\.camera\.(backbone|neck)\.(.+)', r'img_\1.\2'),
+    Rule(r'encoders\.camera\.vtransform\.(.+)', r'view_transform.\1'),
+    Rule(r'encoders\.lidar\.backbone\.(.+)', r'pts_middle_encoder.\1'),
+    Rule(r'fuser\.(.+)', r'fusion_layer.\1'),
+    Rule(r'decoder\.(backbone|neck)\.(.+)', r'pts_\1.\2'),
+    Rule(r'heads\.object\.(decoder\.\d+)\.self_attn\.(.+)', r'bbox_head.\1.self_attn.attn.\2'),
+    Rule(r'heads\.object\.(decoder\.\d+)\.multihead_attn\.(.+)', r'bbox_head.\1.cross_attn.attn.\2'),
+    Rule(r'heads\.object\.(decoder\.\d+)\.linear1\.(.+)', r'bbox_head.\1.ffn.layers.0.0.\2'),
+    Rule(r'heads\.object\.(decoder\.\d+)\.linear2\.(.+)', r'bbox_head.\1.ffn.layers.1.\2'),
+    *(Rule(rf'heads\.object\.(decoder\.\d+)\.norm{number + 1}\.(.+)', rf'bbox_head.\1.norms.{number}.\2')
+      for number in range(3)),
+    Rule(r'heads\.object\.(.+)', r'bbox_head.\1'))
+
+
 def bevfusion_rules() -> List[Rule]:
     """Returns the rules for every weight of the two published configs."""
     head_rules = [Rule(re.escape(f'bbox_head.{theirs}'), f'bbox_head.{ours}', yx_from_xy)
@@ -39,24 +58,32 @@ def bevfusion_rules() -> List[Rule]:
     return [*BODY_RULES, *head_rules]
 
 
-def convert_bevfusion(weights: Mapping[str, Tensor], *, lidar_only: bool = False) -> Dict[str, Tensor]:
+def convert_bevfusion(weights: Mapping[str, Tensor], *, lidar_only: bool = False,
+                      without_fuser: bool = False) -> Dict[str, Tensor]:
     """Converts a state dict.
 
     Args:
-        weights: of mmdet3d's BEVFusion, lidar or lidar-cam, stored by spconv 2 or mmcv.
+        weights: of mmdet3d's or MIT's BEVFusion, lidar or lidar-cam, stored by spconv 2, spconv 1 or mmcv.
         lidar_only: keep what a LiDAR-only model has, as the first stage of training a fused one.
+        without_fuser: leave the fuser out, as the start of the same network with another one.
 
     Returns:
         Weights of the equivalent recipe; the stand-ins for missing sensors, which the source has not
         learned, are zeros.
 
     Raises:
-        UserError: if a weight is unknown.
+        UserError: if a weight is unknown, or there is no fuser to leave out.
     """
+    if recognise(weights) == MIT_BEVFUSION:
+        weights = apply_rules(weights, MIT_RULES, source=MIT_BEVFUSION.name)
+    if without_fuser and FUSER_KERNEL not in weights:
+        raise UserError('--without-fuser needs the checkpoint of a camera-LiDAR model, this one is of LiDAR only: '
+                        'leave it out')
     converted = {**apply_rules(weights, bevfusion_rules(), source=BEVFUSION.name), **_stand_ins(weights)}
-    if not lidar_only:
-        return converted
-    return {key: value for key, value in converted.items() if key.split('.')[0] in LIDAR_BRANCHES}
+    branches = {key: key.split('.')[0] for key in converted}
+    return {key: value for key, value in converted.items()
+            if not (lidar_only and branches[key] not in LIDAR_BRANCHES)
+            and not (without_fuser and branches[key] in FUSER_BRANCHES)}
 
 
 def _stand_ins(weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:

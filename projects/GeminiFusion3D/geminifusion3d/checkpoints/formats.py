@@ -23,6 +23,9 @@ CONVERT = 'convert it with gemini3d convert-checkpoint CHECKPOINT OUT'
 BEVFUSION = Format(
     'mmdet3d\'s BEVFusion project', ('pts_middle_encoder.', 'bbox_head.shared_conv.'),
     CONVERT)
+MVXNET_GEMINIFUSION = Format(
+    'the official MVX-Net with GeminiFusion',
+    ('pts_voxel_encoder.fusion_layer.0.relation_judger.', 'pts_bbox_head.conv_cls.'), CONVERT)
 CENTERPOINT = Format(
     'mmdet3d\'s CenterPoint', ('pts_middle_encoder.', 'pts_bbox_head.task_heads.'),
     CONVERT)
@@ -32,12 +35,11 @@ CENTERPOINT_PILLARS = Format(
     'a checkpoint with voxels')
 MIT_BEVFUSION = Format(
     'the MIT BEVFusion repository', ('encoders.lidar.', 'heads.object.'),
-    'no converter is at hand: use the BEVFusion checkpoints that mmdet3d publishes, and '
-    'gemini3d convert-checkpoint')
+    CONVERT)
 OPENPCDET = Format(
     'OpenPCDet', ('backbone_3d.', 'dense_head.'),
     'no converter is at hand: use mmdet3d\'s CenterPoint checkpoints, and gemini3d convert-checkpoint')
-FORMATS = (BEVFUSION, CENTERPOINT, CENTERPOINT_PILLARS, MIT_BEVFUSION, OPENPCDET)
+FORMATS = (BEVFUSION, CENTERPOINT, CENTERPOINT_PILLARS, MVXNET_GEMINIFUSION, MIT_BEVFUSION, OPENPCDET)
 
 
 def recognise(keys: Collection[str]) -> Optional[Format]:

@@ -182,6 +182,7 @@ def add_silence(parser: argparse.ArgumentParser) -> None:
                        help='cameras that deliver nothing, such as CAM_FRONT,CAM_BACK; or "all"')
     group.add_argument('--drop-lidar', action='store_true',
                        help='the LiDAR delivers nothing: every cloud is empty')
+    group.add_argument('--drop-radar', action='store_true', help='likewise, of the radars')
     group.add_argument('--cameras-black', action='store_true',
                        help='all pictures are black and the model takes them for real ones: how much does '
                             'it look at them?')

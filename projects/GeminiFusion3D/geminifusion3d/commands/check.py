@@ -85,8 +85,6 @@ def check_versions(requirements_dir: Path) -> Iterator[Finding]:
             continue
         if file_name == 'torch.txt' or package.startswith('spconv-'):
             yield Finding(f'{package} version', 'note', f'{installed}; tested with {pinned}')
-        elif sys.version_info < (3, 11):
-            yield Finding(f'{package} version', 'note', f'{installed}; tested with {pinned} on Python 3.11')
         else:
             wrong.append(f'{package} is {installed}, pinned to {pinned}')
     state, detail = ('problem', '; '.join(wrong)) if wrong else ('ok', 'as pinned')

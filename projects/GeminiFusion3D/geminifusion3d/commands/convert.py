@@ -33,9 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'keyframes left out')
     parser.add_argument('--read-all', action='store_true',
                         help='decode each picture and read each sweep too: finds damage in the middle of '
-                             'files, not only missing, empty and cut ones')
+                             'files, not only missing, empty and cut ones, and writes down the check sum of '
+                             'each file, which loading verifies: a single bit that flips later is found')
     parser.add_argument('--max-sweeps', type=int, default=10, metavar='N',
                         help='LiDAR sweeps listed before each keyframe (default: 10)')
+    parser.add_argument('--radar-sweeps', type=int, metavar='N',
+                        help='list the five radars too, with so many sweeps before each keyframe beside its '
+                             'own; for recipes with radar, which read 5 (default: no radars)')
     parser.add_argument('--workers', type=int, default=os.cpu_count(), metavar='N',
                         help='processes (default: all processors)')
     parser.add_argument('--with-gt-database', nargs='?', const='', metavar='SPLIT',
@@ -55,7 +59,8 @@ def run(args: argparse.Namespace) -> None:
     from ..data_converters.convert_nuscenes import convert_nuscenes
     out = args.out or dataset.dataroot
     paths = convert_nuscenes(dataset.dataroot, dataset.version, out, splits=args.split,
-                             max_sweeps=args.max_sweeps, workers=args.workers,
+                             max_sweeps=args.max_sweeps, radar_sweeps=args.radar_sweeps,
+                             workers=args.workers,
                              mark_damaged=args.mark_damaged, reads_all=args.read_all)
     for split, path in paths.items():
         print(f'{split}: {path}')

@@ -180,7 +180,7 @@ def check_declaration(meta: Mapping[str, bool], model: Any) -> None:
         UserError: naming both.
     """
     model = model.module if is_model_wrapper(model) else model
-    declared = {flag: meta[flag] for flag in ('use_camera', 'use_lidar')}
+    declared = {flag: meta.get(flag, False) for flag in model.modalities}
     if dict(model.modalities) != declared:
         raise UserError(f'the config declares modality {declared}, the model reads '
                         f'{dict(model.modalities)}; correct modality in the config')

@@ -59,7 +59,8 @@ def _own(name: str, group: str, summary: str, module: str) -> Command:
 
 COMMANDS = (
     _own('convert', DATA, "nuScenes' tables to the files that training and testing read", 'convert'),
-    _own('convert-checkpoint', DATA, "weights of mmdet3d's BEVFusion or CenterPoint to this project's",
+    _own('convert-kitti', DATA, "KITTI's folders to the files that training and testing read", 'convert_kitti'),
+    _own('convert-checkpoint', DATA, "weights of mmdet3d's BEVFusion, CenterPoint, or the official MVX-Net",
          'convert_checkpoint'),
     _own('check-data', DATA, 'checks a file of generic records and every file that it names', 'check_data'),
     _own('train', MODEL, 'trains a recipe, or goes on with it', 'train'),
@@ -69,6 +70,7 @@ COMMANDS = (
     _own('validate', MODEL, 'judges a submission file by every rule', 'validate'),
     _own('export-onnx', MODEL, 'the dense parts of a detector as ONNX, compared with PyTorch', 'export_onnx'),
     _own('draw', LOOK, 'points and true boxes of a keyframe in six pictures and from above', 'draw'),
+    _own('draw-kitti', LOOK, 'points and labelled boxes of a KITTI frame', 'draw_kitti'),
     _own('check', CHAIN, 'checks this environment and says what to do about each problem', 'check'),
     _own('completion', CHAIN, 'prints the completion of bash or zsh', 'completion'),
 )

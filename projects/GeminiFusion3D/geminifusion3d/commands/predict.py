@@ -130,8 +130,7 @@ def _write(detector: Any, found: List[Any], args: argparse.Namespace) -> None:
     print(args.out / PREDICTIONS_NAME)
     has_poses = all(one.ego_from_lidar is not None and one.global_from_ego is not None for one in found)
     if found and has_poses and set(detector.class_names) <= set(CLASS_NAMES):
-        meta: Dict[str, bool] = {'use_radar': False, 'use_map': False, 'use_external': False,
-                                 **detector.model.modalities}
+        meta: Dict[str, bool] = {'use_map': False, 'use_external': False, **detector.model.modalities}
         write_json(args.out / 'results_nusc.json', {
             'meta': meta, 'results': {one.token: one.nuscenes_records() for one in found}})
         print(args.out / 'results_nusc.json')

@@ -14,7 +14,8 @@ SCALE = (0.95, 1.05)
 FLIPS = {'flip': ((False, False), (True, False), (False, True), (True, True)),
          'flip-x': ((False, False), (True, False)), 'flip-y': ((False, False), (False, True))}
 # The steps that look at where things are: variants come before the first of them.
-PLACE_STEPS = ('PointsRangeFilter', 'GeminiPointsRangeFilter', 'Pack3DDetInputs')
+PLACE_STEPS = ('PointsRangeFilter', 'GeminiPointsRangeFilter', 'Pack3DDetInputs',
+               'GeminiPackInputs')
 
 
 def augment_test_time(cfg: Config, terms: Optional[Sequence[str]]) -> int:

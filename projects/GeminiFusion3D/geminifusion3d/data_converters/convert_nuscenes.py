@@ -6,6 +6,7 @@ bytes do not depend on the number of workers.
 import gc
 import os
 import pickle
+import zlib
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
@@ -19,6 +20,7 @@ from ..folder_lock import locked_folder
 from ..info_file import info_file_name, is_own_info_file, write_info_file
 from ..nuscenes_facts import CAMERA_NAMES, CLASS_NAMES
 from ..point_files import point_file_problem, read_point_file, without_absurd
+from ..radar_files import radar_file_problem
 from .findings import Findings
 from .nuscenes_infos import Info, scene_infos
 from .nuscenes_splits import resolve_splits
@@ -27,11 +29,13 @@ from .parallel import map_with_progress
 from .sensor_files import Problem, describe_problems, picture_file_facts
 
 PICKLE_PROTOCOL = 4
+# Of the LiDAR, and of each radar.
+Sweeps = Tuple[int, Optional[int]]
 
 
 def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequence[str] = (),
-                     max_sweeps: int = 10, workers: int = 1, mark_damaged: bool = False,
-                     reads_all: bool = False) -> Dict[str, Path]:
+                     max_sweeps: int = 10, radar_sweeps: Optional[int] = None, workers: int = 1,
+                     mark_damaged: bool = False, reads_all: bool = False) -> Dict[str, Path]:
     """Writes `geminifusion3d_infos_<split>.pkl` for every split.
 
     Prints how many boxes of which class there are, and what was left out or masked and why.
@@ -42,10 +46,13 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         out_dir: where the info files go; created if needed.
         splits: names of splits; empty for all of the version's.
         max_sweeps: how many LiDAR sweeps before each keyframe to list.
+        radar_sweeps: how many sweeps of each radar before each keyframe to list beside its own; None: leave
+            the radars out.
         workers: number of processes.
         mark_damaged: go on without damaged files: pictures are missing sensors, sweeps and keyframes
             without a LiDAR file are left out.
-        reads_all: decode each picture and read each sweep too, which finds damage in their middle.
+        reads_all: decode each picture and read each sweep too, which finds damage in their middle, and write
+            down the check sum of each, which loading verifies.
 
     Returns:
         The path of the info file by split.
@@ -54,16 +61,16 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         UserError: if the tables, a split or sensor files are missing or damaged, nothing is left, or a file
             is in the way that this project did not write; nothing is written then.
     """
-    if max_sweeps < 0 or workers < 1:
-        raise UserError(f'got {max_sweeps} sweeps and {workers} workers; expected at least 0 '
-                        'and 1')
+    if min(max_sweeps, radar_sweeps or 0) < 0 or workers < 1:
+        raise UserError(f'got {max_sweeps} sweeps, {radar_sweeps or 0} of the radars, and {workers} workers; '
+                        'expected at least 0 and 1')
     with _collector_at_rest():
-        nusc = open_tables(root, version)
+        nusc = open_tables(root, version, with_radars=radar_sweeps is not None)
         with _garbled_rows(nusc, 'the table scene'):
             scenes_by_split = resolve_splits(nusc, splits)
         tokens = list(dict.fromkeys(token for scenes in scenes_by_split.values() for token in scenes))
         pickled_by_scene, findings = _convert_scenes(
-            nusc, tokens, max_sweeps, workers, mark_damaged, reads_all)
+            nusc, tokens, (max_sweeps, radar_sweeps), workers, mark_damaged, reads_all)
         by_split = {split: [pickled_by_scene[token] for token in scenes if token in pickled_by_scene]
                     for split, scenes in scenes_by_split.items()}
         for split, scenes in by_split.items():
@@ -104,14 +111,14 @@ def _garbled_rows(nusc: NuScenes, where: str) -> Iterator[None]:
                         ) from error
 
 
-def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int, workers: int,
+def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], sweeps: Sweeps, workers: int,
                     mark_damaged: bool, reads_all: bool) -> Tuple[Dict[str, bytes], Findings]:
     """Converts each scene once and checks its files; scenes without a record are left out."""
     pickled_by_scene: Dict[str, bytes] = {}
     findings = Findings()
     problems: List[Problem] = []
     num_files = 0
-    results = map_with_progress(_convert_scene, tokens, shared=(nusc, max_sweeps, mark_damaged, reads_all),
+    results = map_with_progress(_convert_scene, tokens, shared=(nusc, sweeps, mark_damaged, reads_all),
                                 workers=workers, description='scenes')
     for (pickled, scene_findings, scene_problems, scene_files), token in zip(results, tokens):
         # Pickled, all scenes take a seventh of the memory.
@@ -127,14 +134,14 @@ def _convert_scenes(nusc: NuScenes, tokens: Sequence[str], max_sweeps: int, work
     return pickled_by_scene, findings
 
 
-def _convert_scene(shared: Tuple[NuScenes, int, bool, bool], token: str
+def _convert_scene(shared: Tuple[NuScenes, Sweeps, bool, bool], token: str
                    ) -> Tuple[bytes, Findings, List[Problem], int]:
     """Worker: one scene's records pickled, what was left out, its files' problems, how many files it has."""
-    nusc, max_sweeps, mark_damaged, reads_all = shared
+    nusc, (max_sweeps, radar_sweeps), mark_damaged, reads_all = shared
     findings = Findings()
     scene_name = str(get_row(nusc, 'scene', token).get('name', token))
     with _garbled_rows(nusc, scene_name):
-        infos = scene_infos(nusc, token, max_sweeps, findings)
+        infos = scene_infos(nusc, token, max_sweeps, findings, radar_sweeps)
     checked = _FileCheck(nusc.dataroot, scene_name, findings, reads_all)
     infos = [info for info in infos if checked.is_usable(info) or not mark_damaged]
     pickled = pickle.dumps(infos, PICKLE_PROTOCOL) if infos else b''
@@ -147,6 +154,7 @@ class _FileCheck:
     def __init__(self, root: str, scene_name: str, findings: Findings, reads_all: bool) -> None:
         self._root, self._scene_name, self._findings, self._reads_all = root, scene_name, findings, reads_all
         self._usable: Dict[str, bool] = {}
+        self._sums: Dict[str, int] = {}
         self.problems: List[Problem] = []
 
     @property
@@ -160,29 +168,39 @@ class _FileCheck:
             if image['img_path'] is not None and not self._is_whole(image['img_path'], image):
                 image['img_path'] = None
         info['lidar_sweeps'] = [sweep for sweep in info['lidar_sweeps']
-                                if self._is_whole(sweep['lidar_points']['lidar_path'])]
-        return self._is_whole(info['lidar_points']['lidar_path'])
+                                if self._is_whole(sweep['lidar_points']['lidar_path'], sweep['lidar_points'])]
+        info.update({'radars': {
+            name: [shot for shot in shots if self._is_whole(shot['radar_path'], shot)]
+            for name, shots in info['radars'].items()}} if 'radars' in info else {})
+        return self._is_whole(info['lidar_points']['lidar_path'], info['lidar_points'])
 
-    def _is_whole(self, name: str, image: Info = {}) -> bool:
+    def _is_whole(self, name: str, record: Info) -> bool:
         if name not in self._usable:
             path = os.path.join(self._root, name)
             problem, other_hw = (
-                picture_file_facts(path, (image['height'], image['width']), decodes=self._reads_all)
-                if image else (point_file_problem(path) or self._absurd(path, name), None))
+                picture_file_facts(path, (record['height'], record['width']), decodes=self._reads_all)
+                if 'img_path' in record else (self._cloud_problem(path, name), None))
             self._usable[name] = problem is None
             if problem:
                 self.problems.append((problem, self._scene_name, name))
             elif other_hw:
                 self._findings.add(f'pictures of {other_hw[1]}x{other_hw[0]} where the tables say '
-                                   f'{image["width"]}x'
-                                   f'{image["height"]}: taken as resized, the calibration is scaled '
+                                   f'{record["width"]}x'
+                                   f'{record["height"]}: taken as resized, the calibration is scaled '
                                    'with them', name)
+            if self._reads_all and not problem:
+                self._sums[name] = zlib.crc32(Path(path).read_bytes())
+        if name in self._sums:
+            record['crc32'] = self._sums[name]
         return self._usable[name]
 
-    def _absurd(self, path: str, name: str) -> Optional[str]:
-        """Reads a sweep; says so where no point of it is one that a LiDAR measures."""
-        if not self._reads_all:
-            return None
+    def _cloud_problem(self, path: str, name: str) -> Optional[str]:
+        """Says what is wrong with a sweep; on request reads it, for points that a LiDAR measures."""
+        if path.endswith('.pcd'):
+            return radar_file_problem(path)
+        problem = point_file_problem(path)
+        if problem or not self._reads_all:
+            return problem
         sound, num_dropped = without_absurd(read_point_file(path))
         if num_dropped:
             self._findings.add('LiDAR files with points that loading drops: not finite, too far, too strong',

@@ -11,7 +11,8 @@ import numpy as np
 from nuscenes.nuscenes import NuScenes
 
 from ..errors import UserError
-from ..nuscenes_facts import CAMERA_NAMES, LIDAR_NAME
+from ..geometry.frames import invert_pose
+from ..nuscenes_facts import CAMERA_NAMES, LIDAR_NAME, RADAR_NAMES
 from ..paths import checked_relative_path
 from .findings import Findings
 from .instance_infos import MICROSECONDS, instance_infos
@@ -25,8 +26,8 @@ OLDEST_SWEEP_US = 5_000_000
 Info = Dict[str, Any]
 
 
-def scene_infos(nusc: NuScenes, scene_token: str, max_sweeps: int, findings: Optional[Findings] = None
-                ) -> List[Info]:
+def scene_infos(nusc: NuScenes, scene_token: str, max_sweeps: int, findings: Optional[Findings] = None,
+                radar_sweeps: Optional[int] = None) -> List[Info]:
     """Builds the records of one scene's keyframes in the order of time.
 
     They lack `sample_idx`, which their place in a split gives.
@@ -36,6 +37,8 @@ def scene_infos(nusc: NuScenes, scene_token: str, max_sweeps: int, findings: Opt
         scene_token: which scene.
         max_sweeps: how many LiDAR sweeps before each keyframe to list.
         findings: takes note of what is left out or masked.
+        radar_sweeps: how many sweeps of each radar before each keyframe to list beside its own; None: leave
+            the radars out.
 
     Raises:
         UserError: if the tables do not fit together.
@@ -43,10 +46,14 @@ def scene_infos(nusc: NuScenes, scene_token: str, max_sweeps: int, findings: Opt
     findings = findings or Findings()
     scene = get_row(nusc, 'scene', scene_token)
     samples = _samples(nusc, scene, findings)
-    sweeps = [_sweeps_before(nusc, sample, max_sweeps, findings) for sample in samples]
+    sweeps = [_sweeps_before(nusc, sample['data'][LIDAR_NAME], max_sweeps, findings) for sample in samples]
+    radars = {} if radar_sweeps is None else {
+        sample['token']: _radar_shots(nusc, sample, radar_sweeps, findings) for sample in samples}
     keyframes = [get_row(nusc, 'sample_data', token) for sample in samples
                  for name in (LIDAR_NAME, *CAMERA_NAMES) if (token := sample['data'].get(name))]
-    poses = SensorPoses(nusc, [*keyframes, *(sweep for some in sweeps for sweep in some)])
+    poses = SensorPoses(nusc, [*keyframes, *(sweep for some in sweeps for sweep in some),
+                               *(shot for by_name in radars.values() for shots in by_name.values()
+                                 for shot in shots)])
     found = []
     for sample, some in zip(samples, sweeps):
         if poses.is_sound(sample['data'][LIDAR_NAME]):
@@ -61,6 +68,7 @@ def scene_infos(nusc: NuScenes, scene_token: str, max_sweeps: int, findings: Opt
         'images': _image_infos(nusc, poses, sample, findings),
         'lidar_points': _lidar_info(nusc, poses, sample),
         'lidar_sweeps': _sweep_infos(poses, sample, some, findings),
+        **({'radars': _radar_infos(poses, sample, radars[sample['token']], findings)} if radars else {}),
         'instances': instances,
     } for (sample, some), instances in zip(found, instance_infos(nusc, samples, global_from_lidar, findings))]
 
@@ -97,10 +105,43 @@ def _samples(nusc: NuScenes, scene: Info, findings: Findings) -> List[Info]:
     return samples
 
 
-def _sweeps_before(nusc: NuScenes, sample: Info, max_sweeps: int, findings: Findings) -> List[Info]:
-    """The sweeps before the keyframe, newest first; fewer, or none, where a scene starts."""
+def _radar_shots(nusc: NuScenes, sample: Info, max_sweeps: int, findings: Findings) -> Dict[str, List[Info]]:
+    """By radar its shot at the keyframe and the sweeps before it, newest first."""
+    shots: Dict[str, List[Info]] = {}
+    for name in RADAR_NAMES:
+        token = sample['data'].get(name)
+        keyframe = get_row(nusc, 'sample_data', token) if token else None
+        if keyframe is None or time_us(keyframe) is None:
+            findings.add(f'keyframes without {name}: no shot, or no time of it', f'sample {sample["token"]}')
+        else:
+            shots[name] = [keyframe, *_sweeps_before(nusc, token, max_sweeps, findings)]
+    return shots
+
+
+def _radar_infos(poses: SensorPoses, sample: Info, radars: Dict[str, List[Info]], findings: Findings
+                 ) -> Dict[str, List[Info]]:
+    """By radar its shots, each with the pose that takes its returns to the keyframe's LiDAR frame."""
+    infos: Dict[str, List[Info]] = {}
+    for name, shots in radars.items():
+        sound = [shot for shot in shots if poses.is_sound(shot['token'])]
+        if len(sound) < len(shots):
+            findings.add('radar shots left out: the pose is no pose', f'sample {sample["token"]}',
+                         len(shots) - len(sound))
+        tokens = [shot['token'] for shot in sound]
+        radars_from_lidar = poses.sensors_from_sensor(tokens, sample['data'][LIDAR_NAME])
+        infos[name] = [{
+            'radar_path': checked_relative_path(shot['filename']),
+            'timestamp_us': time_us(shot),
+            'sample_data_token': shot['token'],
+            'lidar_from_radar': invert_pose(np.array(radar_from_lidar)).tolist(),
+        } for shot, radar_from_lidar in zip(sound, radars_from_lidar)]
+    return infos
+
+
+def _sweeps_before(nusc: NuScenes, token: str, max_sweeps: int, findings: Findings) -> List[Info]:
+    """The sweeps of a sensor before its shot at the keyframe, newest first; fewer, or none, at a scene's start."""
     sweeps: List[Info] = []
-    keyframe = get_row(nusc, 'sample_data', sample['data'][LIDAR_NAME])
+    keyframe = get_row(nusc, 'sample_data', token)
     newer_us = key_us = time_us(keyframe)
     token = keyframe['prev']
     while token and len(sweeps) < max_sweeps:

@@ -19,13 +19,14 @@ TABLES = ('attribute', 'calibrated_sensor', 'category', 'ego_pose', 'instance', 
           'sample', 'sample_annotation', 'sample_data', 'scene', 'sensor', 'visibility')
 
 
-def open_tables(root: Path, version: str) -> NuScenes:
-    """Opens the 13 tables of a version with the devkit, without radars and pictures between keyframes.
+def open_tables(root: Path, version: str, with_radars: bool = False) -> NuScenes:
+    """Opens the 13 tables of a version with the devkit, without pictures between keyframes.
 
     Args:
         root: the dataset's root, which holds `samples`, `sweeps`, `maps` and one folder per
             version.
         version: name of the tables' folder, such as `v1.0-mini`.
+        with_radars: hold the rows of the radars too, of which there are many.
 
     Raises:
         UserError: if the root, the version, a table or a map is missing or damaged.
@@ -39,7 +40,7 @@ def open_tables(root: Path, version: str) -> NuScenes:
     _check_maps(root, version)
     again = f'the tables in {root / version}: mend them, or unpack the metadata archive of this version again'
     try:
-        return NeededTables(root, version, with_sweeps=True)
+        return NeededTables(root, version, with_sweeps=True, with_radars=with_radars)
     except NotJson as error:
         raise UserError(f'a table is no whole JSON file ({error}) among {again}') from error
     except OSError as error:

@@ -18,6 +18,7 @@ from ..camera_bev.depth_image import depth_images
 from ..errors import UserError
 from ..geometry.camera_rig import CameraRig
 from ..heads.transfusion_head import GeminiTransFusionHead
+from ..modalities import CAMERA, LIDAR
 from .onnx_export import BEVPart, Part, channels_of
 
 # What the first axis of an input counts; outputs are of one sample.
@@ -134,10 +135,9 @@ def autoware_parts(detector: nn.Module, *, image_hw: Tuple[int, int], cameras: i
     Raises:
         UserError: if the detector is not one of cameras, LiDAR and a TransFusion head.
     """
-    if detector.camera_branch is None or detector.lidar_branch is None \
-            or not isinstance(detector.bbox_head, GeminiTransFusionHead):
-        raise UserError('--autoware needs a recipe with camera_branch, lidar_branch and '
-                        f'GeminiTransFusionHead, got {type(detector.bbox_head).__name__}; choose a '
+    if detector.sensors != (CAMERA, LIDAR) or not isinstance(detector.bbox_head, GeminiTransFusionHead):
+        raise UserError('--autoware needs a recipe with camera_branch, lidar_branch and GeminiTransFusionHead, '
+                        f'got {", ".join(detector.sensors)} and {type(detector.bbox_head).__name__}; choose a '
                         '..._transfusion_... recipe')
     backbone = AutowareImageBackbone(detector).eval()
     images = [dict(imgs=torch.randint(256, (number, 3, *image_hw), dtype=torch.uint8,

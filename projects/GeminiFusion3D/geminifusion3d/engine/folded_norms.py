@@ -8,9 +8,8 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-# Dense parts; the LiDAR branch's convolutions are sparse and keep their norms.
-FOLDED = ('camera_branch', 'camera_align', 'lidar_align', 'fuser', 'bev_backbone', 'bev_neck', 'bbox_head',
-          'seg_head')
+# Dense parts beside the alignments; a LiDAR branch's convolutions are sparse and keep their norms.
+FOLDED = ('camera_branch', 'fuser', 'bev_backbone', 'bev_neck', 'bbox_head', 'seg_head')
 
 
 def fold_norms(model: nn.Module) -> int:
@@ -24,7 +23,7 @@ def fold_norms(model: nn.Module) -> int:
     before = _count(model)
     model = model.module if is_model_wrapper(model) else model
     for detector in [part for part in model.modules() if isinstance(part, GeminiFusion3D)]:
-        for name in FOLDED:
+        for name in (*FOLDED, *(f'{sensor}_align' for sensor in detector.sensors)):
             part = getattr(detector, name, None)
             if part is not None:
                 setattr(detector, name, fuse_conv_bn(part.eval()).to(memory_format=torch.channels_last))

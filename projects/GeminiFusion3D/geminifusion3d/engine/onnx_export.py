@@ -4,7 +4,7 @@ Two operations have no ONNX operator and stay outside: the sparse convolutions o
 splat of the camera branch. What lies before and behind them is two files:
 
     image.onnx   images (and depth images)         -> depth probability, context
-    bev.onnx     camera splat, LiDAR branch's map  -> what the head predicts, before boxes are decoded
+    bev.onnx     camera splat, other branches' maps -> what the head predicts, before boxes are decoded
 
 A runtime computes what is between: the splat of depth probability x context by this project's
 `geometry` (or any voxel pooling with the same grid), the LiDAR map by spconv or its TensorRT plugins.
@@ -21,7 +21,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..atomic import atomic_write
 from ..errors import UserError
-from ..fusion.fused_bev import FusedBEV
+from ..modalities import CAMERA
 
 # The newest that torch's tracing exporter writes.
 OPSET = 20
@@ -73,7 +73,7 @@ class BEVPart(nn.Module):
         """Return the head's maps; `names` says afterwards what each of them is.
 
         Args:
-            *maps: the camera's splat and the LiDAR branch's map, or that of the only branch.
+            *maps: the camera's splat and the other branches' maps, in the order of the detector's `sensors`.
         """
         named = list(_flatten(self.predict(*maps)))
         self.names = [name for name, _ in named]
@@ -87,15 +87,10 @@ class BEVPart(nn.Module):
         """
         model, bevs = self.detector, list(maps)
         is_present = torch.ones_like(bevs[0][:, 0, 0, 0], dtype=torch.bool)
-        fused: List[Tensor] = []
         if model.camera_branch is not None:
-            fused.append(model.camera_align(model.camera_branch.downsample(bevs.pop(0)), is_present))
-        if model.lidar_branch is not None:
-            fused.append(model.lidar_align(bevs.pop(0), is_present))
-        if model.offset_field is not None:
-            fused[0] = model.offset_field(*fused)
-        levels = model.fuser(*fused) if model.fuser is not None else fused[0]
-        levels = levels.bev if isinstance(levels, FusedBEV) else levels
+            bevs[0] = model.camera_branch.downsample(bevs[0])
+        aligned = [model.parts_of(name)[1](bev, is_present) for name, bev in zip(model.sensors, bevs)]
+        levels = model.fuse(aligned).bev
         if model.bev_backbone is not None:
             levels = model.bev_backbone(levels)
         return model.bbox_head(model.bev_neck(levels))
@@ -140,9 +135,10 @@ def dense_parts(detector: nn.Module, *, image_hw: Tuple[int, int], cameras: int)
         parts.append(Part('image', ImagePart(detector), inputs, _one_more(inputs)))
         maps['camera_splat'] = draw(1, channels_of(detector.camera_align),
                                     *detector.camera_branch.splat_grid.shape_yx)
-    if detector.lidar_branch is not None:
-        align = detector.lidar_align
-        maps['lidar_bev'] = draw(1, channels_of(align), *align.branch_grid.shape_yx)
+    for name in detector.sensors:
+        align = detector.parts_of(name)[1]
+        if name != CAMERA:
+            maps[f'{name}_bev'] = draw(1, channels_of(align), *align.branch_grid.shape_yx)
     parts.append(Part('bev', BEVPart(detector), maps, _one_more(maps)))
     for part in parts:
         # The exporter puts a module back into the mode in which it found it, children and all.

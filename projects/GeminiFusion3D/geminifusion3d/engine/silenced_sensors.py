@@ -6,9 +6,12 @@ from typing import Any, Dict, List, Sequence
 from mmengine.config import Config
 
 from ..errors import UserError
+from ..modalities import LIDAR, RADAR, use_flag
 from ..nuscenes_facts import CAMERA_NAMES
 
-PACK = 'Pack3DDetInputs'
+PACKS = ('Pack3DDetInputs', 'GeminiPackInputs')
+CLOUDS = (LIDAR, RADAR)
+SPOKEN = {LIDAR: 'LiDAR'}
 
 
 def silence_sensors(cfg: Config, arguments: argparse.Namespace) -> None:
@@ -25,15 +28,16 @@ def silence_sensors(cfg: Config, arguments: argparse.Namespace) -> None:
     cameras = _camera_names(arguments.drop_cameras)
     if arguments.cameras_black and cameras:
         raise UserError('got both --drop-cameras and --cameras-black; expected one of them')
-    if not (cameras or arguments.drop_lidar or arguments.cameras_black):
+    clouds = [name for name in CLOUDS if getattr(arguments, f'drop_{name}')]
+    if not (cameras or clouds or arguments.cameras_black):
         return
     dataset = cfg.test_dataloader.dataset
-    _check_sensors_are_read(dataset, cameras or arguments.cameras_black, arguments.drop_lidar)
+    _check_sensors_are_read(dataset, [*(['cameras'] if cameras or arguments.cameras_black else []), *clouds])
     step = dict(type='GeminiDropSensors', cameras=CAMERA_NAMES if arguments.cameras_black else cameras,
-                lidar=arguments.drop_lidar, is_told=not arguments.cameras_black)
+                clouds=clouds, is_told=not arguments.cameras_black)
     dataset.pipeline = before_packing(dataset.pipeline, step)
     if not arguments.work_dir:
-        cfg.work_dir = str(Path(cfg.work_dir) / _folder_name(cameras, arguments))
+        cfg.work_dir = str(Path(cfg.work_dir) / _folder_name(cameras, clouds, arguments.cameras_black))
 
 
 def before_packing(pipeline: Sequence[Dict[str, Any]], step: Dict[str, Any]) -> List[Dict[str, Any]]:
@@ -47,9 +51,9 @@ def before_packing(pipeline: Sequence[Dict[str, Any]], step: Dict[str, Any]) -> 
         UserError: if the pipeline does not pack.
     """
     kinds = [entry['type'] for entry in pipeline]
-    if PACK not in kinds:
-        raise UserError(f'the pipeline {", ".join(kinds)} has no {PACK}; sensors are silenced before it')
-    at = kinds.index(PACK)
+    at = next((place for place, kind in enumerate(kinds) if kind in PACKS), None)
+    if at is None:
+        raise UserError(f'the pipeline {", ".join(kinds)} has no {PACKS[0]}; sensors are silenced before it')
     return [*pipeline[:at], step, *pipeline[at:]]
 
 
@@ -62,17 +66,18 @@ def _camera_names(listed: str) -> Sequence[str]:
     return names
 
 
-def _check_sensors_are_read(dataset: Dict[str, Any], silences_cameras: bool, silences_lidar: bool) -> None:
-    modality = dataset.get('modality') or {}
-    for is_silenced, key, name in ((silences_cameras, 'use_camera', 'cameras'),
-                                   (silences_lidar, 'use_lidar', 'LiDAR')):
-        if is_silenced and not modality.get(key, True):
-            raise UserError(f'the recipe does not read the {name}; leave the flag out or pass a recipe '
-                            'that does')
+def _check_sensors_are_read(dataset: Dict[str, Any], silenced: Sequence[str]) -> None:
+    # What a dataset reads that says nothing.
+    modality = dict(use_camera=True, use_lidar=True)
+    modality.update(dataset.get('modality') or {})
+    for name in silenced:
+        if not modality.get(use_flag(name.removesuffix('s')), False):
+            raise UserError(f'the recipe does not read the {SPOKEN.get(name, name)}; leave the flag out or pass '
+                            'a recipe that does')
 
 
-def _folder_name(cameras: Sequence[str], arguments: argparse.Namespace) -> str:
-    names = ['pictures'] if arguments.cameras_black else list(cameras)
+def _folder_name(cameras: Sequence[str], clouds: Sequence[str], are_black: bool) -> str:
+    names = ['pictures'] if are_black else list(cameras)
     if len(names) == len(CAMERA_NAMES):
         names = ['cameras']
-    return 'without_' + '+'.join(names + ['lidar'] * arguments.drop_lidar).lower()
+    return 'without_' + '+'.join([*names, *clouds]).lower()

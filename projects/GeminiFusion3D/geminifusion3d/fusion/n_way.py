@@ -50,7 +50,7 @@ class GeminiGatedMaxFusion(BaseModule):
             nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1, groups=channels),
                           nn.Conv2d(channels, 1, 1)) for _ in range(modalities - 1))
         self.fuser = GeminiFusion(channels, **(fuser or {}))
-        self.out_channels = channels
+        self.out_channels, self.modalities = channels, modalities
 
     def forward(self, *maps: Tensor) -> Float[Tensor, 'b c y x']:
         """Return the fused map.
@@ -142,6 +142,8 @@ class GeminiNWayFusion(BaseModule):
         ValueError: if there are fewer than two modalities, or no layer.
     """
 
+    reads_presence = True
+
     def __init__(self, channels: int, modalities: int, heads: int = 8, *, layers: int = 1, noise: bool = True,
                  relation: Union[bool, str] = True, gate: bool = False) -> None:
         super().__init__()
@@ -156,7 +158,7 @@ class GeminiNWayFusion(BaseModule):
         if self.gate is not None:
             nn.init.zeros_(self.gate.weight)
             nn.init.zeros_(self.gate.bias)
-        self.out_channels = channels
+        self.out_channels, self.modalities = channels, modalities
 
     def forward(self, *maps: Tensor, is_present: Optional[Bool[Tensor, 'b n']] = None
                 ) -> Float[Tensor, 'b c y x']:

@@ -16,10 +16,11 @@ from mmengine.config import ConfigDict
 from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..geometry.bev_grid import BEVGrid
 from ..nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
-from .center_decode import RotatedSuppression, suppress
+from .center_decode import BOX_NUMBERS, RotatedSuppression, suppress
 from .losses import OneHotLoss
 
 # Position, size, yaw, velocity.
@@ -29,11 +30,65 @@ FIRST_SCORE = 0.01
 
 
 @MODELS.register_module()
-class GeminiAnchor3DHead(Anchor3DHead):
-    """mmdet3d's Anchor3DHead; its anchors stand in the middle of the grid's cells.
+class GeminiPlainAnchor3DHead(Anchor3DHead):
+    """mmdet3d's Anchor3DHead, except that neither loss nor non-maximum suppression calls a compiled operator.
 
-    Further differences: an unknown (NaN) velocity costs nothing; the ground truth is not changed; neither
-    loss nor non-maximum suppression calls a compiled operator.
+    Args:
+        **kwargs: arguments of Anchor3DHead; `loss_cls` is a mmdet.FocalLoss.
+
+    Raises:
+        ValueError: if the loss is another.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        if kwargs['loss_cls'].get('type') != 'mmdet.FocalLoss':
+            raise ValueError('loss_cls must be a mmdet.FocalLoss, which uses all anchors instead of a sample '
+                             f'of them, got {kwargs["loss_cls"].get("type")}')
+        with warnings.catch_warnings():
+            # mmdet3d warns its developers that the offset may move one day.
+            warnings.filterwarnings('ignore', message='dir_offset and dir_limit_offset')
+            super().__init__(**kwargs)
+        self.loss_cls: nn.Module = OneHotLoss(self.loss_cls)
+
+    def _predict_by_feat_single(self, cls_score_list: List[Float[Tensor, 'ak y x']],
+                                bbox_pred_list: List[Float[Tensor, 'ac y x']],
+                                dir_cls_pred_list: List[Float[Tensor, 'ad y x']],
+                                mlvl_priors: List[Float[Tensor, 'n code']], input_meta: Dict[str, Any],
+                                cfg: Any, rescale: bool = False) -> InstanceData:
+        """Decodes the best anchors at once; non-maximum suppression runs on the CPU, as CenterPoint's."""
+        scores, codes, directions = (
+            _anchors_first(maps[0], width) for maps, width in (
+                (cls_score_list, self.num_classes), (bbox_pred_list, self.box_code_size),
+                (dir_cls_pred_list, 2)))
+        cfg = cfg or self.test_cfg
+        best = scores.amax(1).topk(min(cfg.nms_pre, len(scores))).indices
+        scores = scores[best].sigmoid()
+        boxes = self.bbox_coder.decode(mlvl_priors[0][best], codes[best])
+        # Without a velocity where the code has none.
+        boxes = F.pad(boxes, (0, BOX_NUMBERS - self.box_code_size))
+        half_turns = directions[best].argmax(1)
+        yaw = limit_period(boxes[:, 6] - self.dir_offset, self.dir_limit_offset, math.pi)
+        boxes[:, 6] = yaw + self.dir_offset + math.pi * half_turns
+        # What `suppress` reads, with classes for tasks: gravity centres, score, label, whether to keep it.
+        boxes[:, 2] += boxes[:, 5] / 2
+        is_kept = (scores > cfg.score_thr) & boxes.isfinite().all(1, keepdim=True)
+        labels = torch.arange(self.num_classes, device=scores.device).expand_as(scores)
+        rows = torch.cat([boxes.unsqueeze(1).expand(-1, self.num_classes, -1),
+                          torch.stack([scores, labels, is_kept], dim=-1)], dim=-1)
+        found, = suppress(rows.transpose(0, 1)[None], RotatedSuppression(cfg.nms_thr),
+                          boxes_per_task=cfg.max_num)
+        order = found.scores.argsort(descending=True)[:cfg.max_num]
+        return InstanceData(
+            bboxes_3d=input_meta['box_type_3d'](
+                found.boxes[order, :self.box_code_size], box_dim=self.box_code_size),
+            scores_3d=found.scores[order], labels_3d=found.labels[order].long()).to(scores.device)
+
+
+@MODELS.register_module()
+class GeminiAnchor3DHead(GeminiPlainAnchor3DHead):
+    """The head above; its anchors stand in the middle of the grid's cells.
+
+    Further differences: an unknown (NaN) velocity costs nothing; the ground truth is not changed.
 
     Args:
         bev_grid: the grid of the feature map.
@@ -62,21 +117,17 @@ class GeminiAnchor3DHead(Anchor3DHead):
                  loss_bbox: Dict[str, Any], loss_dir: Dict[str, Any], code_weights: Sequence[float],
                  direction_offset_rad: float, candidates: int, score_threshold: float, nms_iou: float,
                  max_boxes: int, classes: Sequence[str] = CLASS_NAMES) -> None:
-        _check(loss_cls, code_weights, max_boxes)
-        with warnings.catch_warnings():
-            # mmdet3d warns its developers that the offset may move one day.
-            warnings.filterwarnings('ignore', message='dir_offset and dir_limit_offset')
-            super().__init__(
-                num_classes=len(classes), in_channels=in_channels, feat_channels=in_channels,
-                anchor_generator=_anchor_generator(bev_grid, anchors, anchor_yaws_rad),
-                dir_offset=direction_offset_rad,
-                bbox_coder=dict(type='DeltaXYZWLHRBBoxCoder', code_size=BOX_CODE_SIZE),
-                loss_cls=loss_cls, loss_bbox=loss_bbox, loss_dir=loss_dir,
-                train_cfg=ConfigDict(assigner=_assigner(**assigner), code_weight=list(code_weights),
-                                     pos_weight=-1),
-                test_cfg=ConfigDict(nms_pre=candidates, score_thr=score_threshold, nms_thr=nms_iou,
-                                    max_num=max_boxes))
-        self.loss_cls: nn.Module = OneHotLoss(self.loss_cls)
+        _check(code_weights, max_boxes)
+        super().__init__(
+            num_classes=len(classes), in_channels=in_channels, feat_channels=in_channels,
+            anchor_generator=_anchor_generator(bev_grid, anchors, anchor_yaws_rad),
+            dir_offset=direction_offset_rad,
+            bbox_coder=dict(type='DeltaXYZWLHRBBoxCoder', code_size=BOX_CODE_SIZE),
+            loss_cls=loss_cls, loss_bbox=loss_bbox, loss_dir=loss_dir,
+            train_cfg=ConfigDict(assigner=_assigner(**assigner), code_weight=list(code_weights),
+                                 pos_weight=-1),
+            test_cfg=ConfigDict(nms_pre=candidates, score_thr=score_threshold, nms_thr=nms_iou,
+                                max_num=max_boxes))
         self.bev_grid, self.classes = bev_grid, tuple(classes)
         # Set without init_weights as well: if every anchor predicts an object, suppression takes seconds.
         nn.init.constant_(self.conv_cls.bias, bias_init_with_prob(FIRST_SCORE))
@@ -116,36 +167,6 @@ class GeminiAnchor3DHead(Anchor3DHead):
         return (labels, label_weights, codes.where(is_known, codes.new_zeros(())),
                 code_weights * is_known, *others)
 
-    def _predict_by_feat_single(self, cls_score_list: List[Float[Tensor, 'ak y x']],
-                                bbox_pred_list: List[Float[Tensor, 'ac y x']],
-                                dir_cls_pred_list: List[Float[Tensor, 'ad y x']],
-                                mlvl_priors: List[Float[Tensor, 'n 9']], input_meta: Dict[str, Any],
-                                cfg: Any, rescale: bool = False) -> InstanceData:
-        """Decodes the best anchors at once; non-maximum suppression runs on the CPU, as CenterPoint's."""
-        scores, codes, directions = (
-            _anchors_first(maps[0], width) for maps, width in (
-                (cls_score_list, self.num_classes), (bbox_pred_list, self.box_code_size),
-                (dir_cls_pred_list, 2)))
-        cfg = cfg or self.test_cfg
-        best = scores.amax(1).topk(min(cfg.nms_pre, len(scores))).indices
-        scores = scores[best].sigmoid()
-        boxes = self.bbox_coder.decode(mlvl_priors[0][best], codes[best])
-        half_turns = directions[best].argmax(1)
-        yaw = limit_period(boxes[:, 6] - self.dir_offset, self.dir_limit_offset, math.pi)
-        boxes[:, 6] = yaw + self.dir_offset + math.pi * half_turns
-        # What `suppress` reads, with classes for tasks: gravity centres, score, label, whether to keep it.
-        boxes[:, 2] += boxes[:, 5] / 2
-        is_kept = (scores > cfg.score_thr) & boxes.isfinite().all(1, keepdim=True)
-        labels = torch.arange(self.num_classes, device=scores.device).expand_as(scores)
-        rows = torch.cat([boxes.unsqueeze(1).expand(-1, self.num_classes, -1),
-                          torch.stack([scores, labels, is_kept], dim=-1)], dim=-1)
-        found, = suppress(rows.transpose(0, 1)[None], RotatedSuppression(cfg.nms_thr),
-                          boxes_per_task=cfg.max_num)
-        order = found.scores.argsort(descending=True)[:cfg.max_num]
-        return InstanceData(
-            bboxes_3d=input_meta['box_type_3d'](found.boxes[order], box_dim=self.box_code_size),
-            scores_3d=found.scores[order], labels_3d=found.labels[order].long()).to(scores.device)
-
 
 def _anchors_first(maps: Float[Tensor, 'channels y x'], width: int) -> Float[Tensor, 'n width']:
     """Returns one row per anchor, in the order of mmdet3d's anchors, in float32."""
@@ -178,10 +199,7 @@ def _assigner(*, positive_iou: float, negative_iou: float, least_iou: float) -> 
                 ignore_iof_thr=-1)
 
 
-def _check(loss_cls: Dict[str, Any], code_weights: Sequence[float], max_boxes: int) -> None:
-    if loss_cls.get('type') != 'mmdet.FocalLoss':
-        raise ValueError('loss_cls must be a mmdet.FocalLoss, which uses all anchors instead of a sample of '
-                         f'them, got {loss_cls.get("type")}')
+def _check(code_weights: Sequence[float], max_boxes: int) -> None:
     if len(code_weights) != BOX_CODE_SIZE:
         raise ValueError(f'code_weights needs {BOX_CODE_SIZE} numbers, got {len(code_weights)}')
     if max_boxes > MAX_BOXES_PER_SAMPLE:

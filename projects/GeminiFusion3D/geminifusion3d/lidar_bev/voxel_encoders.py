@@ -72,13 +72,15 @@ class PillarFeatureNet(BaseModule):
         channels: of each layer; each but the last appends its pillar's maximum to every point.
         bev_grid: the grid that features are scaled by.
         scale_features: scale the point features, else leave metres and raw intensity.
+        feature_scales: what becomes 1 of the features behind x, y, z, the first of them first.
         norm_momentum: momentum of the batch norms' running statistics; raise it for a very short training.
     """
 
     def __init__(self, *, in_channels: int, channels: Sequence[int], bev_grid: BEVGrid,
-                 scale_features: bool, norm_momentum: float = 0.01) -> None:
+                 scale_features: bool, feature_scales: Sequence[float] = (MAX_INTENSITY, ),
+                 norm_momentum: float = 0.01) -> None:
         super().__init__()
-        self.bev_grid, self.scale_features = bev_grid, scale_features
+        self.bev_grid, self.scale_features, self.feature_scales = bev_grid, scale_features, feature_scales
         widths = [in_channels + OFFSET_CHANNELS, *(2 * width for width in channels[:-1])]
         self.pfn_layers = nn.ModuleList(
             nn.Sequential(nn.Linear(width_in, width_out, bias=False),
@@ -101,20 +103,33 @@ class PillarFeatureNet(BaseModule):
         return max_per_voxel(last(features), groups)
 
     def _decorate(self, groups: VoxelGroups) -> Float[Tensor, 'p f']:
-        position = groups.points[:, :3]
-        mean = mean_per_voxel(position, groups)[groups.voxel_of_point]
-        centre = groups.centres_m[groups.voxel_of_point]
-        own = scale_points(groups.points, self.bev_grid) if self.scale_features else groups.points
-        return torch.cat([own, position - mean, position - centre], dim=1)
+        own = groups.points
+        if self.scale_features:
+            own = scale_points(own, self.bev_grid, self.feature_scales)
+        return torch.cat([own, offsets_in_voxel_m(groups)], dim=1)
 
 
-def scale_points(points: Float[Tensor, 'n f'], bev_grid: BEVGrid) -> Float[Tensor, 'n f']:
+def offsets_in_voxel_m(groups: VoxelGroups) -> Float[Tensor, 'p 6']:
+    """Returns each point's offset from its voxel's mean and from the voxel's middle, x, y, z each.
+
+    Args:
+        groups: points in voxels.
+    """
+    position = groups.points[:, :3]
+    mean = mean_per_voxel(position, groups)[groups.voxel_of_point]
+    return torch.cat([position - mean, position - groups.centres_m[groups.voxel_of_point]], dim=1)
+
+
+def scale_points(points: Float[Tensor, 'n f'], bev_grid: BEVGrid,
+                 feature_scales: Sequence[float] = (MAX_INTENSITY, )) -> Float[Tensor, 'n f']:
     """Brings positions into [-1, 1] and intensity into [0, 1], because raw values slow training down.
 
     Args:
         points: x, y, z in metres, intensity up to 255, then any further features, which stay as they are.
         bev_grid: whose range becomes [-1, 1].
+        feature_scales: what becomes 1 of the features behind x, y, z, the first of them first.
     """
     low_m, high_m = constant_like(bev_grid.range_m, points).chunk(2)
     position = (points[:, :3] - (low_m + high_m) / 2) / ((high_m - low_m) / 2)
-    return torch.cat([position, points[:, 3:4] / MAX_INTENSITY, points[:, 4:]], dim=1)
+    scaled = [points[:, 3 + index:4 + index] / scale for index, scale in enumerate(feature_scales)]
+    return torch.cat([position, *scaled, points[:, 3 + len(scaled):]], dim=1)

@@ -6,9 +6,11 @@ from .cbgs_dataset import GeminiCBGSDataset
 from .drop_sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from .epoch_hook import GeminiEpochHook
 from .keyframe_dataset import GeminiNuScenesDataset, GeminiRecordDataset
-from .load_cells import GeminiLoadCellFile, GeminiLoadMapCells, GeminiPackInputs
+from .load_cells import GeminiLoadCellFile, GeminiLoadMapCells
 from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints, GeminiPointsRangeFilter
+from .load_radar import GeminiLoadRadar
+from .pack import GeminiPackInputs
 from .sample_objects import GeminiSampleObjects
 from .visualizer import GeminiVisualizer
 
@@ -25,6 +27,7 @@ __all__ = [
     'GeminiLoadImages',
     'GeminiLoadMapCells',
     'GeminiLoadPoints',
+    'GeminiLoadRadar',
     'GeminiNuScenesDataset',
     'GeminiPackInputs',
     'GeminiPointsRangeFilter',

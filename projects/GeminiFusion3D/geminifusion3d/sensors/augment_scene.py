@@ -17,7 +17,7 @@ from .load_points import with_tensor
 
 @TRANSFORMS.register_module()
 class GeminiAugmentScene(BaseTransform):
-    """Moves `points` and `gt_bboxes_3d`, whichever are there, and composes `lidar_aug_matrix`.
+    """Moves every cloud and `gt_bboxes_3d`, whichever are there, and composes `lidar_aug_matrix`.
 
     The order is rotate about z, scale, translate, flip. `lidar_aug_matrix` is
     augmented_from_raw_lidar (4x4): cameras are reached from augmented points through its inverse.
@@ -46,13 +46,15 @@ class GeminiAugmentScene(BaseTransform):
         """Augments the scene.
 
         Args:
-            results: may hold `points` and `gt_bboxes_3d`; `lidar_aug_matrix` as a loader sets it.
+            results: may hold clouds, whatever their names, and `gt_bboxes_3d`; `lidar_aug_matrix` as a loader
+                sets it.
         """
         augmented_from_lidar = self._draw()
         results = {**results, 'lidar_aug_matrix':
                    (augmented_from_lidar @ results['lidar_aug_matrix']).astype(np.float32)}
-        if 'points' in results:
-            results['points'] = move_points(augmented_from_lidar, results['points'])
+        for key, value in results.items():
+            if isinstance(value, BasePoints):
+                results[key] = move_points(augmented_from_lidar, value)
         if 'gt_bboxes_3d' in results:
             results['gt_bboxes_3d'] = move_boxes(augmented_from_lidar, results['gt_bboxes_3d'])
         return results
@@ -73,11 +75,18 @@ class GeminiAugmentScene(BaseTransform):
 
 
 def move_points(dst_from_src: np.ndarray, points: BasePoints) -> BasePoints:
-    """Returns the points in dst coordinates; their further columns are kept."""
+    """Returns the points in dst coordinates; of their further columns, a velocity turns and scales with them.
+
+    Args:
+        dst_from_src: (4, 4).
+        points: (N, 3 + any); `attribute_dims` may name the two columns of a horizontal `velocity`.
+    """
     matrix = torch.as_tensor(dst_from_src, dtype=torch.float32)
     # One product moves and copies; a sum for each column is faster than one over three in five.
     linear = torch.eye(points.tensor.shape[1])
     linear[:3, :3] = matrix[:3, :3].T
+    if velocity := (points.attribute_dims or {}).get('velocity'):
+        linear[np.ix_(velocity, velocity)] = matrix[:2, :2].T
     moved = points.tensor @ linear
     for axis in range(3):
         moved[:, axis] += matrix[axis, 3]

@@ -18,7 +18,7 @@ from ..atomic import atomic_write
 
 STAMP = 'stamp'
 # How a value becomes arrays, and what it is again after reading.
-ARRAY, LIST, PLAIN, POINTS = 'array', 'list', 'plain', 'points'
+ARRAY, LIST, PLAIN, POINTS, COLUMNS = 'array', 'list', 'plain', 'points', 'columns'
 DIGEST_BYTES = 32
 
 
@@ -66,6 +66,7 @@ def _stamp(results: Dict[str, Any]) -> np.ndarray:
     paths = [image['img_path'] for image in results.get('images', {}).values() if image['img_path']]
     if 'lidar_sweeps' in results:
         paths.append(results['lidar_points']['lidar_path'])
+    paths += [shot['radar_path'] for shots in results.get('radars', {}).values() for shot in shots]
     stats = [Path(path).stat() for path in paths if Path(path).exists()]
     return np.array([(stat.st_size, stat.st_mtime_ns) for stat in stats], dtype=np.int64)
 
@@ -103,6 +104,8 @@ def _read(path: Path, stamp: np.ndarray) -> 'Dict[str, Any] | None':
                 kept[key] = tuple(value) if isinstance(value, list) else value
             elif kind == POINTS:
                 kept[key] = LiDARPoints(arrays[name], points_dim=arrays[name].shape[1])
+            elif kind == COLUMNS:
+                kept[key].attribute_dims = json.loads(str(arrays[name]))
             elif name != STAMP:
                 kept[key] = arrays[name]
         return kept
@@ -112,6 +115,8 @@ def _encoded(key: str, value: Any) -> Iterator[Tuple[str, np.ndarray]]:
     """Yields the arrays of one value, its kind before its name."""
     if isinstance(value, LiDARPoints):
         yield f'{POINTS}.{key}', value.tensor.numpy()
+        if value.attribute_dims:
+            yield f'{COLUMNS}.{key}', np.array(json.dumps(value.attribute_dims))
     elif isinstance(value, np.ndarray):
         yield f'{ARRAY}.{key}', value
     elif isinstance(value, list) and all(isinstance(item, np.ndarray) for item in value):

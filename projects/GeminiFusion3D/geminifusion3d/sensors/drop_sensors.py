@@ -3,50 +3,56 @@
 Of the same purpose as ModalMask3D of CMT and the missing-sensor evaluations of BEVFusion's users; the
 delta: every camera fails on its own, the model knows which one did, and never all sensors fail in
 training. A missing camera's picture is black, which is what lies outside a rotated or cropped
-picture too; the lift leaves it out by `camera_present`. A missing LiDAR is an empty cloud.
+picture too; the lift leaves it out by `camera_present`. A LiDAR or radar that is missing is an empty cloud.
 """
-from typing import Any, Dict, Sequence
+from typing import Any, Collection, Dict, Mapping, Optional, Sequence
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
+from mmdet3d.structures import BasePoints
+
+from ..modalities import CAMERA, LIDAR, points_key
+
+SPOKEN = {LIDAR: 'the LiDAR'}
 
 
 @TRANSFORMS.register_module()
 class GeminiDropSensors(BaseTransform):
     """Silences the named sensors in every sample; stands anywhere between loading and packing.
 
-    Changes `img` and `points`, and sets `camera_present`, (n_cam,) booleans.
+    Changes `img` and clouds, and sets `camera_present`, (n_cam,) booleans.
 
     Args:
         cameras: names of the cameras.
-        lidar: empty the cloud, sweeps included.
+        clouds: names of sensors whose cloud is emptied, sweeps included, such as 'lidar', 'radar'.
+        lidar: the same as 'lidar' among the clouds.
         is_told: tell the model which cameras are missing; False leaves black pictures that it takes
             for real ones, as a test of how much it looks at them.
     """
 
-    def __init__(self, *, cameras: Sequence[str] = (), lidar: bool = False,
+    def __init__(self, *, cameras: Sequence[str] = (), clouds: Sequence[str] = (), lidar: bool = False,
                  is_told: bool = True) -> None:
         self.cameras = frozenset(cameras)
-        self.lidar = lidar
+        self.clouds = frozenset([*clouds, *([LIDAR] if lidar else [])])
         self.is_told = is_told
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
         """Silences the sensors.
 
         Args:
-            results: holds `img` and `cam_names`, or `points`, or all of them.
+            results: holds `img` and `cam_names`, or clouds (`points`, `radar_points`), or all of them.
 
         Raises:
             ValueError: if a sensor to silence has not been loaded.
         """
         absent = sorted(self.cameras - set(results.get('cam_names', ())))
-        absent += ['the LiDAR'] if self.lidar and 'points' not in results else []
+        absent += [SPOKEN.get(name, name) for name in sorted(self.clouds) if points_key(name) not in results]
         if absent:
             raise ValueError(f'cannot drop {", ".join(absent)}: not loaded in this pipeline; put '
                              'GeminiDropSensors behind the loaders and name sensors that they read')
         is_dropped = np.array([name in self.cameras for name in results.get('cam_names', ())], dtype=bool)
-        return without(results, is_dropped, lidar=self.lidar, is_told=self.is_told)
+        return without(results, is_dropped, clouds=self.clouds, is_told=self.is_told)
 
 
 @TRANSFORMS.register_module()
@@ -54,7 +60,7 @@ class GeminiDropSensorsAtRandom(BaseTransform):
     """Modality dropout: silences sensors at random, never the last one.
 
     Draws from numpy's generator, which the dataset seeds for every sample: the same for any number
-    of loading workers. Of its two rare events, "no LiDAR" and "no camera", at most one happens; each
+    of loading workers. Of its rare events, "no LiDAR", "no camera" and so on, at most one happens; each
     camera may fail besides, as long as a sensor is left. Place it behind everything that adds
     points, just before packing.
 
@@ -62,37 +68,48 @@ class GeminiDropSensorsAtRandom(BaseTransform):
         camera_prob: probability of each camera to fail on its own.
         all_cameras_prob: probability of all cameras to fail at once.
         lidar_prob: probability of the LiDAR to fail.
+        cloud_probs: by name, that of further sensors with a cloud, such as dict(radar=0.1).
     """
 
     def __init__(self, *, camera_prob: float = 0.0, all_cameras_prob: float = 0.0,
-                 lidar_prob: float = 0.0) -> None:
-        probabilities = (camera_prob, all_cameras_prob, lidar_prob)
-        if min(probabilities) < 0 or max(probabilities) > 1 or all_cameras_prob + lidar_prob > 1:
+                 lidar_prob: float = 0.0, cloud_probs: Optional[Mapping[str, float]] = None) -> None:
+        self.event_probs = {LIDAR: lidar_prob, CAMERA: all_cameras_prob, **(cloud_probs or {})}
+        probabilities = (camera_prob, *self.event_probs.values())
+        if min(probabilities) < 0 or max(probabilities) > 1 or sum(self.event_probs.values()) > 1:
             raise ValueError(f'got camera_prob={camera_prob}, all_cameras_prob={all_cameras_prob}, '
-                             f'lidar_prob={lidar_prob}; expected 0 to 1 each and the sum of the last '
-                             'two at most 1, since only one of them happens')
+                             f'lidar_prob={lidar_prob}, cloud_probs={cloud_probs}; expected 0 to 1 each and '
+                             'the sum of all but the first at most 1, since only one of them happens')
         self.camera_prob = camera_prob
-        self.all_cameras_prob = all_cameras_prob
-        self.lidar_prob = lidar_prob
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
         """Draws and silences.
 
         Args:
-            results: holds `img`, or `points`, or both.
+            results: holds `img`, or clouds, or both.
         """
         is_present = cameras_present(results)
-        has_lidar = len(results.get('points', ())) > 0
+        filled = {key for key, value in results.items() if isinstance(value, BasePoints) and len(value)}
         event, spared = np.random.uniform(size=2)
         is_dropped = np.random.uniform(size=len(is_present)) < self.camera_prob
-        drops_lidar = has_lidar and event < self.lidar_prob and is_present.any()
-        if self.lidar_prob <= event < self.lidar_prob + self.all_cameras_prob:
+        failed = self._failed(event)
+        if failed == CAMERA:
             is_dropped = np.ones_like(is_present)
-        leaves_nothing = drops_lidar or not has_lidar
-        if leaves_nothing and is_present.any() and (is_dropped | ~is_present).all():
+        dropped = [failed] if failed and failed != CAMERA and points_key(failed) in filled else []
+        left = filled - {points_key(name) for name in dropped}
+        if not left and not is_present.any():
+            return without(results, is_dropped)
+        if not left and (is_dropped | ~is_present).all():
             candidates = np.flatnonzero(is_present)
             is_dropped[candidates[int(spared * len(candidates))]] = False
-        return without(results, is_dropped, lidar=drops_lidar)
+        return without(results, is_dropped, clouds=dropped)
+
+    def _failed(self, event: float) -> Optional[str]:
+        """Returns which rare event a number from 0 to 1 stands for."""
+        for name, probability in self.event_probs.items():
+            if event < probability:
+                return name
+            event -= probability
+        return None
 
 
 def cameras_present(results: Dict[str, Any]) -> np.ndarray:
@@ -100,14 +117,14 @@ def cameras_present(results: Dict[str, Any]) -> np.ndarray:
     return np.asarray(results.get('camera_present', [True] * len(results.get('img', ()))), dtype=bool)
 
 
-def without(results: Dict[str, Any], is_dropped: np.ndarray, *, lidar: bool,
+def without(results: Dict[str, Any], is_dropped: np.ndarray, *, clouds: Collection[str] = (),
             is_told: bool = True) -> Dict[str, Any]:
-    """Returns the sample without some cameras' pictures and, if asked for, without its points.
+    """Returns the sample without some cameras' pictures and some sensors' clouds.
 
     Args:
         results: the sample; left as it is.
         is_dropped: (n_cam,) which cameras.
-        lidar: drop the points.
+        clouds: names of the sensors.
         is_told: record the dropped cameras in `camera_present`.
     """
     results = dict(results)
@@ -116,7 +133,6 @@ def without(results: Dict[str, Any], is_dropped: np.ndarray, *, lidar: bool,
                           for image, dropped in zip(results['img'], is_dropped)]
         is_present = cameras_present(results)
         results['camera_present'] = is_present & ~is_dropped if is_told else is_present
-    if lidar:
-        points = results['points']
-        results['points'] = points.new_point(points.tensor[:0])
+    for key in map(points_key, clouds):
+        results[key] = results[key].new_point(results[key].tensor[:0])
     return results

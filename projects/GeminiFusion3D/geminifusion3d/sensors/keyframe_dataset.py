@@ -26,16 +26,18 @@ from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
 from .seeding import seeded_generators
 
 BOX_DIM = 9
+# What is read where a dataset does not say.
+SENSORS = {'use_camera': True, 'use_lidar': True}
 
 
 class GeminiKeyframeDataset(Det3DDataset):
-    """Keyframes for camera-LiDAR detection, whatever their records come from.
+    """Keyframes for detection, whatever their records come from.
 
     Args:
         data_root: the paths of the records are relative to it.
         ann_file: the file with the records, absolute or relative to `data_root`.
         pipeline: transforms.
-        modality: `use_camera`, `use_lidar`; only these sensors' paths are handed on.
+        modality: `use_camera`, `use_lidar`, `use_radar`; only these sensors' paths are handed on.
         metainfo: `classes`, in the order of the labels: detection classes, or names of the data's own
             categories; boxes of others are dropped.
         filter_empty_gt: in training, skip keyframes without boxes.
@@ -68,9 +70,13 @@ class GeminiKeyframeDataset(Det3DDataset):
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         super().__init__(
             data_root=data_root, ann_file=ann_file, pipeline=pipeline, data_prefix={},
-            modality=dict(modality or {'use_camera': True, 'use_lidar': True}),
+            modality=dict(SENSORS),
             filter_empty_gt=filter_empty_gt, test_mode=test_mode, load_eval_anns=load_eval_anns,
             lazy_init=True)
+        # mmdet3d's own refuses radars alone.
+        self.modality = {**dict.fromkeys(SENSORS, False), **(modality or SENSORS)}
+        if not any(self.modality.values()):
+            raise ValueError(f'got modality={modality}; expected one sensor at least, such as use_camera=True')
         self._metainfo.update(_checked_metainfo(metainfo or {}, self.METAINFO))
         self._has_own_classes = self.CATEGORIES_ARE_CLASSES or 'classes' in (metainfo or {})
         self._label_of = {name: label for label, name in enumerate(self._metainfo['classes'])}
@@ -223,7 +229,7 @@ class GeminiKeyframeDataset(Det3DDataset):
             UserError: if a path would leave the data root.
         """
         data_info = {key: value for key, value in info.items()
-                     if key not in ('images', 'lidar_points', 'lidar_sweeps')}
+                     if key not in ('images', 'lidar_points', 'lidar_sweeps', 'radars')}
         if self.modality['use_camera']:
             data_info['images'] = {
                 name: {**image, 'img_path': self._full_path(image['img_path'])}
@@ -247,6 +253,13 @@ class GeminiKeyframeDataset(Det3DDataset):
             data_info['lidar_sweeps'] = [
                 {**sweep, 'lidar_points': self._with_full_path(sweep['lidar_points'])}
                 for sweep in info['lidar_sweeps']]
+        if self.modality.get('use_radar'):
+            if 'radars' not in info:
+                raise UserError(f'{self.ann_file or "the sample"} lists no radars; expected them with '
+                                'use_radar=True: convert the dataset again with --radar-sweeps 5')
+            data_info['radars'] = {
+                name: [{**shot, 'radar_path': self._full_path(shot['radar_path'])} for shot in shots]
+                for name, shots in info['radars'].items()}
         if not self.test_mode:
             data_info['ann_info'] = self.parse_ann_info(info)
         elif self.load_eval_anns:

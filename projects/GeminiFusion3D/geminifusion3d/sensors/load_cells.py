@@ -10,10 +10,8 @@ from typing import Any, Dict, Mapping, Sequence, Union
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from mmcv.transforms import BaseTransform
-from mmdet3d.datasets.transforms import Pack3DDetInputs
 from mmdet3d.registry import TRANSFORMS
 
 from ..errors import UserError
@@ -138,24 +136,6 @@ class GeminiLoadCellFile(BaseTransform):
             return labels.astype(np.uint8)
         layers = (labels == np.arange(count)[:, None, None]).astype(np.uint8)
         return np.where(labels == UNKNOWN, np.uint8(UNKNOWN), layers)
-
-
-@TRANSFORMS.register_module()
-class GeminiPackInputs(Pack3DDetInputs):
-    """mmdet3d's Pack3DDetInputs, which hands on the labels of cells too, as `gt_cells` of the sample."""
-
-    def pack_single_results(self, results: Dict[str, Any]) -> Dict[str, Any]:
-        """Packs one sample.
-
-        Args:
-            results: of the pipeline.
-        """
-        packed: Dict[str, Any] = super().pack_single_results(results)
-        if 'gt_cells' in results:
-            sample = packed['data_samples']
-            sample.gt_cells = torch.from_numpy(results['gt_cells'])
-            sample.set_metainfo({key: results[key] for key in ('cell_grid', 'cell_classes')})
-        return packed
 
 
 def _read_labels(path: Union[str, Path]) -> np.ndarray:

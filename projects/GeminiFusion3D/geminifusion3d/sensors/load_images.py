@@ -1,13 +1,14 @@
 """Camera images from their files, with the matrices that place them in space.
 
 A camera whose file cannot be read is an error, or, on request, a missing sensor: a black picture
-that `camera_present` tells of. A camera that the record itself lacks is always a missing sensor.
+that `camera_present` tells of; where a record holds the check sum of a file, it is verified. A camera that the record itself lacks is always a missing sensor.
 
 Pixel convention of this folder: integer coordinates are pixel centres. `img_aug_matrix` is
 `augmented_from_raw_px` (4x4, acting on (u, v, 1-or-depth, 1)): resizing by s maps u to s*(u + 0.5)
 - 0.5. Raw pixels are those that the calibration belongs to, `height` x `width` of the record: a file of
 another size is scaled by `img_aug_matrix` where it was merely resized, and refused otherwise.
 """
+import zlib
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from mmdet3d.registry import TRANSFORMS
 from ..errors import UserError
 from ..nuscenes_facts import CAMERA_NAMES, IMAGE_HW
 from ..picture_files import REDUCTIONS, decode, look_at, resize_ratio
+from ..point_files import OTHER_FILE
 
 ON_MISSING = ('error', 'mark')
 # Of a camera that a record lacks; nothing is computed with them but what `camera_present` masks.
@@ -104,6 +106,8 @@ class GeminiLoadImages(BaseTransform):
             facts = look_at(data, checks_sums=True)
             if facts.problem:
                 raise UserError(f'is {facts.problem}' if data else 'is empty')
+            if camera.get('crc32') not in (None, zlib.crc32(data)):
+                raise UserError(OTHER_FILE)
             image, scales = decode(data, self.reduce)
         except (OSError, UserError) as error:
             if self.missing == 'mark':

@@ -2,12 +2,13 @@
 
 Replaces mmdet3d v1.4.0 `LoadPointsFromFile` and `LoadPointsFromMultiSweeps`. The delta: a sweep is
 moved by the inverse of `lidar2sensor` (the formula of mmdet3d, `p @ R - t`, is right only while the car does
-not turn), always the newest sweeps are taken (mmdet3d draws some at random, in testing too), and
-close returns are removed from the keyframe as well, as the devkit does. A file that cannot be read
-is an error, or, on request, adds no points.
+not turn), always the newest sweeps are taken (mmdet3d draws some at random, in testing too), and, unless
+`convention` asks for mmdet3d's way, close returns are removed from the keyframe as well, as the devkit does,
+and no sweep is made up where a scene starts. A file that cannot be read is an error, or, on request, adds no
+points. Where a record holds the check sum of a file, it is verified.
 """
 import logging
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from .load_images import check_on_missing
 
 FLOATS_PER_POINT = len(LIDAR_COLUMNS)
 NUM_FEATURES = 5  # x, y, z, intensity, time lag
+CONVENTIONS = ('devkit', 'mmdet3d')
 MICROSECONDS = 1e-6
 _has_said = False
 
@@ -44,12 +46,20 @@ class GeminiLoadPoints(BaseTransform):
             car itself.
         missing: what a file that is absent or damaged does: 'error', or 'mark', to give no points;
             an empty cloud is a missing LiDAR.
+        convention: 'devkit', or 'mmdet3d' for weights that learned its points: close returns of the keyframe
+            stay, and a keyframe without sweeps is followed by `sweeps_num` copies of itself without them.
+
+    Raises:
+        ValueError: if an argument is out of its range.
     """
 
     def __init__(self, *, sweeps_num: int = 9, remove_close_m: float = 1.0,
-                 missing: str = 'error') -> None:
+                 missing: str = 'error', convention: str = 'devkit') -> None:
         if sweeps_num < 0:
             raise ValueError(f'got sweeps_num={sweeps_num}; expected 0 (keyframe only) or more')
+        if convention not in CONVENTIONS:
+            raise ValueError(f'convention must be one of {CONVENTIONS}, got {convention!r}')
+        self.is_as_mmdet3d = convention == 'mmdet3d'
         self.sweeps_num = sweeps_num
         self.remove_close_m = remove_close_m
         self.missing = check_on_missing(missing)
@@ -65,10 +75,15 @@ class GeminiLoadPoints(BaseTransform):
         """
         self._num_dropped = 0
         keyframe = self.read_sweep(results, 0, results['lidar_points']['lidar_path'])
+        sweeps = results.get('lidar_sweeps', [])[:self.sweeps_num]
         clouds, places = [self._without_close(keyframe)], [place_matrix(np.eye(4), time_lag_s=0.0)]
-        for number, sweep in enumerate(results.get('lidar_sweeps', [])[:self.sweeps_num], start=1):
+        if self.is_as_mmdet3d:
+            copies = 0 if sweeps else self.sweeps_num
+            clouds = [keyframe.astype(np.float32), *(clouds[0].copy() for _ in range(copies))]
+            places *= 1 + copies
+        for number, sweep in enumerate(sweeps, start=1):
             path = sweep['lidar_points']['lidar_path']
-            keyframe_from_sweep = invert_pose(_checked_pose(sweep['lidar_points']['lidar2sensor'], path))
+            keyframe_from_sweep = invert_pose(checked_pose(sweep['lidar_points']['lidar2sensor'], path))
             time_lag_s = (results['timestamp_us'] - sweep['timestamp_us']) * MICROSECONDS
             cloud = self.read_sweep(results, number, path)
             clouds.append(self._without_close(cloud))
@@ -85,7 +100,8 @@ class GeminiLoadPoints(BaseTransform):
             number: 0 for the keyframe, then the sweeps, newest first.
             path: the file.
         """
-        return self._read(path, results['lidar_points'].get('columns', LIDAR_COLUMNS))
+        of_file = results['lidar_sweeps'][number - 1]['lidar_points'] if number else results['lidar_points']
+        return self._read(path, results['lidar_points'].get('columns', LIDAR_COLUMNS), of_file.get('crc32'))
 
     def _without_close(self, cloud: np.ndarray) -> np.ndarray:
         """Returns (n, 5) float32, a copy, without the returns from the car itself."""
@@ -93,12 +109,12 @@ class GeminiLoadPoints(BaseTransform):
                     & (np.abs(cloud[:, 1]) < self.remove_close_m))
         return np.compress(~is_close, cloud, axis=0).astype(np.float32, copy=False)
 
-    def _read(self, path: Any, columns: Sequence[str]) -> np.ndarray:
+    def _read(self, path: Any, columns: Sequence[str], crc32: Optional[int]) -> np.ndarray:
         """Reads one file, empty where it is missing and may be; drops rows that no LiDAR measures."""
         if path is None:
             return np.zeros((0, FLOATS_PER_POINT), np.float32)
         try:
-            rows = read_point_file(path, columns)
+            rows = read_point_file(path, columns, crc32)
         except UserError as error:
             if self.missing == 'mark':
                 return np.zeros((0, FLOATS_PER_POINT), np.float32)
@@ -128,7 +144,16 @@ def _say_once(path: Any, num_dropped: int, num_all: int) -> None:
                   'current', logging.WARNING)
 
 
-def _checked_pose(matrix: Any, path: Any) -> np.ndarray:
+def checked_pose(matrix: Any, path: Any) -> np.ndarray:
+    """Returns the pose of a sweep as (4, 4) float64.
+
+    Args:
+        matrix: what the record says.
+        path: the sweep, for messages.
+
+    Raises:
+        UserError: if it is no pose.
+    """
     pose = np.asarray(matrix, dtype=np.float64)
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
         raise UserError(f'the pose of the sweep {path} is no 4x4 matrix of finite numbers; convert the '

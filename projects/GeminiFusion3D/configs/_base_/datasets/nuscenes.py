@@ -15,3 +15,10 @@ pack_training = dict(
 pack_testing = dict(
     type='Pack3DDetInputs', keys=['points', 'img'],
     meta_keys=[*meta_keys, 'images', 'img_path', 'lidar_path', 'num_pts_feats'])
+# For recipes with radar; the info files need gemini3d convert --radar-sweeps 5.
+load_radar = dict(type='GeminiLoadRadar', sweeps_num=5)
+pack_training_with_radar = dict(
+    type='GeminiPackInputs', keys=[*pack_training['keys'], 'radar_points'], meta_keys=meta_keys)
+pack_testing_with_radar = dict(
+    type='GeminiPackInputs', keys=[*pack_testing['keys'], 'radar_points'],
+    meta_keys=pack_testing['meta_keys'])

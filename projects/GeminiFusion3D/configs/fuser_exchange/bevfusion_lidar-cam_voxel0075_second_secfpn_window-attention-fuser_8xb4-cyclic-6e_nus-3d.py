@@ -1,0 +1,8 @@
+"""BEVFusion with cross-attention in windows of 9 x 9 cells; the camera's 80 channels are projected to the LiDAR's 256.
+
+Why: more neighbours than GeminiFusion's one cell, from the same start.
+"""
+_base_ = ['./bevfusion_lidar-cam_voxel0075_second_secfpn_conv-fuser_8xb4-cyclic-6e_nus-3d.py']
+model = dict(
+    camera_align=dict(out_channels=256, project=True),
+    fuser=dict(_delete_=True, type='GeminiCrossAttention', channels=256, heads=8, window=9))

@@ -1,0 +1,6 @@
+"""MVX-Net on KITTI with GeminiFusion behind every layer of the voxel encoder.
+
+Why: the paper's only 3D experiment.
+"""
+_base_ = ['../_base_/kitti.py']
+model = dict(pts_voxel_encoder=dict(fuse_every_layer=True, fusion_layer=dict(type='GeminiPointFusion')))

@@ -1,0 +1,38 @@
+"""Draws points and labelled boxes of a KITTI frame over its picture and from above.
+
+The picture goes through the matrices that training uses: where points lie on their objects, calibration, labels
+and their conversion agree.
+
+Example:
+    gemini3d draw-kitti --folder data/kitti/training --frame 000002 --out work_dirs/kitti.png
+"""
+import argparse
+from pathlib import Path
+
+from ..errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds frame and output."""
+    parser.add_argument('--folder', type=Path, default=Path('data/kitti/training'), metavar='DIR',
+                        help='with image_2, velodyne, calib, label_2 (default: data/kitti/training)')
+    parser.add_argument('--frame', default='000000', metavar='NUMBER', help='which frame (default: 000000)')
+    parser.add_argument('--out', type=Path, help='the picture, a .png or .jpg file; default: '
+                                                 'work_dirs/draw/kitti_<frame>.png')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draws and writes the picture."""
+    if not (args.frame.isascii() and args.frame.isdigit()):
+        raise UserError(f'got --frame {args.frame}; expected the number of a frame, such as 000002')
+    out = args.out or Path('work_dirs/draw') / f'kitti_{args.frame}.png'
+    if out.suffix not in ('.png', '.jpg'):
+        raise UserError(f'got --out {out}; expected a name that ends in .png or .jpg')
+    import cv2
+
+    from ..atomic import atomic_write
+    from ..kitti.draw import draw_frame
+    picture = draw_frame(args.folder, args.frame)
+    with atomic_write(out) as part:
+        part.write_bytes(cv2.imencode(out.suffix, picture)[1].tobytes())
+    print(out)

@@ -1,0 +1,25 @@
+"""Sensors by name: which input of a sample belongs to which, and in which order their maps meet.
+
+A sensor is `camera`, or one that gives a cloud: `lidar`, `radar`, or any name that a user's loader knows.
+"""
+from typing import Iterable, List
+
+CAMERA, LIDAR, RADAR = 'camera', 'lidar', 'radar'
+# The order of a fuser's maps; sensors of other names follow in theirs.
+ORDER = (CAMERA, LIDAR, RADAR)
+
+
+def in_order(names: Iterable[str]) -> List[str]:
+    """Returns names in the order in which a fuser gets their maps."""
+    given = list(dict.fromkeys(names))
+    return [name for name in ORDER if name in given] + [name for name in given if name not in ORDER]
+
+
+def points_key(name: str) -> str:
+    """Returns where the cloud of a sensor stands in a sample and in a batch; the LiDAR's has the host's name."""
+    return 'points' if name == LIDAR else f'{name}_points'
+
+
+def use_flag(name: str) -> str:
+    """Returns what a submission's meta and a dataset's `modality` call the use of a sensor."""
+    return f'use_{name}'

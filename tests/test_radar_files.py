@@ -1,0 +1,63 @@
+"""Radar files hold what the devkit reads, filtered as it does; a damaged one is named."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nuscenes.utils.data_classes import RadarPointCloud
+from real_data import real_data
+
+from gemini_lab.synthetic.radar import _ROW, to_pcd
+from geminifusion3d.errors import UserError
+from geminifusion3d.radar_files import ALL_STATES, RADAR_FIELDS, radar_file_problem, read_radar_file
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file of six returns, of which the devkit's default filters keep two."""
+    rows = np.zeros(6, _ROW)
+    for index, name in enumerate(RADAR_FIELDS):
+        rows[name] = np.arange(6) + 10 * index if _ROW[name].kind == 'f' else 1
+    rows['ambig_state'], rows['invalid_state'] = 3, 0
+    rows['ambig_state'][0], rows['invalid_state'][1], rows['dyn_prop'][2], rows['vx'][3] = 4, 1, 7, np.nan
+    (tmp_path / 'scan.pcd').write_bytes(to_pcd(rows))
+    return tmp_path / 'scan.pcd'
+
+
+def test_the_devkits_default_filters_keep_the_same_returns(path):
+    ours, devkit = read_radar_file(str(path)), RadarPointCloud.from_file(str(path)).points.T
+    # What is no number in a later row, the devkit keeps.
+    np.testing.assert_array_equal(ours, devkit[np.isfinite(devkit).all(axis=1)])
+    assert ours[:, RADAR_FIELDS.index('x')].tolist() == [4, 5] and ours.shape == (2, 18)
+    assert len(read_radar_file(str(path), ALL_STATES)) == 5
+    assert read_radar_file(str(path), dict(ambig_state=(4,)))[:, 0].tolist() == [0]
+
+
+def test_a_scan_without_returns_is_empty(tmp_path):
+    (tmp_path / 'scan.pcd').write_bytes(to_pcd(np.zeros(0, _ROW)))
+    assert read_radar_file(str(tmp_path / 'scan.pcd')).shape == (0, 18)
+
+
+def test_real_sweeps_are_read_as_the_devkit_reads_them():
+    files = sorted(real_data('nuscenes_radar').glob('*.pcd'))
+    clouds = [read_radar_file(str(file)) for file in files]
+    for file, cloud in zip(files, clouds):
+        np.testing.assert_array_equal(cloud, RadarPointCloud.from_file(str(file)).points.T)
+        assert radar_file_problem(str(file)) is None
+    assert len(files) == 10 and min(map(len, clouds)) == 30 and max(map(len, clouds)) == 74
+
+
+@pytest.mark.parametrize('damage, message, problem', [
+    (lambda data: data[:-50], 'is cut: it holds 251 bytes of returns, expected 258 for 6 returns', 'damaged'),
+    (lambda data: data.replace(b'FIELDS x y', b'FIELDS y x'), 'expected the 18 of a nuScenes radar', 'damaged'),
+    (lambda data: data.replace(b'SIZE 4', b'SIZE 3'), 'each with its type and size', 'damaged'),
+    (lambda data: data[:100], 'is no radar file; expected a PCD header', 'damaged'),
+    (lambda data: b'', 'is no radar file', 'empty')])
+def test_a_damaged_file_is_named(path, damage, message, problem):
+    path.write_bytes(damage(path.read_bytes()))
+    if problem == 'damaged' and message.startswith('is cut'):
+        message = message.replace('251', str(len(path.read_bytes()) - path.read_bytes().index(b'binary\n') - 7))
+    with pytest.raises(UserError, match=message):
+        read_radar_file(str(path))
+    assert radar_file_problem(str(path)) == problem
+    path.unlink()
+    assert radar_file_problem(str(path)) == 'missing'
