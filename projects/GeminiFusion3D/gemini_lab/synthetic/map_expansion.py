@@ -60,20 +60,24 @@ class _Map:
             'stop_line', 'carpark_area', 'road_divider', 'lane_divider')}
 
     def add(self, layer: str, **fields: Any) -> str:
+        """Adds a row to a layer and returns its token."""
         token = make_token(0, 'map', self.location, layer, str(len(self.rows[layer])))
         self.rows[layer].append({'token': token, **fields})
         return token
 
     def add_nodes(self, corners: Corners) -> List[str]:
+        """Adds corners and returns their tokens."""
         return [self.add('node', x=round(float(x), 3), y=round(float(y), 3)) for x, y in corners]
 
     def add_polygon(self, shape: BaseGeometry) -> str:
+        """Adds an area, holes included, and returns its token."""
         # The first corner ends a ring, too, in shapely; not in a map.
         rings = [self.add_nodes(list(ring.coords)[:-1]) for ring in (shape.exterior, *shape.interiors)]
         return self.add('polygon', exterior_node_tokens=rings[0],
                         holes=[{'node_tokens': ring} for ring in rings[1:]])
 
     def add_line(self, corners: Corners) -> str:
+        """Adds a line and returns its token."""
         return self.add('line', node_tokens=self.add_nodes(corners))
 
 
