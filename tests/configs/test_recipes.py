@@ -39,7 +39,8 @@ def with_cells(batch: dict, model: torch.nn.Module) -> dict:
     """Gives the samples labels of cells where the model learns them."""
     for sample in batch['data_samples'] if model.seg_head is not None else ():
         head = model.seg_head
-        sample.gt_cells = torch.randint(0, 2, (len(head.classes), *head.cell_grid.shape_yx), dtype=torch.uint8)
+        shape = len(head.classes), *head.cell_grid.shape_yx
+        sample.gt_cells = torch.randint(0, 2, shape, dtype=torch.uint8)
         sample.set_metainfo(dict(cell_grid=head.cell_grid, cell_classes=head.classes))
     return batch
 

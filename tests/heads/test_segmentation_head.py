@@ -1,9 +1,9 @@
-"""The head's losses are the formulas by hand, its cells lie where the labels are, foreign labels are refused."""
+"""The losses are the formulas by hand, cells lie where their labels are, foreign labels are refused."""
 import pytest
 import torch
 from mmdet3d.structures import Det3DDataSample
-from torch.nn import functional as F
 from tiny_detector import build_detector, make_batch
+from torch.nn import functional as F
 
 from geminifusion3d.geometry.bev_grid import BEVGrid
 from geminifusion3d.heads.segmentation_head import GeminiSegmentationHead, cell_costs

@@ -3,7 +3,8 @@
 Why: two tasks for the price of one and a head; MIT's BEVFusion trains each alone.
 """
 _base_ = [
-    './geminifusion3d_lidar-cam_voxel01_second_secfpn_8xb4-cyclic-6e_nus-3d.py', './_base_/map_segmentation.py']
+    './geminifusion3d_lidar-cam_voxel01_second_secfpn_8xb4-cyclic-6e_nus-3d.py',
+    './_base_/map_segmentation.py']
 load_cells = dict(_base_.load_cells, data_root=_base_.data_root)
 train_pipeline = [
     _base_.load_images, _base_.load_points, _base_.load_boxes, _base_.augment_images,

@@ -51,8 +51,8 @@ def test_every_row_names_rows_that_exist(devkit):
     assert all(devkit.extract_line(row['line_token']).length > 1
                for layer in ('road_divider', 'lane_divider') for row in getattr(devkit, layer))
     # 8 x 8 junctions, four arms each; 81 blocks; 16 streets.
-    assert [len(devkit.ped_crossing), len(devkit.stop_line), len(devkit.walkway), len(devkit.drivable_area)] == [
-        256, 256, 81, 16]
+    layers = devkit.ped_crossing, devkit.stop_line, devkit.walkway, devkit.drivable_area
+    assert [len(layer) for layer in layers] == [256, 256, 81, 16]
 
 
 def test_areas_agree_with_the_paint_of_the_ground(devkit):

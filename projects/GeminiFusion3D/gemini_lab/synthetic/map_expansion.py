@@ -56,24 +56,28 @@ class _Map:
     def __init__(self, location: str) -> None:
         self.location = location
         self.rows: Dict[str, List[Row]] = {name: [] for name in (
-            'polygon', 'line', 'node', 'drivable_area', 'road_segment', 'ped_crossing', 'walkway', 'stop_line',
-            'carpark_area', 'road_divider', 'lane_divider')}
+            'polygon', 'line', 'node', 'drivable_area', 'road_segment', 'ped_crossing', 'walkway',
+            'stop_line', 'carpark_area', 'road_divider', 'lane_divider')}
 
     def add(self, layer: str, **fields: Any) -> str:
+        """Adds a row to a layer and returns its token."""
         token = make_token(0, 'map', self.location, layer, str(len(self.rows[layer])))
         self.rows[layer].append({'token': token, **fields})
         return token
 
     def add_nodes(self, corners: Corners) -> List[str]:
+        """Adds corners and returns their tokens."""
         return [self.add('node', x=round(float(x), 3), y=round(float(y), 3)) for x, y in corners]
 
     def add_polygon(self, shape: BaseGeometry) -> str:
+        """Adds an area, holes included, and returns its token."""
         # The first corner ends a ring, too, in shapely; not in a map.
         rings = [self.add_nodes(list(ring.coords)[:-1]) for ring in (shape.exterior, *shape.interiors)]
         return self.add('polygon', exterior_node_tokens=rings[0],
                         holes=[{'node_tokens': ring} for ring in rings[1:]])
 
     def add_line(self, corners: Corners) -> str:
+        """Adds a line and returns its token."""
         return self.add('line', node_tokens=self.add_nodes(corners))
 
 
@@ -111,7 +115,8 @@ def _add_street(rows: _Map, street: _Street) -> None:
         for side in (-1, 1):
             near, far = (crossing + side * distance for distance in ZEBRA_M)
             zebra = street.area((-zebra_half_m, zebra_half_m), (min(near, far), max(near, far)))
-            token = rows.add('ped_crossing', polygon_token=rows.add_polygon(zebra), road_segment_token=segment)
+            token = rows.add('ped_crossing', polygon_token=rows.add_polygon(zebra),
+                             road_segment_token=segment)
             end = far + side * STOP_LINE_M
             place = street.area((0, -side * PARKING_LINE_M), (min(far, end), max(far, end)))
             rows.add('stop_line', polygon_token=rows.add_polygon(place), stop_line_type='PED_CROSSING',

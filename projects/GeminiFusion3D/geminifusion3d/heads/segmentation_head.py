@@ -118,9 +118,9 @@ class GeminiSegmentationHead(BaseModule):
                              'behind the augmentation of the scene, and pack with GeminiPackInputs')
         of_labels = sample.metainfo['cell_grid'], tuple(sample.metainfo['cell_classes'])
         if of_labels != (self.cell_grid, self.classes):
-            raise ValueError(f'the labels are of {of_labels[0]} with the classes {list(of_labels[1])}, seg_head '
-                             f'expects {self.cell_grid} with {list(self.classes)}; give both one cell_grid '
-                             'and one list of classes')
+            raise ValueError(f'the labels are of {of_labels[0]} with the classes {list(of_labels[1])}, '
+                             f'seg_head expects {self.cell_grid} with {list(self.classes)}; give both one '
+                             'cell_grid and one list of classes')
 
 
 def cell_costs(logits: Float[Tensor, 'b k y x'], labels: UInt8[Tensor, 'b k y x'], *, gamma: float
@@ -144,6 +144,6 @@ def cell_costs(logits: Float[Tensor, 'b k y x'], labels: UInt8[Tensor, 'b k y x'
 def _check_inside(cells: BEVGrid, bev: BEVGrid) -> None:
     lows, highs = zip(cells.range_m[:2], bev.range_m[:2]), zip(cells.range_m[3:5], bev.range_m[3:5])
     if any(cell < low - 1e-6 for cell, low in lows) or any(cell > high + 1e-6 for cell, high in highs):
-        raise ValueError(f'seg_head.cell_grid covers {cells.range_m}, the model\'s bev_grid only {bev.range_m} '
-                         '(metres, lowest corner first); cells that no feature reaches cannot be labelled: '
-                         'make cell_grid smaller or bev_grid larger')
+        raise ValueError(f'seg_head.cell_grid covers {cells.range_m}, the model\'s bev_grid only '
+                         f'{bev.range_m} (metres, lowest corner first); cells that no feature reaches cannot '
+                         'be labelled: make cell_grid smaller or bev_grid larger')

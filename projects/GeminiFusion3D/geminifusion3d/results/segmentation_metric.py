@@ -124,15 +124,15 @@ def count_cells(scores: Float[np.ndarray, 'k y x'], labels: Int[np.ndarray, 'k y
     counts = []
     for threshold in np.asarray(thresholds, np.float32):
         is_found = scores >= threshold
-        counts.append([(is_found & is_true).sum(axis=(1, 2)), (is_found & ~is_true & is_known).sum(axis=(1, 2)),
-                       (~is_found & is_true).sum(axis=(1, 2))])
+        counts.append([kind.sum(axis=(1, 2)) for kind in (
+            is_found & is_true, is_found & ~is_true & is_known, ~is_found & is_true)])
     return np.moveaxis(np.array(counts, np.int64), 0, 2)
 
 
 def _table(classes: Sequence[str], iou: Float[np.ndarray, 'k t'], thresholds: Sequence[float]) -> str:
     """Returns the IoU as a table to print, a line per class."""
-    lines = [f'{"class":<22}{"IoU":>8}' + ''.join(f'{f"at {value:.2f}":>9}' for value in thresholds)]
+    head = f'{"class":<22}{"IoU":>8}' + ''.join(f'{f"at {value:.2f}":>9}' for value in thresholds)
     rows = [(name, row.max(), row) for name, row in zip(classes, iou)]
     rows.append(('mean', iou.max(axis=1).mean(), iou.mean(axis=0)))
-    return '\n'.join(lines + [f'{name:<22}{best:>8.3f}' + ''.join(f'{value:>9.3f}' for value in row)
-                              for name, best, row in rows])
+    return '\n'.join([head, *(f'{name:<22}{best:>8.3f}' + ''.join(f'{value:>9.3f}' for value in row)
+                              for name, best, row in rows)])

@@ -54,8 +54,8 @@ class GeminiLoadMapCells(BaseTransform):
         """
         absent = [key for key in ('location', 'ego2global', 'lidar2ego') if results.get(key) is None]
         if absent:
-            raise UserError(f'keyframe {results.get("token")} has no {", ".join(absent)}, by which its map is '
-                            'found; write the info file again with gemini3d convert')
+            raise UserError(f'keyframe {results.get("token")} has no {", ".join(absent)}, by which its map '
+                            'is found; write the info file again with gemini3d convert')
         world = open_map(str(self.data_root), results['location'], self.layers)
         matrix = cells_from_global(
             np.asarray(results['ego2global'], float) @ np.asarray(results['lidar2ego'], float),
@@ -105,13 +105,14 @@ class GeminiLoadCellFile(BaseTransform):
         """
         source = results.get('cells')
         if source is None:
-            raise UserError(f'sample {results.get("token")} names no cells; expected the path of its label file, '
-                            'relative to the data root')
+            raise UserError(f'sample {results.get("token")} names no cells; expected the path of its label '
+                            'file, relative to the data root')
         labels = self._checked(_read_labels(source) if isinstance(source, (str, Path)) else source, source)
         lidar_from_augmented = np.linalg.inv(np.asarray(results['lidar_aug_matrix'], float))
         centres_m = self.cell_grid.centres_m().double().numpy()
         xy_m = centres_m @ lidar_from_augmented[:2, :2].T + lidar_from_augmented[:2, 3]
-        column, row = np.moveaxis(np.floor((xy_m - self.file_grid.range_m[:2]) / self.file_grid.cell_m), -1, 0)
+        places = np.floor((xy_m - self.file_grid.range_m[:2]) / self.file_grid.cell_m)
+        column, row = np.moveaxis(places, -1, 0)
         is_inside = (column >= 0) & (column < self.file_grid.n_x) & (row >= 0) & (row < self.file_grid.n_y)
         # Outside a number that stays in the array; what it reads there is not used.
         column, row = (np.where(is_inside, place, 0).astype(int) for place in (column, row))
@@ -123,13 +124,14 @@ class GeminiLoadCellFile(BaseTransform):
         name = source if isinstance(source, (str, Path)) else 'the array'
         count, shape_yx = len(self.classes), self.file_grid.shape_yx
         if labels.shape not in (shape_yx, (count, *shape_yx)) or labels.dtype.kind not in 'uib':
-            raise UserError(f'the labels {name} have the shape {labels.shape} of {labels.dtype}; expected whole '
-                            f'numbers, {shape_yx} or {(count, *shape_yx)}, as file_grid and classes say')
+            raise UserError(f'the labels {name} have the shape {labels.shape} of {labels.dtype}; expected '
+                            f'whole numbers, {shape_yx} or {(count, *shape_yx)}, as file_grid and classes '
+                            'say')
         highest = count if labels.ndim == 2 else 2
         odd = labels[(labels != UNKNOWN) & ((labels < 0) | (labels >= highest))]
         if odd.size:
-            raise UserError(f'the labels {name} hold {odd[0]}; expected 0 to {highest - 1}, or {UNKNOWN} where '
-                            'the label is unknown')
+            raise UserError(f'the labels {name} hold {odd[0]}; expected 0 to {highest - 1}, or {UNKNOWN} '
+                            'where the label is unknown')
         if labels.ndim == 3:
             return labels.astype(np.uint8)
         layers = (labels == np.arange(count)[:, None, None]).astype(np.uint8)

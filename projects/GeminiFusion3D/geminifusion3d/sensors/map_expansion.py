@@ -1,4 +1,4 @@
-"""The map expansion of nuScenes (version 1.3 and later) as shapes, and their drawing into the cells of a grid.
+"""The map expansion of nuScenes (version 1.3 and later) as shapes, drawn into the cells of a grid.
 
 Source: nuscenes-devkit 1.2.0 `NuScenesMapExplorer.get_map_mask`, with its rounding: corners of areas to the
 nearest cell, of lines to the cell below, lines two cells wide, a hole erases what was drawn before. The
@@ -69,10 +69,11 @@ class MapExpansion:
                     cv2.polylines(cells, [np.trunc(corners + CELL_TOLERANCE).astype(np.int32)], False, 1,
                                   LINE_CELLS)
                 elif not is_line and part.geom_type == 'Polygon':
-                    rings = [np.round(_moved(cells_from_global, shapely.get_coordinates(ring))).astype(np.int32)
-                             for ring in (part.exterior, *part.interiors)]
-                    cv2.fillPoly(cells, rings[:1], 1)
-                    cv2.fillPoly(cells, rings[1:], 0)
+                    exterior, *holes = [
+                        np.round(_moved(cells_from_global, shapely.get_coordinates(ring))).astype(np.int32)
+                        for ring in (part.exterior, *part.interiors)]
+                    cv2.fillPoly(cells, [exterior], 1)
+                    cv2.fillPoly(cells, holes, 0)
 
 
 @lru_cache(maxsize=None)
@@ -144,7 +145,8 @@ def _shapes(content: Dict[str, Any], layer: str) -> Iterator[BaseGeometry]:
         return
     rows = {polygon['token']: polygon for polygon in content['polygon']}
     for record in content[layer]:
-        tokens: List[str] = record['polygon_tokens'] if layer == 'drivable_area' else [record['polygon_token']]
+        has_several = layer == 'drivable_area'
+        tokens: List[str] = record['polygon_tokens'] if has_several else [record['polygon_token']]
         for row in (rows[token] for token in tokens):
             holes = [[nodes[token] for token in hole['node_tokens']] for hole in row['holes']]
             shape = Polygon([nodes[token] for token in row['exterior_node_tokens']], [h for h in holes if h])
