@@ -112,7 +112,8 @@ def test_cached_returns_still_know_their_velocity(dataset, tmp_path):
 
 def test_clouds_of_any_name_are_packed():
     init_default_scope('mmdet3d')
-    pack = TRANSFORMS.build(dict(type='GeminiPackInputs', keys=['points', 'radar_points'], meta_keys=['token']))
+    pack = TRANSFORMS.build(dict(type='GeminiPackInputs', keys=[
+                            'points', 'radar_points'], meta_keys=['token']))
     assert isinstance(pack, GeminiPackInputs)
     cloud = radar_points(torch.ones(2, 7))
     packed = pack(dict(points=cloud, radar_points=cloud, token='a'))['inputs']

@@ -18,6 +18,7 @@ class GeminiPackInputs(Pack3DDetInputs):
         """
         clouds = {key: results[key].tensor for key in self.keys
                   if key != 'points' and isinstance(results.get(key), BasePoints)}
-        packed = super().pack_single_results({key: value for key, value in results.items() if key not in clouds})
+        packed = super().pack_single_results(
+            {key: value for key, value in results.items() if key not in clouds})
         packed['inputs'].update(clouds)
         return packed
