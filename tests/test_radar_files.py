@@ -49,7 +49,8 @@ def test_real_sweeps_are_read_as_the_devkit_reads_them():
 
 @pytest.mark.parametrize('damage, message, problem', [
     (lambda data: data[:-50], 'is cut: it holds 209 bytes of returns, expected 258 for 6 returns', 'damaged'),
-    (lambda data: data.replace(b'FIELDS x y', b'FIELDS y x'), 'expected the 18 of a nuScenes radar', 'damaged'),
+    (lambda data: data.replace(b'FIELDS x y', b'FIELDS y x'), 'expected the 18 of a nuScenes radar',
+     'damaged'),
     (lambda data: data.replace(b'SIZE 4', b'SIZE 3'), 'each with its type and size', 'damaged'),
     (lambda data: data[:100], 'is no radar file; expected a PCD header', 'damaged'),
     (lambda data: b'', 'is no radar file', 'empty')])

@@ -24,7 +24,8 @@ from geminifusion3d.sensors.load_radar import RADAR_COLUMNS, radar_points
 def world(tmp_path_factory):
     """One synthetic scene with the radars' sweeps, converted with three of them."""
     root = tmp_path_factory.mktemp('radar')
-    generate(Request(out=root, version='v1.0-mini', scenes=1, samples_per_scene=3, workers=1, all_sweeps=True))
+    generate(Request(out=root, version='v1.0-mini', scenes=1, samples_per_scene=3, workers=1,
+                     all_sweeps=True))
     return root, convert_nuscenes(root, 'v1.0-mini', root, max_sweeps=0, radar_sweeps=3)['mini_train']
 
 
@@ -62,7 +63,8 @@ def test_returns_are_where_the_devkits_chain_of_poses_puts_them(world, dataset):
             np.testing.assert_allclose(ours[:, :3], cloud.points[:3].T, atol=2e-3)
             np.testing.assert_allclose(ours[:, 4:6], velocity[:2].T, atol=2e-5)
             np.testing.assert_allclose(ours[:, 3], cloud.points[5])
-            np.testing.assert_allclose(ours[:, 6], (lidar['timestamp'] - shot['timestamp']) * 1e-6, atol=1e-6)
+            lag_s = (lidar['timestamp'] - shot['timestamp']) * 1e-6
+            np.testing.assert_allclose(ours[:, 6], lag_s, atol=1e-6)
             start, shot = start + len(ours), nusc.get('sample_data', shot['prev']) if shot['prev'] else None
     assert start == len(loaded) > 100
 
