@@ -80,7 +80,8 @@ def write_shot(path, x_m, vx_mps):
 def test_a_moving_target_meets_itself_at_the_keyframe(tmp_path):
     # A radar that looks along +y of the LiDAR, 1 m ahead of it; 0.2 s ago the car was 2 m further back.
     turn = [np.sqrt(0.5), 0, 0, np.sqrt(0.5)]
-    shots = [dict(radar_path=write_shot(tmp_path / f'{index}.pcd', x_m, 5.0), timestamp_us=10_000_000 - lag_us,
+    shots = [dict(radar_path=write_shot(tmp_path / f'{index}.pcd', x_m, 5.0),
+                  timestamp_us=10_000_000 - lag_us,
                   lidar_from_radar=pose(turn, [0, 1.0 - back_m, 0]).tolist())
              for index, (x_m, lag_us, back_m) in enumerate(((20.0, 0, 0.0), (21.0, 200_000, 2.0)))]
     record = dict(timestamp_us=10_000_000, radars={'RADAR_FRONT': shots})
