@@ -153,3 +153,51 @@ def test_the_losses_of_a_fuser_count_in_training():
 def test_parts_that_do_not_fit_are_refused_when_built(replaced, message):
     with pytest.raises(ValueError, match=message):
         build_detector(**replaced)
+
+
+RADAR = dict(radar_branch=dict(type='GeminiRadarBranch', channels=8),
+             radar_align=dict(type='GeminiAlignBEV', in_channels=8, out_channels=48))
+THREE_WAY = dict(type='GeminiNWayFusion', channels=48, heads=4, modalities=3)
+
+
+def features(model, batch):
+    """Returns the neck's map of a batch."""
+    data = model.data_preprocessor(batch, training=False)
+    with torch.no_grad():
+        return model.extract_feat(data['inputs'], [one.metainfo for one in data['data_samples']])[0]
+
+
+def test_a_third_sensor_by_name_and_a_sample_without_it_equals_a_model_without_it():
+    three = build_detector(**RADAR, fuser=THREE_WAY).eval()
+    assert three.sensors == ('camera', 'lidar', 'radar') and all(three.modalities.values())
+    batch, silent = make_batch(), make_batch()
+    silent['inputs']['radar_points'][0] = torch.zeros(0, 7)
+    with_radar, without = features(three, batch), features(three, silent)
+    assert torch.equal(with_radar[1], without[1]) and not torch.allclose(with_radar[0], without[0])
+    two = build_detector(fuser={**THREE_WAY, 'modalities': 2}).eval()
+    weights = {**dict(three.named_parameters()), **dict(three.named_buffers())}
+    for name, value in [*two.named_parameters(), *two.named_buffers()]:
+        # Of what has a row per sensor, those of camera and LiDAR come first.
+        value.data.copy_(weights[name][:len(value)] if value.dim() else weights[name])
+    assert torch.allclose(features(two, batch)[0], without[0], atol=1e-5)
+
+
+def test_a_sensor_of_any_name_joins_and_its_flag_follows():
+    sonar = {key.replace('radar', 'sonar'): value for key, value in RADAR.items()}
+    model = build_detector(**{**NO_CAMERA, **sonar, 'fuser': dict(type='GeminiFusion', channels=48, heads=4)})
+    batch = make_batch()
+    batch['inputs']['sonar_points'] = batch['inputs'].pop('radar_points')
+    assert features(model.eval(), batch).shape[-2:] == (16, 24)
+    assert model.modalities == dict(use_camera=False, use_lidar=True, use_radar=False, use_sonar=True)
+    del batch['inputs']['sonar_points']
+    with pytest.raises(ValueError, match='model with sonar_branch got .*; expected sonar_points too'):
+        features(model, batch)
+
+
+@pytest.mark.parametrize('replaced, error, message', [
+    (RADAR, ValueError, r'GeminiFusion takes 2 maps, got 3 sensors \(camera, lidar, radar\)'),
+    (dict(radar_branch=RADAR['radar_branch']), ValueError, 'radar_branch and radar_align come together'),
+    (dict(radar_brnch=RADAR['radar_branch']), TypeError, 'unexpected arguments radar_brnch; expected')])
+def test_sensors_that_do_not_fit_are_refused_when_built(replaced, error, message):
+    with pytest.raises(error, match=message):
+        build_detector(**replaced)

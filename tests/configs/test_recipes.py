@@ -82,7 +82,7 @@ def test_training_and_testing_read_the_same_points_and_the_same_grid(cfg):
     used = {loader: bool(cfg.model.get(branch)) for loader, branch in (
         ('GeminiLoadPoints', 'lidar_branch'), ('GeminiLoadRadar', 'radar_branch'))}
     assert loaders[1] == [loader for loader in loaders[0] if used[loader.type]]
-    assert [loader.type for loader in loaders[1]] == [name for name, is_used in used.items() if is_used]
+    assert {loader.type for loader in loaders[1]} == {name for name, is_used in used.items() if is_used}
     for step in sum(pipelines, []):
         if 'point_cloud_range' in step:
             assert step.point_cloud_range == cfg.model.bev_grid.range_m

@@ -39,7 +39,8 @@ def test_without_flags_nothing_changes():
     (['--drop-cameras', 'all'], CAMERA_NAMES, [], True, 'without_cameras'),
     (['--drop-lidar'], (), ['lidar'], True, 'without_lidar'),
     (['--drop-radar', '--drop-lidar'], (), ['lidar', 'radar'], True, 'without_lidar+radar'),
-    (['--drop-cameras', 'CAM_BACK', '--drop-lidar'], ('CAM_BACK',), ['lidar'], True, 'without_cam_back+lidar'),
+    (['--drop-cameras', 'CAM_BACK', '--drop-lidar'], ('CAM_BACK',), ['lidar'], True,
+     'without_cam_back+lidar'),
     (['--cameras-black'], CAMERA_NAMES, [], False, 'without_pictures')])
 def test_flags_become_one_step_before_packing(flags, cameras, clouds, is_told, folder):
     cfg = silenced(*flags)

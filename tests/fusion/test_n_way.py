@@ -103,6 +103,10 @@ def test_the_gated_maximum_equals_the_scheme_written_out():
         gated.append(bev + score * bev)
     largest = gated[0].maximum(gated[1]).maximum(gated[2])
     assert torch.allclose(fuser(main, *others), fuser.fuser(main, largest), rtol=0, atol=1e-12)
+    # Two stages: the others keep what is their own.
+    new_main, common = fuser.fuser.exchange(main, largest)
+    for found, expected in zip(fuser.exchange(main, *others), [new_main, *(bev + common for bev in gated)]):
+        assert torch.allclose(found, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize('kind', [GeminiNWayFusion, GeminiGatedMaxFusion])

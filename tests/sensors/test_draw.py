@@ -3,7 +3,7 @@ import numpy as np
 from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
-from geminifusion3d.sensors.draw import draw_bev, draw_sample, tiled
+from geminifusion3d.sensors.draw import draw_bev, draw_radar, draw_sample, tiled
 from geminifusion3d.sensors.project import project_points
 
 CAM_FROM_LIDAR = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
@@ -61,3 +61,18 @@ def test_cameras_of_any_number_and_size_are_tiled():
     assert sheet.shape == (8, 18, 3)
     assert [int((sheet == value).all(axis=2).sum()) for value in (1, 2, 3, 4)] == [24, 6, 24, 18]
     assert (sheet[0, 6] == 2).all() and (sheet[4, 0] == 4).all() and not sheet[2:4, 6:12].any()
+
+
+def test_a_radar_return_is_a_ring_with_a_line_along_its_velocity():
+    # 100 pixels a metre at 1 m: 10 m ahead, 1 m right, 2 m/s to the right.
+    matrices = dict(lidar_aug_matrix=np.eye(4), img_aug_matrix=np.eye(4),
+                    lidar2cam=np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]),
+                    cam2img=np.array([[100.0, 0, 50, 0], [0, 100, 20, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
+    picture, nothing = np.zeros((40, 120, 3), np.uint8), np.zeros((40, 120, 3), np.uint8)
+    draw_radar(picture, np.array([[1.0, 10, 0, 5, 2, 0, 0]], np.float32), matrices)
+    drawn = np.argwhere(picture.any(axis=2))
+    # The ring around column 60 begins at 60 - 6, the line ends at column 80; row 20.
+    assert abs(drawn[:, 1].min() - 54) <= 2 and abs(drawn[:, 1].max() - 80) <= 2
+    assert picture[20, 75].any() and not picture[30, 75].any()
+    draw_radar(nothing, np.array([[1.0, -10, 0, 5, 2, 0, 0]], np.float32), matrices)
+    assert not nothing.any()

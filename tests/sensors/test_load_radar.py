@@ -24,7 +24,8 @@ from geminifusion3d.sensors.load_radar import RADAR_COLUMNS, radar_points
 def world(tmp_path_factory):
     """One synthetic scene with the radars' sweeps, converted with three of them."""
     root = tmp_path_factory.mktemp('radar')
-    generate(Request(out=root, version='v1.0-mini', scenes=1, samples_per_scene=3, workers=1, all_sweeps=True))
+    generate(Request(out=root, version='v1.0-mini', scenes=1, samples_per_scene=3, workers=1,
+                     all_sweeps=True))
     return root, convert_nuscenes(root, 'v1.0-mini', root, max_sweeps=0, radar_sweeps=3)['mini_train']
 
 
@@ -62,7 +63,8 @@ def test_returns_are_where_the_devkits_chain_of_poses_puts_them(world, dataset):
             np.testing.assert_allclose(ours[:, :3], cloud.points[:3].T, atol=2e-3)
             np.testing.assert_allclose(ours[:, 4:6], velocity[:2].T, atol=2e-5)
             np.testing.assert_allclose(ours[:, 3], cloud.points[5])
-            np.testing.assert_allclose(ours[:, 6], (lidar['timestamp'] - shot['timestamp']) * 1e-6, atol=1e-6)
+            lag_s = (lidar['timestamp'] - shot['timestamp']) * 1e-6
+            np.testing.assert_allclose(ours[:, 6], lag_s, atol=1e-6)
             start, shot = start + len(ours), nusc.get('sample_data', shot['prev']) if shot['prev'] else None
     assert start == len(loaded) > 100
 
@@ -78,7 +80,8 @@ def write_shot(path, x_m, vx_mps):
 def test_a_moving_target_meets_itself_at_the_keyframe(tmp_path):
     # A radar that looks along +y of the LiDAR, 1 m ahead of it; 0.2 s ago the car was 2 m further back.
     turn = [np.sqrt(0.5), 0, 0, np.sqrt(0.5)]
-    shots = [dict(radar_path=write_shot(tmp_path / f'{index}.pcd', x_m, 5.0), timestamp_us=10_000_000 - lag_us,
+    shots = [dict(radar_path=write_shot(tmp_path / f'{index}.pcd', x_m, 5.0),
+                  timestamp_us=10_000_000 - lag_us,
                   lidar_from_radar=pose(turn, [0, 1.0 - back_m, 0]).tolist())
              for index, (x_m, lag_us, back_m) in enumerate(((20.0, 0, 0.0), (21.0, 200_000, 2.0)))]
     record = dict(timestamp_us=10_000_000, radars={'RADAR_FRONT': shots})
@@ -112,7 +115,8 @@ def test_cached_returns_still_know_their_velocity(dataset, tmp_path):
 
 def test_clouds_of_any_name_are_packed():
     init_default_scope('mmdet3d')
-    pack = TRANSFORMS.build(dict(type='GeminiPackInputs', keys=['points', 'radar_points'], meta_keys=['token']))
+    pack = TRANSFORMS.build(dict(type='GeminiPackInputs', keys=[
+                            'points', 'radar_points'], meta_keys=['token']))
     assert isinstance(pack, GeminiPackInputs)
     cloud = radar_points(torch.ones(2, 7))
     packed = pack(dict(points=cloud, radar_points=cloud, token='a'))['inputs']

@@ -56,7 +56,7 @@ class GeminiFusion3D(Base3DDetector):
         bbox_head: detection head; None for segmentation alone.
         seg_head: head that segments the cells of the map; None for detection alone.
         bev_backbone: dense 2D backbone; None where the fuser is one itself and returns its levels.
-        offset_field: moves the camera map, cell by cell, to where the next sensor's map shows the same; or None.
+        offset_field: moves the camera map, cell by cell, to where the next sensor's shows the same; or None.
         fuser: the maps to one, in the order of `modalities.in_order`; with two branches or more.
         data_preprocessor: mmdet3d's Det3DDataPreprocessor, or GeminiDataPreprocessor.
         init_cfg: weights to start from, as in every mmengine module.
@@ -97,9 +97,10 @@ class GeminiFusion3D(Base3DDetector):
         self.offset_field = self._build_on_grid(offset_field)
         self.fuser = MODELS.build(fuser) if fuser else None
         if self.fuser is not None and getattr(self.fuser, 'modalities', 2) != len(self.sensors):
-            raise ValueError(f'the fuser {type(self.fuser).__name__} takes {getattr(self.fuser, "modalities", 2)} '
-                             f'maps, got {len(self.sensors)} sensors ({", ".join(self.sensors)}); more than two '
-                             'need GeminiNWayFusion or GeminiGatedMaxFusion with modalities of that number')
+            raise ValueError(f'the fuser {type(self.fuser).__name__} takes '
+                             f'{getattr(self.fuser, "modalities", 2)} maps, got {len(self.sensors)} sensors '
+                             f'({", ".join(self.sensors)}); more than two need GeminiNWayFusion or '
+                             'GeminiGatedMaxFusion with modalities of that number')
         self.bev_backbone = MODELS.build(bev_backbone) if bev_backbone else None
         self.bev_neck = MODELS.build(bev_neck)
         self.bbox_head = self._build_on_grid(bbox_head)
@@ -200,8 +201,8 @@ class GeminiFusion3D(Base3DDetector):
         branch, align = self.parts_of(name)
         points = inputs.get(points_key(name))
         if points is None:
-            raise ValueError(f'a model with {name}_branch got {", ".join(inputs)}; expected {points_key(name)} '
-                             'too: load it and name it among the keys that are packed')
+            raise ValueError(f'a model with {name}_branch got {", ".join(inputs)}; expected '
+                             f'{points_key(name)} too: load it and name it among the keys that are packed')
         is_present = _are_filled(points)
         return Aligned(align(branch(points), is_present), is_present, {})
 

@@ -16,7 +16,7 @@ def in_order(names: Iterable[str]) -> List[str]:
 
 
 def points_key(name: str) -> str:
-    """Returns where the cloud of a sensor stands in a sample and in a batch; the LiDAR's has the host's name."""
+    """Returns where a sensor's cloud stands in a sample and a batch; the LiDAR's has mmdet3d's name."""
     return 'points' if name == LIDAR else f'{name}_points'
 
 

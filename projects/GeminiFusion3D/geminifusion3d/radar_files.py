@@ -82,8 +82,8 @@ def _rows(path: str) -> np.ndarray:
     fields, count = tuple(header.get('FIELDS', ())), header.get('WIDTH', [''])[0]
     kinds = [_TYPES.get(kind, '') for kind in zip(header.get('TYPE', ()), header.get('SIZE', ()))]
     if fields != RADAR_FIELDS or len(kinds) != len(fields) or not all(kinds) or not count.isdigit():
-        raise UserError(f'{path} has {len(fields)} fields ({" ".join(fields)}) and {count or "no"} rows; expected '
-                        f'the {len(RADAR_FIELDS)} of a nuScenes radar, each with its type and size')
+        raise UserError(f'{path} has {len(fields)} fields ({" ".join(fields)}) and {count or "no"} rows; '
+                        f'expected the {len(RADAR_FIELDS)} of a nuScenes radar, each with its type and size')
     row = np.dtype(list(zip(fields, kinds)))
     body = content[end + len(_END_OF_HEADER):]
     if len(body) < int(count) * row.itemsize:

@@ -139,7 +139,7 @@ def _radar_infos(poses: SensorPoses, sample: Info, radars: Dict[str, List[Info]]
 
 
 def _sweeps_before(nusc: NuScenes, token: str, max_sweeps: int, findings: Findings) -> List[Info]:
-    """The sweeps of a sensor before its shot at the keyframe, newest first; fewer, or none, at a scene's start."""
+    """The sweeps before a sensor's shot at the keyframe, newest first; fewer, or none, at a scene's start."""
     sweeps: List[Info] = []
     keyframe = get_row(nusc, 'sample_data', token)
     newer_us = key_us = time_us(keyframe)

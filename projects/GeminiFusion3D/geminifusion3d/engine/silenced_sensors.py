@@ -72,8 +72,8 @@ def _check_sensors_are_read(dataset: Dict[str, Any], silenced: Sequence[str]) ->
     modality.update(dataset.get('modality') or {})
     for name in silenced:
         if not modality.get(use_flag(name.removesuffix('s')), False):
-            raise UserError(f'the recipe does not read the {SPOKEN.get(name, name)}; leave the flag out or pass '
-                            'a recipe that does')
+            raise UserError(f'the recipe does not read the {SPOKEN.get(name, name)}; leave the flag out or '
+                            'pass a recipe that does')
 
 
 def _folder_name(cameras: Sequence[str], clouds: Sequence[str], are_black: bool) -> str:

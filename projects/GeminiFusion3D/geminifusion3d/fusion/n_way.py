@@ -4,7 +4,7 @@ Source of the first: Jia et al., GeminiFusion, ICML 2024, DeLiVER branch at 5a3a
 modality; the others are gated and reduced to one map, with which it exchanges:
 
     s_i = sigmoid(conv1x1(depthwise3x3(x_i))),   x_f = elementwise max over i > 0 of (1 + s_i) x_i
-    fused = GeminiFusion(x_0, x_f)
+    fused = GeminiFusion(x_0, x_f);   for a next stage: x_0', and (1 + s_i) x_i + x_f' for every other
 
 The second has no main modality. Every cell attends to itself and to its N - 1 twins; per modality i and head:
 
@@ -61,10 +61,26 @@ class GeminiGatedMaxFusion(BaseModule):
         Raises:
             ValueError: if the maps are not N of one shape.
         """
+        main, gated = self._gate(maps)
+        return self.fuser(main, torch.stack(gated).amax(dim=0))
+
+    def exchange(self, *maps: Tensor) -> Tuple[Tensor, ...]:
+        """Return N maps for a next stage: the main one, and each gated other one plus the enriched maximum.
+
+        Args:
+            *maps: each (B, C, Y, X), the main modality first.
+
+        Raises:
+            ValueError: if the maps are not N of one shape.
+        """
+        main, gated = self._gate(maps)
+        main, common = self.fuser.exchange(main, torch.stack(gated).amax(dim=0))
+        return (main, *(bev + common for bev in gated))
+
+    def _gate(self, maps: Sequence[Tensor]) -> Tuple[Tensor, List[Tensor]]:
         _check_maps(maps, len(self.score_nets) + 1)
         main, *others = maps
-        gated = [(1 + net(bev).sigmoid()) * bev for net, bev in zip(self.score_nets, others)]
-        return self.fuser(main, torch.stack(gated).amax(dim=0))
+        return main, [(1 + net(bev).sigmoid()) * bev for net, bev in zip(self.score_nets, others)]
 
 
 class GeminiNWayLayer(nn.Module):

@@ -35,5 +35,5 @@ class RadarBranch(LidarBranch):
                 norm_momentum=norm_momentum),
             encoder=dict(
                 type='GeminiPillarEncoder', in_channels=channels,
-                stages=dict(type='SECOND', out_channels=[channels], layer_nums=[layers - 1], layer_strides=[1],
-                            norm_cfg=dict(type='BN', eps=1e-3, momentum=norm_momentum))))
+                stages=dict(type='SECOND', out_channels=[channels], layer_nums=[layers - 1],
+                            layer_strides=[1], norm_cfg=dict(type='BN', eps=1e-3, momentum=norm_momentum))))

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from .load_radar import VELOCITY
 from .project import project_points
 
 CAMERA_ROWS = (('CAM_FRONT_LEFT', 'CAM_FRONT', 'CAM_FRONT_RIGHT'),
@@ -26,7 +27,7 @@ def draw_sample(results: Dict[str, Any], *, range_m: float = 55.0) -> np.ndarray
 
     Args:
         results: a pipeline's output before packing: `img`, `cam_names`, `points`,
-            `gt_bboxes_3d` and the four kinds of matrices.
+            `gt_bboxes_3d` and the four kinds of matrices; `radar_points` where there are some.
         range_m: half the side of the view from above.
 
     Returns:
@@ -72,11 +73,35 @@ def draw_camera(results: Dict[str, Any], camera: int) -> np.ndarray:
                    for key in ('lidar2cam', 'cam2img', 'img_aug_matrix')}}
     px, depth_m = project_points(results['points'].tensor[:, :3].numpy(), **matrices)
     _draw_points(picture, px, depth_m)
+    if 'radar_points' in results:
+        draw_radar(picture, results['radar_points'].tensor.numpy(), matrices)
     for corners_m in results['gt_bboxes_3d'].corners.numpy():
         draw_box(picture, corners_m, matrices, BOX_BGR)
     cv2.putText(picture, results['cam_names'][camera], (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6,
                 TEXT_BGR, 1, cv2.LINE_AA)
     return picture
+
+
+def draw_radar(picture: np.ndarray, returns: np.ndarray, matrices: Dict[str, np.ndarray]) -> None:
+    """Draws radar returns as rings, coloured by depth, with a line to where each would be in a second.
+
+    Args:
+        picture: is drawn into.
+        returns: (N, 7) of RADAR_COLUMNS, in the augmented LiDAR frame.
+        matrices: as for `project_points`.
+    """
+    moved_m = returns[:, :3].copy()
+    moved_m[:, :2] += returns[:, VELOCITY]
+    px, depth_m = project_points(returns[:, :3], **matrices)
+    moved_px, moved_depth_m = project_points(moved_m, **matrices)
+    limit_px = 2 * max(picture.shape)
+    for index, colour in enumerate(_depth_colours(depth_m).tolist()):
+        ends = np.stack([px[index], moved_px[index]])
+        is_ahead = min(depth_m[index], moved_depth_m[index]) > NEAREST_DEPTH_M
+        if is_ahead and np.abs(ends).max() < limit_px:
+            first, second = (tuple(map(round, end)) for end in ends.tolist())
+            cv2.circle(picture, first, 6, colour, 2, cv2.LINE_AA)
+            cv2.line(picture, first, second, colour, 2, cv2.LINE_AA)
 
 
 def draw_bev(points_m: np.ndarray, corners_m: np.ndarray, *, size_px: int,

@@ -76,7 +76,8 @@ class GeminiKeyframeDataset(Det3DDataset):
         # mmdet3d's own refuses radars alone.
         self.modality = {**dict.fromkeys(SENSORS, False), **(modality or SENSORS)}
         if not any(self.modality.values()):
-            raise ValueError(f'got modality={modality}; expected one sensor at least, such as use_camera=True')
+            raise ValueError(
+                f'got modality={modality}; expected one sensor at least, such as use_camera=True')
         self._metainfo.update(_checked_metainfo(metainfo or {}, self.METAINFO))
         self._has_own_classes = self.CATEGORIES_ARE_CLASSES or 'classes' in (metainfo or {})
         self._label_of = {name: label for label, name in enumerate(self._metainfo['classes'])}
