@@ -15,6 +15,8 @@ from tiny_detector import make_batch
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SECTIONS = {*inspect.signature(Runner.__init__).parameters, 'activation_checkpointing', 'frozen_modules'}
 RECIPES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+# Those of KITTI have mmdet3d's detector: tests/kitti builds and steps them.
+ON_GRIDS = [path for path in RECIPES if path.parent.name != 'kitti']
 
 
 def small(cfg: Config) -> dict:
@@ -31,7 +33,7 @@ def innermost(dataset: dict) -> dict:
     return innermost(dataset.dataset) if 'dataset' in dataset else dataset
 
 
-@pytest.fixture(params=RECIPES, ids=lambda path: path.stem)
+@pytest.fixture(params=ON_GRIDS, ids=lambda path: path.stem)
 def cfg(request):
     """Returns each recipe in turn."""
     loaded = Config.fromfile(request.param)

@@ -33,6 +33,7 @@ ELSEWHERE = {
     '--compile': 'tests/engine/test_compiled_parts.py', 'export-onnx': 'tests/commands/test_export_onnx.py',
     'gemini3d benchmark': 'tests/gemini_lab/benchmark', 'gemini3d check': 'tests/commands/test_check.py',
     'gemini3d convert-checkpoint': 'tests/checkpoints', 'work_dirs/bevfusion.pth': 'tests/checkpoints',
+    'kitti': 'tests/kitti',
     'gemini3d demo': 'tests/test_end_to_end.py', 'gemini3d stats': 'tests/gemini_lab/cost',
     '/big/disk': 'tests/engine/test_config_file.py',
     '/path/to/one/keyframe': 'tests/gemini_lab/test_keyframe.py',
