@@ -1,4 +1,4 @@
-"""The model index lists every recipe for nuScenes and KITTI and the demo's, with what the recipe itself says."""
+"""The model index lists every recipe for nuScenes, KITTI and the demo, with what each recipe says."""
 from pathlib import Path
 
 import pytest

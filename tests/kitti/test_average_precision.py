@@ -9,13 +9,14 @@ from geminifusion3d.kitti.average_precision import eleven, forty, kitti_average_
 
 
 def annotations(rows, scores=None):
-    """Returns the arrays of boxes: (name, x, z, alpha, height in px, occluded), a car's size, apart in the picture."""
+    """Returns the arrays of boxes (name, x, z, alpha, height in px, occluded) of one size."""
     n = len(rows)
     left = np.array([20.0 * row[1] + 500 for row in rows]).reshape(n)
     return dict(
         name=np.array([row[0] for row in rows], dtype='<U16'), truncated=np.zeros(n),
         occluded=np.array([row[5] for row in rows], int), alpha=np.array([row[3] for row in rows], float),
-        bbox=np.stack([left, np.full(n, 100.0), left + 60, 100.0 + np.array([row[4] for row in rows], float)], 1)
+        bbox=np.stack([left, np.full(n, 100.0), left + 60, 100.0 +
+                      np.array([row[4] for row in rows], float)], 1)
         if n else np.zeros((0, 4)),
         location=np.array([[row[1], 1.5, row[2]] for row in rows], float).reshape(n, 3),
         dimensions=np.tile([4.0, 1.5, 2.0], (n, 1)), rotation_y=np.zeros(n),
@@ -63,7 +64,12 @@ def test_height_counts_in_3d_and_not_from_above():
 
 
 def test_what_is_hidden_low_a_van_or_not_to_care_about_costs_nothing():
-    rows = [car(0), car(10, occluded=1), car(20, height_px=30.0), car(30, name='Van'), car(40, name='DontCare')]
+    rows = [
+        car(0), car(
+            10, occluded=1), car(
+            20, height_px=30.0), car(
+                30, name='Van'), car(
+                    40, name='DontCare')]
     truth = [annotations(rows)]
     found = [annotations([car(row[1], height_px=row[4]) for row in rows], scores=[0.5, 0.9, 0.8, 0.7, 0.6])]
     scores = kitti_average_precision(truth, found, ['Car'], ('2D', '3D'))
@@ -76,7 +82,8 @@ def test_a_turned_detection_costs_orientation_alone():
     truth = [annotations([car(0), car(10)])]
     found = [annotations([car(0, alpha=np.pi / 2), car(10, alpha=np.pi / 2)], scores=[0.9, 0.8])]
     scores = kitti_average_precision(truth, found, ['Car'], ('2D',))
-    assert scores['KITTI/Car_AOS_AP11_easy_strict'] == pytest.approx(scores['KITTI/Car_2D_AP11_easy_strict'] / 2)
+    assert scores['KITTI/Car_AOS_AP11_easy_strict'] == pytest.approx(
+        scores['KITTI/Car_2D_AP11_easy_strict'] / 2)
 
 
 def test_nothing_found_and_nothing_there_score_zero():
@@ -91,14 +98,15 @@ def test_a_class_without_a_threshold_is_refused():
 
 
 def shared_area(one, two):
-    """Returns the common area by Sutherland and Hodgman; boxes are x, y, sizes, angle as in mmdet3d's kernel."""
+    """Returns the common area by Sutherland and Hodgman; x, y, sizes, angle as in mmdet3d's kernel."""
     def corners(box):
         cos, sin = np.cos(box[4]), np.sin(box[4])
         x, y = np.array([-1, -1, 1, 1]) * box[2] / 2, np.array([-1, 1, 1, -1]) * box[3] / 2
         return np.stack([cos * x + sin * y + box[0], cos * y - sin * x + box[1]], 1)
     outline, window = list(corners(one)), corners(two)
     for start, end in zip(window, np.roll(window, -1, axis=0)):
-        sides = [(end[0] - start[0]) * (p[1] - start[1]) - (end[1] - start[1]) * (p[0] - start[0]) for p in outline]
+        sides = [(end[0] - start[0]) * (p[1] - start[1]) - (end[1] - start[1]) * (p[0] - start[0])
+                 for p in outline]
         clipped = []
         for i, (point, side) in enumerate(zip(outline, sides)):
             after, next_side = outline[(i + 1) % len(outline)], sides[(i + 1) % len(outline)]
@@ -115,7 +123,8 @@ def shared_area(one, two):
 
 def overlaps(boxes, others, criterion=-1, device_id=0):
     """Stands for mmdet3d's rotate_iou_gpu_eval."""
-    shared = np.array([[shared_area(one, two) for two in others] for one in boxes]).reshape(len(boxes), len(others))
+    shared = np.array([[shared_area(one, two) for two in others]
+                      for one in boxes]).reshape(len(boxes), len(others))
     if criterion == 2:
         return shared
     return shared / ((boxes[:, 2] * boxes[:, 3])[:, None] + others[:, 2] * others[:, 3] - shared)

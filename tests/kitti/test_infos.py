@@ -15,7 +15,8 @@ from geminifusion3d.safe_pickle import load_plain_pickle
 def test_a_label_is_read_and_written_as_it_was(tmp_path):
     (tmp_path / 'a.txt').write_text('\n'.join(LABELS) + '\n')
     car, pedestrian, dont_care = read_labels(tmp_path / 'a.txt')
-    assert (car.name, car.occluded, car.box_px, car.size_hwl_m) == ('Car', 0, (120, 40, 200, 85), (1.5, 1.6, 3.9))
+    assert (car.name, car.occluded, car.box_px, car.size_hwl_m) == (
+        'Car', 0, (120, 40, 200, 85), (1.5, 1.6, 3.9))
     assert [one.difficulty() for one in (car, pedestrian)] == [0, 1]
     assert car.line() == LABELS[0] and pedestrian.line() == LABELS[1]
 
@@ -47,11 +48,13 @@ def test_every_list_becomes_a_file_of_plain_data_that_mmdet3ds_dataset_reads(tmp
     assert list(paths) == ['train', 'val']
     assert load_plain_pickle(paths['train'])['metainfo']['categories']['DontCare'] == -1
     dataset = GeminiKittiDataset(
-        data_root=str(tmp_path), ann_file='kitti_infos_train.pkl', metainfo=dict(classes=['Pedestrian', 'Car']),
+        data_root=str(tmp_path), ann_file='kitti_infos_train.pkl',
+        metainfo=dict(classes=['Pedestrian', 'Car']),
         data_prefix=dict(pts='training/velodyne', img='training/image_2'), pipeline=[],
         modality=dict(use_lidar=True, use_camera=True))
     boxes = dataset.get_ann_info(0)['gt_bboxes_3d']
-    # The car: 10 m before the camera is 10.3 m before the LiDAR; rotation 0 along the camera's x is to the right.
+    # The car: 10 m before the camera is 10.3 m before the LiDAR; rotation 0
+    # along the camera's x is to the right.
     assert boxes.tensor[0].tolist() == pytest.approx([10.3, 0, -1.8, 3.9, 1.6, 1.5, -np.pi / 2], abs=1e-5)
     assert dataset.get_ann_info(0)['gt_labels_3d'].tolist() == [1, 0]
 
@@ -60,7 +63,8 @@ def test_only_points_in_the_picture_stay(tmp_path):
     from mmdet3d.structures.points import LiDARPoints
     write_frame(tmp_path, '000000')
     images = frame_info(tmp_path, '000000', with_labels=False)['images']
-    cloud = np.float32([[10.3, 0, 0, 0], [-10, 0, 0, 0], [10.3, 8.1, 0, 0], [10.3, -8.2, 0, 0], [10.3, 0, 3, 0]])
+    cloud = np.float32([[10.3, 0, 0, 0], [-10, 0, 0, 0], [10.3, 8.1, 0, 0],
+                       [10.3, -8.2, 0, 0], [10.3, 0, 3, 0]])
     results = GeminiPointsInPicture().transform(
         dict(points=LiDARPoints(cloud, points_dim=4), images=images, lidar2img=images['CAM2']['lidar2img']))
     # u = 160 + (-200 y + 12) / 10: 161, behind, -0.8, 325, above.

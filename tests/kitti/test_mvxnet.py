@@ -1,4 +1,4 @@
-"""MVX-Net's parts: layers by hand, weights of the official names, voxels as mmcv's, recipes that train and predict."""
+"""MVX-Net's parts: layers by hand, official weights, mmcv's voxels, recipes that train and predict."""
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ VOXELS = dict(voxel=True, voxel_type='dynamic', voxel_layer=dict(
     max_num_points=-1, point_cloud_range=RANGE_M, voxel_size=VOXEL_M, max_voxels=(-1, -1)))
 FUSION = dict(img_channels=6, pts_channels=16, mid_channels=16, out_channels=16, img_levels=[0, 1],
               align_corners=False, activate_out=True, fuse_out=False)
-META = dict(lidar2img=np.array([[160.0, -200, 0, 0], [48, 0, -200, 0], [1, 0, 0, 0], [0, 0, 0, 1]], np.float32),
+META = dict(lidar2img=np.array([[160.0, -200, 0, 0], [48, 0, -200, 0], [1, 0, 0, 0], [0, 0, 0, 1]], 'f4'),
             input_shape=(96, 320), img_shape=(96, 320), pad_shape=(96, 320), batch_input_shape=(96, 320),
             box_type_3d=LiDARInstance3DBoxes)
 
@@ -46,12 +46,12 @@ def encoder(every=True, kind='GeminiPointFusion'):
     """Returns a voxel encoder of two layers."""
     init_default_scope('mmdet3d')
     torch.manual_seed(0)
-    return GeminiDynamicVFE(in_channels=4, feat_channels=[16, 16], voxel_size=VOXEL_M, point_cloud_range=RANGE_M,
-                            fusion_layer=dict(FUSION, type=kind), fuse_every_layer=every)
+    return GeminiDynamicVFE(in_channels=4, feat_channels=[16, 16], voxel_size=VOXEL_M,
+                            point_cloud_range=RANGE_M, fusion_layer=dict(FUSION, type=kind), fuse_every_layer=every)
 
 
 class OfficialFusion(nn.Module):
-    """The official layer's weights under their names, computed from the library's attention, one point at a time."""
+    """The official layer by its names, from the library's attention."""
 
     def __init__(self, channels=16):
         super().__init__()
@@ -90,7 +90,13 @@ def test_official_weights_give_the_official_layer():
     image = layer.img_transform(layer.obtain_mlvl_feats(levels(2), points, [META, META]))
     theirs = official(image, layer.pts_transform(features))
     assert torch.allclose(ours, theirs, atol=1e-5)
-    gradients = [torch.autograd.grad(one.square().sum(), features, retain_graph=True)[0] for one in (ours, theirs)]
+    gradients = [
+        torch.autograd.grad(
+            one.square().sum(),
+            features,
+            retain_graph=True)[0] for one in (
+            ours,
+             theirs)]
     assert torch.allclose(*gradients, atol=1e-4)
 
 
@@ -103,11 +109,16 @@ def test_a_voxel_encoder_that_fuses_once_is_mmdet3ds_by_names_and_shapes():
     keys = set(encoder(every=False, kind='PointFusion').state_dict())
     assert {'vfe_layers.1.0.weight', 'vfe_layers.0.1.running_var', 'fusion_layer.img_transform.0.weight',
             'fusion_layer.lateral_convs.1.conv.weight', 'fusion_layer.pts_transform.1.bias'} <= keys
-    assert all(key.startswith(('fusion_layer.0.', 'fusion_layer.1.', 'vfe_layers')) for key in encoder().state_dict())
+    assert all(key.startswith(('fusion_layer.0.', 'fusion_layer.1.', 'vfe_layers'))
+               for key in encoder().state_dict())
 
 
 def test_points_alone_are_encoded_as_by_hand():
-    layer = GeminiDynamicVFE(in_channels=4, feat_channels=[2], voxel_size=VOXEL_M, point_cloud_range=RANGE_M).eval()
+    layer = GeminiDynamicVFE(
+        in_channels=4,
+        feat_channels=[2],
+        voxel_size=VOXEL_M,
+     point_cloud_range=RANGE_M).eval()
     with torch.no_grad():
         layer.vfe_layers[0][0].weight.copy_(torch.tensor([[0., 0, 0, 1, 0, 0, 0, 0, 0, 0],
                                                           [0., 0, 0, 0, 1, 0, 0, 10, 0, 0]]))
@@ -165,7 +176,8 @@ def kitti(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize('path', [path for path in RECIPES if '_tiny_' in path.stem], ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', [path for path in RECIPES if '_tiny_' in path.stem],
+                         ids=lambda path: path.stem)
 def test_small_recipes_train_and_predict(kitti, path):
     cfg = Config.fromfile(path)
     init_default_scope('mmdet3d')

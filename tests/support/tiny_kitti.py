@@ -7,7 +7,7 @@ import numpy as np
 
 SIZE_WH = (320, 96)
 FOCAL_PX = 200.0
-# A car 10 m ahead, 1.7 m below the camera's height, across the road; a pedestrian to the right; nothing to care about.
+# A car 10 m ahead, across the road; a pedestrian to the right; a place that nobody labelled.
 LABELS = ('Car 0.00 0 -1.57 120.00 40.00 200.00 85.00 1.50 1.60 3.90 0.00 1.70 10.00 0.00',
           'Pedestrian 0.10 1 0.20 230.00 40.00 260.00 75.00 1.80 0.60 0.80 5.00 1.70 12.00 1.57',
           'DontCare -1 -1 -10 10.00 10.00 30.00 30.00 -1 -1 -1 -1000 -1000 -1000 -10')

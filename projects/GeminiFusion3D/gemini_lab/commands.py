@@ -19,7 +19,7 @@ COMMANDS = (
              'robustness.command'),
     _command('compare', MEASURE, 'trains every fuser on the synthetic world, several seeds each',
              'compare.command'),
-    _command('kitti-compare', MEASURE, 'trains MVX-Net, its control and GeminiFusion on the synthetic KITTI world',
+    _command('kitti-compare', MEASURE, 'trains MVX-Net with and without GeminiFusion on a synthetic KITTI',
              'kitti_compare'),
     _command('benchmark', MEASURE, 'times parts of the detector beside what else does the same',
              'benchmark.command'),

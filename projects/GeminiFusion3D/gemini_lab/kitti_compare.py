@@ -1,7 +1,8 @@
 """MVX-Net, the control and GeminiFusion on the synthetic world in KITTI's format, several seeds each.
 
 The control adds picture and points behind every layer, as GeminiFusion's recipe fuses there, but without
-GeminiFusion. Finished trainings are kept: the same command goes on. Ends with a table of 3D average precision.
+GeminiFusion. Finished trainings are kept: the same command goes on. Ends with a table of 3D average
+precision.
 
 Example:
     gemini3d kitti-compare --dataroot data/kitti_synthetic --seeds 0 1 2
@@ -46,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
                 print(f'{name}, seed {seed}: {folder}', flush=True)
                 config = REPO / 'configs' / 'kitti' / f'{name}_tiny_kitti-synthetic.py'
                 ended = subprocess.run(
-                    [*GEMINI3D, 'train', str(config), '--seed', str(seed), '--work-dir', str(folder), '--resume',
+                    [*GEMINI3D, 'train', str(config), '--seed', str(seed), '--work-dir', str(folder),
+                     '--resume',
                      'auto', '--cfg-options', f'data_root={args.dataroot}'], stdout=sys.stderr)
                 if ended.returncode:
                     return ended.returncode

@@ -16,7 +16,7 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=f'{data_root}/{ann_file}')
 test_evaluator = val_evaluator
-max_epochs = 120
+max_epochs = 60
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=3e-3, total_steps=max_epochs, by_epoch=True, convert_to_iter_based=True,

@@ -40,8 +40,10 @@ def run(args: argparse.Namespace) -> None:
                             f'{getattr(source, "name", "another")}; leave it out')
         return convert_mvxnet(weights) if source == MVXNET_GEMINIFUSION else convert_centerpoint(weights)
 
-    checkpoint = convert_file(args.checkpoint, args.out, formats=[BEVFUSION, CENTERPOINT, MVXNET_GEMINIFUSION],
-                              convert=convert, check=_check(args, LIDAR_BRANCHES if args.lidar_only else None))
+    checkpoint = convert_file(args.checkpoint, args.out,
+                              formats=[BEVFUSION, CENTERPOINT, MVXNET_GEMINIFUSION],
+                              convert=convert,
+                              check=_check(args, LIDAR_BRANCHES if args.lidar_only else None))
     source = checkpoint['meta'][PROVENANCE]
     print(f'{len(checkpoint["state_dict"])} weights of {source["format"]} converted: {args.out}')
 
