@@ -1,4 +1,4 @@
-"""The model index lists every recipe for nuScenes and the demo's, with what the recipe itself says."""
+"""The model index lists every recipe for nuScenes, KITTI and the demo, with what each recipe says."""
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,11 @@ METAFILE = REPO / 'projects' / 'GeminiFusion3D' / 'metafile.yml'
 CONTENT = yaml.safe_load(METAFILE.read_text())
 
 
-def test_the_index_leads_to_the_metafile_and_the_metafile_to_every_recipe_for_nuscenes() -> None:
+def test_the_index_leads_to_the_metafile_and_the_metafile_to_every_recipe_for_real_data() -> None:
     index = yaml.safe_load((REPO / 'model-index.yml').read_text())
     assert [REPO / name for name in index['Import']] == [METAFILE]
-    recipes = [path for path in (METAFILE.parent / 'configs').rglob('*_nus-3d.py')]
+    recipes = [path for end in ('nus-3d', 'kitti-3d-3class')
+               for path in (METAFILE.parent / 'configs').rglob(f'*_{end}.py')]
     trained = [entry for entry in CONTENT['Models'] if 'Weights' in entry]
     others = [entry for entry in CONTENT['Models'] if entry not in trained]
     assert {METAFILE.parent / entry['Config'] for entry in others} == set(recipes)
@@ -36,5 +37,5 @@ def test_an_entry_says_what_the_recipe_says(entry: dict) -> None:
     assert entry['Name'] == Path(entry['Config']).stem
     assert metadata['Epochs'] == cfg.train_cfg.max_epochs
     assert metadata['Batch Size'] == cfg.auto_scale_lr.base_batch_size
-    branches = {'Camera': 'camera_branch', 'LiDAR': 'lidar_branch', 'Radar': 'radar_branch'}
-    assert metadata['Modalities'] == [name for name, branch in branches.items() if cfg.model.get(branch)]
+    sensors = {'Camera': 'use_camera', 'LiDAR': 'use_lidar', 'Radar': 'use_radar'}
+    assert metadata['Modalities'] == [name for name, flag in sensors.items() if cfg.modality.get(flag)]

@@ -16,6 +16,8 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 SECTIONS = {*inspect.signature(Runner.__init__).parameters, 'activation_checkpointing', 'frozen_modules',
             'load_cfg'}
 RECIPES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+# Those of KITTI have mmdet3d's detector: tests/kitti builds and steps them.
+ON_GRIDS = [path for path in RECIPES if path.parent.name != 'kitti']
 
 
 def small(cfg: Config) -> dict:
@@ -50,7 +52,7 @@ def innermost(dataset: dict) -> dict:
     return innermost(dataset.dataset) if 'dataset' in dataset else dataset
 
 
-@pytest.fixture(params=RECIPES, ids=lambda path: path.stem)
+@pytest.fixture(params=ON_GRIDS, ids=lambda path: path.stem)
 def cfg(request):
     """Returns each recipe in turn."""
     loaded = Config.fromfile(request.param)

@@ -34,6 +34,7 @@ ELSEWHERE = {
     'gemini3d benchmark': 'tests/gemini_lab/benchmark', 'gemini3d check': 'tests/commands/test_check.py',
     'gemini3d convert-checkpoint': 'tests/checkpoints', 'work_dirs/bevfusion.pth': 'tests/checkpoints',
     '--radar-sweeps': 'tests/sensors/test_radar_recipes.py', 'radar_': 'tests/sensors/test_radar_recipes.py',
+    'kitti': 'tests/kitti',
     'gemini3d demo': 'tests/test_end_to_end.py', 'gemini3d stats': 'tests/gemini_lab/cost',
     '_map_synthetic': 'tests/test_map_segmentation.py',
     '/big/disk': 'tests/engine/test_config_file.py',

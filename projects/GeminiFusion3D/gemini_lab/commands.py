@@ -19,6 +19,8 @@ COMMANDS = (
              'robustness.command'),
     _command('compare', MEASURE, 'trains every fuser on the synthetic world, several seeds each',
              'compare.command'),
+    _command('kitti-compare', MEASURE, 'trains MVX-Net with and without GeminiFusion on a synthetic KITTI',
+             'kitti_compare'),
     _command('benchmark', MEASURE, 'times parts of the detector beside what else does the same',
              'benchmark.command'),
     _command('stats', MEASURE, 'parameters and multiply-adds of recipes, stage by stage', 'cost.stats'),
@@ -28,4 +30,5 @@ COMMANDS = (
     _command('demo', CHAIN, 'everything on a synthetic world: data, training, scores, submission, report',
              'demo'),
     _command('keyframe', CHAIN, 'overfits one real keyframe: do calibration and boxes fit?', 'keyframe'),
+    _command('kitti-frames', CHAIN, 'overfits a few real KITTI frames, for the same', 'kitti_frames'),
 )

@@ -1,4 +1,4 @@
-"""MVX-Net's recipe for KITTI: mmdet3d's data, augmentation and schedule of 40 epochs over the doubled dataset."""
+"""MVX-Net's recipe for KITTI: mmdet3d's augmentation, and 40 epochs over the doubled dataset."""
 _base_ = ['./datasets/kitti.py', './models/mvxnet.py', './runtime.py']
 metainfo = dict(classes=_base_.class_names)
 in_range = [dict(type='PointsRangeFilter', point_cloud_range=_base_.point_cloud_range),
@@ -38,8 +38,8 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, T_max=40, end=40, by_epoch=True, eta_min=1e-5)]
 auto_scale_lr = dict(enable=True, base_batch_size=16)
 # Camera branch of COCO; mmdet3d loads what fits and leaves the rest.
-load_from = ('https://download.openmmlab.com/mmdetection3d/pretrain_models/mvx_faster_rcnn_detectron2-caffe_20e_'
-             'coco-pretrain_gt-sample_kitti-3-class_moderate-79.3_20200207-a4a6a3c7.pth')
+load_from = ('https://download.openmmlab.com/mmdetection3d/pretrain_models/mvx_faster_rcnn_detectron2-caffe_'
+             '20e_coco-pretrain_gt-sample_kitti-3-class_moderate-79.3_20200207-a4a6a3c7.pth')
 load_cfg = dict(
     missing_branches=['pts_voxel_encoder', 'pts_middle_encoder', 'pts_backbone', 'pts_neck', 'pts_bbox_head'],
     max_differing=1000)

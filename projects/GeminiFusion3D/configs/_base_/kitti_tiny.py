@@ -6,7 +6,8 @@ in_range = [dict(type='PointsRangeFilter', point_cloud_range=_base_.point_cloud_
             dict(type='ObjectRangeFilter', point_cloud_range=_base_.point_cloud_range)]
 resize = dict(type='Resize', scale=(448, 136), keep_ratio=True)
 train_pipeline = [
-    *_base_.load, _base_.load_boxes, dict(type='RandomResize', scale=[(416, 128), (480, 146)], keep_ratio=True),
+    *_base_.load, _base_.load_boxes, dict(type='RandomResize',
+                                          scale=[(416, 128), (480, 146)], keep_ratio=True),
     dict(type='GlobalRotScaleTrans', rot_range=[-0.3, 0.3], scale_ratio_range=[0.95, 1.05],
          translation_std=[0.2, 0.2, 0.2]),
     dict(type='RandomFlip3D', flip_ratio_bev_horizontal=0.5), *in_range, _base_.pack_training]

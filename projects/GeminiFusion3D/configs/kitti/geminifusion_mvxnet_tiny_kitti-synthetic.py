@@ -1,4 +1,4 @@
-"""MVX-Net, small, on the synthetic world in KITTI's format, with GeminiFusion behind every layer of the voxel encoder.
+"""A small MVX-Net with GeminiFusion behind every layer, on the synthetic world in KITTI's format.
 
 Why: the paper's only 3D experiment.
 """

@@ -1,4 +1,4 @@
-"""MVX-Net, small, on the synthetic world in KITTI's format, picture and points added behind every layer of the voxel encoder.
+"""A small MVX-Net, summed behind every layer, on the synthetic world in KITTI's format.
 
 Why: the control that the paper lacks; most of its added parameters are this second fusion, not GeminiFusion.
 """

@@ -1,4 +1,4 @@
-"""MVX-Net, small, on the synthetic world in KITTI's format: picture and points are added once, behind the last layer of the voxel encoder.
+"""A small MVX-Net, summed behind the last layer, on the synthetic world in KITTI's format.
 
 Why: the baseline that GeminiFusion's 3D experiment starts from.
 """

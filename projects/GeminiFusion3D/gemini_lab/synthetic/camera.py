@@ -18,7 +18,8 @@ _JPEG_QUALITY = 88
 
 
 def pixel_rays(intrinsic: np.ndarray, size_wh: Tuple[int, int] = IMAGE_SIZE) -> np.ndarray:
-    """Returns unit directions (rows * columns, 3) in camera axes: x right, y down, z ahead; even sizes only."""
+    """Returns unit directions (rows * columns, 3) in camera axes: x right, y down, z ahead; even sizes
+    only."""
     columns = np.arange(size_wh[0] // _STEP) * _STEP + (_STEP - 1) / 2
     rows = np.arange(size_wh[1] // _STEP) * _STEP + (_STEP - 1) / 2
     x, y = np.meshgrid((columns - intrinsic[0, 2]) / intrinsic[0, 0],

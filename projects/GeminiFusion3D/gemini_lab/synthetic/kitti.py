@@ -1,8 +1,8 @@
 """The synthetic world in KITTI's format: one camera, 64 beams, text labels in the camera's frame.
 
-The same streets and objects as nuScenes' synthetic world, seen by the car of KITTI. What rewards fusion there does
-so here: a motorcycle (Misc) and a bicycle (Cyclist) have one shape and two colours, a picture of a car or a painted
-post has the colour and not the shape.
+The same streets and objects as nuScenes' synthetic world, seen by the car of KITTI. What rewards fusion there
+does so here: a motorcycle (Misc) and a bicycle (Cyclist) have one shape and two colours, a picture of a car
+or a painted post has the colour and not the shape.
 """
 import json
 from pathlib import Path
@@ -144,7 +144,8 @@ class _KittiScene(SceneSimulation):
                 continue
             is_clear = share >= LEAST_SHARE and box_px[3] - box_px[1] >= LEAST_HEIGHT_PX and counts[index]
             labels.append(self._label(name, index, moment, cam_from_local, box_px, truncated, float(share))
-                          if is_clear else Label(DONT_CARE, -1, -1, -10, box_px, (-1, ) * 3, (-1000, ) * 3, -10))
+                          if is_clear else Label(DONT_CARE, -1, -1, -10, box_px, (-1, ) * 3, (-1000, ) * 3,
+                          -10))
         # As in KITTI, what nobody could label stands last.
         return sorted(labels, key=lambda label: label.name == DONT_CARE)
 
@@ -167,8 +168,8 @@ class _KittiScene(SceneSimulation):
             return None
         return tuple(box.tolist()), float(1 - area[0] / area[1])
 
-    def _label(self, name: str, index: int, moment: Moment, cam_from_local: np.ndarray, box_px: Tuple[float, ...],
-               truncated: float, share: float) -> Label:
+    def _label(self, name: str, index: int, moment: Moment, cam_from_local: np.ndarray,
+               box_px: Tuple[float, ...], truncated: float, share: float) -> Label:
         actor = self._actors[index - 1]
         length, width, height = actor.size_m
         foot_m = moment.centers_m[index] - [0, 0, height / 2]
@@ -180,7 +181,8 @@ class _KittiScene(SceneSimulation):
                      (height, width, length), (x, y, z), rotation_y)
 
 
-def generate_kitti(out: Path, *, scenes: int = 16, samples_per_scene: int = 8, seed: int = 0) -> Dict[str, Path]:
+def generate_kitti(out: Path, *, scenes: int = 16, samples_per_scene: int = 8,
+                   seed: int = 0) -> Dict[str, Path]:
     """Writes the dataset; the last quarter of the scenes, at least one, is for scoring.
 
     Args:

@@ -1,8 +1,8 @@
 """Weights of MVX-Net with GeminiFusion, of the official KITTI branch, renamed for the recipes here.
 
-Source of the names: JiaDingCN/GeminiFusion, branch 3d_object_detection_kitti (at 8456609), which follows mmdet3d's
-DynamicMVXFasterRCNN. Only the fusion modules differ: their attention lies beside the transforms there and inside
-`fuser` here. mmdet3d's own MVX-Net checkpoints have the names of the recipes here already.
+Source of the names: JiaDingCN/GeminiFusion, branch 3d_object_detection_kitti (at 8456609), which follows
+mmdet3d's DynamicMVXFasterRCNN. Only the fusion modules differ: their attention lies beside the transforms
+there and inside `fuser` here. mmdet3d's own MVX-Net checkpoints have the names of the recipes here already.
 """
 import re
 from typing import Dict, Mapping

@@ -1,7 +1,8 @@
 """Turns KITTI's folders into the info files that mmdet3d's KITTI dataset reads.
 
-Writes an info file of every list in <dataroot>/ImageSets (train, val, trainval, test); nothing else of the dataset
-is changed, and no reduced clouds are written: the recipes cut clouds to the picture while they read them.
+Writes an info file of every list in <dataroot>/ImageSets (train, val, trainval, test); nothing else of the
+dataset is changed, and no reduced clouds are written: the recipes cut clouds to the picture while they read
+them.
 
 Example:
     gemini3d convert-kitti --dataroot data/kitti

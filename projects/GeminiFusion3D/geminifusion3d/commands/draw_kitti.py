@@ -1,7 +1,7 @@
 """Draws points and labelled boxes of a KITTI frame over its picture and from above.
 
-The picture goes through the matrices that training uses: where points lie on their objects, calibration, labels
-and their conversion agree.
+The picture goes through the matrices that training uses: where points lie on their objects, calibration,
+labels and their conversion agree.
 
 Example:
     gemini3d draw-kitti --folder data/kitti/training --frame 000002 --out work_dirs/kitti.png

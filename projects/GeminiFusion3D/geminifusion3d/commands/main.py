@@ -59,7 +59,7 @@ def _own(name: str, group: str, summary: str, module: str) -> Command:
 
 COMMANDS = (
     _own('convert', DATA, "nuScenes' tables to the files that training and testing read", 'convert'),
-    _own('convert-kitti', DATA, "KITTI's folders to the files that training and testing read", 'convert_kitti'),
+    _own('convert-kitti', DATA, "KITTI's folders to the files that training reads", 'convert_kitti'),
     _own('convert-checkpoint', DATA, "weights of mmdet3d's BEVFusion, CenterPoint, or the official MVX-Net",
          'convert_checkpoint'),
     _own('check-data', DATA, 'checks a file of generic records and every file that it names', 'check_data'),

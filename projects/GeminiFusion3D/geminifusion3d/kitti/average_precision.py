@@ -1,9 +1,10 @@
 """KITTI's average precision over 11 and 40 recalls, on any processor.
 
-Source: mmdet3d 1.4.0 evaluation/functional/kitti_utils/eval.py, whose overlaps need numba on a GPU; definitions,
-also the odd ones, are its: a detection lower than a difficulty's least height is passed over whatever its class,
-thresholds are taken from the best scored detection of each object, and at a threshold an object takes the
-detection that overlaps it most. One difference: where no detection counts (0 of 0) the precision is 0, there NaN.
+Source: mmdet3d 1.4.0 evaluation/functional/kitti_utils/eval.py, whose overlaps need numba on a GPU;
+definitions, also the odd ones, are its: a detection lower than a difficulty's least height is passed over
+whatever its class, thresholds are taken from the best scored detection of each object, and at a threshold an
+object takes the detection that overlaps it most. One difference: where no detection counts (0 of 0) the
+precision is 0, there NaN.
 """
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
@@ -66,7 +67,8 @@ def kitti_average_precision(truth: Sequence[Annotations], found: Sequence[Annota
     """
     unknown = [name for name in classes if name not in MIN_OVERLAPS]
     if unknown or len(truth) != len(found):
-        raise ValueError(f'KITTI scores {", ".join(MIN_OVERLAPS)}, frame by frame; got {", ".join(classes)} and '
+        raise ValueError(f'KITTI scores {", ".join(MIN_OVERLAPS)}, frame by frame; '
+                         f'got {", ".join(classes)} and '
                          f'{len(found)} frames of results for {len(truth)} of ground truth')
     scores: Dict[str, float] = {}
     overlaps = {kind: [_overlaps(objects, boxes, kind) for objects, boxes in zip(truth, found)]
@@ -110,8 +112,8 @@ def forty(values: Float[np.ndarray, ' 41']) -> float:
     return float(values[1:].sum() / 40 * 100)
 
 
-def _curve(truth: Sequence[Annotations], found: Sequence[Annotations], overlaps: Sequence[np.ndarray], name: str,
-           level: int, kind: str, min_overlap: float) -> Curve:
+def _curve(truth: Sequence[Annotations], found: Sequence[Annotations], overlaps: Sequence[np.ndarray],
+           name: str, level: int, kind: str, min_overlap: float) -> Curve:
     frames = [_frame(*one, name, level, kind, min_overlap) for one in zip(truth, found, overlaps)]
     n_objects = sum(int((frame.objects == COUNTS).sum()) for frame in frames)
     matched = [_best_scores(frame, min_overlap) for frame in frames]
@@ -187,8 +189,8 @@ def _count(frame: _Frame, min_overlap: float, threshold: float) -> Tuple[float, 
     return true, float(is_false.sum()), similarity
 
 
-def _taken(frame: _Frame, overlaps: Float[np.ndarray, ' d'], is_free: Bool[np.ndarray, ' d'], min_overlap: float
-           ) -> int:
+def _taken(frame: _Frame, overlaps: Float[np.ndarray, ' d'], is_free: Bool[np.ndarray, ' d'],
+           min_overlap: float) -> int:
     fits = is_free & (overlaps > min_overlap)
     counting = fits & (frame.detections == COUNTS)
     if counting.any():
@@ -199,7 +201,8 @@ def _taken(frame: _Frame, overlaps: Float[np.ndarray, ' d'], is_free: Bool[np.nd
 def _overlaps(truth: Annotations, found: Annotations, kind: str) -> Float[np.ndarray, 'd o']:
     if kind == '2D':
         shared, area, other_area = _shared_px(found['bbox'], truth['bbox'])
-        return np.divide(shared, area[:, None] + other_area - shared, out=np.zeros_like(shared), where=shared > 0)
+        return np.divide(shared, area[:, None] + other_area - shared,
+                         out=np.zeros_like(shared), where=shared > 0)
     return rotated_overlaps(_upright(found), _upright(truth), with_height=kind == '3D')
 
 

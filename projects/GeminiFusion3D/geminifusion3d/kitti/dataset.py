@@ -49,8 +49,8 @@ class GeminiKittiDataset(KittiDataset):
 class GeminiPointsInPicture(BaseTransform):
     """Drops the points that the picture does not show: KITTI labels nothing outside it.
 
-    Source: mmdet3d 1.4.0 tools/dataset_converters/kitti_converter.py, which writes them into velodyne_reduced;
-    such clouds pass unchanged.
+    Source: mmdet3d 1.4.0 tools/dataset_converters/kitti_converter.py, which writes them into
+    velodyne_reduced; such clouds pass unchanged.
     """
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:

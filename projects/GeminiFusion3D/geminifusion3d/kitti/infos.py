@@ -1,8 +1,8 @@
 """KITTI's folders to the info files that mmdet3d's KittiDataset reads (info format v2).
 
-Source of the layout: mmdet3d 1.4.0 tools/dataset_converters, kitti_data_utils.py and update_infos_to_v2.py. Here
-nothing is compiled and no file of the dataset is changed: instead of a folder of reduced clouds, the transform
-GeminiPointsInPicture drops what the picture does not show.
+Source of the layout: mmdet3d 1.4.0 tools/dataset_converters, kitti_data_utils.py and update_infos_to_v2.py.
+Here nothing is compiled and no file of the dataset is changed: instead of a folder of reduced clouds, the
+transform GeminiPointsInPicture drops what the picture does not show.
 """
 import pickle
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..atomic import atomic_write
 from ..errors import UserError
 from ..picture_files import look_at
 from ..point_files import read_point_file
-from .labels import (CLASSES, DONT_CARE, Label, read_calibration, read_frame_names, read_labels)
+from .labels import CLASSES, DONT_CARE, Label, read_calibration, read_frame_names, read_labels
 
 COLUMNS = ('x', 'y', 'z', 'intensity')
 SPLITS = ('train', 'val', 'trainval', 'test')
@@ -45,7 +45,8 @@ def convert_kitti(data_root: Path, out: Optional[Path] = None, splits: Sequence[
     lists = data_root / 'ImageSets'
     splits = list(splits) or [name for name in SPLITS if (lists / f'{name}.txt').is_file()]
     if not splits:
-        raise UserError(f'{lists} holds none of {", ".join(SPLITS)} (.txt); expected KITTI\'s lists of frames, '
+        raise UserError(f'{lists} holds none of {", ".join(SPLITS)} (.txt); expected KITTI\'s lists '
+                        'of frames, '
                         'as mmdet3d names where to get them')
     paths = {}
     for split in splits:
@@ -89,7 +90,11 @@ def frame_info(folder: Path, name: str, *, with_labels: bool) -> Dict[str, Any]:
         f'CAM{number}': {'cam2img': calibration[f'P{number}'].tolist(),
                          'lidar2img': (calibration[f'P{number}'] @ cam_from_lidar).tolist()}
         for number in range(4)}
-    images[CAMERA].update(img_path=f'{name}.png', height=height, width=width, lidar2cam=cam_from_lidar.tolist())
+    images[CAMERA].update(
+        img_path=f'{name}.png',
+        height=height,
+        width=width,
+     lidar2cam=cam_from_lidar.tolist())
     images['R0_rect'] = calibration['R0_rect'].tolist()
     info = {'sample_idx': int(name), 'images': images, 'lidar_points': {
         'num_pts_feats': len(COLUMNS), 'lidar_path': f'{name}.bin',
@@ -107,7 +112,8 @@ def _picture_hw(path: Path) -> 'tuple[int, int]':
     try:
         picture = look_at(path.read_bytes(), checks_sums=True)
     except OSError as error:
-        raise UserError(f'cannot read {path} ({error.strerror}); expected the picture of the frame') from error
+        raise UserError(
+            f'cannot read {path} ({error.strerror}); expected the picture of the frame') from error
     if picture.problem:
         raise UserError(f'{path} is {picture.problem}; expected a whole picture: fetch it again')
     return picture.hw
@@ -133,4 +139,5 @@ def _count_inside(label: Label, points_cam_m: Float[np.ndarray, 'n 3']) -> int:
     x, y, z = (points_cam_m - label.location_cam_m).T
     cos, sin = np.cos(label.rotation_y), np.sin(label.rotation_y)
     along, across = cos * x - sin * z, sin * x + cos * z
-    return int(((np.abs(along) <= length / 2) & (np.abs(across) <= width / 2) & (-height <= y) & (y <= 0)).sum())
+    return int(((np.abs(along) <= length / 2) & (np.abs(across) <= width / 2)
+                & (-height <= y) & (y <= 0)).sum())

@@ -1,7 +1,8 @@
 """KITTI's text files: labels and calibration of one frame.
 
-Source: object development kit, readme.txt. Camera frame: x right, y down, z forward; a box stands on its location,
-`rotation_y` turns about y, 0 along x. Everything is of the left colour camera, number 2, after rectification.
+Source: object development kit, readme.txt. Camera frame: x right, y down, z forward; a box stands on its
+location, `rotation_y` turns about y, 0 along x. Everything is of the left colour camera, number 2, after
+rectification.
 """
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence, Tuple
@@ -13,8 +14,8 @@ from ..errors import UserError
 
 CLASSES = ('Pedestrian', 'Cyclist', 'Car', 'Van', 'Truck', 'Person_sitting', 'Tram', 'Misc')
 DONT_CARE = 'DontCare'
-MATRICES = {'P0': (3, 4), 'P1': (3, 4), 'P2': (3, 4), 'P3': (3, 4), 'R0_rect': (3, 3), 'Tr_velo_to_cam': (3, 4),
-            'Tr_imu_to_velo': (3, 4)}
+MATRICES = {'P0': (3, 4), 'P1': (3, 4), 'P2': (3, 4), 'P3': (3, 4), 'R0_rect': (3, 3),
+            'Tr_velo_to_cam': (3, 4), 'Tr_imu_to_velo': (3, 4)}
 # Of easy, moderate and hard objects; what is beyond the last is not scored.
 MIN_HEIGHT_PX, MAX_OCCLUSION, MAX_TRUNCATION = (40, 25, 25), (0, 1, 2), (0.15, 0.3, 0.5)
 
@@ -76,8 +77,8 @@ def read_labels(path: Path) -> List[Label]:
         except (IndexError, ValueError) as error:
             raise UserError(f'{path}, line {number}: {error}; expected a class and 14 numbers') from error
         if len(numbers) not in (12, 13) or not np.isfinite(numbers).all():
-            raise UserError(f'{path}, line {number} has {len(fields)} fields; expected 15, or 16 with a score, '
-                            'all finite')
+            raise UserError(f'{path}, line {number} has {len(fields)} fields; expected 15, or 16 with a '
+                            'score, all finite')
         labels.append(Label(name, truncated, occluded, numbers[0], tuple(numbers[1:5]), tuple(numbers[5:8]),
                             tuple(numbers[8:11]), *numbers[11:]))
     return labels

@@ -1,4 +1,4 @@
-"""What else MVX-Net needs to run without a compiled operator: dynamic voxels, sparse convolutions on a CPU."""
+"""MVX-Net without a compiled operator: dynamic voxels, sparse convolutions on a CPU."""
 from typing import Any, Dict, List
 
 import torch
@@ -44,7 +44,8 @@ class GeminiMVXPreprocessor(Det3DDataPreprocessor):
         """
         empty = [sample for sample, cloud in enumerate(points) if not len(cloud)]
         if empty:
-            raise ValueError(f'sample {empty[0]} of the batch has no point in the range; expected at least one: '
+            raise ValueError(f'sample {empty[0]} of the batch has no point in the range; expected at least '
+                             'one: '
                              'DynamicMVXFasterRCNN cannot hold an empty cloud, leave such frames out')
         coors = [F.pad(self._coordinates_zyx(cloud), (1, 0), value=sample)
                  for sample, cloud in enumerate(points)]

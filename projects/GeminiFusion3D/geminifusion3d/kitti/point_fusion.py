@@ -1,9 +1,9 @@
 """GeminiFusion of each point's feature with what the picture shows where the point falls on it.
 
 Source: official KITTI branch, class Gemini_PointFusion of point_fusion.py (at 8456609), on mmdet3d 1.4.0's
-PointFusion. There the sum of the two features becomes GeminiFusion, with its weighted sum and ReLU at the end. It
-starts as it does there when the official recipe trains: the layer's Xavier initialisation is never called, since
-the voxel encoder around it is no BaseModule, neither there nor here.
+PointFusion. There the sum of the two features becomes GeminiFusion, with its weighted sum and ReLU at the
+end. It starts as it does there when the official recipe trains: the layer's Xavier initialisation is never
+called, since the voxel encoder around it is no BaseModule, neither there nor here.
 """
 from typing import Any, Dict, List, Sequence
 

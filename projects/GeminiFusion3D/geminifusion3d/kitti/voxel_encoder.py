@@ -50,7 +50,8 @@ class GeminiDynamicVFE(nn.Module):
         if fusion_layer is not None and fuse_every_layer:
             self.fusion_layer = nn.ModuleList(
                 [MODELS.build({**fusion_layer, **dict.fromkeys(
-                    ('pts_channels', 'mid_channels', 'out_channels'), width)}) for width in feat_channels[:-1]]
+                    ('pts_channels', 'mid_channels', 'out_channels'), width)})
+                 for width in feat_channels[:-1]]
                 + [MODELS.build(fusion_layer)])
         elif fusion_layer is not None:
             self.fusion_layer = MODELS.build(fusion_layer)
@@ -92,8 +93,8 @@ class GeminiDynamicVFE(nn.Module):
 def _count_voxels(range_m: Sequence[float], voxel_m: Sequence[float]) -> Tuple[int, int, int]:
     counts = [(high - low) / size for low, high, size in zip(range_m[:3], range_m[3:], voxel_m)]
     if any(abs(count - round(count)) > 1e-3 or count < 1 for count in counts):
-        raise ValueError(f'voxel_size {list(voxel_m)} does not fill point_cloud_range {list(range_m)} (metres): '
-                         f'got {counts} voxels along x, y, z, expected whole numbers')
+        raise ValueError(f'voxel_size {list(voxel_m)} does not fill point_cloud_range {list(range_m)} '
+                         f'(metres): got {counts} voxels along x, y, z, expected whole numbers')
     n_x, n_y, n_z = (round(count) for count in counts)
     return n_x, n_y, n_z
 

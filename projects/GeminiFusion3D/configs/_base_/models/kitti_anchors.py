@@ -1,4 +1,4 @@
-"""MVX-Net's anchor head on KITTI: three classes with an anchor size and overlaps each, in the classes' order."""
+"""MVX-Net's anchor head on KITTI: an anchor size and overlaps for each class, in their order."""
 class_names = ['Pedestrian', 'Cyclist', 'Car']
 
 

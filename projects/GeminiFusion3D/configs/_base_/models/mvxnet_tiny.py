@@ -1,12 +1,12 @@
-"""MVX-Net small enough to learn on two CPU cores: ResNet-18 on small pictures, voxels of 20 cm, cells of 80 cm."""
+"""MVX-Net small enough to learn on two CPU cores: ResNet-18, voxels of 20 cm, cells of 80 cm."""
 _base_ = ['../grids/kitti_51m.py', './kitti_anchors.py']
 x_min, y_min, _, x_max, y_max, _ = _base_.point_cloud_range
 # Few steps: with the usual momentum of 0.01 the running statistics would still hold their initial values.
 norm_momentum = 0.1
 norm = dict(eps=1e-3, momentum=norm_momentum)
 fusion_layer = dict(
-    type='PointFusion', img_channels=32, pts_channels=32, mid_channels=32, out_channels=32, img_levels=[0, 1, 2],
-    align_corners=False, activate_out=True, fuse_out=False)
+    type='PointFusion', img_channels=32, pts_channels=32, mid_channels=32, out_channels=32,
+    img_levels=[0, 1, 2], align_corners=False, activate_out=True, fuse_out=False)
 model = dict(
     type='DynamicMVXFasterRCNN',
     data_preprocessor=dict(
@@ -17,13 +17,23 @@ model = dict(
     img_backbone=dict(
         type='mmdet.ResNet', depth=18, base_channels=24, num_stages=3, out_indices=(0, 1, 2),
         strides=(1, 2, 2), dilations=(1, 1, 1), style='pytorch', norm_eval=False),
-    img_neck=dict(type='mmdet.FPN', in_channels=[24, 48, 96], out_channels=32, norm_cfg=dict(type='BN'), num_outs=3),
+    img_neck=dict(
+        type='mmdet.FPN',
+        in_channels=[
+            24,
+            48,
+            96],
+        out_channels=32,
+        norm_cfg=dict(
+            type='BN'),
+             num_outs=3),
     pts_voxel_encoder=dict(
         type='GeminiDynamicVFE', in_channels=4, feat_channels=[32, 32], voxel_size=_base_.voxel_size,
         point_cloud_range=_base_.point_cloud_range, fusion_layer=fusion_layer, norm_momentum=norm_momentum),
     pts_middle_encoder=dict(
         type='GeminiMVXSparseEncoder', in_channels=32, sparse_shape=_base_.sparse_shape,
-        order=('conv', 'norm', 'act'), norm_cfg=dict(type='BN1d', **norm), base_channels=16, output_channels=32,
+        order=('conv', 'norm', 'act'), norm_cfg=dict(type='BN1d', **norm),
+        base_channels=16, output_channels=32,
         encoder_channels=((16, ), (32, 32), (48, 48)), encoder_paddings=((1, ), (1, 1), (1, 1)),
         block_type='conv_module'),
     pts_backbone=dict(

@@ -1,0 +1,102 @@
+"""KITTI's files to info files: numbers by hand, mistakes named, real frames where they are."""
+import numpy as np
+import pytest
+from real_data import real_data
+from tiny_kitti import LABELS, write_frame, write_tiny_kitti
+
+from geminifusion3d.errors import UserError
+from geminifusion3d.kitti.dataset import GeminiKittiDataset, GeminiPointsInPicture
+from geminifusion3d.kitti.draw import draw_frame
+from geminifusion3d.kitti.infos import convert_kitti, frame_info
+from geminifusion3d.kitti.labels import read_labels
+from geminifusion3d.safe_pickle import load_plain_pickle
+
+
+def test_a_label_is_read_and_written_as_it_was(tmp_path):
+    (tmp_path / 'a.txt').write_text('\n'.join(LABELS) + '\n')
+    car, pedestrian, dont_care = read_labels(tmp_path / 'a.txt')
+    assert (car.name, car.occluded, car.box_px, car.size_hwl_m) == (
+        'Car', 0, (120, 40, 200, 85), (1.5, 1.6, 3.9))
+    assert [one.difficulty() for one in (car, pedestrian)] == [0, 1]
+    assert car.line() == LABELS[0] and pedestrian.line() == LABELS[1]
+
+
+@pytest.mark.parametrize('line', ['Car 0 0', 'Car 0 0 x 0 0 0 0 0 0 0 0 0 0 0', 'Car 0 0 nan' + ' 0' * 11])
+def test_a_damaged_label_is_named(tmp_path, line):
+    (tmp_path / 'a.txt').write_text(f'{LABELS[0]}\n{line}\n')
+    with pytest.raises(UserError, match='line 2'):
+        read_labels(tmp_path / 'a.txt')
+
+
+def test_an_info_says_where_the_car_is(tmp_path):
+    write_frame(tmp_path, '000007')
+    info = frame_info(tmp_path, '000007', with_labels=True)
+    car = info['instances'][0]
+    assert car['bbox_3d'] == [0, 1.7, 10, 3.9, 1.5, 1.6, 0] and car['bbox_label'] == 2
+    # Middle of the box: (0, 0.95, 10); u = (200 * 0 + 160 * 10 + 12) / 10.
+    assert car['center_2d'] == pytest.approx([161.2, 48 + 200 * 0.95 / 10]) and car['depth'] == 10
+    points = np.fromfile(tmp_path / 'velodyne' / '000007.bin', np.float32).reshape(-1, 4)
+    # LiDAR x forward, y left, z up; the camera sits 0.3 m ahead of it and 0.1 m below its own zero.
+    x_cam, y_cam, z_cam = -points[:, 1], -points[:, 2] - 0.1, points[:, 0] - 0.3
+    inside = (np.abs(x_cam) <= 1.95) & (np.abs(z_cam - 10) <= 0.8) & (y_cam <= 1.7) & (y_cam >= 0.2)
+    assert car['num_lidar_pts'] == inside.sum() > 0
+    assert [one['index'] for one in info['instances']] == [0, 1, -1]
+
+
+def test_every_list_becomes_a_file_of_plain_data_that_mmdet3ds_dataset_reads(tmp_path):
+    paths = convert_kitti(write_tiny_kitti(tmp_path))
+    assert list(paths) == ['train', 'val']
+    assert load_plain_pickle(paths['train'])['metainfo']['categories']['DontCare'] == -1
+    dataset = GeminiKittiDataset(
+        data_root=str(tmp_path), ann_file='kitti_infos_train.pkl',
+        metainfo=dict(classes=['Pedestrian', 'Car']),
+        data_prefix=dict(pts='training/velodyne', img='training/image_2'), pipeline=[],
+        modality=dict(use_lidar=True, use_camera=True))
+    boxes = dataset.get_ann_info(0)['gt_bboxes_3d']
+    # The car: 10 m before the camera is 10.3 m before the LiDAR; rotation 0
+    # along the camera's x is to the right.
+    assert boxes.tensor[0].tolist() == pytest.approx([10.3, 0, -1.8, 3.9, 1.6, 1.5, -np.pi / 2], abs=1e-5)
+    assert dataset.get_ann_info(0)['gt_labels_3d'].tolist() == [1, 0]
+
+
+def test_only_points_in_the_picture_stay(tmp_path):
+    from mmdet3d.structures.points import LiDARPoints
+    write_frame(tmp_path, '000000')
+    images = frame_info(tmp_path, '000000', with_labels=False)['images']
+    cloud = np.float32([[10.3, 0, 0, 0], [-10, 0, 0, 0], [10.3, 8.1, 0, 0],
+                       [10.3, -8.2, 0, 0], [10.3, 0, 3, 0]])
+    results = GeminiPointsInPicture().transform(
+        dict(points=LiDARPoints(cloud, points_dim=4), images=images, lidar2img=images['CAM2']['lidar2img']))
+    # u = 160 + (-200 y + 12) / 10: 161, behind, -0.8, 325, above.
+    assert results['points'].tensor[:, :2].tolist() == pytest.approx(np.array([[10.3, 0]]), abs=1e-6)
+
+
+def test_no_list_a_bad_name_and_a_missing_file_are_named(tmp_path):
+    with pytest.raises(UserError, match='holds none of train'):
+        convert_kitti(tmp_path)
+    root = write_tiny_kitti(tmp_path / 'kitti')
+    (root / 'ImageSets' / 'train.txt').write_text('../../etc\n')
+    with pytest.raises(UserError, match='expected numbers of frames'):
+        convert_kitti(root, splits=['train'])
+    (root / 'training' / 'image_2' / '000002.png').unlink()
+    with pytest.raises(UserError, match='000002.png'):
+        convert_kitti(root, splits=['val'])
+
+
+def test_a_path_that_leaves_the_dataset_is_refused(tmp_path):
+    import pickle
+    path = convert_kitti(write_tiny_kitti(tmp_path))['train']
+    content = load_plain_pickle(path)
+    content['data_list'][0]['lidar_points']['lidar_path'] = '../../secret.bin'
+    path.write_bytes(pickle.dumps(content))
+    with pytest.raises(UserError, match='inside the data root'):
+        GeminiKittiDataset(data_root=str(tmp_path), ann_file=path.name, pipeline=[],
+                           modality=dict(use_lidar=True, use_camera=True))
+
+
+def test_real_frames_hold_the_points_of_their_objects():
+    folder = real_data('kitti')
+    infos = [frame_info(folder, name, with_labels=True) for name in ('000000', '000001', '000002')]
+    # The pedestrian 8 m ahead, the truck at 69 m, the trailer (Misc) at 9 m.
+    assert [info['instances'][0]['num_lidar_pts'] for info in infos] == [376, 70, 1351]
+    assert draw_frame(folder, '000002').shape[2] == 3
