@@ -39,7 +39,7 @@ def test_an_edited_number_at_the_top_of_a_dumped_config_is_refused(tmp_path):
     load_config(str(tmp_path / 'dumped.py'))
     cfg.max_epochs = 99
     cfg.dump(tmp_path / 'dumped.py')
-    with pytest.raises(UserError, match='max_epochs = 99, which nothing reads; train_cfg.max_epochs is 18: set'):
+    with pytest.raises(UserError, match='max_epochs = 99, which nothing reads; train_cfg.max_epochs is 18'):
         load_config(str(tmp_path / 'dumped.py'))
 
 

@@ -130,9 +130,10 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
         'PNG picture': Kind([png], _read_picture),
         **_loaded_kinds(data, world / 'summed')}
     without = {
-        'JPEG picture, converted without --read-all': Kind(sorted((data / 'samples').rglob('*.jpg')), _read_picture),
+        'JPEG picture, converted without --read-all': Kind(sorted((data / 'samples').rglob('*.jpg')),
+                                                           _read_picture),
         'points, converted without --read-all': Kind(sorted((data / 'samples').rglob('*LIDAR*.bin')),
-                                     lambda path: without_absurd(read_point_file(str(path)))),
+                                                     lambda path: without_absurd(read_point_file(str(path)))),
         'tables (JSON, references)': Kind(sorted((data / VERSION).glob('*.json')),
                                           lambda path: _read_tables(data)),
         'records of own data (rules)': Kind(sorted((world / 'records').glob('*.jsonl')),

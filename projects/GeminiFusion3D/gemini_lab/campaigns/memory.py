@@ -42,6 +42,9 @@ val_dataloader = val_evaluator = val_cfg = None
 test_dataloader = test_evaluator = test_cfg = None
 param_scheduler = []
 train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=1)
+custom_imports = dict(imports=[*_base_.get('custom_imports', dict(imports=[]))['imports'],
+                               'gemini_lab.campaigns.first_batch'])
+custom_hooks = [*_base_.get('custom_hooks', []), dict(type='EndAtFirstBatchHook')]
 """
 EVALUATION = """_base_ = {base!r}
 data_root = {root!r}
@@ -216,8 +219,8 @@ ROWS: Dict[str, Row] = {
     'report': Row('report of 6,019 samples x 500 boxes, 2 resamples', '2 GiB', False, _report),
     'converter': Row('converter: 34,149 samples, 2.6 million shots', '8 GiB', True, lambda folder: _gemini3d(
         'convert', '--dataroot', folder / 'full', '--version', VERSION, '--workers', 2)),
-    'training': Row('training start of 8 processes, 28,130 samples, class-balanced', '8 GiB together', True,
-                    _training)}
+    'training': Row('training start of 8 processes to their first batch, 28,130 samples, class-balanced',
+                    '8 GiB together', True, _training)}
 
 
 def prepare(folder: Path, row: Row, every: int = 1) -> None:

@@ -44,8 +44,8 @@ def check_unread_names(path: Path, cfg: Config, sections: Mapping[str, Any], kno
         places = dict(_places(sections, name))
         if places and _plain(cfg[name]) not in places.values():
             first = next(iter(places))
-            raise UserError(f'{where}; {first} is {_short(places[first])}: set {_listed(list(places))}, or leave '
-                            f'{name} out')
+            raise UserError(f'{where}; {first} is {_short(places[first])}: set {_listed(list(places))}, or '
+                            f'leave {name} out')
         meant = difflib.get_close_matches(name, known, n=1, cutoff=MISSPELT)
         if meant:
             raise UserError(f'{where}: did you mean {meant[0]}?')
@@ -68,8 +68,9 @@ def _unread(path: Path) -> Iterator[Tuple[str, bool]]:
     module = _parsed(path)
     if module is None:
         return
-    used = {node.id for node in ast.walk(module) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    inherited = set().union(*(_all_names(base) for base in _bases(path, module)))
+    used = {node.id for node in ast.walk(module)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    inherited: Set[str] = set().union(*(_all_names(base) for base in _bases(path, module)))
     for name in _names(module):
         if name not in used and not name.startswith('_'):
             yield name, name in inherited
