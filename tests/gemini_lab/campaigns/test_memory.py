@@ -39,4 +39,4 @@ def test_a_row_that_fails_names_its_log(tmp_path):
 def test_the_table_says_what_share_was_measured():
     row = {'pss_gib': 1.5, 'private_gib': 1.25, 'seconds': 120, 'date': '2026-11-27', 'every': 30}
     assert table({'export': row}).splitlines()[-1] == (
-        '| export of 6,019 samples x 500 boxes | 1 of 30 | 1.50 | 1.25 | 2 GiB | 2 min | 2026-11-27 |')
+        '| export of 6,019 samples x 500 boxes | 1 of 30 | 7.4 | 1.50 | 1.25 | 2 GiB | 2 min | 2026-11-27 |')

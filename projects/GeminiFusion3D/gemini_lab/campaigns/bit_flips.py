@@ -40,7 +40,8 @@ from geminifusion3d.picture_files import decode, look_at
 from geminifusion3d.point_files import read_point_file, without_absurd
 from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.results.run_record import read_record
-from geminifusion3d.sensors import GeminiCachedLoading, GeminiNuScenesDataset
+from geminifusion3d.sensors import (GeminiCachedLoading, GeminiLoadImages, GeminiLoadPoints,
+                                    GeminiNuScenesDataset)
 from geminifusion3d.sensors.object_database import ObjectDatabase
 from geminifusion3d.sensors.records import RecordInfos
 from geminifusion3d.submission.provenance import ensemble_facts
@@ -50,6 +51,9 @@ from ..report.metric_files import read_json, read_metrics
 from .tiny_chain import CHAIN, RECIPE, RECIPE_NAME, Command
 
 VERSION, SPLIT = 'v1.0-mini', 'mini_val'
+# The same data once more, with check sums of the sensor files.
+CHECK_SUMS = ('convert', '--dataroot', 'data', '--version', VERSION, '--read-all', '--out', 'summed')
+MOST_SWEEPS = 9
 RECORDS = ('synthetic', '--records', '--out', 'records', '--scenes', '2', '--samples-per-scene', '2')
 ENSEMBLE = ('ensemble', 'run/results_nusc.json', 'submission/results_nusc.json', '--out', 'ensemble')
 SMALL = 64
@@ -74,7 +78,7 @@ def build_world(folder: Path) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECIPE_NAME).write_text(RECIPE)
-    for words in (*CHAIN.values(), RECORDS, ENSEMBLE, BREAKDOWN):
+    for words in (*CHAIN.values(), CHECK_SUMS, RECORDS, ENSEMBLE, BREAKDOWN):
         code, text = Command(folder, words).ended()
         if code:
             raise RuntimeError(f'{" ".join(words)} ended with {code}:\n{text}')
@@ -123,11 +127,13 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
         'zipped submission': Kind([world / 'submission/results_nusc.zip'], read_predictions),
         'record of an ensemble': Kind([world / 'ensemble/ensemble.json'],
                                       lambda path: ensemble_facts(path.with_name('results_nusc.json'))),
-        'PNG picture': Kind([png], _read_picture)}
+        'PNG picture': Kind([png], _read_picture),
+        **_loaded_kinds(data, world / 'summed')}
     without = {
-        'JPEG picture (decoder)': Kind(sorted((data / 'samples').rglob('*.jpg')), _read_picture),
-        'points (size, range)': Kind(sorted((data / 'samples').rglob('*LIDAR*.bin')),
-                                     lambda path: without_absurd(read_point_file(str(path)))),
+        'JPEG picture, converted without --read-all': Kind(sorted((data / 'samples').rglob('*.jpg')),
+                                                           _read_picture),
+        'points, converted without --read-all': Kind(sorted((data / 'samples').rglob('*LIDAR*.bin')),
+                                                     lambda path: without_absurd(read_point_file(str(path)))),
         'tables (JSON, references)': Kind(sorted((data / VERSION).glob('*.json')),
                                           lambda path: _read_tables(data)),
         'records of own data (rules)': Kind(sorted((world / 'records').glob('*.jsonl')),
@@ -154,6 +160,28 @@ def _some_objects(database: Path) -> Objects:
     boxes, points = read.boxes('car'), [read.points('car', index) for index in range(len(read.boxes('car')))]
     return Objects(labels=np.zeros(len(boxes), np.int64), num_points=np.array([*map(len, points)], np.int64),
                    boxes=np.array(boxes), points=np.concatenate(points))
+
+
+def _loaded_kinds(data: Path, infos: Path) -> Dict[str, Kind]:
+    """Returns the pictures and clouds that records with check sums name, each read as a training reads it."""
+    keyframes: Dict[str, Dict[str, Any]] = {}
+    for path in sorted(infos.glob('*.pkl')):
+        dataset = GeminiNuScenesDataset(data_root=str(data), ann_file=str(path.resolve()), pipeline=[],
+                                        test_mode=True, load_eval_anns=False)
+        for keyframe in map(dataset.get_data_info, range(len(dataset))):
+            clouds = (keyframe, *keyframe['lidar_sweeps'][:MOST_SWEEPS])
+            names = [image['img_path'] for image in keyframe['images'].values()]
+            names += [cloud['lidar_points']['lidar_path'] for cloud in clouds]
+            keyframes.update(dict.fromkeys(names, keyframe))
+
+    def files(ending: str) -> List[Path]:
+        return [Path(name) for name in sorted(keyframes) if name.endswith(ending)]
+
+    pictures, points = GeminiLoadImages(reduce=4), GeminiLoadPoints(sweeps_num=MOST_SWEEPS)
+    return {'JPEG picture, --read-all': Kind(
+                files('.jpg'), lambda path: pictures.transform(keyframes[str(path)])['img']),
+            'points, --read-all': Kind(
+                files('.bin'), lambda path: points.transform(keyframes[str(path)])['points'])}
 
 
 def _first(folder: Path, pattern: str) -> Path:
@@ -259,7 +287,7 @@ def run(count: int, seed: int, out: Path) -> int:
                 print(f'{name}: {what}', flush=True)
         print('with check sums' if number == count else '\nwithout check sums of their own')
         for name, counter in figures.items():
-            print(f'  {name:<28} {sum(counter.values()):>4} flips: '
+            print(f'  {name:<42} {sum(counter.values()):>4} flips: '
                   + ', '.join(f'{number} {what.lower()}' for what, number in sorted(counter.items())))
         print(f'  {number} flips: {dict(sum(figures.values(), Counter()))}', flush=True)
     shutil.rmtree(copied)

@@ -2,7 +2,7 @@
 import difflib
 import inspect
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from mmdet3d.registry import DATASETS, MODELS
 from mmengine.config import Config
@@ -15,6 +15,7 @@ from ..info_file import existing_info_file, open_info_file
 from ..sensors.object_database import read_metainfo
 from .config_variables import evaluate_with
 from .registered import accepts_argument
+from .unread_names import check_unread_names
 
 # What the Runner reads although no config need mention it.
 RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_hooks',
@@ -53,6 +54,7 @@ def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Con
         reason = ' '.join(str(error).split())
         raise UserError(f'config {path} cannot be read: {type(error).__name__}: {reason}'
                         ) from error
+    check_unread_names(Path(path), cfg, _sections(cfg), sorted(_section_names()))
     overrides = dict(overrides or {})
     for key in overrides:
         check_override(cfg, key)
@@ -75,8 +77,11 @@ def is_read(dotted: str) -> bool:
     Args:
         dotted: a key such as 'train_cfg.max_epochs'.
     """
-    root = dotted.split('.')[0]
-    return root in {*RUNNER_KEYS, *COMMAND_KEYS, *inspect.signature(Runner.__init__).parameters}
+    return dotted.split('.')[0] in _section_names()
+
+
+def _section_names() -> Set[str]:
+    return {*RUNNER_KEYS, *COMMAND_KEYS, *inspect.signature(Runner.__init__).parameters}
 
 
 def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
