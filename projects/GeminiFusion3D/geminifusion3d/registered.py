@@ -3,8 +3,7 @@ import logging
 
 from . import (alignment, camera_bev, data_preprocessor, detector, engine, fusion, heads, kitti,
                lidar_bev, radar_bev, sensors)
-from .results import (detection_metric, nuscenes_metric, segmentation_metric,
-                      test_time_augmentation)
+from .results import detection_metric, nuscenes_metric, segmentation_metric, test_time_augmentation
 
 # torch's note to those who call its tracer by hand stands before every training otherwise.
 logging.getLogger('torch.fx._symbolic_trace').setLevel(logging.ERROR)
