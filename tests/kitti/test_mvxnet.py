@@ -47,7 +47,8 @@ def encoder(every=True, kind='GeminiPointFusion'):
     init_default_scope('mmdet3d')
     torch.manual_seed(0)
     return GeminiDynamicVFE(in_channels=4, feat_channels=[16, 16], voxel_size=VOXEL_M,
-                            point_cloud_range=RANGE_M, fusion_layer=dict(FUSION, type=kind), fuse_every_layer=every)
+                            point_cloud_range=RANGE_M, fusion_layer=dict(FUSION, type=kind),
+                            fuse_every_layer=every)
 
 
 class OfficialFusion(nn.Module):
@@ -95,8 +96,7 @@ def test_official_weights_give_the_official_layer():
             one.square().sum(),
             features,
             retain_graph=True)[0] for one in (
-            ours,
-             theirs)]
+            ours, theirs)]
     assert torch.allclose(*gradients, atol=1e-4)
 
 
@@ -118,7 +118,7 @@ def test_points_alone_are_encoded_as_by_hand():
         in_channels=4,
         feat_channels=[2],
         voxel_size=VOXEL_M,
-     point_cloud_range=RANGE_M).eval()
+        point_cloud_range=RANGE_M).eval()
     with torch.no_grad():
         layer.vfe_layers[0][0].weight.copy_(torch.tensor([[0., 0, 0, 1, 0, 0, 0, 0, 0, 0],
                                                           [0., 0, 0, 0, 1, 0, 0, 10, 0, 0]]))

@@ -58,9 +58,7 @@ def test_labelled_objects_hold_points_and_the_split_is_by_scenes(world):
         0,
         2} and {
             one['occluded'] for one in objects} <= {
-                0,
-                1,
-                 2}
+                0, 1, 2}
 
 
 def test_the_same_seed_writes_the_same_bytes(world, tmp_path):
@@ -71,9 +69,7 @@ def test_the_same_seed_writes_the_same_bytes(world, tmp_path):
             'again' /
             'training' /
             name).read_bytes() == (
-            world /
-            'training' /
-         name).read_bytes()
+            world / 'training' / name).read_bytes()
 
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path):

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--epochs',
         type=int,
         metavar='N',
-     help='passes over the frames (default: as the recipe)')
+        help='passes over the frames (default: as the recipe)')
 
 
 def overfit(folder: Path, work_dir: Path, epochs: 'int | None' = None) -> List[Found]:

@@ -94,7 +94,7 @@ def frame_info(folder: Path, name: str, *, with_labels: bool) -> Dict[str, Any]:
         img_path=f'{name}.png',
         height=height,
         width=width,
-     lidar2cam=cam_from_lidar.tolist())
+        lidar2cam=cam_from_lidar.tolist())
     images['R0_rect'] = calibration['R0_rect'].tolist()
     info = {'sample_idx': int(name), 'images': images, 'lidar_points': {
         'num_pts_feats': len(COLUMNS), 'lidar_path': f'{name}.bin',

@@ -24,9 +24,8 @@ model = dict(
             48,
             96],
         out_channels=32,
-        norm_cfg=dict(
-            type='BN'),
-             num_outs=3),
+        norm_cfg=dict(type='BN'),
+        num_outs=3),
     pts_voxel_encoder=dict(
         type='GeminiDynamicVFE', in_channels=4, feat_channels=[32, 32], voxel_size=_base_.voxel_size,
         point_cloud_range=_base_.point_cloud_range, fusion_layer=fusion_layer, norm_momentum=norm_momentum),
