@@ -198,7 +198,8 @@ def test_as_mmdet3d_the_keyframe_keeps_close_returns_and_stands_in_for_sweeps(re
     if has_sweeps:
         theirs_s['lidar_sweeps'] = [{**sweep, 'timestamp': sweep['timestamp_us'] / 1e6}
                                     for sweep in results['lidar_sweeps']]
-    theirs = host({**results, **theirs_s, 'points': LiDARPoints(keyframe.copy(), points_dim=5)})['points'].tensor
+    points = LiDARPoints(keyframe.copy(), points_dim=5)
+    theirs = host({**results, **theirs_s, 'points': points})['points'].tensor
     assert len(found) == 10 * NUM_LANDMARKS + NUM_CLOSE
     torch.testing.assert_close(found, theirs, rtol=0, atol=1e-6)
 

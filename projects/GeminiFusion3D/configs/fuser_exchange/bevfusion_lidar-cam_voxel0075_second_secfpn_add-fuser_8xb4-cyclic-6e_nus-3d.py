@@ -1,6 +1,7 @@
-"""BEVFusion whose two maps are added; the camera's 80 channels are projected to the LiDAR's 256.
+"""BEVFusion whose two maps are added.
 
-Why: the simplest fuser from the same start.
+Why: the simplest fuser from the same start; the camera's
+80 channels are projected to the LiDAR's 256 for it.
 """
 _base_ = ['./bevfusion_lidar-cam_voxel0075_second_secfpn_conv-fuser_8xb4-cyclic-6e_nus-3d.py']
 model = dict(

@@ -1,6 +1,7 @@
-"""BEVFusion with GeminiFusion as its only change; the camera's 80 channels are projected to the LiDAR's 256.
+"""BEVFusion with GeminiFusion as its only change.
 
-Why: the one comparison of the two fusers in which nothing else differs.
+Why: the one comparison of the two fusers in which nothing else differs; the camera's
+80 channels are projected to the LiDAR's 256 for it.
 """
 _base_ = ['./bevfusion_lidar-cam_voxel0075_second_secfpn_conv-fuser_8xb4-cyclic-6e_nus-3d.py']
 model = dict(

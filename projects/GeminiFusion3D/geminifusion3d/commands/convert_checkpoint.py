@@ -1,4 +1,4 @@
-"""Converts a checkpoint of BEVFusion (mmdet3d's or MIT's), CenterPoint, or the official MVX-Net with GeminiFusion.
+"""Converts a checkpoint of BEVFusion (mmdet3d's or MIT's), CenterPoint or the official GeminiFusion MVX-Net.
 
 The weights say whose they are.
 
