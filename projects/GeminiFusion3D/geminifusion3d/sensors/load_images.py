@@ -1,8 +1,8 @@
 """Camera images from their files, with the matrices that place them in space.
 
 A camera whose file cannot be read is an error, or, on request, a missing sensor: a black picture
-that `camera_present` tells of; where a record holds the check sum of a file, it is verified. A camera that the
-record itself lacks is always a missing sensor.
+that `camera_present` tells of; where a record holds the check sum of a file, it is verified. A camera that
+the record itself lacks is always a missing sensor.
 
 Pixel convention of this folder: integer coordinates are pixel centres. `img_aug_matrix` is
 `augmented_from_raw_px` (4x4, acting on (u, v, 1-or-depth, 1)): resizing by s maps u to s*(u + 0.5)
