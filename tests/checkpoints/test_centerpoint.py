@@ -20,21 +20,24 @@ from geminifusion3d.lidar_bev.spconv_cpu import choose_algorithm
 HOST_CONFIGS = Path(mmdet3d.__file__).parent / '.mim' / 'configs' / 'centerpoint'
 # As its recipes and ours suppress boxes: by circles, and by rotated overlap.
 HOST_NAMES = dict(voxel01='centerpoint_voxel01_second_secfpn_head-circlenms_8xb4-cyclic-20e_nus-3d.py',
-                  voxel0075='centerpoint_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py')
+                  voxel0075='centerpoint_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py',
+                  pillar02='centerpoint_pillar02_second_secfpn_8xb4-cyclic-20e_nus-3d.py')
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 NAME = 'centerpoint_lidar_{}_second_secfpn_8xb4-cyclic-20e_nus-3d.py'
 # 24 x 16 cells.
-RANGES_M = dict(voxel01=[-9.6, -6.4, -5.0, 9.6, 6.4, 3.0], voxel0075=[-7.2, -4.8, -5.0, 7.2, 4.8, 3.0])
-VOXELS_XYZ = (192, 128, 40)
+RANGES_M = dict(voxel01=[-9.6, -6.4, -5.0, 9.6, 6.4, 3.0], voxel0075=[-7.2, -4.8, -5.0, 7.2, 4.8, 3.0],
+                pillar02=[-9.6, -6.4, -5.0, 9.6, 6.4, 3.0])
+VOXELS_XYZ = dict(voxel01=(192, 128, 40), voxel0075=(192, 128, 40), pillar02=(96, 64, 1))
 
 
-def on_small_grid(node: Any, range_m: list) -> Any:
+def on_small_grid(node: Any, name: str) -> Any:
     """Returns mmdet3d's model config with every copy of its range and grid replaced."""
     if not isinstance(node, dict):
         return node
-    small = dict(point_cloud_range=range_m, pc_range=range_m[:2], grid_size=list(VOXELS_XYZ), max_num=24 * 16,
-                 sparse_shape=[VOXELS_XYZ[2] + 1, VOXELS_XYZ[1], VOXELS_XYZ[0]])
-    return {key: small.get(key, on_small_grid(value, range_m)) for key, value in node.items()}
+    range_m, (n_x, n_y, n_z) = RANGES_M[name], VOXELS_XYZ[name]
+    small = dict(point_cloud_range=range_m, pc_range=range_m[:2], grid_size=[n_x, n_y, n_z], max_num=24 * 16,
+                 sparse_shape=[n_z + 1, n_y, n_x], output_shape=[n_y, n_x])
+    return {key: small.get(key, on_small_grid(value, name)) for key, value in node.items()}
 
 
 def randomise(model: nn.Module) -> None:
@@ -54,7 +57,7 @@ def build_host(name: str, *, small: bool) -> nn.Module:
     """Builds mmdet3d's CenterPoint from its own config."""
     init_default_scope('mmdet3d')
     cfg = Config.fromfile(HOST_CONFIGS / HOST_NAMES[name]).model
-    model = MODELS.build(ConfigDict(on_small_grid(cfg, RANGES_M[name])) if small else cfg)
+    model = MODELS.build(ConfigDict(on_small_grid(cfg, name)) if small else cfg)
     randomise(model)
     return model.eval()
 
@@ -96,7 +99,29 @@ def test_boxes_equal_those_of_mmdet3d(name):
         torch.testing.assert_close(found.bboxes_3d.tensor, theirs.bboxes_3d.tensor, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize('name', ['voxel01', 'voxel0075'])
+@pytest.mark.mmcv_operators
+@torch.no_grad()
+def test_maps_of_pillars_equal_those_of_mmdet3d():
+    # Not their boxes: with random weights hundreds of scores are as good as equal, and rounding ranks them.
+    host, ours = build_host('pillar02', small=True), build_ours('pillar02', small=True)
+    ours.load_state_dict(fit_weights(ours, convert_centerpoint(host.state_dict()), name='host'))
+    without = copy.deepcopy(ours)
+    without.lidar_branch.voxel_encoder.padded_to = None
+    maps = []
+    for model in (host, ours, without):
+        inputs = model.data_preprocessor(dict(inputs=dict(points=point_clouds())), training=False)['inputs']
+        features = model.extract_feat(inputs, [{}, {}])
+        head = model.pts_bbox_head if model is host else model.bbox_head
+        maps.append(head(features[1] if model is host else features))
+    for theirs, found, unpadded in zip(*maps):
+        for name, expected in theirs[0].items():
+            largest = expected.abs().max()
+            assert (found[0][name] - expected).abs().max() < 1e-5 * largest
+            # The padding that mmdet3d counts in a pillar's maximum matters.
+            assert (unpadded[0][name] - expected).abs().max() > 1e-3 * largest
+
+
+@pytest.mark.parametrize('name', ['voxel01', 'voxel0075', 'pillar02'])
 def test_every_published_weight_finds_its_place(name):
     host = build_host(name, small=False)
     converted = convert_centerpoint(host.state_dict())

@@ -30,7 +30,7 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=40, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
-    type='OptimWrapper', constructor='GeminiOptimWrapperConstructor',
+    type='OptimWrapper', constructor='GeminiOptimWrapperConstructor', precision='fp32',
     optimizer=dict(type='AdamW', lr=0.003, weight_decay=0.01, betas=(0.95, 0.99)),
     clip_grad=dict(max_norm=35, norm_type=2))
 param_scheduler = [

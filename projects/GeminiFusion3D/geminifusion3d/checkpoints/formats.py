@@ -31,8 +31,7 @@ CENTERPOINT = Format(
     CONVERT)
 CENTERPOINT_PILLARS = Format(
     'mmdet3d\'s CenterPoint with pillars', ('pts_voxel_encoder.pfn_layers.', 'pts_bbox_head.task_heads.'),
-    'no converter is at hand, its maximum over a pillar counts the padding of the pillar as points: use '
-    'a checkpoint with voxels')
+    CONVERT)
 MIT_BEVFUSION = Format(
     'the MIT BEVFusion repository', ('encoders.lidar.', 'heads.object.'),
     CONVERT)

@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> None:
     from ..checkpoints.bevfusion import FUSER_BRANCHES, LIDAR_BRANCHES, convert_bevfusion
     from ..checkpoints.centerpoint import convert_centerpoint
     from ..checkpoints.converted_file import PROVENANCE, convert_file
-    from ..checkpoints.formats import (BEVFUSION, CENTERPOINT, MIT_BEVFUSION, MVXNET_GEMINIFUSION,
-                                       recognise)
+    from ..checkpoints.formats import (BEVFUSION, CENTERPOINT, CENTERPOINT_PILLARS, MIT_BEVFUSION,
+                                       MVXNET_GEMINIFUSION, recognise)
     from ..checkpoints.mvxnet import convert_mvxnet
 
     def convert(weights: Any) -> Dict[str, Any]:
@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> None:
         return convert_mvxnet(weights) if source == MVXNET_GEMINIFUSION else convert_centerpoint(weights)
 
     checkpoint = convert_file(args.checkpoint, args.out,
-                              formats=[BEVFUSION, MIT_BEVFUSION, CENTERPOINT, MVXNET_GEMINIFUSION],
+                              formats=[BEVFUSION, MIT_BEVFUSION, CENTERPOINT, CENTERPOINT_PILLARS,
+                                       MVXNET_GEMINIFUSION],
                               convert=convert, check=_check(args, LIDAR_BRANCHES, FUSER_BRANCHES))
     source = checkpoint['meta'][PROVENANCE]
     print(f'{len(checkpoint["state_dict"])} weights of {source["format"]} converted: {args.out}')

@@ -1,5 +1,5 @@
 """Voxel encoders: the points of each voxel become its features, by their mean or by a pillar network."""
-from typing import Sequence
+from typing import Optional, Sequence
 
 import torch
 from jaxtyping import Float
@@ -74,12 +74,19 @@ class PillarFeatureNet(BaseModule):
         scale_features: scale the point features, else leave metres and raw intensity.
         feature_scales: what becomes 1 of the features behind x, y, z, the first of them first.
         norm_momentum: momentum of the batch norms' running statistics; raise it for a very short training.
+        padded_to: for weights of mmdet3d's PillarFeatureNet, which fills each pillar up to so many points
+            with zeros and counts them in the maximum; None counts points only. Its batch norm counts them
+            in training too, which this one does not.
     """
 
     def __init__(self, *, in_channels: int, channels: Sequence[int], bev_grid: BEVGrid,
                  scale_features: bool, feature_scales: Sequence[float] = (MAX_INTENSITY, ),
-                 norm_momentum: float = 0.01) -> None:
+                 norm_momentum: float = 0.01, padded_to: Optional[int] = None) -> None:
         super().__init__()
+        if padded_to is not None and len(channels) != 1:
+            raise ValueError(f'padded_to is for pillar networks of one layer, got channels={list(channels)}; '
+                             'expected padded_to=None')
+        self.padded_to = padded_to
         self.bev_grid, self.scale_features, self.feature_scales = bev_grid, scale_features, feature_scales
         widths = [in_channels + OFFSET_CHANNELS, *(2 * width for width in channels[:-1])]
         self.pfn_layers = nn.ModuleList(
@@ -100,7 +107,13 @@ class PillarFeatureNet(BaseModule):
             features = layer(features)
             pillars = max_per_voxel(features, groups)
             features = torch.cat([features, pillars[groups.voxel_of_point]], dim=1)
-        return max_per_voxel(last(features), groups)
+        pillars = max_per_voxel(last(features), groups)
+        if self.padded_to is None:
+            return pillars
+        is_padded = (groups.offsets.diff() < self.padded_to).unsqueeze(1)
+        # One row: VoxelNorm takes the running statistics for it.
+        padding = last(features.new_zeros(1, features.shape[1]))
+        return torch.where(is_padded, torch.maximum(pillars, padding), pillars)
 
     def _decorate(self, groups: VoxelGroups) -> Float[Tensor, 'p f']:
         own = groups.points
