@@ -33,7 +33,7 @@ def parts_of(cfg: Config) -> set:
 def recipes() -> list:
     """Returns recipes until every part has been met, the small ones first."""
     met, chosen = set(), []
-    paths = [path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts]
+    paths = [path for path in CONFIGS.rglob('*.py') if not {'_base_', 'kitti'} & set(path.parts)]
     for path in sorted(paths, key=lambda path: (path.parent.name not in ('compare', 'demo'), path)):
         cfg = Config.fromfile(path)
         if parts_of(cfg) - met:
@@ -143,7 +143,9 @@ def test_the_stand_ins_learn_from_samples_without_the_sensor(model):
         losses = model(**data, mode='loss')
         model.zero_grad()
         sum(value for name, value in losses.items() if 'loss' in name).backward()
-        assert align.stand_in.grad.abs().max() > 0
+        # A fuser that knows who is absent leaves the stand-in out.
+        is_left_out = getattr(model.fuser, 'reads_presence', False)
+        assert (align.stand_in.grad.abs().max() > 0) != is_left_out
 
 
 def test_every_subset_of_cameras_is_finite():

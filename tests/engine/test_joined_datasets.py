@@ -21,7 +21,6 @@ records = dict(
 train_dataloader = dict(
     num_workers=0, dataset=dict(_delete_=True, type='ConcatDataset', datasets=[nuscenes, records]))
 val_dataloader = val_evaluator = val_cfg = None
-max_epochs = 1
 train_cfg = dict(max_epochs=1)
 param_scheduler = []
 '''

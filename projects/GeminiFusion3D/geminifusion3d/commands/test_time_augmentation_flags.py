@@ -14,8 +14,8 @@ SCALE = (0.95, 1.05)
 FLIPS = {'flip': ((False, False), (True, False), (False, True), (True, True)),
          'flip-x': ((False, False), (True, False)), 'flip-y': ((False, False), (False, True))}
 # The steps that look at where things are: variants come before the first of them.
-PLACE_STEPS = ('PointsRangeFilter', 'GeminiPointsRangeFilter', 'Pack3DDetInputs',
-               'GeminiPackInputs')
+PACKS = ('Pack3DDetInputs', 'GeminiPackInputs')
+PLACE_STEPS = ('PointsRangeFilter', 'GeminiPointsRangeFilter', *PACKS)
 
 
 def augment_test_time(cfg: Config, terms: Optional[Sequence[str]]) -> int:
@@ -95,8 +95,8 @@ def with_variants(pipeline: Sequence[Dict[str, Any]], scenes: List[Dict[str, Any
     """
     kinds = [step['type'] for step in pipeline]
     places = [kinds.index(kind) for kind in PLACE_STEPS if kind in kinds]
-    if PLACE_STEPS[-1] not in kinds:
-        raise UserError(f'the test pipeline {", ".join(kinds)} has no {PLACE_STEPS[-1]}; variants come '
+    if not set(PACKS) & set(kinds):
+        raise UserError(f'the test pipeline {", ".join(kinds)} has no {" or ".join(PACKS)}; variants come '
                         'before it')
     at = min(places)
     return [*pipeline[:at], dict(type='TestTimeAug', transforms=[

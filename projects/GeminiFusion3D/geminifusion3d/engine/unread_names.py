@@ -6,10 +6,12 @@ which the sections hold copies of it, nor a misspelt section.
 """
 import ast
 import difflib
+import logging
 from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Set, Tuple
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from ..errors import UserError
 from .config_variables import BASES, evaluate_with
@@ -23,7 +25,7 @@ def check_unread_names(path: Path, cfg: Config, sections: Mapping[str, Any], kno
     """Makes sure that what the file itself sets is read by somebody.
 
     A name that neither the files it inherits from nor any section knows passes: configs hold notes and
-    helpers.
+    helpers. In a config that inherits nothing, one that differs from its namesake in a section is warned of.
 
     Args:
         path: the config.
@@ -34,6 +36,8 @@ def check_unread_names(path: Path, cfg: Config, sections: Mapping[str, Any], kno
     Raises:
         UserError: if a name is set that acts nowhere; the message has the keys that would act.
     """
+    module = _parsed(path)
+    inherits = module is not None and any(True for _ in _bases(path, module))
     for name, inherited in _unread(path):
         if name in sections or name not in cfg:
             continue
@@ -44,8 +48,12 @@ def check_unread_names(path: Path, cfg: Config, sections: Mapping[str, Any], kno
         places = dict(_places(sections, name))
         if places and _plain(cfg[name]) not in places.values():
             first = next(iter(places))
-            raise UserError(f'{where}; {first} is {_short(places[first])}: set {_listed(list(places))}, or '
-                            f'leave {name} out')
+            problem = (f'{where}; {first} is {_short(places[first])}: set {_listed(list(places))}, or '
+                       f'leave {name} out')
+            if inherits:
+                raise UserError(problem)
+            # A config that a run has written, with a number that --cfg-options set, is right as it stands.
+            print_log(problem, 'current', logging.WARNING)
         meant = difflib.get_close_matches(name, known, n=1, cutoff=MISSPELT)
         if meant:
             raise UserError(f'{where}: did you mean {meant[0]}?')
@@ -89,10 +97,12 @@ def _parsed(path: Path) -> Optional[ast.Module]:
 
 def _targets(module: ast.Module) -> Iterator[Tuple[str, ast.expr]]:
     for node in module.body:
-        for target in getattr(node, 'targets', ()):
+        if not isinstance(node, ast.Assign):
+            continue
+        for target in node.targets:
             for part in target.elts if isinstance(target, ast.Tuple) else (target, ):
                 if isinstance(part, ast.Name):
-                    yield part.id, node.value  # type: ignore[attr-defined]  # ast.Assign has one
+                    yield part.id, node.value
 
 
 def _names(module: ast.Module) -> Dict[str, None]:
