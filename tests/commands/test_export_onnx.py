@@ -150,7 +150,7 @@ def test_the_nodes_files_compute_what_pytorch_does(transfusion_detector, tmp_pat
 
 
 def test_other_heads_are_no_model_of_the_node() -> None:
-    with pytest.raises(UserError, match='--autoware needs a recipe .* got camera, lidar and GeminiCenterHead'):
+    with pytest.raises(UserError, match='--autoware needs a recipe .* got camera, lidar and GeminiCenter'):
         autoware_parts(build_detector(), image_hw=IMAGE_HW, cameras=2)
 
 
