@@ -8,6 +8,7 @@ from .model_cost import StageCost
 GROUPS: Dict[str, Tuple[str, ...]] = {
     'camera branch': ('camera_branch', 'camera_align'),
     'LiDAR branch': ('lidar_branch', 'lidar_align'),
+    'radar branch': ('radar_branch', 'radar_align'),
     'fuser': ('fuser',),
     'BEV backbone, neck': ('bev_backbone', 'bev_neck'),
     'head': ('bbox_head', 'seg_head')}

@@ -46,6 +46,21 @@ def make_typical_cloud(sweeps: int = 10) -> Tensor:
     return points.flatten(0, 2)
 
 
+def make_typical_radar(returns: int = 2000) -> Tensor:
+    """Returns (N, 7) radar returns, as five radars give in seven scans: RADAR_COLUMNS.
+
+    Args:
+        returns: N.
+    """
+    generator = torch.Generator().manual_seed(0)
+    azimuth = 2 * math.pi * torch.rand(returns, generator=generator)
+    range_m = -OBSTACLE_M * torch.rand(returns, generator=generator).clamp(min=1e-3).log()
+    still = torch.zeros(returns, 3)  # vx, vy, seconds of age
+    z_and_rcs = torch.tensor([0.0, 5.0]).expand(returns, -1)
+    place_m = torch.stack([range_m * azimuth.cos(), range_m * azimuth.sin()], dim=1)
+    return torch.cat([place_m, z_and_rcs, still], dim=1)
+
+
 def read_cloud(paths: Sequence[Path]) -> Tensor:
     """Returns (N, 5) points of several nuScenes files; the ring number becomes an age of zero.
 
@@ -78,6 +93,8 @@ def make_typical_batch(cfg: Config, *, points: Optional[Tensor] = None) -> Dict[
         height, width = _image_hw(cfg)
         inputs['img'] = [torch.randint(0, 256, (6, 3, height, width), dtype=torch.uint8)]
         meta.update(_rig(width / IMAGE_WH[0]))
+    if cfg.model.get('radar_branch'):
+        inputs['radar_points'] = [make_typical_radar()]
     sample = Det3DDataSample(metainfo=meta)
     sample.gt_instances_3d = _boxes(cfg.model.bev_grid.range_m)
     return dict(inputs=inputs, data_samples=[sample])
