@@ -1,4 +1,5 @@
 """Radar files hold what the devkit reads, filtered as it does; a damaged one is named."""
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,7 @@ from real_data import real_data
 
 from gemini_lab.synthetic.radar import _ROW, to_pcd
 from geminifusion3d.errors import UserError
-from geminifusion3d.radar_files import (ALL_STATES, RADAR_FIELDS, radar_file_problem,
-                                        read_radar_file)
+from geminifusion3d.radar_files import RADAR_FIELDS, radar_file_problem, read_radar_file
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_the_devkits_default_filters_keep_the_same_returns(path):
     # What is no number in a later row, the devkit keeps.
     np.testing.assert_array_equal(ours, devkit[np.isfinite(devkit).all(axis=1)])
     assert ours[:, RADAR_FIELDS.index('x')].tolist() == [4, 5] and ours.shape == (2, 18)
-    assert len(read_radar_file(str(path), ALL_STATES)) == 5
+    assert len(read_radar_file(str(path), {})) == 5
     assert read_radar_file(str(path), dict(ambig_state=(4,)))[:, 0].tolist() == [0]
 
 
@@ -61,3 +61,14 @@ def test_a_damaged_file_is_named(path, damage, message, problem):
     assert radar_file_problem(str(path)) == problem
     path.unlink()
     assert radar_file_problem(str(path)) == 'missing'
+
+
+def test_another_file_than_the_converted_one_is_refused(path):
+    data = path.read_bytes()
+    expected = zlib.crc32(data)
+    assert len(read_radar_file(str(path), {}, expected)) == 5
+    # The last bit of the last row's speed: still a sound file.
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert radar_file_problem(str(path)) is None
+    with pytest.raises(UserError, match='is not the file that was converted'):
+        read_radar_file(str(path), {}, expected)

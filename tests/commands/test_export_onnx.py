@@ -149,6 +149,13 @@ def test_the_nodes_files_compute_what_pytorch_does(transfusion_detector, tmp_pat
         'geom_feats': 'tensor(int32)', 'kept': 'tensor(bool)'}
 
 
+def test_a_model_without_boxes_is_refused() -> None:
+    detector = build_detector()
+    detector.bbox_head = None
+    with pytest.raises(UserError, match='the recipe has no bbox_head'):
+        dense_parts(detector, image_hw=IMAGE_HW, cameras=2)
+
+
 def test_other_heads_are_no_model_of_the_node() -> None:
     with pytest.raises(UserError, match='--autoware needs a recipe .* got camera, lidar and GeminiCenter'):
         autoware_parts(build_detector(), image_hw=IMAGE_HW, cameras=2)

@@ -75,6 +75,13 @@ def test_an_absent_info_file_names_the_command_that_writes_it(
     check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
 
 
+def test_an_absent_info_file_of_kitti_names_the_command_that_writes_it(tmp_path: Path) -> None:
+    cfg = Config({'train_dataloader': {'dataset': {
+        'data_root': str(tmp_path), 'ann_file': 'geminifusion3d_kitti_train.pkl'}}})
+    with pytest.raises(UserError, match=f'write it with gemini3d convert-kitti --dataroot {tmp_path}$'):
+        check_data_files(cfg, ['train_dataloader'])
+
+
 @pytest.mark.parametrize('held, scored, is_leak', [
     ('train', 'val', False), ('val', 'val', True), ('trainval', 'val', True),
     ('mini_train', 'mini_val', False)])

@@ -41,6 +41,8 @@ def test_folding_changes_no_map_and_leaves_sparse_norms_alone(model):
     folded = copy.deepcopy(model)
     # A norm behind each dense convolution that has one; those behind transposed ones stay.
     assert fold_norms(nn.ModuleDict(dict(module=folded))) > 20
+    aligns = [folded.camera_align, folded.lidar_align]
+    assert not any(isinstance(part, nn.BatchNorm2d) for align in aligns for part in align.modules())
     assert not any(isinstance(part, nn.BatchNorm2d) for part in folded.camera_branch.modules())
     assert any(isinstance(part, nn.BatchNorm1d) for part in folded.lidar_branch.modules())
     found = maps_of(folded)

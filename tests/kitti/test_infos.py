@@ -44,11 +44,13 @@ def test_an_info_says_where_the_car_is(tmp_path):
 
 
 def test_every_list_becomes_a_file_of_plain_data_that_mmdet3ds_dataset_reads(tmp_path):
+    theirs = tmp_path / 'kitti_infos_train.pkl'
+    theirs.write_bytes(b'what mmdet3d wrote')
     paths = convert_kitti(write_tiny_kitti(tmp_path))
-    assert list(paths) == ['train', 'val']
+    assert list(paths) == ['train', 'val'] and theirs.read_bytes() == b'what mmdet3d wrote'
     assert load_plain_pickle(paths['train'])['metainfo']['categories']['DontCare'] == -1
     dataset = GeminiKittiDataset(
-        data_root=str(tmp_path), ann_file='kitti_infos_train.pkl',
+        data_root=str(tmp_path), ann_file='geminifusion3d_kitti_train.pkl',
         metainfo=dict(classes=['Pedestrian', 'Car']),
         data_prefix=dict(pts='training/velodyne', img='training/image_2'), pipeline=[],
         modality=dict(use_lidar=True, use_camera=True))

@@ -184,7 +184,7 @@ def test_small_recipes_train_and_predict(kitti, path):
     split = dict(data_root=str(kitti), data_prefix=dict(pts='training/velodyne', img='training/image_2'))
     model = MODELS.build(cfg.model).train()
     for loader, mode in ((cfg.train_dataloader, 'loss'), (cfg.test_dataloader, 'predict')):
-        dataset = DATASETS.build(dict(loader.dataset, **split, ann_file='kitti_infos_train.pkl'))
+        dataset = DATASETS.build(dict(loader.dataset, **split, ann_file='geminifusion3d_kitti_train.pkl'))
         model.train(mode == 'loss')
         batch = model.data_preprocessor(pseudo_collate([dataset[0], dataset[1]]), mode == 'loss')
         result = model(**batch, mode=mode)

@@ -1,4 +1,7 @@
 """Radar returns land where the world is; augmentation, cache, packing and conversion keep them consistent."""
+import zlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -14,10 +17,11 @@ from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import pose
 from geminifusion3d.info_file import open_info_file
 from geminifusion3d.nuscenes_facts import RADAR_NAMES
+from geminifusion3d.radar_files import RADAR_COLUMNS
 from geminifusion3d.sensors import (GeminiAugmentScene, GeminiCachedLoading, GeminiLoadRadar,
                                     GeminiNuScenesDataset, GeminiPackInputs)
 from geminifusion3d.sensors.augment_scene import move_points
-from geminifusion3d.sensors.load_radar import RADAR_COLUMNS, radar_points
+from geminifusion3d.sensors.load_radar import radar_points
 
 
 @pytest.fixture(scope='module')
@@ -136,6 +140,18 @@ def test_missing_files_missing_radars_and_wrong_choices_are_named(dataset, world
     del info['radars']
     with pytest.raises(UserError, match='lists no radars; .*--radar-sweeps 5'):
         dataset.parse_data_info(info)
+
+
+def test_a_file_with_another_check_sum_than_its_record_is_refused(dataset):
+    info = dataset.get_data_info(0)
+    shots = info['radars'][RADAR_NAMES[0]]
+    sums = [zlib.crc32(Path(shot['radar_path']).read_bytes()) for shot in shots]
+    for shot, crc32 in zip(shots, sums):
+        shot['crc32'] = crc32
+    assert len(GeminiLoadRadar().transform(info)['radar_points'])
+    shots[1]['crc32'] ^= 1
+    with pytest.raises(UserError, match='is not the file that was converted'):
+        GeminiLoadRadar().transform(info)
 
 
 def test_without_being_asked_for_radars_nothing_of_them_is_listed(world, tmp_path):

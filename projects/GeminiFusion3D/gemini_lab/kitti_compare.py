@@ -48,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
                 config = REPO / 'configs' / 'kitti' / f'{name}_tiny_kitti-synthetic.py'
                 ended = subprocess.run(
                     [*GEMINI3D, 'train', str(config), '--seed', str(seed), '--work-dir', str(folder),
-                     '--resume',
-                     'auto', '--cfg-options', f'data_root={args.dataroot}'], stdout=sys.stderr)
+                     '--resume', 'auto', '--cfg-options', f'data_root={args.dataroot}'], stdout=sys.stderr)
                 if ended.returncode:
                     return ended.returncode
             if (folder / SCORES_NAME).is_file():

@@ -20,7 +20,7 @@ from geminifusion3d.errors import UserError
 from .demo import REPO
 
 CONFIG = 'configs/kitti/geminifusion_mvxnet_tiny_kitti-frames.py'
-INFO_FILE, RESULTS = 'kitti_infos_frames.pkl', 'results'
+INFO_FILE, RESULTS = 'geminifusion3d_kitti_frames.pkl', 'results'
 
 
 class Found(NamedTuple):
@@ -42,11 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--work-dir', type=Path, default=REPO / 'work_dirs' / 'kitti_frames',
                         help='where infos, weights and results go; default: work_dirs/kitti_frames')
     parser.add_argument('--min-iou', type=float, default=0.5, help='exit with 1 below this mean')
-    parser.add_argument(
-        '--epochs',
-        type=int,
-        metavar='N',
-        help='passes over the frames (default: as the recipe)')
+    parser.add_argument('--epochs', type=int, metavar='N',
+                        help='passes over the frames (default: as the recipe)')
 
 
 def overfit(folder: Path, work_dir: Path, epochs: 'int | None' = None) -> List[Found]:
@@ -62,8 +59,8 @@ def overfit(folder: Path, work_dir: Path, epochs: 'int | None' = None) -> List[F
     from geminifusion3d.kitti.infos import frame_info, write_infos
     names = sorted(path.stem for path in (folder / 'label_2').glob('*.txt'))
     if not names:
-        raise UserError(
-            f'{folder / "label_2"} holds no label file; pass a folder of KITTI frames with --folder')
+        raise UserError(f'{folder / "label_2"} holds no label file; pass a folder of KITTI frames with '
+                        '--folder')
     infos = write_infos(work_dir / INFO_FILE, [frame_info(folder, name, with_labels=True) for name in names])
     overrides = {'data_root': str(folder), 'ann_file': str(infos)}
     cfg = load_config(str(REPO / CONFIG), {**overrides, **({'max_epochs': epochs} if epochs else {})})
@@ -71,11 +68,10 @@ def overfit(folder: Path, work_dir: Path, epochs: 'int | None' = None) -> List[F
     cfg.work_dir = str(work_dir)
     GeminiRunner.from_cfg(cfg).train()
     reach_m = cfg.point_cloud_range[3:5]
+    found = work_dir / RESULTS / 'pred_instances_3d'
     return [one for place, name in enumerate(names)
-            for one in _compare(folder / 'label_2' / f'{name}.txt',
-                                work_dir / RESULTS / 'pred_instances_3d' /
-                                f'{place:06d}.txt', cfg.class_names,
-                                reach_m)]
+            for one in _compare(folder / 'label_2' / f'{name}.txt', found / f'{place:06d}.txt',
+                                cfg.class_names, reach_m)]
 
 
 def _compare(truth: Path, result: Path, classes: List[str], reach_m: List[float]) -> List[Found]:
@@ -90,8 +86,7 @@ def _compare(truth: Path, result: Path, classes: List[str], reach_m: List[float]
         overlaps = rotated_overlaps(_upright([label]), _upright(own))[0] if own else np.zeros(1)
         best = int(overlaps.argmax())
         compared.append(Found(truth.stem, label.name, float(np.hypot(x_m, z_m)),
-                              own[best].score if own else 0.0,
-                              float(overlaps[best])))
+                              own[best].score if own else 0.0, float(overlaps[best])))
     return compared
 
 

@@ -96,11 +96,11 @@ class GeminiFusion3D(Base3DDetector):
             setattr(self, f'{name}_align', self._build_on_grid(align))
         self.offset_field = self._build_on_grid(offset_field)
         self.fuser = MODELS.build(fuser) if fuser else None
-        if self.fuser is not None and getattr(self.fuser, 'modalities', 2) != len(self.sensors):
-            raise ValueError(f'the fuser {type(self.fuser).__name__} takes '
-                             f'{getattr(self.fuser, "modalities", 2)} maps, got {len(self.sensors)} sensors '
-                             f'({", ".join(self.sensors)}); more than two need GeminiNWayFusion or '
-                             'GeminiGatedMaxFusion with modalities of that number')
+        num_maps = getattr(self.fuser, 'modalities', 2)
+        if self.fuser is not None and num_maps != len(self.sensors):
+            raise ValueError(f'the fuser {type(self.fuser).__name__} takes {num_maps} maps, got '
+                             f'{len(self.sensors)} sensors ({", ".join(self.sensors)}); more than two need '
+                             'GeminiNWayFusion or GeminiGatedMaxFusion with modalities of that number')
         self.bev_backbone = MODELS.build(bev_backbone) if bev_backbone else None
         self.bev_neck = MODELS.build(bev_neck)
         self.bbox_head = self._build_on_grid(bbox_head)

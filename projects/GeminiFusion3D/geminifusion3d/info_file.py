@@ -24,6 +24,7 @@ from .safe_pickle import REMEDY, load_plain_pickle, loads_data
 
 Info = Dict[str, Any]
 PREFIX, OLD_PREFIX = 'geminifusion3d_infos_', 'nuscenes_infos_'
+KITTI_PREFIX = 'geminifusion3d_kitti_'
 INFO_VERSION = '2.0'
 META_KEYS = ('categories', 'dataset', 'version')
 # Protocol 3 numbers what it remembers, so that a record's bytes mean the same wherever they stand.

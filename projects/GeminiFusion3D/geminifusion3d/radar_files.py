@@ -4,11 +4,13 @@ The same rows as nuscenes-devkit 1.2.0 `RadarPointCloud.from_file`, which reads 
 Python; the delta: one read for all rows, and a damaged file is named in a sentence.
 """
 import os
+import zlib
 from typing import Collection, Dict, List, Optional
 
 import numpy as np
 
 from .errors import UserError
+from .point_files import OTHER_FILE
 
 # x, y, z, rcs in metres and dBsm, velocities in metres a second, all in the radar's frame; vx_comp, vy_comp:
 # the radial velocity over ground, that of the car taken out.
@@ -17,7 +19,9 @@ RADAR_FIELDS = ('x', 'y', 'z', 'dyn_prop', 'id', 'rcs', 'vx', 'vy', 'vx_comp', '
 # The devkit's: returns that are valid and whose velocity is unambiguous, moving or not.
 DEFAULT_STATES: Dict[str, Collection[int]] = {
     'invalid_state': (0,), 'dyn_prop': (0, 1, 2, 3, 4, 5, 6), 'ambig_state': (3,)}
-ALL_STATES: Dict[str, Collection[int]] = {}
+# What is loaded of them: metres, dBsm, metres a second over ground along the line of sight, seconds before
+# the keyframe.
+RADAR_COLUMNS = ('x', 'y', 'z', 'rcs', 'vx', 'vy', 'time_lag')
 _TYPES = {('F', '4'): '<f4', ('F', '8'): '<f8', ('I', '1'): 'i1', ('I', '2'): '<i2', ('I', '4'): '<i4',
           ('U', '1'): 'u1', ('U', '2'): '<u2', ('U', '4'): '<u4'}
 _LONGEST_HEADER = 4096
@@ -39,18 +43,20 @@ def radar_file_problem(path: str) -> Optional[str]:
     return None
 
 
-def read_radar_file(path: str, states: Dict[str, Collection[int]] = DEFAULT_STATES) -> np.ndarray:
+def read_radar_file(path: str, states: Dict[str, Collection[int]] = DEFAULT_STATES,
+                    crc32: Optional[int] = None) -> np.ndarray:
     """Returns the returns (N, 18) of a file, float32, in the order of RADAR_FIELDS, in the radar's frame.
 
     Args:
         path: the file.
-        states: by field, which values are kept; DEFAULT_STATES are the devkit's, ALL_STATES keep all.
+        states: by field, which values are kept; DEFAULT_STATES are the devkit's, none keep all.
+        crc32: of the file, as the conversion read it; None where nobody knows.
 
     Raises:
-        UserError: if the file cannot be read or is no radar file of nuScenes.
+        UserError: if the file cannot be read, is another one or is no radar file of nuScenes.
     """
     try:
-        rows = _rows(path)
+        rows = _rows(path, crc32)
     except OSError as error:
         raise UserError(f'{path} cannot be read ({error.strerror})') from error
     columns = np.column_stack([rows[name].astype(np.float32) for name in RADAR_FIELDS])
@@ -63,15 +69,17 @@ def read_radar_file(path: str, states: Dict[str, Collection[int]] = DEFAULT_STAT
     return columns[is_kept]
 
 
-def _rows(path: str) -> np.ndarray:
+def _rows(path: str, crc32: Optional[int] = None) -> np.ndarray:
     """Reads header and rows.
 
     Raises:
         OSError: if the file cannot be opened.
-        UserError: if it is no radar file.
+        UserError: if it is no radar file, or another one.
     """
     with open(path, 'rb') as file:
         content = file.read()
+    if crc32 is not None and zlib.crc32(content) != crc32:
+        raise UserError(f'{path} {OTHER_FILE}')
     end = content.find(_END_OF_HEADER, 0, _LONGEST_HEADER)
     if end < 0:
         raise UserError(f'{path} is no radar file; expected a PCD header that ends with "DATA binary"')

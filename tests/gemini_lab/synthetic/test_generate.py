@@ -174,6 +174,15 @@ def test_the_command_line_ends_a_mistake_in_one_line(gemini3d, tmp_path):
         'v1.0-test']
 
 
+@pytest.mark.parametrize('flags, sentence', [
+    (['--kitti', '--version', 'v1.0-test', '--all-sweeps'], '--kitti got --version, --all-sweeps, which it'),
+    (['--records', '--kitti'], '--records got --kitti, which it would not read')])
+def test_flags_that_a_form_does_not_read_are_refused(gemini3d, tmp_path, flags, sentence):
+    done = gemini3d('synthetic', '--out', tmp_path / 'world', *flags)
+    assert done.returncode == 2 and sentence in done.stderr and done.stderr.count('\n') == 1
+    assert not (tmp_path / 'world').exists()
+
+
 def test_a_full_disk_ends_in_one_sentence_and_no_dataset(tmp_path, monkeypatch):
     def refuse(*_arguments):
         raise OSError(28, 'No space left on device')

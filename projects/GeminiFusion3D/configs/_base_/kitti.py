@@ -18,12 +18,12 @@ dataset = dict(
 train_dataloader = dict(
     batch_size=2, num_workers=2, persistent_workers=True, sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(type='RepeatDataset', times=2, dataset=dict(
-        dataset, ann_file='kitti_infos_train.pkl', pipeline=train_pipeline, filter_empty_gt=False)))
+        dataset, ann_file='geminifusion3d_kitti_train.pkl', pipeline=train_pipeline, filter_empty_gt=False)))
 val_dataloader = dict(
     batch_size=1, num_workers=1, persistent_workers=True, sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(dataset, ann_file='kitti_infos_val.pkl', pipeline=test_pipeline, test_mode=True))
+    dataset=dict(dataset, ann_file='geminifusion3d_kitti_val.pkl', pipeline=test_pipeline, test_mode=True))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='GeminiKittiMetric', ann_file=f'{_base_.data_root}/kitti_infos_val.pkl')
+val_evaluator = dict(type='GeminiKittiMetric', ann_file=f'{_base_.data_root}/geminifusion3d_kitti_val.pkl')
 test_evaluator = val_evaluator
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=40, val_interval=1)

@@ -6,8 +6,8 @@ in_range = [dict(type='PointsRangeFilter', point_cloud_range=_base_.point_cloud_
             dict(type='ObjectRangeFilter', point_cloud_range=_base_.point_cloud_range)]
 resize = dict(type='Resize', scale=(448, 136), keep_ratio=True)
 train_pipeline = [
-    *_base_.load, _base_.load_boxes, dict(type='RandomResize',
-                                          scale=[(416, 128), (480, 146)], keep_ratio=True),
+    *_base_.load, _base_.load_boxes,
+    dict(type='RandomResize', scale=[(416, 128), (480, 146)], keep_ratio=True),
     dict(type='GlobalRotScaleTrans', rot_range=[-0.3, 0.3], scale_ratio_range=[0.95, 1.05],
          translation_std=[0.2, 0.2, 0.2]),
     dict(type='RandomFlip3D', flip_ratio_bev_horizontal=0.5), *in_range, _base_.pack_training]
@@ -17,12 +17,13 @@ dataset = dict(
     metainfo=metainfo, box_type_3d='LiDAR')
 train_dataloader = dict(
     batch_size=2, num_workers=1, persistent_workers=True, sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(dataset, ann_file='kitti_infos_train.pkl', pipeline=train_pipeline, filter_empty_gt=False))
+    dataset=dict(dataset, ann_file='geminifusion3d_kitti_train.pkl', pipeline=train_pipeline,
+                 filter_empty_gt=False))
 val_dataloader = dict(
     batch_size=1, num_workers=1, persistent_workers=True, sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(dataset, ann_file='kitti_infos_val.pkl', pipeline=test_pipeline, test_mode=True))
+    dataset=dict(dataset, ann_file='geminifusion3d_kitti_val.pkl', pipeline=test_pipeline, test_mode=True))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='GeminiKittiMetric', ann_file=f'{data_root}/kitti_infos_val.pkl')
+val_evaluator = dict(type='GeminiKittiMetric', ann_file=f'{data_root}/geminifusion3d_kitti_val.pkl')
 test_evaluator = val_evaluator
 
 max_epochs = 6

@@ -5,7 +5,7 @@ Why: proof that real calibration, labels and boxes fit together; its overlaps sa
 _base_ = ['./geminifusion_mvxnet_tiny_kitti-synthetic.py']
 data_root = 'data/kitti_frames'
 data_prefix = dict(pts='velodyne', img='image_2')
-ann_file = 'kitti_infos_frames.pkl'
+ann_file = 'geminifusion3d_kitti_frames.pkl'
 train_pipeline = [*_base_.load, _base_.load_boxes, _base_.resize, *_base_.in_range, _base_.pack_training]
 train_dataloader = dict(
     batch_size=1, num_workers=0, persistent_workers=False,

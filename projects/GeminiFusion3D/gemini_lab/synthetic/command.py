@@ -7,12 +7,16 @@ import argparse
 import os
 from pathlib import Path
 
+from geminifusion3d.errors import UserError
+
+VERSION = 'v1.0-mini'
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds place, version and size."""
     parser.add_argument('--out', type=Path, default=Path('data/synthetic'), metavar='DIR',
                         help='dataset folder, default: data/synthetic; several versions may share it')
-    parser.add_argument('--version', default='v1.0-mini', metavar='V',
+    parser.add_argument('--version', default=VERSION, metavar='V',
                         help='v1.0-mini (default), v1.0-trainval or v1.0-test (which has no annotations)')
     parser.add_argument('--scenes', type=int, metavar='N',
                         help='number of scenes, by default all official ones; fewer are taken '
@@ -29,8 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='a dataset that this tool made here with other arguments gives way')
     parser.add_argument('--records', action='store_true',
                         help='another car: three cameras, one LiDAR, three classes, written as '
-                             'train.jsonl and '
-                        'val.jsonl in the format of own data (default 4 scenes)')
+                             'train.jsonl and val.jsonl in the format of own data (default 4 scenes)')
     parser.add_argument('--kitti', action='store_true',
                         help="KITTI's car and format: one camera, 64 beams, text labels (default 16 scenes)")
 
@@ -40,6 +43,13 @@ def run(args: argparse.Namespace) -> None:
     # One thread per process: the work is parallel over scenes.
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
+    if args.records or args.kitti:
+        form = '--records' if args.records else '--kitti'
+        others = [flag for flag, is_given in (
+            ('--version', args.version != VERSION), ('--all-sweeps', args.all_sweeps),
+            ('--replace', args.replace), ('--kitti', args.records and args.kitti)) if is_given]
+        if others:
+            raise UserError(f'{form} got {", ".join(others)}, which it would not read; leave them out')
     if args.records:
         from .records import generate_records
         paths = generate_records(args.out, scenes=args.scenes or 4, samples_per_scene=args.samples_per_scene,

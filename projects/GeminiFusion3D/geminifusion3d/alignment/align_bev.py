@@ -14,7 +14,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
-from .resample_bev import ResampleBEV
+from ..geometry.resample_bev import ResampleBEV
 
 
 @MODELS.register_module(name='GeminiAlignBEV')

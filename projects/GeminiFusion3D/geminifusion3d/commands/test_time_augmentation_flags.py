@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from mmengine.config import Config
 
+from ..engine.silenced_sensors import PACKS
 from ..errors import UserError
 
 # What a term gives without values of its own; the sample as it is always takes part.
@@ -14,7 +15,6 @@ SCALE = (0.95, 1.05)
 FLIPS = {'flip': ((False, False), (True, False), (False, True), (True, True)),
          'flip-x': ((False, False), (True, False)), 'flip-y': ((False, False), (False, True))}
 # The steps that look at where things are: variants come before the first of them.
-PACKS = ('Pack3DDetInputs', 'GeminiPackInputs')
 PLACE_STEPS = ('PointsRangeFilter', 'GeminiPointsRangeFilter', *PACKS)
 
 

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 
 from .. import register
 from ..errors import UserError
-from ..info_file import existing_info_file, open_info_file
+from ..info_file import KITTI_PREFIX, existing_info_file, open_info_file
 from ..sensors.object_database import read_metainfo
 from .config_variables import evaluate_with
 from .registered import accepts_argument
@@ -326,6 +326,8 @@ def _create_data(root: Path, info_file: Path) -> str:
         'v1.0-test' if info_file.stem.endswith('test') else 'v1.0-trainval')
     union = ' --split trainval' if info_file.stem.endswith('_trainval') else ''
     out = '' if info_file.parent == root else f' --out {info_file.parent}'
+    if info_file.stem.startswith(KITTI_PREFIX):
+        return f'gemini3d convert-kitti --dataroot {root}{out}'
     return f'gemini3d convert --dataroot {root} --version {version}{out}{union}'
 
 

@@ -122,7 +122,13 @@ def dense_parts(detector: nn.Module, *, image_hw: Tuple[int, int], cameras: int)
         detector: a GeminiFusion3D; its parts are put into evaluation mode.
         image_hw: height and width of an image in pixels.
         cameras: how many images are traced.
+
+    Raises:
+        UserError: if the detector predicts no boxes.
     """
+    if detector.bbox_head is None:
+        raise UserError('the recipe has no bbox_head, whose maps the graph ends with; expected a detector: a '
+                        'seg_head is not exported')
     generator = torch.Generator().manual_seed(0)
 
     def draw(*shape: int) -> Tensor:

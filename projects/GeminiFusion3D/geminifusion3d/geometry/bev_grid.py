@@ -13,6 +13,9 @@ from torch import Tensor
 # Cell counts are derived by division; further from a whole number than this is a config mistake.
 _WHOLE_TOLERANCE = 1e-4
 
+# Label of a cell, otherwise 0 or 1, that is neither learned nor scored.
+UNKNOWN = 255
+
 
 @dataclass(frozen=True)
 class BEVGrid:

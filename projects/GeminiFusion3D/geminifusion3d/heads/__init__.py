@@ -6,5 +6,4 @@ from .segmentation_head import GeminiSegmentationHead
 from .transfusion_head import GeminiTransFusionHead
 
 __all__ = ['GeminiAnchor3DHead', 'GeminiCenterHead', 'GeminiMaskedL1Loss', 'GeminiPlainAnchor3DHead',
-           'GeminiSegmentationHead',
-           'GeminiTransFusionHead']
+           'GeminiSegmentationHead', 'GeminiTransFusionHead']

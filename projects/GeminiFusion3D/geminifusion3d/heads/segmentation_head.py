@@ -15,9 +15,8 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..alignment.resample_bev import ResampleBEV
-from ..geometry.bev_grid import BEVGrid
-from ..geometry.cell_labels import UNKNOWN
+from ..geometry.bev_grid import UNKNOWN, BEVGrid
+from ..geometry.resample_bev import ResampleBEV
 
 LOSSES = ('focal', 'xent')
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from ..atomic import atomic_write
 from ..errors import UserError
+from ..info_file import KITTI_PREFIX
 from ..picture_files import look_at
 from ..point_files import read_point_file
 from .labels import CLASSES, DONT_CARE, Label, read_calibration, read_frame_names, read_labels
@@ -24,8 +25,8 @@ CATEGORIES = {**{name: label for label, name in enumerate(CLASSES)}, DONT_CARE: 
 
 
 def info_file_name(split: str) -> str:
-    """Returns the name of a split's info file, which is mmdet3d's."""
-    return f'kitti_infos_{split}.pkl'
+    """Returns the name of a split's info file; mmdet3d's own, kitti_infos_<split>.pkl, stays beside it."""
+    return f'{KITTI_PREFIX}{split}.pkl'
 
 
 def convert_kitti(data_root: Path, out: Optional[Path] = None, splits: Sequence[str] = ()) -> Dict[str, Path]:
@@ -46,8 +47,7 @@ def convert_kitti(data_root: Path, out: Optional[Path] = None, splits: Sequence[
     splits = list(splits) or [name for name in SPLITS if (lists / f'{name}.txt').is_file()]
     if not splits:
         raise UserError(f'{lists} holds none of {", ".join(SPLITS)} (.txt); expected KITTI\'s lists '
-                        'of frames, '
-                        'as mmdet3d names where to get them')
+                        'of frames, as mmdet3d names where to get them')
     paths = {}
     for split in splits:
         is_test = split == 'test'
@@ -90,11 +90,8 @@ def frame_info(folder: Path, name: str, *, with_labels: bool) -> Dict[str, Any]:
         f'CAM{number}': {'cam2img': calibration[f'P{number}'].tolist(),
                          'lidar2img': (calibration[f'P{number}'] @ cam_from_lidar).tolist()}
         for number in range(4)}
-    images[CAMERA].update(
-        img_path=f'{name}.png',
-        height=height,
-        width=width,
-        lidar2cam=cam_from_lidar.tolist())
+    images[CAMERA].update(img_path=f'{name}.png', height=height, width=width,
+                          lidar2cam=cam_from_lidar.tolist())
     images['R0_rect'] = calibration['R0_rect'].tolist()
     info = {'sample_idx': int(name), 'images': images, 'lidar_points': {
         'num_pts_feats': len(COLUMNS), 'lidar_path': f'{name}.bin',
@@ -112,8 +109,8 @@ def _picture_hw(path: Path) -> 'tuple[int, int]':
     try:
         picture = look_at(path.read_bytes(), checks_sums=True)
     except OSError as error:
-        raise UserError(
-            f'cannot read {path} ({error.strerror}); expected the picture of the frame') from error
+        raise UserError(f'cannot read {path} ({error.strerror}); expected the picture of the frame'
+                        ) from error
     if picture.problem:
         raise UserError(f'{path} is {picture.problem}; expected a whole picture: fetch it again')
     return picture.hw

@@ -45,8 +45,7 @@ class GeminiMVXPreprocessor(Det3DDataPreprocessor):
         empty = [sample for sample, cloud in enumerate(points) if not len(cloud)]
         if empty:
             raise ValueError(f'sample {empty[0]} of the batch has no point in the range; expected at least '
-                             'one: '
-                             'DynamicMVXFasterRCNN cannot hold an empty cloud, leave such frames out')
+                             'one: DynamicMVXFasterRCNN cannot hold an empty cloud, leave such frames out')
         coors = [F.pad(self._coordinates_zyx(cloud), (1, 0), value=sample)
                  for sample, cloud in enumerate(points)]
         return {'voxels': torch.cat(points), 'coors': torch.cat(coors)}

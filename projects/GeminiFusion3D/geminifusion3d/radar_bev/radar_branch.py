@@ -7,7 +7,7 @@ from mmdet3d.registry import MODELS
 
 from ..geometry.bev_grid import BEVGrid
 from ..lidar_bev.lidar_branch import LidarBranch
-from ..sensors.load_radar import RADAR_COLUMNS
+from ..radar_files import RADAR_COLUMNS
 
 # What becomes 1: 30 dBsm is a truck, 15 m/s is a car in town; the lag is seconds already.
 FEATURE_SCALES = dict(rcs=30.0, vx=15.0, vy=15.0)

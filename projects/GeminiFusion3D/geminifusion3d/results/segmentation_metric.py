@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 
 from ..atomic import write_json
 from ..errors import UserError
-from ..geometry.cell_labels import UNKNOWN
+from ..geometry.bev_grid import UNKNOWN
 
 METRICS_NAME = 'segmentation_metrics.json'
 # Keeps a class without a cell, labelled or predicted, at 0, as in MIT's code.

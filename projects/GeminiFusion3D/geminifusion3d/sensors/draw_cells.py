@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from ..geometry.cell_labels import UNKNOWN
+from ..geometry.bev_grid import UNKNOWN
 from ..nuscenes_facts import MAP_CLASSES
 
 # A road under everything that lies on it; colours of the devkit's map API, its order of drawing.

@@ -15,8 +15,7 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
 from ..errors import UserError
-from ..geometry.bev_grid import BEVGrid
-from ..geometry.cell_labels import UNKNOWN
+from ..geometry.bev_grid import UNKNOWN, BEVGrid
 from ..nuscenes_facts import MAP_CLASSES
 from .map_expansion import cells_from_global, known_layer, open_map
 

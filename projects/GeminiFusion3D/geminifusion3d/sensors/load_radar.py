@@ -13,12 +13,10 @@ from mmdet3d.structures import LiDARPoints
 
 from ..errors import UserError
 from ..modalities import RADAR, points_key
-from ..radar_files import DEFAULT_STATES, RADAR_FIELDS, read_radar_file
+from ..radar_files import DEFAULT_STATES, RADAR_COLUMNS, RADAR_FIELDS, read_radar_file
 from .load_images import check_on_missing
 from .load_points import MICROSECONDS, checked_pose
 
-# Metres, dBsm, metres a second over ground along the line of sight, seconds before the keyframe.
-RADAR_COLUMNS = ('x', 'y', 'z', 'rcs', 'vx', 'vy', 'time_lag')
 VELOCITY = [RADAR_COLUMNS.index('vx'), RADAR_COLUMNS.index('vy')]
 _POSITION, _RCS, _VELOCITY = ([RADAR_FIELDS.index(name) for name in names] for names in (
     ('x', 'y', 'z'), ('rcs', ), ('vx_comp', 'vy_comp')))
@@ -64,23 +62,24 @@ class GeminiLoadRadar(BaseTransform):
         for channel, shots in results['radars'].items():
             for number, shot in enumerate(shots[:self.sweeps_num + 1]):
                 time_lag_s = (results['timestamp_us'] - shot['timestamp_us']) * MICROSECONDS
-                rows = self.read_shot(results, channel, number, shot['radar_path'])
+                rows = self.read_shot(results, channel, number, shot)
                 clouds.append(placed_returns(rows, checked_pose(shot['lidar_from_radar'], shot['radar_path']),
                                              time_lag_s=time_lag_s, moves=self.moves))
         points = radar_points(torch.from_numpy(np.concatenate(clouds)))
         return {'lidar_aug_matrix': np.eye(4, dtype=np.float32), **results, points_key(RADAR): points}
 
-    def read_shot(self, results: Dict[str, Any], channel: str, number: int, path: str) -> np.ndarray:
+    def read_shot(self, results: Dict[str, Any], channel: str, number: int, shot: Dict[str, Any]
+                  ) -> np.ndarray:
         """Returns (N, 18) RADAR_FIELDS of one file, in the radar's frame.
 
         Args:
             results: the record of the keyframe.
             channel: which radar.
             number: 0 for the keyframe, then the sweeps, newest first.
-            path: the file.
+            shot: its record.
         """
         try:
-            return read_radar_file(path, self.states)
+            return read_radar_file(shot['radar_path'], self.states, shot.get('crc32'))
         except UserError as error:
             if self.missing == 'mark':
                 return np.zeros((0, len(RADAR_FIELDS)), np.float32)

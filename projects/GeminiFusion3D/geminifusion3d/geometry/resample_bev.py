@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..geometry.bev_grid import BEVGrid
+from .bev_grid import BEVGrid
 
 
 class ResampleBEV(nn.Module):
