@@ -144,6 +144,7 @@ def test_steps_are_the_same_chain_with_other_rounding():
     assert (lifted != chain.points_at(pixels, depth_m)).any()
     for sample in range(2):
         points = lifted[sample].reshape(-1, 3)
-        assert torch.allclose(steps.project(sample, points), chain.project(sample, points), rtol=1e-3, atol=5e-2)
+        assert torch.allclose(steps.project(sample, points), chain.project(sample, points), rtol=1e-3,
+                              atol=5e-2)
         alone = steps.of_sample(sample)
         assert torch.equal(alone.project(0, points), steps.project(sample, points))

@@ -49,7 +49,7 @@ def hard_voxelize(points, voxels, coordinates, counts, voxel_m, range_m, max_poi
 
 @contextmanager
 def bevfusion_recipe() -> Iterator[Config]:
-    """Yields BEVFusion's recipe, its code importable meanwhile; skips where nobody names a tree of mmdet3d."""
+    """Yields BEVFusion's recipe, its code importable; skips where nobody names a tree of mmdet3d."""
     if VARIABLE not in os.environ:
         pytest.skip(f'set ${VARIABLE} to a clone of mmdetection3d v1.4.0')
     root = Path(os.environ[VARIABLE]).resolve()

@@ -15,7 +15,7 @@ from ..ops.device_constants import to_device
 
 
 class ProjectionSteps(NamedTuple):
-    """The matrices that BEVFusion applies one after the other, each in float32, (b, 4, 4) and (b, n_cam, 4, 4).
+    """The matrices that BEVFusion applies one after the other, in float32, (b, 4, 4) and (b, n_cam, 4, 4).
 
     Attributes:
         lidar_aug: the scene augmentation.
@@ -43,9 +43,9 @@ class CameraRig:
         is_present: False where a camera delivered no image.
         fingerprints: per sample, the bytes of its lidar_from_ray and is_present: equal only where all of
             their numbers are, and known without asking the device.
-        steps: where points are projected and pixels lifted as BEVFusion does, else None. One product in place
-            of several rounds otherwise: at a real keyframe 7 of 16,408 pixels of the depth images show another
-            return then, and 34 of 2.0 million lifted pixels lie in the neighbouring cell.
+        steps: where points are projected and pixels lifted as BEVFusion does, else None. One product rounds
+            otherwise: at a real keyframe 7 of 16,408 pixels of the depth images show another return then,
+            and 34 of 2.0 million lifted pixels lie in the neighbouring cell.
     """
 
     lidar_from_ray: Float[Tensor, 'b n_cam 4 4']
@@ -103,7 +103,7 @@ class CameraRig:
             depth_m: depths along the optical axis.
         """
         if self.steps is not None:
-            return self._points_in_steps(pixels, depth_m)
+            return _points_in_steps(self.steps, pixels, depth_m)
         rays = torch.cat([pixels, pixels.new_ones(len(pixels), 1)], dim=1)
         directions = torch.einsum('bnij,pj->bnpi', self.lidar_from_ray[..., :3, :3], rays)
         origins = self.lidar_from_ray[..., :3, 3]
@@ -123,37 +123,41 @@ class CameraRig:
             front of the camera is meaningless.
         """
         if self.steps is not None:
-            return self._project_in_steps(sample, points_m)
+            return _project_in_steps(ProjectionSteps(*(one[sample] for one in self.steps)), points_m)
         ray_from_lidar = self.ray_from_lidar[sample, :, :3]
         rays = torch.einsum('cij,nj->cni', ray_from_lidar[..., :3], points_m)
         rays = rays + ray_from_lidar[:, None, :, 3]
         return torch.cat([rays[..., :2] / rays[..., 2:], rays[..., 2:]], dim=-1)
 
-    def _project_in_steps(self, sample: int, points_m: Float[Tensor, 'n 3']) -> Float[Tensor, 'n_cam n 3']:
-        """Does the same to the bit as BEVFusion's BaseDepthTransform.forward, mmdet3d v1.4.0."""
-        lidar_aug, img_from_lidar, img_aug, *_ = (matrices[sample] for matrices in self.steps)
-        rays = lidar_aug[:3, :3].inverse().matmul((points_m - lidar_aug[:3, 3]).T)
-        rays = img_from_lidar[:, :3, :3].matmul(rays) + img_from_lidar[:, :3, 3:]
-        depth_m = rays[:, 2:]
-        in_front_m = depth_m.clamp(1e-5, 1e5)
-        pixels = torch.cat([rays[:, :2] / in_front_m, in_front_m], dim=1)
-        pixels = img_aug[:, :3, :3].matmul(pixels) + img_aug[:, :3, 3:]
-        return torch.cat([pixels[:, :2], depth_m], dim=1).mT
 
-    def _points_in_steps(self, pixels: Float[Tensor, 'p 2'], depth_m: Float[Tensor, ' d']
-                         ) -> Float[Tensor, 'b n_cam p d 3']:
-        """Does the same to the bit as BEVFusion's BaseViewTransform.get_geometry, mmdet3d v1.4.0."""
-        scene_aug, _, img_aug, img_from_cam, lidar_from_cam = self.steps
-        to_lidar = lidar_from_cam[..., :3, :3].matmul(img_from_cam[..., :3, :3].inverse())
-        # (b, n_cam, d, p, 3, 1), in that order: other shapes of a product round differently.
-        rays = torch.cat([pixels.expand(len(depth_m), -1, -1),
-                          depth_m[:, None, None].expand(-1, len(pixels), 1)], dim=-1)
-        rays = rays - img_aug[:, :, None, None, :3, 3]
-        rays = img_aug[:, :, None, None, :3, :3].inverse().matmul(rays.unsqueeze(-1))
-        rays = torch.cat([rays[..., :2, :] * rays[..., 2:, :], rays[..., 2:, :]], dim=-2)
-        points = to_lidar[:, :, None, None].matmul(rays) + lidar_from_cam[:, :, None, None, :3, 3:]
-        points = scene_aug[:, None, None, None, :3, :3].matmul(points) + scene_aug[:, None, None, None, :3, 3:]
-        return points.squeeze(-1).transpose(2, 3)
+def _project_in_steps(steps: ProjectionSteps, points_m: Float[Tensor, 'n 3']
+                      ) -> Float[Tensor, 'n_cam n 3']:
+    """Does the same to the bit as BEVFusion's BaseDepthTransform.forward, mmdet3d v1.4.0."""
+    lidar_aug, img_from_lidar, img_aug, *_ = steps
+    rays = lidar_aug[:3, :3].inverse().matmul((points_m - lidar_aug[:3, 3]).T)
+    rays = img_from_lidar[:, :3, :3].matmul(rays) + img_from_lidar[:, :3, 3:]
+    depth_m = rays[:, 2:]
+    in_front_m = depth_m.clamp(1e-5, 1e5)
+    pixels = torch.cat([rays[:, :2] / in_front_m, in_front_m], dim=1)
+    pixels = img_aug[:, :3, :3].matmul(pixels) + img_aug[:, :3, 3:]
+    return torch.cat([pixels[:, :2], depth_m], dim=1).mT
+
+
+def _points_in_steps(steps: ProjectionSteps, pixels: Float[Tensor, 'p 2'], depth_m: Float[Tensor, ' d']
+                     ) -> Float[Tensor, 'b n_cam p d 3']:
+    """Does the same to the bit as BEVFusion's BaseViewTransform.get_geometry, mmdet3d v1.4.0."""
+    scene_aug, _, img_aug, img_from_cam, lidar_from_cam = steps
+    to_lidar = lidar_from_cam[..., :3, :3].matmul(img_from_cam[..., :3, :3].inverse())
+    # (b, n_cam, d, p, 3, 1), in that order: other shapes of a product round differently.
+    rays = torch.cat([pixels.expand(len(depth_m), -1, -1),
+                      depth_m[:, None, None].expand(-1, len(pixels), 1)], dim=-1)
+    rays = rays - img_aug[:, :, None, None, :3, 3]
+    rays = img_aug[:, :, None, None, :3, :3].inverse().matmul(rays.unsqueeze(-1))
+    rays = torch.cat([rays[..., :2, :] * rays[..., 2:, :], rays[..., 2:, :]], dim=-2)
+    points = to_lidar[:, :, None, None].matmul(rays) + lidar_from_cam[:, :, None, None, :3, 3:]
+    scene_aug = scene_aug[:, None, None, None]
+    points = scene_aug[..., :3, :3].matmul(points) + scene_aug[..., :3, 3:]
+    return points.squeeze(-1).transpose(2, 3)
 
 
 def _steps(metas: Sequence[Mapping[str, Any]], device: torch.device) -> ProjectionSteps:
@@ -176,7 +180,8 @@ def _steps(metas: Sequence[Mapping[str, Any]], device: torch.device) -> Projecti
         of_corners[:, :2, 3] += half_px - homography[:, :2, :2] @ half_px
         img_aug.append(of_corners.astype(np.float32))
     return ProjectionSteps(*(to_device(torch.from_numpy(np.stack(one)), device)
-                             for one in (lidar_aug, img_from_lidar, img_aug, img_from_cam, lidar_from_cam)))
+                             for one in (lidar_aug, img_from_lidar, img_aug, img_from_cam,
+                                         lidar_from_cam)))
 
 
 def _lidar_from_ray(meta: Mapping[str, Any], corner_pixels: bool) -> Float[np.ndarray, 'n_cam 4 4']:
