@@ -89,8 +89,9 @@ def test_the_boxes_agree_in_class_rank_and_position(found: Tuple[Any, Any]) -> N
     moved = (rank - torch.arange(200)).abs()
     score = (theirs.scores_3d - ours.scores_3d[rank]).abs().max()
     others = (theirs.bboxes_3d.tensor - ours.bboxes_3d.tensor[rank]).abs()[:, 3:].amax(dim=0)
-    print(f'\n{int((moved == 0).sum())} of 200 boxes at their rank, others moved by {int(moved.max())}; apart '
-          f'at most: centres {nearest_m.max():.2g} m, score {score:.2g}, size, yaw, velocity {others.tolist()}')
+    print(f'\n{int((moved == 0).sum())} of 200 boxes at their rank, others moved by {int(moved.max())}; '
+          f'apart at most: centres {nearest_m.max():.2g} m, score {score:.2g}, '
+          f'size, yaw, velocity {others.tolist()}')
     # Two queries change places where their scores are equal to the sixth digit.
     assert len(rank.unique()) == 200 and (moved == 0).sum() >= 195 and moved.max() <= 2
     assert nearest_m.max() < 0.01 and score < 1e-4
