@@ -122,7 +122,10 @@ class GeminiNWayLayer(nn.Module):
         own, attention = features[i], cast(GeminiAttention, self.attentions[i])
         others = [j for j in range(len(features)) if j != i]
         noise_k, noise_v = (0 if noise is None else noise.weight[i] for noise in (self.k_noise, self.v_noise))
-        keys = [own + noise_k, *(own * scores[i, j] if scores else features[j] for j in others)]
+        twins = [own * scores[i, j] if scores else features[j] for j in others]
+        if self.relation is not None and self.relation.with_twin:
+            twins = [(twin + features[j]) / 2 for twin, j in zip(twins, others)]
+        keys = [own + noise_k, *twins]
         values = [own + noise_v, *(features[j] for j in others)]
 
         def per_head(projected: Tensor) -> Tensor:
