@@ -40,11 +40,11 @@ class GeminiCellEncoding(BaseModule):
         for parameter in self.encode[-1].parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, *maps: Float[Tensor, 'b c y x']) -> Tuple[Float[Tensor, 'b c y x'], ...]:
+    def forward(self, *maps: Tensor) -> Tuple[Float[Tensor, 'b c y x'], ...]:
         """Returns the maps, each multiplied by its part of the encoding.
 
         Args:
-            *maps: of the model's grid, always in the same order.
+            *maps: each (B, C, Y, X) of the model's grid, always in the same order.
 
         Raises:
             ValueError: if a map is not of the grid.

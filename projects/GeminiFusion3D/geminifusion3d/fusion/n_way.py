@@ -225,7 +225,7 @@ def _check_number(modalities: int) -> None:
 
 
 def _check_maps(maps: Sequence[Tensor], number: int) -> None:
-    shapes = [tuple(bev.shape) for bev in maps]
-    if len(shapes) != number or len(set(shapes)) != 1 or len(shapes[0]) != 4:
-        raise ValueError(f'this fuser needs {number} maps (B, C, Y, X) of one shape, got {shapes}; '
-                         'align them first')
+    # Of a traced map each size is a tensor, equal to no other in a set.
+    if len(maps) != number or any(bev.shape != maps[0].shape for bev in maps) or maps[0].dim() != 4:
+        raise ValueError(f'this fuser needs {number} maps (B, C, Y, X) of one shape, got '
+                         f'{[tuple(bev.shape) for bev in maps]}; align them first')

@@ -34,19 +34,19 @@ class GeminiReliabilityGate(BaseModule):
         for parameter in self.score[-1].parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, *maps: Float[Tensor, 'b c y x'], is_present: Optional[Bool[Tensor, 'b n']] = None
+    def forward(self, *maps: Tensor, is_present: Optional[Bool[Tensor, 'b n']] = None
                 ) -> Tuple[Float[Tensor, 'b c y x'], ...]:
         """Returns the weighed maps.
 
         Args:
-            *maps: on one grid, always in the same order.
+            *maps: each (B, C, Y, X), always in the same order.
             is_present: of each sample and map; None where all are there.
         """
         weights = self.weights(*maps, is_present=is_present)
         return tuple(bev * weight.to(bev.dtype)
                      for bev, weight in zip(maps, weights.chunk(self.modalities, dim=1)))
 
-    def weights(self, *maps: Float[Tensor, 'b c y x'], is_present: Optional[Bool[Tensor, 'b n']] = None
+    def weights(self, *maps: Tensor, is_present: Optional[Bool[Tensor, 'b n']] = None
                 ) -> Float[Tensor, 'b weights y x']:
         """Returns the weights from 0 to 2, those of the first map first.
 
@@ -57,10 +57,9 @@ class GeminiReliabilityGate(BaseModule):
         Raises:
             ValueError: if there are not N maps of one shape.
         """
-        shapes = [tuple(bev.shape) for bev in maps]
-        if len(maps) != self.modalities or len(set(shapes)) != 1:
-            raise ValueError(f'this gate needs {self.modalities} maps of one shape, got {shapes}; align them '
-                             'first')
+        if len(maps) != self.modalities or any(bev.shape != maps[0].shape for bev in maps):
+            raise ValueError(f'this gate needs {self.modalities} maps of one shape, got '
+                             f'{[tuple(bev.shape) for bev in maps]}; align them first')
         flags = torch.ones_like(maps[0][:, :1]).expand(-1, self.modalities, -1, -1)
         if is_present is not None:
             flags = flags * is_present[:, :, None, None]
