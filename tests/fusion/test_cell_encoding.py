@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from tiny_detector import SMALL_GRID, build_detector
 
 from geminifusion3d.fusion.cell_encoding import GeminiCellEncoding, cell_places
 from geminifusion3d.fusion.gemini_fusion import GeminiFusion
@@ -79,3 +80,20 @@ def test_half_precision_stays_half():
 def test_maps_of_another_grid_are_refused():
     with pytest.raises(ValueError, match=r'\(4, 6\) cells got a map \(2, 3, 6, 4\)'):
         build()(*(bev.transpose(2, 3) for bev in maps()))
+
+
+def test_in_the_detector_it_lies_on_the_models_grid_before_gate_and_fuser():
+    cell_encoding = dict(type='GeminiCellEncoding', channels=48)
+    plain, placed = build_detector().eval(), build_detector(
+        cell_encoding=cell_encoding, gate=dict(type='GeminiReliabilityGate', channels=48)).eval()
+    placed.load_state_dict(plain.state_dict(), strict=False)
+    assert torch.equal(placed.cell_encoding.places, cell_places(BEVGrid.from_config(SMALL_GRID)))
+    bevs, seen = [torch.ones(1, 48, 16, 24)] * 2, []
+    placed.gate.register_forward_hook(lambda module, inputs, output: seen.append(inputs))
+    with torch.no_grad():
+        assert torch.equal(placed.fuse(bevs).bev, plain.fuse(bevs).bev)
+        torch.nn.init.normal_(placed.cell_encoding.encode[-1].weight)
+        placed.fuse(bevs)
+    assert torch.equal(seen[0][0], bevs[0]) and not torch.equal(seen[1][0], bevs[0])
+    with pytest.raises(ValueError, match='got a bev_grid of its own'):
+        build_detector(cell_encoding=dict(cell_encoding, bev_grid=SMALL_GRID))
