@@ -1,4 +1,4 @@
-"""Sensors that deliver nothing without saying so: the model is told that they are there.
+"""Sensors that deliver nothing without saying so: the model takes them for present.
 
 As MoME's evaluations on nuScenes-R (CVPR 2025, arXiv 2503.19776), "View Drop" and "LiDAR Drop", which at
 severity 3 lose all. The delta: lesser severities lose a part, and a LiDAR without returns still reports one,
