@@ -1,7 +1,7 @@
 """Small mistakes put into the code, one at a time: do the tests notice?
 
-A mistake is a value that is no longer handed on, a constant that is another one, two arguments in each other's
-place, a sign, an operation or a comparison turned round. The test file that mirrors the module runs on a copy
+A mistake is a value that is no longer handed on, a constant that is another one, two arguments in each
+other's place, a sign, an operation or a comparison turned round. The test file that mirrors the module runs on a copy
 of the checkout; where it passes, the tests of the whole folder do, and after them those of whatever imports
 the module. What passes them all is printed: either no test looks there, or the mistake changes nothing. Exit
 codes: 0 every mistake was noticed, 1 some were not.
@@ -33,7 +33,7 @@ OPERATIONS = {ast.Add: '-', ast.Sub: '+', ast.Mult: '/', ast.Div: '*', ast.Floor
               ast.Lt: '<=', ast.LtE: '<', ast.Gt: '>=', ast.GtE: '>', ast.Eq: '!=', ast.NotEq: '==',
               ast.And: 'or', ast.Or: 'and', ast.BitAnd: '|', ast.BitOr: '&'}
 # A mistake may make tests endless; without one they take a fraction of this.
-LEAST_TIMEOUT_S, LONGEST_S = 120, 900
+LEAST_TIMEOUT_S, LONGEST_S = 120, 300
 NOTICED, SURVIVED, SLOW, UNTESTED = 'noticed', 'SURVIVED', 'noticed by its time', 'no test runs here'
 
 
@@ -283,7 +283,8 @@ def _run_tests(tests: Sequence[str], copy: Path) -> int:
     # The copy's, not the one of this campaign.
     sys.path[:0] = [str(copy), str(copy / PLUGIN)]
     os.environ['PYTHONPATH'] = os.pathsep.join(sys.path[:2])
-    for name in [name for name in sys.modules if name.partition('.')[0] in (PRODUCT, __package__.split('.')[0])]:
+    own = PRODUCT, str(__package__).partition('.')[0]
+    for name in [name for name in sys.modules if name.partition('.')[0] in own]:
         del sys.modules[name]
     import pytest
     return int(pytest.main(['-x', '-q', '-p', 'no:cacheprovider', *tests]))

@@ -11,7 +11,7 @@ import numpy as np
 from .strength import at
 
 LATE_PROB = (0.2, 0.4, 0.6)
-PREVIOUS = 'previous'
+PREVIOUS, SUM = 'previous', 'crc32'
 
 
 def delay_cameras(results: Dict[str, Any], severity: int, rng: np.random.Generator) -> Dict[str, Any]:
@@ -26,7 +26,7 @@ def delay_cameras(results: Dict[str, Any], severity: int, rng: np.random.Generat
     previous = results[PREVIOUS]
     if previous is None:
         return results
-    images = {name: {**image, 'img_path': previous['images'][name]['img_path']}
+    images = {name: with_file_of(image, previous['images'][name], 'img_path')
               if draw < at(severity, LATE_PROB) else image
               for draw, (name, image) in zip(draws, results['images'].items())}
     return {**results, 'images': images}
@@ -53,5 +53,16 @@ def delay_lidar(results: Dict[str, Any], severity: int, rng: np.random.Generator
 
 
 def _with_file_of(record: Dict[str, Any], other: Dict[str, Any]) -> Dict[str, Any]:
-    path = other['lidar_points']['lidar_path']
-    return {**record, 'lidar_points': {**record['lidar_points'], 'lidar_path': path}}
+    return {**record, 'lidar_points': with_file_of(record['lidar_points'], other['lidar_points'], 'lidar_path')}
+
+
+def with_file_of(record: Dict[str, Any], other: Dict[str, Any], path: str) -> Dict[str, Any]:
+    """Returns a record of one file with another file in its place, and that one's check sum.
+
+    Args:
+        record: of a picture or a cloud.
+        other: of the other file.
+        path: name of the field that holds the path.
+    """
+    own = {key: value for key, value in record.items() if key != SUM}
+    return {**own, path: other[path], **{key: other[key] for key in (SUM,) if key in other}}
