@@ -9,7 +9,8 @@ from tiny_kitti import LABELS, write_frame, write_tiny_kitti
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.info_file import carries_digest
-from geminifusion3d.kitti.dataset import GeminiKittiDataset, GeminiLoadKittiFrame, GeminiPointsInPicture
+from geminifusion3d.kitti.dataset import (GeminiKittiDataset, GeminiLoadKittiFrame,
+                                          GeminiPointsInPicture)
 from geminifusion3d.kitti.draw import draw_frame
 from geminifusion3d.kitti.infos import convert_kitti, frame_info, write_infos
 from geminifusion3d.kitti.labels import read_labels
@@ -177,7 +178,8 @@ def test_what_no_geometry_holds_is_left_out_and_said(tmp_path, capsys):
     names = [one['bbox_label'] for one in
              load_plain_pickle(convert_kitti(root)['train'])['data_list'][0]['instances']]
     said = capsys.readouterr().out
-    assert names == [0, -1] and '1 labels left out' in said and '1 clouds with points that loading drops' in said
+    assert names == [0, -1] and '1 labels left out' in said
+    assert '1 clouds with points that loading drops' in said
     frame = GeminiLoadKittiFrame().transform(_dataset(tmp_path).get_data_info(0))
     assert len(frame['points']) == 1999 and frame['num_points_dropped'] == 1
     assert frame['img'].shape == (96, 320, 3) and frame['ori_shape'] == (96, 320)
@@ -185,7 +187,7 @@ def test_what_no_geometry_holds_is_left_out_and_said(tmp_path, capsys):
 
 
 @pytest.mark.parametrize('spoil, message', [
-    (lambda path, data: cv2.imwrite(str(path), np.zeros((48, 160, 3), np.uint8)), 'is 160x48, but was 320x96'),
+    (lambda path, data: cv2.imwrite(str(path), np.zeros((48, 160, 3), np.uint8)), '160x48, but was 320x96'),
     (lambda path, data: path.write_bytes(data[:len(data) // 2]), 'is truncated'),
     (lambda path, data: cv2.imwrite(str(path), np.zeros((96, 320, 3), np.uint8)), 'another check sum'),
     (lambda path, data: path.unlink(), 'cannot be read')])

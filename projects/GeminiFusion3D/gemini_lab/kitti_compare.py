@@ -64,7 +64,8 @@ def _scores(path: Path) -> Dict[str, float]:
     try:
         return dict(unsealed(json.loads(path.read_text())))
     except (OSError, TypeError, ValueError) as error:
-        raise UserError(f'{path} cannot be used ({error}); remove it, and the training is tested again') from error
+        raise UserError(f'{path} cannot be used ({error}); remove it, and the training is tested again'
+                        ) from error
 
 
 def table(finished: Dict[str, List[Dict[str, float]]]) -> str:

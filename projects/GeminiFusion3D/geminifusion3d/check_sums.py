@@ -16,7 +16,8 @@ from .atomic import atomic_write
 from .errors import UserError
 
 SUMS_NAME = 'SHA256SUMS'
-_said: Set[str] = set()
+# What was said already.
+said: Set[str] = set()
 # As sha256sum reads it: two blanks, or a blank and a star for what is no text.
 _ROW = re.compile(r'([0-9a-f]{64}) [ *](.+)')
 FIELD = 'crc32'
@@ -63,8 +64,8 @@ def say_once(problem: str) -> None:
     Args:
         problem: what is changed.
     """
-    if problem not in _said:
-        _said.add(problem)
+    if problem not in said:
+        said.add(problem)
         print(f'warning: {problem}; if you changed it, remove its old check sum', file=sys.stderr)
 
 

@@ -71,8 +71,8 @@ def _npy_rows(content: np.ndarray, source: str) -> np.ndarray:
 
 def _raw_rows(content: np.ndarray, source: str, columns: Sequence[str]) -> np.ndarray:
     if len(content) % (4 * len(columns)):
-        raise UserError(f'{source} holds {len(content) / 4:g} numbers; expected a multiple of {len(columns)}, '
-                        f'for the columns {", ".join(columns)}')
+        raise UserError(f'{source} holds {len(content) / 4:g} numbers; expected a multiple of '
+                        f'{len(columns)}, for the columns {", ".join(columns)}')
     return content.view('<f4').reshape(-1, len(columns))
 
 

@@ -1,10 +1,10 @@
 """Small mistakes put into the code, one at a time: do the tests notice?
 
 A mistake is a value that is no longer handed on, a constant that is another one, two arguments in each
-other's place, a sign, an operation or a comparison turned round. The test file that mirrors the module runs on a copy
-of the checkout; where it passes, the tests of the whole folder do, and after them those of whatever imports
-the module. What passes them all is printed: either no test looks there, or the mistake changes nothing. Exit
-codes: 0 every mistake was noticed, 1 some were not.
+other's place, a sign, an operation or a comparison turned round. The test file that mirrors the module runs
+on a copy of the checkout; where it passes, the tests of the whole folder do, and after them those of whatever
+imports the module. What passes them all is printed: either no test looks there, or the mistake changes
+nothing. Exit codes: 0 every mistake was noticed, 1 some were not.
 
 Example:
     python -m gemini_lab.campaigns.mutants --only fusion heads --n 60 --out work_dirs/campaigns

@@ -53,7 +53,8 @@ def delay_lidar(results: Dict[str, Any], severity: int, rng: np.random.Generator
 
 
 def _with_file_of(record: Dict[str, Any], other: Dict[str, Any]) -> Dict[str, Any]:
-    return {**record, 'lidar_points': with_file_of(record['lidar_points'], other['lidar_points'], 'lidar_path')}
+    points = with_file_of(record['lidar_points'], other['lidar_points'], 'lidar_path')
+    return {**record, 'lidar_points': points}
 
 
 def with_file_of(record: Dict[str, Any], other: Dict[str, Any], path: str) -> Dict[str, Any]:

@@ -50,8 +50,8 @@ def write_own_file(path: Path, content: bytes) -> None:
     """
     if path.exists():
         if path.read_bytes() != content:
-            raise UserError(f'{path} is not what this tool, in this version, writes there: somebody else wrote '
-                            'it, or it is damaged; choose another folder, or move it away')
+            raise UserError(f'{path} is not what this tool, in this version, writes there: somebody else '
+                            'wrote it, or it is damaged; choose another folder, or move it away')
         return
     write_file(path, content)
 

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, metavar='DIR', help='where the files go; default: the dataset')
     add_alias(parser, '--out-dir', dest='out', type=Path)
     parser.add_argument('--read-all', action='store_true',
-                        help='write down the check sum of each picture and cloud, all of which are read anyway; '
-                             'loading verifies it: a single bit that flips later is found')
+                        help='write down the check sum of each picture and cloud, all of which are read '
+                             'anyway; loading verifies it: a single bit that flips later is found')
 
 
 def run(args: argparse.Namespace) -> None:

@@ -54,8 +54,8 @@ class GeminiKittiDataset(KittiDataset):
         except UserError:
             raise
         except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-            raise UserError(f'{self.ann_file}: a record lacks what a frame of KITTI has ({error!r}); write the '
-                            'file again with gemini3d convert-kitti') from error
+            raise UserError(f'{self.ann_file}: a record lacks what a frame of KITTI has ({error!r}); write '
+                            'the file again with gemini3d convert-kitti') from error
 
 
 @TRANSFORMS.register_module()
@@ -78,7 +78,8 @@ class GeminiLoadKittiFrame(BaseTransform):
         of_cloud, of_picture = results['lidar_points'], results['images'][CAMERA]
         path = Path(of_cloud['lidar_path'])
         # Of mmdet3d's reduced clouds nobody knows a check sum.
-        rows = read_point_file(str(path), COLUMNS, of_cloud.get('crc32') if path.parent.name == CLOUDS else None)
+        crc32 = of_cloud.get('crc32') if path.parent.name == CLOUDS else None
+        rows = read_point_file(str(path), COLUMNS, crc32)
         sound, num_dropped = without_absurd(rows, COLUMNS)
         picture = _picture(Path(results['img_path']), of_picture)
         return {**results, 'points': LiDARPoints(torch.from_numpy(sound), points_dim=len(COLUMNS)),

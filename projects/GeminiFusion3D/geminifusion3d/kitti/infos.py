@@ -55,8 +55,8 @@ def convert_kitti(data_root: Path, out: Optional[Path] = None, splits: Sequence[
         The info files by split.
 
     Raises:
-        UserError: if there is no list, frames are not whole, or a file is in the way that this project did not
-            write; nothing is written then.
+        UserError: if there is no list, frames are not whole, or a file is in the way that this project did
+            not write; nothing is written then.
     """
     lists = data_root / 'ImageSets'
     splits = list(splits) or [name for name in SPLITS if (lists / f'{name}.txt').is_file()]

@@ -101,8 +101,8 @@ def read_calibration(path: Path) -> Dict[str, Float[np.ndarray, '4 4']]:
             numbers = np.array(rows[name].split(), dtype=np.float64).reshape(shape)
             _check_matrix(name, numbers)
         except (KeyError, ValueError) as error:
-            raise UserError(f'{path} lacks a sound {name} with {shape[0]} x {shape[1]} numbers ({error!r}); expected '
-                            "KITTI's calibration of the object benchmark") from error
+            raise UserError(f'{path} lacks a sound {name} with {shape[0]} x {shape[1]} numbers ({error!r}); '
+                            "expected KITTI's calibration of the object benchmark") from error
         matrices[name] = np.eye(4)
         matrices[name][:shape[0], :shape[1]] = numbers
     return matrices

@@ -42,7 +42,7 @@ class MapExpansion:
     """
 
     def __init__(self, path: Path, layers: Sequence[str]) -> None:
-        content = _read(path)
+        content = read_map(path)
         try:
             self._trees = {layer: shapely.STRtree(list(_shapes(content, layer))) for layer in layers}
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, shapely.GEOSException) as error:
@@ -118,7 +118,15 @@ def cells_from_global(global_from_lidar: Float[np.ndarray, '4 4'],
     return np.column_stack([linear, -linear @ global_from_augmented[:2, 3] - low_cells])
 
 
-def _read(path: Path) -> Dict[str, Any]:
+def read_map(path: Path) -> Dict[str, Any]:
+    """Returns the content of a file of the map expansion.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: if it cannot be read, or is older than version 1.3.
+    """
     try:
         warn_if_changed(path)
         content = json.loads(path.read_bytes())
@@ -131,8 +139,8 @@ def _read(path: Path) -> Dict[str, Any]:
                         ) from error
     version = str(content.get('version', '1.0') if isinstance(content, dict) else '1.0')
     if not re.fullmatch(r'\d+(\.\d+)*', version) or tuple(map(int, version.split('.'))) < OLDEST_VERSION:
-        raise UserError(f'{path} has version {version}; expected {".".join(map(str, OLDEST_VERSION))} or later: '
-                        'download the map expansion of nuScenes again')
+        raise UserError(f'{path} has version {version}; expected {".".join(map(str, OLDEST_VERSION))} or '
+                        'later: download the map expansion of nuScenes again')
     return content
 
 

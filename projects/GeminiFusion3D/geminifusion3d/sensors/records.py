@@ -25,9 +25,9 @@ root, which is the folder of the file unless said otherwise. All matrices map co
                       num_points  optional: points inside; a box with none is not learned
     cells           optional: path of the labels of the cells around the LiDAR, PNG or .npy (load_cells.py)
     extra           optional, anything; not read
-    crc32           optional, at the end: of the line before it; another one is warned of. In a picture, points
-                    and sweeps: of the file; another one is refused. `gemini3d check-data --with-sums` writes
-                    both
+    crc32           optional, at the end: of the line before it; another one is warned of. In a picture,
+                    points and sweeps: of the file; another one is refused. `gemini3d check-data
+                    --with-sums` writes both
 
 In Python, `path` may hold the picture (H, W, 3) uint8 BGR, or the rows (N, number of columns), themselves,
 and `cells` the labels.
