@@ -125,6 +125,7 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
 
     shutil.copytree(data / VERSION, world / 'bare' / VERSION)
     (world / 'bare' / VERSION / SUMS_NAME).unlink()
+    (world / 'bare' / 'maps').symlink_to(data / 'maps')
 
     with_sums = {
         'checkpoint': Kind([_lighter(run / 'epoch_4.pth')], read_checkpoint),
