@@ -204,9 +204,9 @@ class Checkout:
         self._seconds: Dict[Tuple[str, ...], Optional[float]] = {}
         files = subprocess.run(['git', 'ls-files', '-z'], cwd=REPO, check=True, capture_output=True).stdout
         for name in files.decode().split('\0'):
-            if (REPO / name).is_file():
+            if (REPO / name).is_file() or (REPO / name).is_symlink():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(REPO / name, folder / name)
+                shutil.copy2(REPO / name, folder / name, follow_symlinks=False)
 
     def noticed(self, mutant: Mutant) -> str:
         """Puts a mistake in, runs the tests and takes it out again.
