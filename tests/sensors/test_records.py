@@ -9,10 +9,11 @@ import pytest
 from mmdet3d.registry import DATASETS
 from mmengine.registry import init_default_scope
 
+from geminifusion3d import check_sums
 from geminifusion3d.data_converters.check_data import check_data
 from geminifusion3d.errors import UserError
 from geminifusion3d.sensors import GeminiLoadImages, GeminiLoadPoints, keyframe_dataset
-from geminifusion3d.sensors.records import check_record, record_to_info
+from geminifusion3d.sensors.records import RecordInfos, check_record, record_to_info
 
 # The camera looks along x of the LiDAR: its right is -y, its down is -z.
 LIDAR2CAM = [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
@@ -179,6 +180,58 @@ def test_what_is_hardly_meant_is_a_warning(root, changes, message):
     (root / 'data.jsonl').write_text(json.dumps(changed(**changes)))
     report = check_data(root / 'data.jsonl', classes=('tram', 'tree'))
     assert report.is_sound and any(message in line for line in report.warnings), report.text()
+
+
+@pytest.mark.parametrize('edit, message', [
+    (lambda root: (root / 'cells.png').unlink(), 'labels of cells that cannot be read'),
+    (lambda root: (root / 'cells.png').write_bytes((root / 'cells.png').read_bytes()[:-9]), 'truncated')])
+def test_labels_of_cells_are_looked_at(root, edit, message):
+    (root / 'data.jsonl').write_text(json.dumps({**RECORD, 'cells': 'cells.png'}) + '\n')
+    cv2.imwrite(str(root / 'cells.png'), np.zeros((3, 4), np.uint8))
+    assert check_data(root / 'data.jsonl').is_sound
+    edit(root)
+    assert message in ' '.join(check_data(root / 'data.jsonl').mistakes)
+
+
+@pytest.mark.parametrize('name', ['nose.png', 'a.bin', 'b.npy'])
+def test_records_with_check_sums_refuse_another_file(root, name):
+    check_data(root / 'data.jsonl', with_sums=root / 'summed.jsonl')
+    assert check_data(root / 'summed.jsonl').is_sound
+    before, after = (built(root, ann_file=f'{kind}.jsonl')[0] for kind in ('data', 'summed'))
+    assert (before['points'].tensor == after['points'].tensor).all()
+    assert (before['img'][0] == after['img'][0]).all()
+    path = root / name
+    if path.suffix == '.png':
+        cv2.imwrite(str(path), np.full((60, 80, 3), 8, np.uint8))
+    else:
+        data = bytearray(path.read_bytes())
+        data[-3] ^= 1
+        path.write_bytes(data)
+    with pytest.raises(UserError, match=f'{name} is not the file that was converted'):
+        built(root, ann_file='summed.jsonl')[0]
+    assert len(check_data(root / 'summed.jsonl').mistakes) == 1
+
+
+def test_a_changed_line_is_said_and_read(root, monkeypatch, capsys):
+    monkeypatch.setattr(check_sums, 'said', set())
+    check_data(root / 'data.jsonl', with_sums=root / 'summed.jsonl')
+    text = (root / 'summed.jsonl').read_text()
+    (root / 'summed.jsonl').write_text(text.replace('"token": "a"', '"token": "b"'))
+    capsys.readouterr()
+    infos = RecordInfos(root / 'summed.jsonl')
+    assert [infos[0]['token'], infos[0]['token']] == ['b', 'b']
+    said = capsys.readouterr().err
+    assert said.count('\n') == 1 and 'summed.jsonl, line 1, has another check sum at its end' in said
+
+
+def test_check_sums_go_into_a_new_file_and_only_of_sound_records(root, gemini3d):
+    done = gemini3d('check-data', root / 'data.jsonl', '--with-sums', root / 'data.jsonl')
+    assert done.returncode == 2 and 'exists already' in done.stderr
+    done = gemini3d('check-data', root / 'data.jsonl', '--with-sums', root / 'new.jsonl')
+    assert done.returncode == 0 and str(root / 'new.jsonl') in done.stdout and (root / 'new.jsonl').is_file()
+    (root / 'a.bin').unlink()
+    assert gemini3d('check-data', root / 'data.jsonl', '--with-sums', root / 'two.jsonl').returncode == 1
+    assert not (root / 'two.jsonl').exists()
 
 
 def test_an_empty_or_absent_file_is_one_sentence(tmp_path):

@@ -10,7 +10,7 @@ from typing import Collection, Dict, List, Optional
 import numpy as np
 
 from .errors import UserError
-from .point_files import OTHER_FILE
+from .point_files import FARTHEST_M, OTHER_FILE
 
 # x, y, z, rcs in metres and dBsm, velocities in metres a second, all in the radar's frame; vx_comp, vy_comp:
 # the radial velocity over ground, that of the car taken out.
@@ -24,6 +24,10 @@ DEFAULT_STATES: Dict[str, Collection[int]] = {
 RADAR_COLUMNS = ('x', 'y', 'z', 'rcs', 'vx', 'vy', 'time_lag')
 _TYPES = {('F', '4'): '<f4', ('F', '8'): '<f8', ('I', '1'): 'i1', ('I', '2'): '<i2', ('I', '4'): '<i4',
           ('U', '1'): 'u1', ('U', '2'): '<u2', ('U', '4'): '<u4'}
+# What no radar of a car measures: metres, dBsm, metres a second. One such number spreads through the network.
+_LARGEST = np.array([{'x': FARTHEST_M, 'y': FARTHEST_M, 'z': FARTHEST_M, 'rcs': 200.0, 'vx': 200.0,
+                      'vy': 200.0, 'vx_comp': 200.0, 'vy_comp': 200.0}.get(name, np.inf)
+                     for name in RADAR_FIELDS], np.float32)
 _LONGEST_HEADER = 4096
 _END_OF_HEADER = b'DATA binary\n'
 
@@ -47,6 +51,8 @@ def read_radar_file(path: str, states: Dict[str, Collection[int]] = DEFAULT_STAT
                     crc32: Optional[int] = None) -> np.ndarray:
     """Returns the returns (N, 18) of a file, float32, in the order of RADAR_FIELDS, in the radar's frame.
 
+    Rows that hold NaN, infinity or what no radar measures are dropped.
+
     Args:
         path: the file.
         states: by field, which values are kept; DEFAULT_STATES are the devkit's, none keep all.
@@ -63,7 +69,9 @@ def read_radar_file(path: str, states: Dict[str, Collection[int]] = DEFAULT_STAT
     # A scan without returns is one row that is not a number.
     if len(columns) and np.isnan(columns[0]).any():
         return columns[:0]
-    is_kept = np.isfinite(columns).all(axis=1)
+    with np.errstate(invalid='ignore'):
+        # NaN is neither below nor above.
+        is_kept = np.isfinite(columns).all(axis=1) & (np.abs(columns) <= _LARGEST).all(axis=1)
     for name, kept in states.items():
         is_kept &= np.isin(columns[:, RADAR_FIELDS.index(name)], list(kept))
     return columns[is_kept]

@@ -16,11 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='what its paths are relative to; default: the folder of the file')
     parser.add_argument('--classes', nargs='+', default=[], metavar='NAME',
                         help='classes of the recipe; boxes of others are named')
+    parser.add_argument('--with-sums', type=Path, metavar='NEW.jsonl',
+                        help='write sound records there with the check sum of each picture, cloud and line, '
+                             'which loading verifies')
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints what the file holds and what is wrong with it."""
     from ..data_converters.check_data import check_data
-    report = check_data(args.file, args.dataroot, args.classes)
+    report = check_data(args.file, args.dataroot, args.classes, args.with_sums)
     print(report.text())
+    if args.with_sums is not None and report.is_sound:
+        print(args.with_sums)
     return 0 if report.is_sound else 1

@@ -12,6 +12,7 @@ Example:
         work_dirs/demo/epoch_18.pth --dataroot data/synthetic --split mini_val --draw --out work_dirs/found
 """
 import argparse
+import json
 from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
@@ -22,6 +23,8 @@ from .arguments import add_config_options, add_dataset, at_least, overrides
 from .dataset import choose_dataset
 
 PREDICTIONS_NAME = 'predictions.json'
+# A third of a megabyte each.
+MOST_SCENES = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +57,9 @@ def run(args: argparse.Namespace) -> None:
     if args.out.is_dir() and any(args.out.iterdir()) and not (args.out / PREDICTIONS_NAME).is_file():
         raise UserError(f'{args.out} holds something else than predictions; name another folder with --out')
     samples = list(islice(_samples(args), args.limit))
+    if args.html and len(samples) > MOST_SCENES:
+        raise UserError(f'--html puts every sample into one page, and a browser holds about {MOST_SCENES}; '
+                        f'got {len(samples)}: choose with --limit or --sample, or write --mcap')
     from ..inference import Detector
     from ..inference.mcap_scene import check_mcap, write_mcap
     if args.mcap:
@@ -119,20 +125,25 @@ def _draw(detector: Any, sample: Any, found: Any, args: argparse.Namespace, inde
 
 
 def _write(detector: Any, found: List[Any], args: argparse.Namespace) -> None:
-    from ..atomic import write_json
+    from ..atomic import atomic_write
     from ..inference.detections import BOX_COLUMNS
     from ..nuscenes_facts import CLASS_NAMES
+    from ..submission.submission import write_submission
     shown = [one.above(args.min_score) for one in found]
-    write_json(args.out / PREDICTIONS_NAME, {
-        'config': args.config, 'checkpoint': args.checkpoint, 'min_score': args.min_score,
-        'classes': list(detector.class_names), 'box': list(BOX_COLUMNS),
-        'samples': [one.to_dict() for one in shown]}, indent=1)
+    head = {'config': args.config, 'checkpoint': args.checkpoint, 'min_score': args.min_score,
+            'classes': list(detector.class_names), 'box': list(BOX_COLUMNS)}
+    # Sample by sample: as plain values, those of a split of nuScenes take gigabytes.
+    with atomic_write(args.out / PREDICTIONS_NAME) as part, part.open('w') as file:
+        file.write(json.dumps(head, indent=1)[:-2] + ',\n "samples": [')
+        for place, one in enumerate(shown):
+            file.write((',' if place else '') + '\n  ' + json.dumps(one.to_dict(), allow_nan=False))
+        file.write('\n ]\n}\n')
     print(args.out / PREDICTIONS_NAME)
     has_poses = all(one.ego_from_lidar is not None and one.global_from_ego is not None for one in found)
     if found and has_poses and set(detector.class_names) <= set(CLASS_NAMES):
         meta: Dict[str, bool] = {'use_map': False, 'use_external': False, **detector.model.modalities}
-        write_json(args.out / 'results_nusc.json', {
-            'meta': meta, 'results': {one.token: one.nuscenes_records() for one in found}})
+        write_submission(args.out / 'results_nusc.json', meta=meta,
+                         samples=((one.token, one.nuscenes_records()) for one in found))
         print(args.out / 'results_nusc.json')
     boxes = sum(map(len, shown))
     note = '' if boxes else '; nothing reaches it: the best score is ' + (

@@ -3,17 +3,21 @@
 Besides what `sensors/records.py` demands of a record, files are opened, and what is allowed but hardly meant
 is said: cameras that see no point of the cloud, boxes that hold none, clouds whose columns are others.
 """
+import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 from tqdm import tqdm
 
+from ..atomic import atomic_write
+from ..check_sums import sealed_line
 from ..errors import UserError
 from ..geometry.boxes import points_in_boxes
 from ..paths import inside
 from ..point_files import SUSPICIOUS_SHARE, has_other_columns, read_point_file, without_absurd
+from ..sensors.load_cells import read_cells
 from ..sensors.records import RecordFile, record_mistakes
 from .findings import Findings
 from .sensor_files import picture_file_facts
@@ -53,17 +57,20 @@ class DataReport(NamedTuple):
 
 
 def check_data(path: Union[str, Path], data_root: Union[str, Path, None] = None,
-               classes: Sequence[str] = ()) -> DataReport:
+               classes: Sequence[str] = (), with_sums: Optional[Path] = None) -> DataReport:
     """Checks a file of records with all files that it names.
 
     Args:
         path: the `.jsonl` file.
         data_root: what paths in it are relative to; the folder of the file where None.
         classes: those of the recipe; boxes of others are named. Empty: any.
+        with_sums: where to write the records, if they are sound, with the check sum of each file and line.
 
     Raises:
-        UserError: if the file itself cannot be read.
+        UserError: if the file itself cannot be read, or there is one already where it shall be written.
     """
+    if with_sums is not None and with_sums.exists():
+        raise UserError(f'{with_sums} exists already; name a new file for the records with check sums')
     records = RecordFile(path)
     check = _Check(Path(data_root) if data_root is not None else Path(path).parent, classes)
     for index in tqdm(range(len(records)), desc='records'):
@@ -78,7 +85,12 @@ def check_data(path: Union[str, Path], data_root: Union[str, Path, None] = None,
             check.mistakes.add('mistakes in the fields of a record', f'{name}: {mistake}')
         if not mistakes:
             check.look_at(record, name)
-    return check.report(len(records))
+    report = check.report(len(records))
+    if with_sums is not None and report.is_sound:
+        with atomic_write(with_sums) as part, part.open('w') as file:
+            for index in range(len(records)):
+                file.write(sealed_line(check.with_sums(records[index])))
+    return report
 
 
 class _Check:
@@ -94,6 +106,7 @@ class _Check:
         self._columns: Optional[Sequence[str]] = None
         self._names: Optional[Set[str]] = None
         self._last: Dict[str, float] = {}
+        self._cells_shape: Optional[Tuple[int, ...]] = None
 
     def look_at(self, record: Dict[str, Any], name: str) -> None:
         """Checks one record whose fields are sound."""
@@ -116,6 +129,8 @@ class _Check:
             if image is not None:
                 self._cameras[camera] += 1
                 self._picture(camera, image, points, name)
+        if record.get('cells') is not None:
+            self._cells(record['cells'], name)
         boxes = record.get('boxes', [])
         self._boxes.update(box['class'] for box in boxes)
         for box in boxes:
@@ -126,6 +141,28 @@ class _Check:
         if boxes and len(points):
             self._boxes_against(np.array([box['box'] for box in boxes], np.float32), points, name)
 
+    def with_sums(self, record: Dict[str, Any]) -> Dict[str, Any]:
+        """Returns a sound record with the check sum of each picture and cloud."""
+        images = {name: image and self._with_sum(image) for name, image in record.get('images', {}).items()}
+        parts: Dict[str, Any] = {'images': images, 'sweeps': [self._with_sum(sweep)
+                                                              for sweep in record.get('sweeps', [])]}
+        if record.get('points') is not None:
+            parts['points'] = self._with_sum(record['points'])
+        return {**record, **{key: part for key, part in parts.items() if key in record}}
+
+    def _with_sum(self, part: Dict[str, Any]) -> Dict[str, Any]:
+        return {**part, 'crc32': zlib.crc32(Path(inside(self._root, part['path'])).read_bytes())}
+
+    def _cells(self, path: str, name: str) -> None:
+        try:
+            shape = read_cells(inside(self._root, path)).shape
+        except UserError as error:
+            self.mistakes.add('labels of cells that cannot be read', f'{name}: {error}')
+            return
+        if self._cells_shape not in (None, shape):
+            self.warnings.add('labels of cells of another shape than the first ones', f'{name}: {shape}')
+        self._cells_shape = self._cells_shape or shape
+
     def _points(self, record: Dict[str, Any], name: str) -> np.ndarray:
         """Returns x, y, z of the keyframe's cloud; checks those of its sweeps too."""
         if record.get('points') is None:
@@ -134,13 +171,13 @@ class _Check:
         if self._columns not in (None, columns):
             self.warnings.add('clouds of other columns than the first one', f'{name}: {", ".join(columns)}')
         self._columns = self._columns or columns
-        clouds = [self._cloud(path, columns, name) for path in
-                  (record['points']['path'], *(sweep['path'] for sweep in record.get('sweeps', [])))]
+        clouds = [self._cloud(part, columns, name) for part in (record['points'], *record.get('sweeps', []))]
         return clouds[0][:, [columns.index(axis) for axis in 'xyz']]
 
-    def _cloud(self, path: str, columns: Sequence[str], name: str) -> np.ndarray:
+    def _cloud(self, part: Dict[str, Any], columns: Sequence[str], name: str) -> np.ndarray:
+        path = part['path']
         try:
-            rows = read_point_file(inside(self._root, path), columns)
+            rows = read_point_file(inside(self._root, path), columns, part.get('crc32'))
         except UserError as error:
             self.mistakes.add('clouds that cannot be read', f'{name}: {error}')
             return np.zeros((0, len(columns)), np.float32)
@@ -160,6 +197,8 @@ class _Check:
         expected_hw = (image.get('height') or 0, image.get('width') or 0)
         path = inside(self._root, image['path'])
         problem, other_hw = picture_file_facts(path, expected_hw, decodes=True)
+        if not problem and image.get('crc32') not in (None, zlib.crc32(Path(path).read_bytes())):
+            problem = 'another file than its check sum says'
         if problem:
             self.mistakes.add('pictures that cannot be used', f'{name}: {image["path"]} is {problem}')
             return
