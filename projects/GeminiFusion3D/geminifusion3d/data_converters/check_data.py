@@ -16,6 +16,7 @@ from ..geometry.boxes import points_in_boxes
 from ..paths import inside
 from ..picture_files import decode
 from ..point_files import SUSPICIOUS_SHARE, has_other_columns, read_point_file, without_absurd
+from ..radar_files import read_radar_file, read_radar_rows
 from ..sensors.records import RecordFile, record_mistakes
 from .camera_headings import HeadingFit, border_strengths
 from .camera_names import odd_headings
@@ -105,6 +106,7 @@ class _Check:
         self._names: Optional[Set[str]] = None
         self._last: Dict[str, float] = {}
         self._fits: Dict[str, HeadingFit] = {}
+        self._returns: Counter = Counter()
 
     def look_at(self, record: Dict[str, Any], name: str, *, compares_edges: bool) -> None:
         """Checks one record whose fields are sound.
@@ -139,6 +141,9 @@ class _Check:
             self._cameras[camera] += 1
             self._picture(camera, image, points, name, strengths)
         self._headings(seen, record, name)
+        for radar, shots in (record.get('radars') or {}).items():
+            for shot in shots:
+                self._radar(radar, shot, name)
         boxes = record.get('boxes', [])
         self._boxes.update(box['class'] for box in boxes)
         for box in boxes:
@@ -178,6 +183,15 @@ class _Check:
         if not len(rows):
             self.warnings.add('clouds without points', f'{name}: {path}')
         return sound
+
+    def _radar(self, radar: str, shot: Dict[str, Any], name: str) -> None:
+        path, columns = inside(self._root, shot['path']), shot.get('columns')
+        try:
+            rows = read_radar_rows(path, columns) if columns else read_radar_file(path)
+        except UserError as error:
+            self.mistakes.add('clouds of radars that cannot be read', f'{name}: {error}')
+            return
+        self._returns[radar] += len(rows)
 
     def _picture(self, camera: str, image: Dict[str, Any], points: np.ndarray, name: str,
                  strengths: Optional[np.ndarray]) -> None:
@@ -243,6 +257,9 @@ class _Check:
                     'then lie on edges of the pictures, with lidar2cam they do not',
                     f'{camera}, by {abs(turn_deg):.0f} degrees to the {"right" if turn_deg > 0 else "left"}, '
                     f'in {fits.samples} records')
+        silent = [radar for radar, count in self._returns.items() if not count]
+        if silent:
+            self.warnings.add('radars without a return in the whole file', ', '.join(silent))
         absent_cameras = [name for name in self._wanted_cameras if not self._cameras[name]]
         if absent_cameras:
             self.warnings.add('cameras without a picture', ', '.join(absent_cameras))
