@@ -30,8 +30,9 @@ def poles(rng: np.random.Generator) -> tuple:
     for angle, near_m in zip(pole_deg, rng.uniform(5, 20, 60)):
         off = (np.degrees(azimuth) - angle + 180) % 360 - 180
         range_m[np.abs(off) < 1] = near_m
-    points = np.concatenate([np.stack([range_m * np.cos(azimuth), range_m * np.sin(azimuth), range_m * slope], axis=1)
-                             for slope in np.linspace(-0.2, 0.1, 16)])
+    points = np.concatenate([np.stack([
+        range_m * np.cos(azimuth), range_m * np.sin(azimuth), range_m * slope], axis=1)
+        for slope in np.linspace(-0.2, 0.1, 16)])
     picture = np.full((180, 320, 3), 200, np.uint8)
     angle = np.degrees(np.arctan((np.arange(320) - CAM2IMG[0, 2]) / CAM2IMG[0, 0]))
     is_pole = (np.abs((-angle[:, None] - pole_deg + 180) % 360 - 180) < 1).any(axis=1)
@@ -73,8 +74,9 @@ def test_the_real_cameras_fit_and_turned_ones_do_not() -> None:
             fit = HeadingFit()
             for sample in samples:
                 image = sample.info['images'][name]
-                points = read_point_file(str(Path(sample.root) / sample.info['lidar_points']['lidar_path']))[:, :3]
-                fit.add(points, border_strengths(points), cv2.imread(str(Path(sample.root) / image['img_path'])),
+                root = Path(sample.root)
+                points = read_point_file(str(root / sample.info['lidar_points']['lidar_path']))[:, :3]
+                fit.add(points, border_strengths(points), cv2.imread(str(root / image['img_path'])),
                         np.array(image['cam2img']), turned(np.array(image['lidar2cam']), right_deg))
             turns.append(fit.turned_deg())
     assert found[0] == [None] * 6
@@ -84,13 +86,14 @@ def test_the_real_cameras_fit_and_turned_ones_do_not() -> None:
 
 @pytest.mark.parametrize('name, heading', [
     ('CAM_FRONT', 0), ('CAM_BACK', 180), ('CAM_FRONT_LEFT', 45), ('CAM_BACK_RIGHT', -135), ('left', 90),
-    ('ring_rear_right', -135), ('sideRight', -90), ('camera_3', None), ('left_of_front_left_right', None), ('backup', None)])
+    ('ring_rear_right', -135), ('sideRight', -90), ('camera_3', None), ('left_of_front_left_right', None),
+    ('backup', None)])
 def test_names_say_headings(name: str, heading: 'float | None') -> None:
     assert heading_of_name(name) == heading
 
 
-NUSCENES = {'CAM_FRONT': 90, 'CAM_FRONT_LEFT': 145, 'CAM_FRONT_RIGHT': 34, 'CAM_BACK': -90, 'CAM_BACK_LEFT': -161,
-            'CAM_BACK_RIGHT': -21}
+NUSCENES = {'CAM_FRONT': 90, 'CAM_FRONT_LEFT': 145, 'CAM_FRONT_RIGHT': 34, 'CAM_BACK': -90,
+            'CAM_BACK_LEFT': -161, 'CAM_BACK_RIGHT': -21}
 
 
 def swapped(first: str, second: str) -> dict:

@@ -34,7 +34,8 @@ RECORD = {
               {'box': [20, 0, 1, 4, 2, 2, 0.5], 'class': 'tree'}]}
 # The radar sits two metres ahead of the LiDAR and looks to its left: its x is the LiDAR's y.
 LIDAR_FROM_RADAR = [[0, -1, 0, 2], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
-RADAR = {'path': 'r.bin', 'columns': ['y', 'x', 'z', 'vx', 'vy', 'power'], 'lidar_from_radar': LIDAR_FROM_RADAR}
+RADAR = {'path': 'r.bin', 'columns': ['y', 'x', 'z', 'vx', 'vy', 'power'],
+         'lidar_from_radar': LIDAR_FROM_RADAR}
 
 
 @pytest.fixture
@@ -125,8 +126,8 @@ def test_a_sample_may_lack_a_sensor():
     (dict(sweeps__0__timestamp=10.0), 'expected less than 10'),
     (dict(sweeps__0__lidar_from_sweep=...), 'absent'),
     (dict(radars=5), 'radars is 5'), (dict(radars={'nose': 5}), 'radars.nose is 5'),
-    (dict(radars={'nose': [5]}), r'radars.nose\[0\] is 5'), (dict(radars={'nose': [{**RADAR, 'path': '/r.bin'}]}),
-                                                              'inside the data root'),
+    (dict(radars={'nose': [5]}), r'radars.nose\[0\] is 5'),
+    (dict(radars={'nose': [{**RADAR, 'path': '/r.bin'}]}), 'inside the data root'),
     (dict(radars={'nose': [{**RADAR, 'columns': ['x', 'y']}]}), r'radars.nose\[0\].columns'),
     (dict(radars={'nose': [{**RADAR, 'path': 'r.pcd'}]}), 'expected none for a .pcd file'),
     (dict(radars={'nose': [{**RADAR, 'lidar_from_radar': None}]}), 'lidar_from_radar is absent'),
@@ -224,7 +225,7 @@ def test_classes_that_no_box_has_are_named_with_those_that_there_are(root, monke
     with pytest.raises(UserError, match=r'no box of lorry .* \(its other categories: tram, tree\)'):
         built(root, metainfo=dict(classes=['lorry']), filter_empty_gt=True)
     slip = built(root, metainfo=dict(classes=['tram', 'trees']), filter_empty_gt=True)
-    with pytest.raises(UserError, match=r'0 boxes of trees in 1 keyframes, but boxes of tree.* \(trees for tree\?\)'):
+    with pytest.raises(UserError, match=r'0 boxes of trees in 1 keyframes, but .* tree, .*\(trees for tree'):
         check_classes_have_boxes(CountedDraws(slip))
     said = []
     monkeypatch.setattr(data_loading, 'print_log', lambda text, *_: said.append(text))
@@ -234,7 +235,8 @@ def test_classes_that_no_box_has_are_named_with_those_that_there_are(root, monke
     # One of two datasets that are joined is enough.
     tree = {**RECORD, 'boxes': [{**RECORD['boxes'][1], 'class': 'bus'}]}
     (root / 'other.jsonl').write_text(json.dumps(tree))
-    other = built(root, ann_file='other.jsonl', metainfo=dict(classes=['tram', 'tree', 'bus']), filter_empty_gt=True)
+    other = built(root, ann_file='other.jsonl', metainfo=dict(classes=['tram', 'tree', 'bus']),
+                  filter_empty_gt=True)
     check_classes_have_boxes(ConcatDataset([rare, other]))
     assert len(said) == 1
     with pytest.raises(UserError, match='expected different names'):
@@ -271,7 +273,8 @@ def test_radars_of_plain_rows_and_of_nuscenes_files_meet_in_the_frame_of_the_lid
 
 def test_a_radar_alone_is_a_sample_and_a_silent_one_is_named(root):
     np.zeros((0, 6), '<f4').tofile(root / 'r.bin')
-    (root / 'data.jsonl').write_text(json.dumps(changed(radars={'nose': [RADAR]}, points=None, images={}, sweeps=[])))
+    (root / 'data.jsonl').write_text(json.dumps(changed(
+        radars={'nose': [RADAR]}, points=None, images={}, sweeps=[])))
     report = check_data(root / 'data.jsonl')
     assert report.is_sound and any('without a return' in line and 'nose' in line for line in report.warnings)
 
@@ -284,5 +287,7 @@ def test_cameras_that_nobody_reads_or_that_are_absent_are_named(root):
 
 
 def test_the_matrix_of_a_larger_picture_is_a_warning(root):
-    (root / 'data.jsonl').write_text(json.dumps(changed(images__nose__cam2img=[[50, 0, 70], [0, 50, 30], [0, 0, 1]])))
-    assert any('optical axis' in line and '70 of 80' in line for line in check_data(root / 'data.jsonl').warnings)
+    other = [[50, 0, 70], [0, 50, 30], [0, 0, 1]]
+    (root / 'data.jsonl').write_text(json.dumps(changed(images__nose__cam2img=other)))
+    warnings = check_data(root / 'data.jsonl').warnings
+    assert any('optical axis' in line and '70 of 80' in line for line in warnings)

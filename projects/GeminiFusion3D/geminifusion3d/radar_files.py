@@ -1,4 +1,4 @@
-"""Radar returns as nuScenes' PCD files, a text header, then packed rows of 18 fields; or as plain float32 rows.
+"""Radar returns as nuScenes' PCD files (a text header, then packed rows of 18 fields), or as float32 rows.
 
 The same rows as nuscenes-devkit 1.2.0 `RadarPointCloud.from_file`, which reads number after number in
 Python; the delta: one read for all rows, and a damaged file is named in a sentence.
@@ -73,7 +73,7 @@ def read_radar_file(path: str, states: Dict[str, Collection[int]] = DEFAULT_STAT
 
 
 def read_radar_rows(source: Any, columns: Sequence[str]) -> np.ndarray:
-    """Returns the returns (N, 18) of plain rows, float32, in the order of RADAR_FIELDS; what is not measured is 0.
+    """Returns the returns (N, 18) of plain rows in the order of RADAR_FIELDS; what is not measured is 0.
 
     Args:
         source: path of a `.bin` or `.npy` file, or the rows themselves, in the radar's frame.

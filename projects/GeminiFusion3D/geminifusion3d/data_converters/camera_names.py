@@ -13,7 +13,8 @@ FARTHEST_OFF_DEG = 50.0
 STEREO_DEG = 30.0
 
 
-def odd_headings(headings_deg: Mapping[str, float], ahead_deg: Optional[float] = None) -> Dict[str, Tuple[float, float]]:
+def odd_headings(headings_deg: Mapping[str, float], ahead_deg: Optional[float] = None
+                 ) -> Dict[str, Tuple[float, float]]:
     """Returns cameras that look elsewhere than their names say.
 
     Args:

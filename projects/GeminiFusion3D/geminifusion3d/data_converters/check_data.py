@@ -1,8 +1,8 @@
 """Looks at a file of records and every file that it names, before anybody trains on it.
 
 Besides what `sensors/records.py` demands of a record, files are opened, and what is allowed but hardly meant
-is said: cameras that see no point of the cloud, that look elsewhere than their names say, whose pictures fit the
-clouds better when turned; boxes that hold no point, clouds whose columns are others.
+is said: cameras that see no point of the cloud, that look elsewhere than their names say, whose pictures fit
+the clouds better when turned; boxes that hold no point, clouds whose columns are others.
 """
 from collections import Counter
 from pathlib import Path
@@ -28,7 +28,7 @@ NEAREST_M = 0.5
 LEAST_UPRIGHT = 0.5
 # In how many records, spread over the file, edges are compared.
 COMPARED_RECORDS = 20
-# Where the principal point lies, as a share of the width: farther out the picture is another one's, or cropped.
+# Where the principal point lies, as a share of the width: else the picture is another one's, or cropped.
 CENTRAL = (0.3, 0.7)
 
 
@@ -212,8 +212,9 @@ class _Check:
             self.warnings.add("cameras that do not stand upright: lidar2cam turns the LiDAR's z away from "
                               'up in the picture (x right, y down, z ahead)', f'{name}: {camera}')
         if not CENTRAL[0] < (image['cam2img'][0][2] + 0.5) / width < CENTRAL[1]:
-            self.warnings.add('pictures with the optical axis far from their middle: is cam2img that of this camera '
-                              'and of this size?', f'{name}: {camera}, {image["cam2img"][0][2]:.0f} of {width} pixels')
+            self.warnings.add('pictures with the optical axis far from their middle: is cam2img that of this '
+                              'camera and of this size?',
+                              f'{name}: {camera}, {image["cam2img"][0][2]:.0f} of {width} pixels')
         if strengths is not None:
             picture, _ = decode(Path(path).read_bytes())
             scale = np.array([picture.shape[1] / width, picture.shape[0] / height, 1.0])[:, None]
@@ -231,8 +232,9 @@ class _Check:
         for camera, (heading, expected) in odd_headings(headings, None if pose is None else 0.0).items():
             self.warnings.add(
                 'cameras that look elsewhere than their names say (degrees to the left of ahead, which is x'
-                + (' of the car' if pose is not None else ' or another axis of the LiDAR') + '): two that changed '
-                'places, or one turned?', f'{name}: {camera} looks to {heading:.0f}, expected about {expected:.0f}')
+                + (' of the car' if pose is not None else ' or another axis of the LiDAR')
+                + '): two that changed places, or one turned?',
+                f'{name}: {camera} looks to {heading:.0f}, expected about {expected:.0f}')
 
     def _boxes_against(self, boxes: np.ndarray, points: np.ndarray, name: str) -> None:
         # Here a box begins at its bottom.

@@ -92,17 +92,22 @@ def check_classes_have_boxes(dataset: Any) -> None:
     if not absent:
         return
     others = sorted({name for part in parts for name in part.other_categories if name})
-    own = [name for name in absent if any(part.has_own_classes and (part.CATEGORIES_ARE_CLASSES
-                                                                    or name not in CLASS_NAMES) for part in parts)]
-    places = ', '.join(str(part.ann_file) for part in parts)
+    own = [name for name in absent if any(_is_own(name, part) for part in parts)]
+    places, keyframes = ', '.join(str(part.ann_file) for part in parts), sum(map(len, parts))
     if own and others:
         close = [f'{name} for {found[0]}' for name in own
                  if (found := difflib.get_close_matches(name, others, 1, 0.4))]
-        raise UserError(f'{places}: 0 boxes of {", ".join(own)} in {sum(map(len, parts))} keyframes, but boxes of '
-                        f'{", ".join(others)}, which no class names' + (f' ({", ".join(close)}?)' if close else '')
-                        + '; give the class the name that the data use, or leave it out of classes and tasks')
-    print_log(f'{places}: 0 boxes of {", ".join(absent)} in {sum(map(len, parts))} keyframes; nothing is learned of '
+        raise UserError(
+            f'{places}: 0 boxes of {", ".join(own)} in {keyframes} keyframes, but boxes of '
+            f'{", ".join(others)}, which no class names' + (f' ({", ".join(close)}?)' if close else '')
+            + '; give the class the name that the data use, or leave it out of classes and tasks')
+    print_log(f'{places}: 0 boxes of {", ".join(absent)} in {keyframes} keyframes; nothing is learned of '
               'them', 'current', logging.WARNING)
+
+
+def _is_own(name: str, dataset: GeminiKeyframeDataset) -> bool:
+    """Says whether a class has a name that the user gave it."""
+    return dataset.has_own_classes and (dataset.CATEGORIES_ARE_CLASSES or name not in CLASS_NAMES)
 
 
 def _keyframe_datasets(dataset: Any) -> Iterator[GeminiKeyframeDataset]:

@@ -31,8 +31,8 @@ from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summari
 from ..folder_lock import locked_folder
 from .activation_checkpointing import checkpoint_activations
 from .config_file import check_classes, check_ranges
-from .data_loading import (DevicePrefetch, check_classes_have_boxes, check_shared_memory, loader_config,
-                           set_clock, with_counted_draws)
+from .data_loading import (DevicePrefetch, check_classes_have_boxes, check_shared_memory,
+                           loader_config, set_clock, with_counted_draws)
 from .distributed import runs_on_gpu, start_process_group
 from .frozen_modules import freeze_modules
 from .learning_rate import (batch_size_ratio, check_length, check_same_batches,

@@ -34,8 +34,9 @@ class Detector:
         found = detector(images={'CAM_FRONT': 'front.jpg'}, cam2img={'CAM_FRONT': [...]},
                          lidar2cam={'CAM_FRONT': [...]}, points='cloud.bin')
 
-    The arguments are those of `Sample.from_sensors`. Any camera may be missing, and so may LiDAR and radars: what a
-    recipe reads and a sample lacks counts as a silent sensor; what a recipe does not read is not looked at.
+    The arguments are those of `Sample.from_sensors`. Any camera may be missing, and so may LiDAR and radars:
+    what a recipe reads and a sample lacks counts as a silent sensor; what a recipe does not read is not
+    looked at.
     Threads may share a detector; it works for one at a time.
 
     Args:

@@ -76,9 +76,10 @@ class Sample:
             ego_from_lidar: 4x4; for boxes in the frame of the car.
             global_from_ego: 4x4; for boxes in the global frame.
             token: name of the sample.
-            radars: by radar name its clouds, newest first, each with `points` (path of nuScenes' `.pcd` file;
-                or of rows, or the rows, with `columns` such as x, y, z, rcs, vx, vy: velocity over ground along
-                the line of sight), `lidar_from_radar` (4x4) and, of an earlier time, `timestamp`.
+            radars: by radar name its clouds, newest first, each with `points` (path of nuScenes' `.pcd`
+                file; or of rows, or the rows, with `columns` such as x, y, z, rcs, vx, vy: velocity over
+                ground along the line of sight), `lidar_from_radar` (4x4) and, of an earlier time,
+                `timestamp`.
 
         Raises:
             UserError: for the first mistake, in one sentence.
@@ -97,7 +98,8 @@ class Sample:
             } for index, sweep in enumerate(sweeps)],
             'radars': {name: [{
                 **{key: _plain(value) for key, value in shot.items() if key != 'points'},
-                'path': _cloud(shot.get('points'), shot.get('columns', ()), f'radars[{name!r}][{index}].points'),
+                'path': _cloud(shot.get('points'), shot.get('columns', ()),
+                               f'radars[{name!r}][{index}].points'),
             } for index, shot in enumerate(shots)] for name, shots in radars.items()}}
         given = {key: value for key, value in record.items() if value is not None}
         return cls.from_record(given, '/', 'the sample')
@@ -118,8 +120,8 @@ def record_samples(path: Union[str, Path], root: Union[str, Path, None] = None) 
         yield Sample.from_record(records[index], root, records.name(index))
 
 
-def nuscenes_samples(dataroot: Union[str, Path], version: str, tokens: Collection[str] = (), split: str = '',
-                     with_radars: bool = False) -> Iterator[Sample]:
+def nuscenes_samples(dataroot: Union[str, Path], version: str, tokens: Collection[str] = (),
+                     split: str = '', with_radars: bool = False) -> Iterator[Sample]:
     """Yields keyframes of nuScenes with what their annotations say.
 
     Args:

@@ -124,9 +124,10 @@ class GeminiKeyframeDataset(Det3DDataset):
             if not absent:
                 break
         if len(absent) == len(classes):
-            raise UserError(f'{self.ann_file} holds no box of {", ".join(classes)} in {len(self._places)} keyframes '
-                            f'(its other categories: {", ".join(sorted(others)) or "none"}); name its own with '
-                            'metainfo=dict(classes=...), or take another split')
+            raise UserError(
+                f'{self.ann_file} holds no box of {", ".join(classes)} in {len(self._places)} keyframes (its '
+                f'other categories: {", ".join(sorted(others)) or "none"}); name its own with '
+                'metainfo=dict(classes=...), or take another split')
         self.classes_without_boxes = list(absent.values())
         self.other_categories = sorted(others)
 
@@ -259,8 +260,8 @@ class GeminiKeyframeDataset(Det3DDataset):
         if self.modality.get('use_radar'):
             if 'radars' not in info:
                 raise UserError(f'{self.ann_file or "the sample"} lists no radars; expected them with '
-                                'use_radar=True: convert the dataset again with --radar-sweeps 5, give records a '
-                                'field radars ({} where a sample has none)')
+                                'use_radar=True: convert the dataset again with --radar-sweeps 5, give '
+                                'records a field radars ({} where a sample has none)')
             data_info['radars'] = {
                 name: [{**shot, 'radar_path': self._full_path(shot['radar_path'])} for shot in shots]
                 for name, shots in info['radars'].items()}

@@ -13,7 +13,8 @@ from mmdet3d.structures import LiDARPoints
 
 from ..errors import UserError
 from ..modalities import RADAR, points_key
-from ..radar_files import DEFAULT_STATES, RADAR_COLUMNS, RADAR_FIELDS, read_radar_file, read_radar_rows
+from ..radar_files import (DEFAULT_STATES, RADAR_COLUMNS, RADAR_FIELDS, read_radar_file,
+                           read_radar_rows)
 from .load_images import check_on_missing
 from .load_points import MICROSECONDS, checked_pose
 

@@ -16,8 +16,8 @@ root, which is the folder of the file unless said otherwise. All matrices map co
                     this sample from those of the sweep); columns as in points
     radars          optional, by name of a radar: its clouds, newest first, each with
                       path        nuScenes' radar file (.pcd), or float32 rows (.bin, .npy) with columns
-                      columns     for rows: names; x, y, z in metres in the radar's frame; rcs in dBsm and vx, vy
-                                  in m/s over ground along the line of sight are used if there
+                      columns     for rows: names; x, y, z in metres in the radar's frame; rcs in dBsm and
+                                  vx, vy in m/s over ground along the line of sight are used if there
                       lidar_from_radar   4x4, LiDAR coordinates of this sample from those of the radar
                       timestamp   optional: seconds; that of the sample where absent
                     none, or no list, is a radar that the sample lacks
