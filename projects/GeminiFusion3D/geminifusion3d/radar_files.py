@@ -1,21 +1,24 @@
-"""Radar returns as nuScenes' PCD files: a text header, then packed rows of 18 fields.
+"""Radar returns as nuScenes' PCD files (a text header, then packed rows of 18 fields), or as float32 rows.
 
 The same rows as nuscenes-devkit 1.2.0 `RadarPointCloud.from_file`, which reads number after number in
 Python; the delta: one read for all rows, and a damaged file is named in a sentence.
 """
 import os
 import zlib
-from typing import Collection, Dict, List, Optional
+from typing import Any, Collection, Dict, List, Optional, Sequence
 
 import numpy as np
 
 from .errors import UserError
-from .point_files import FARTHEST_M, OTHER_FILE
+from .point_files import FARTHEST_M, OTHER_FILE, read_point_file, without_absurd
 
 # x, y, z, rcs in metres and dBsm, velocities in metres a second, all in the radar's frame; vx_comp, vy_comp:
 # the radial velocity over ground, that of the car taken out.
 RADAR_FIELDS = ('x', 'y', 'z', 'dyn_prop', 'id', 'rcs', 'vx', 'vy', 'vx_comp', 'vy_comp', 'is_quality_valid',
                 'ambig_state', 'x_rms', 'y_rms', 'invalid_state', 'pdh0', 'vx_rms', 'vy_rms')
+RADAR_SUFFIX = '.pcd'
+# What plain rows may hold, by its name in nuScenes' files: speeds along the line of sight over ground.
+_PLAIN_FIELDS = {'x': 'x', 'y': 'y', 'z': 'z', 'rcs': 'rcs', 'vx': 'vx_comp', 'vy': 'vy_comp'}
 # The devkit's: returns that are valid and whose velocity is unambiguous, moving or not.
 DEFAULT_STATES: Dict[str, Collection[int]] = {
     'invalid_state': (0,), 'dyn_prop': (0, 1, 2, 3, 4, 5, 6), 'ambig_state': (3,)}
@@ -75,6 +78,24 @@ def read_radar_file(path: str, states: Dict[str, Collection[int]] = DEFAULT_STAT
     for name, kept in states.items():
         is_kept &= np.isin(columns[:, RADAR_FIELDS.index(name)], list(kept))
     return columns[is_kept]
+
+
+def read_radar_rows(source: Any, columns: Sequence[str]) -> np.ndarray:
+    """Returns the returns (N, 18) of plain rows in the order of RADAR_FIELDS; what is not measured is 0.
+
+    Args:
+        source: path of a `.bin` or `.npy` file, or the rows themselves, in the radar's frame.
+        columns: what the columns are: x, y, z, and rcs, vx, vy if there.
+
+    Raises:
+        UserError: if the file cannot be read or has another number of columns.
+    """
+    rows, _ = without_absurd(read_point_file(source, columns), columns)
+    fields = np.zeros((len(rows), len(RADAR_FIELDS)), np.float32)
+    for name, field in _PLAIN_FIELDS.items():
+        if name in columns:
+            fields[:, RADAR_FIELDS.index(field)] = rows[:, list(columns).index(name)]
+    return fields
 
 
 def _rows(path: str, crc32: Optional[int] = None) -> np.ndarray:

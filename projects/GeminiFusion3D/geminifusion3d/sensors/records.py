@@ -14,6 +14,13 @@ root, which is the folder of the file unless said otherwise. All matrices map co
                       columns     names; x, y, z in metres; intensity (0 to 255) and ring are used if there
     sweeps          optional, newest first: path, timestamp, lidar_from_sweep (4x4, LiDAR coordinates of
                     this sample from those of the sweep); columns as in points
+    radars          optional, by name of a radar: its clouds, newest first, each with
+                      path        nuScenes' radar file (.pcd), or float32 rows (.bin, .npy) with columns
+                      columns     for rows: names; x, y, z in metres in the radar's frame; rcs in dBsm and
+                                  vx, vy in m/s over ground along the line of sight are used if there
+                      lidar_from_radar   4x4, LiDAR coordinates of this sample from those of the radar
+                      timestamp   optional: seconds; that of the sample where absent
+                    none, or no list, is a radar that the sample lacks
     timestamp       seconds; needed with sweeps
     scene           optional text: records of one drive, in the order of time
     ego_from_lidar, global_from_ego   optional, 4x4
@@ -43,13 +50,15 @@ from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..paths import checked_relative_path
 from ..point_files import PLACE
+from ..radar_files import RADAR_SUFFIX
 
 Record = Dict[str, Any]
-FIELDS = ('token', 'images', 'points', 'sweeps', 'timestamp', 'scene', 'ego_from_lidar', 'global_from_ego',
-          'boxes', 'cells', 'extra')
+FIELDS = ('token', 'images', 'points', 'sweeps', 'radars', 'timestamp', 'scene', 'ego_from_lidar',
+          'global_from_ego', 'boxes', 'cells', 'extra')
 IMAGE_FIELDS = ('path', 'cam2img', 'lidar2cam', 'height', 'width', 'crc32')
 POINTS_FIELDS = ('path', 'columns', 'crc32')
 SWEEP_FIELDS = ('path', 'timestamp', 'lidar_from_sweep', 'crc32')
+RADAR_FIELDS = ('path', 'columns', 'lidar_from_radar', 'timestamp')
 BOX_FIELDS = ('box', 'class', 'velocity', 'num_points')
 ROTATION_TOLERANCE = 1e-3
 # Sides of a box and speeds that no road user has: a slip in the annotation, of no use to any loss.
@@ -85,6 +94,7 @@ def record_mistakes(record: Any) -> Iterator[str]:
             yield from _pose_mistakes(record[key], key)
     yield from _image_mistakes(record.get('images', {}))
     yield from _point_mistakes(record)
+    yield from _radar_mistakes(record)
     cells = record.get('cells')
     if cells is not None and not isinstance(cells, np.ndarray):
         yield from _path_mistakes(cells, 'cells', 2)
@@ -133,13 +143,9 @@ def _point_mistakes(record: Record) -> Iterator[str]:
         yield from _unknown(points, POINTS_FIELDS, 'points')
         yield from _path_mistakes(points.get('path'), 'points', 2)
         yield from _sum_mistakes(points, 'points')
-        columns = points.get('columns')
-        is_sound = (isinstance(columns, (list, tuple)) and all(isinstance(name, str) for name in columns)
-                    and len(set(columns)) == len(columns) and set(PLACE) <= set(columns))
-        if not is_sound:
-            yield f'points.columns is {_shown(columns)}; expected different names, x, y and z among them'
-    elif not record.get('images'):
-        yield 'neither images nor points; expected at least one of them'
+        yield from _column_mistakes(points.get('columns'), 'points')
+    elif not record.get('images') and not record.get('radars'):
+        yield 'neither images nor points nor radars; expected at least one of them'
     if not isinstance(sweeps, list):
         yield f'sweeps is {_shown(sweeps)}; expected a list'
         return
@@ -160,6 +166,42 @@ def _point_mistakes(record: Record) -> Iterator[str]:
         elif _is_number(time_s) and not sweep['timestamp'] < time_s:
             yield (f'{where}.timestamp is {sweep["timestamp"]}; expected less than {time_s}, that of the '
                    'sample')
+
+
+def _column_mistakes(columns: Any, where: str) -> Iterator[str]:
+    is_sound = (isinstance(columns, (list, tuple)) and all(isinstance(name, str) for name in columns)
+                and len(set(columns)) == len(columns) and set(PLACE) <= set(columns))
+    if not is_sound:
+        yield f'{where}.columns is {_shown(columns)}; expected different names, x, y and z among them'
+
+
+def _radar_mistakes(record: Record) -> Iterator[str]:
+    radars = record.get('radars') or {}
+    if not isinstance(radars, dict):
+        yield f'radars is {_shown(radars)}; expected an object of radars by name'
+        return
+    for name, shots in radars.items():
+        if not isinstance(shots, list):
+            yield f'radars.{name} is {_shown(shots)}; expected a list of its clouds, newest first'
+            continue
+        for index, shot in enumerate(shots):
+            where = f'radars.{name}[{index}]'
+            if not isinstance(shot, dict):
+                yield f'{where} is {_shown(shot)}; expected an object with path and lidar_from_radar'
+                continue
+            yield from _unknown(shot, RADAR_FIELDS, where)
+            yield from _path_mistakes(shot.get('path'), where, 2)
+            yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar')
+            path, columns = shot.get('path'), shot.get('columns')
+            if isinstance(path, str) and path.endswith(RADAR_SUFFIX):
+                if columns is not None:
+                    yield f'{where} has columns; expected none for a {RADAR_SUFFIX} file, which names its own'
+            else:
+                yield from _column_mistakes(columns, where)
+            if not _is_number(shot.get('timestamp', 0.0)):
+                yield f'{where}.timestamp is {_shown(shot["timestamp"])}; expected seconds'
+            elif 'timestamp' in shot and not _is_number(record.get('timestamp')):
+                yield f'{where} has a timestamp and the sample none; expected both, in seconds'
 
 
 def _box_mistakes(box: Any, where: str) -> Iterator[str]:
@@ -277,6 +319,12 @@ def record_to_info(record: Record) -> Record:
             'bbox_3d_isvalid': box.get('num_points') != 0, 'num_lidar_pts': box.get('num_points', 1),
         } for box in record.get('boxes', [])],
     }
+    if record.get('radars') is not None:
+        info['radars'] = {name: [{
+            'radar_path': shot['path'], 'lidar_from_radar': shot['lidar_from_radar'],
+            'timestamp_us': round(shot.get('timestamp', time_s) * 1e6),
+            **({'columns': list(shot['columns'])} if shot.get('columns') else {})} for shot in shots]
+            for name, shots in record['radars'].items()}
     if record.get('cells') is not None:
         info['cells'] = record['cells']
     if record.get('ego_from_lidar') is not None:
