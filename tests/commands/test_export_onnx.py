@@ -24,6 +24,22 @@ from geminifusion3d.geometry.camera_rig import CameraRig
 HEIGHT, WIDTH = IMAGE_HW
 # What a detector lacks, and the parts that it is exported in.
 DETECTORS = {'lidar-cam': (dict(), ['image', 'bev']),
+             'lidar-cam, what may stand before and inside the fuser': (dict(
+                 offset_field=dict(type='GeminiNeighbourhood', channels=48, reach_m=1.0),
+                 cell_encoding=dict(type='GeminiCellEncoding', channels=48),
+                 gate=dict(type='GeminiReliabilityGate', channels=48),
+                 fuser=dict(type='GeminiFusion', channels=48, heads=4, relation='both')), ['image', 'bev']),
+             'lidar-cam, n-way': (dict(
+                 fuser=dict(_delete_=True, type='GeminiNWayFusion', channels=48, modalities=2, heads=4,
+                            gate=True)), ['image', 'bev']),
+             'lidar-cam, two streams to the head': (dict(
+                 fuser=dict(_delete_=True, type='GeminiTwoStreamSECOND', in_channels=48,
+                            out_channels=[16, 32], layer_nums=[1, 1], layer_strides=[1, 2], heads=4,
+                            norm_cfg=dict(type='BN'), merge=False),
+                 bev_backbone=None,
+                 bev_neck=dict(_delete_=True, type='GeminiTwoStreamFPN', in_channels=[16, 32],
+                               out_channels=[48, 48], upsample_strides=[1, 2], heads=4,
+                               norm_cfg=dict(type='BN'))), ['image', 'bev']),
              'lidar': (dict(camera_branch=None, camera_align=None, fuser=None), ['bev']),
              'cam': (dict(lidar_branch=None, lidar_align=None, fuser=None), ['image', 'bev'])}
 
@@ -74,8 +90,9 @@ def test_a_part_that_is_traced_wrong_shows(tmp_path: Path) -> None:
     assert facts['relative_difference']['context'] < 1e-6
 
 
-def test_each_part_is_exported_by_torch_for_any_batch() -> None:
-    for part in dense_parts(build_detector(), image_hw=IMAGE_HW, cameras=3):
+@pytest.mark.parametrize('sensors', [name for name in DETECTORS if name.startswith('lidar-cam')])
+def test_each_part_is_exported_by_torch_for_any_batch(sensors: str) -> None:
+    for part in dense_parts(build_detector(**DETECTORS[sensors][0]), image_hw=IMAGE_HW, cameras=3):
         with torch.no_grad():
             part.module(*part.inputs.values())
         assert max(torch_export_differences(part).values()) < 1e-4

@@ -10,6 +10,7 @@ FUSERS = [
     dict(type='GeminiFusion', channels=8, heads=2),
     dict(type='GeminiFusion', channels=8, heads=2, layers=2, merge='concat'),
     dict(type='GeminiFusion', channels=8, heads=2, noise=False, relation=False),
+    dict(type='GeminiFusion', channels=8, heads=2, relation='both'),
     dict(type='GeminiFusion', channels=8, heads=2, directions='camera_from_lidar'),
     dict(type='GeminiConvFuser', in_channels=[8, 8], out_channels=8),
     dict(type='GeminiAddFuser', channels=8),
@@ -18,7 +19,9 @@ FUSERS = [
     dict(type='GeminiCrossAttention', channels=8, heads=2),
     dict(type='GeminiCrossAttention', channels=8, heads=2, window=4),
     dict(type='GeminiTwoStreamSECOND', in_channels=8, out_channels=[8, 12], layer_nums=[1, 1],
-         layer_strides=[1, 2], heads=2, norm_cfg=dict(type='BN'))]
+         layer_strides=[1, 2], heads=2, norm_cfg=dict(type='BN')),
+    dict(type='GeminiTwoStreamSECOND', in_channels=8, out_channels=[8, 12], layer_nums=[1, 1],
+         layer_strides=[1, 2], heads=2, norm_cfg=dict(type='BN'), merge=False, layer=dict(relation='none'))]
 
 
 @pytest.fixture(params=FUSERS, ids=lambda cfg: '-'.join(map(str, cfg.values())).replace(' ', ''))

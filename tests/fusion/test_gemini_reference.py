@@ -15,7 +15,8 @@ from geminifusion3d.fusion.gemini_reference import OfficialGeminiFusion, officia
 CHANNELS, HEADS = 12, 3
 SWITCHES = [dict(noise=noise, relation=relation, directions=directions)
             for noise in (True, False) for relation in ('softmax', 'none')
-            for directions in ('both', 'camera_from_lidar', 'lidar_from_camera')] + [dict(relation='scaled')]
+            for directions in ('both', 'camera_from_lidar', 'lidar_from_camera')] + [
+                dict(relation='scaled'), dict(relation='both')]
 
 
 @pytest.fixture(autouse=True)
@@ -232,6 +233,29 @@ def test_a_scaled_relation_is_the_score_times_the_channels():
     found, _ = scaled(camera, lidar)
     assert torch.allclose(found, by_hand, rtol=0, atol=1e-13)
     assert not torch.allclose(found, plain(camera, lidar)[0], atol=1e-3)
+
+
+def test_beside_a_twin_of_zeros_both_keys_are_half_the_scored_one():
+    both, scaled = (
+        make_lively(GeminiFusionLayer(channels=CHANNELS, heads=HEADS, relation=relation)).double()
+        for relation in ('both', 'scaled'))
+    scaled.relation.scale = CHANNELS / 2
+    own, zeros = torch.randn(5, CHANNELS, dtype=torch.float64), torch.zeros(5, CHANNELS, dtype=torch.float64)
+    assert torch.allclose(both(own, zeros)[0], scaled(own, zeros)[0], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize('relation, least, most', [
+    ('softmax', 0, 0.001), ('scaled', 0.15, 0.25), ('both', 0.55, 0.65), ('none', 0.8, 0.9)])
+def test_how_much_of_the_key_an_exchanged_twin_changes(relation, least, most):
+    torch.manual_seed(0)
+    layer = GeminiFusionLayer(channels=256, heads=8, relation=relation)
+    keys = []
+    layer.camera_attention.k_proj.register_forward_hook(lambda module, inputs, output: keys.append(output))
+    own, one, other = torch.randn(3, 500, 256).unbind()
+    with torch.no_grad():
+        layer(own, one), layer(own, other)
+    # The page of the fusers names these parts.
+    assert least < (keys[1] - keys[0]).norm() / keys[0].norm() < most
 
 
 @pytest.mark.parametrize('short, long', [(True, 'softmax'), (False, 'none')])

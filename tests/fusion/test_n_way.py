@@ -23,8 +23,8 @@ def make_maps(number, seed=0):
     return list(torch.randn(number, 2, CHANNELS, 3, 5, dtype=torch.float64))
 
 
-@pytest.mark.parametrize('switches', [dict(), dict(relation='scaled'), dict(relation='none'),
-                                      dict(noise=False), dict(layers=2)], ids=str)
+@pytest.mark.parametrize('switches', [dict(), dict(relation='scaled'), dict(relation='both'),
+                                      dict(relation='none'), dict(noise=False), dict(layers=2)], ids=str)
 def test_of_two_maps_it_is_gemini_fusion(switches):
     two = lively(GeminiFusion(CHANNELS, HEADS, **switches))
     n_way = GeminiNWayFusion(CHANNELS, 2, HEADS, **switches)

@@ -1,17 +1,23 @@
-"""Two streams of SECOND: stages of mmdet3d's backbone, an exchange after each."""
+"""Two streams of SECOND and its FPN: stages of mmdet3d's backbone and neck, an exchange after each."""
+import pytest
 import torch
 from mmdet3d.models.backbones import SECOND
+from mmdet3d.models.necks import SECONDFPN
 
-from geminifusion3d.fusion.two_stream import GeminiTwoStreamSECOND
+from geminifusion3d.fusion.two_stream import GeminiTwoStreamFPN, GeminiTwoStreamSECOND
 
 STAGES = dict(in_channels=8, out_channels=[8, 16], layer_nums=[1, 1], layer_strides=[1, 2],
               norm_cfg=dict(type='BN', eps=1e-3, momentum=0.01))
 
 
-def build():
+NECK = dict(in_channels=[8, 16], out_channels=[8, 4], upsample_strides=[1, 2], use_conv_for_no_stride=True,
+            norm_cfg=dict(type='BN', eps=1e-3, momentum=0.01))
+
+
+def build(**options):
     """Returns the two-stream backbone in evaluation mode."""
     torch.manual_seed(0)
-    return GeminiTwoStreamSECOND(**STAGES, heads=2).eval()
+    return GeminiTwoStreamSECOND(**STAGES, heads=2, **options).eval()
 
 
 def maps():
@@ -62,3 +68,60 @@ def test_the_stages_start_as_the_hosts_do():
     assert not torch.equal(weight, before)
     # Kaiming: variance 2 / fan_out = 2 / (9 * 8).
     assert abs(weight.std().item() - (2 / 72) ** 0.5) < 0.02
+
+
+def silence(exchanges):
+    """Lets the layers pass their inputs."""
+    for exchange in exchanges:
+        for attention in (exchange.camera_attention, exchange.lidar_attention):
+            torch.nn.init.zeros_(attention.out_proj.weight)
+            torch.nn.init.zeros_(attention.out_proj.bias)
+
+
+def test_without_exchange_each_stream_of_the_neck_is_the_hosts():
+    streams, neck = build(merge=False, exchange=False), GeminiTwoStreamFPN(**NECK, heads=2).eval()
+    silence(neck.exchanges)
+    levels = streams(*maps())
+    assert [tuple(level.shape) for level in levels] == [(2, 8, 6, 8), (2, 16, 3, 4)] * 2
+    host = SECONDFPN(**NECK).eval()
+    for stream, own, alpha in ((neck.camera_stream, levels[:2], [40.0, -40.0]),
+                               (neck.lidar_stream, levels[2:], [-40.0, 40.0])):
+        host.load_state_dict(stream.state_dict())
+        for merge in neck.merges:
+            merge.alpha.data = torch.tensor(alpha)
+        (found,), (expected,) = neck(levels), host(own)
+        assert found.shape == (2, 12, 6, 8) and torch.allclose(found, expected, atol=1e-6)
+
+
+def test_the_streams_exchange_in_the_neck_alone_where_asked():
+    streams, neck = build(merge=False, exchange=False), GeminiTwoStreamFPN(**NECK, heads=2).eval()
+    camera, lidar = maps()
+    for merge in neck.merges:
+        merge.alpha.data = torch.tensor([40.0, -40.0])
+    levels, without = streams(camera, lidar), streams(camera, torch.zeros_like(lidar))
+    assert all(map(torch.equal, levels[:2], without[:2]))
+    (fused,), (alone,) = neck(levels), neck(without)
+    assert not torch.allclose(fused[:, :8], alone[:, :8], atol=1e-3)
+    assert not torch.allclose(fused[:, 8:], alone[:, 8:], atol=1e-3)
+
+
+def test_both_streams_are_what_a_merge_would_have_summed():
+    both, summed = build(merge=False), build()
+    summed.load_state_dict(both.state_dict(), strict=False)
+    levels = both(*maps())
+    for camera, lidar, fused in zip(levels[:2], levels[2:], summed(*maps())):
+        assert torch.allclose((camera + lidar) / 2, fused, atol=1e-6)
+
+
+def test_every_parameter_of_backbone_and_neck_learns():
+    streams, neck = build(merge=False, layer=dict(relation='both')), GeminiTwoStreamFPN(**NECK, heads=2)
+    neck(streams(*maps()))[0].square().sum().backward()
+    assert [name for part in (streams, neck) for name, p in part.named_parameters() if p.grad is None] == []
+    assert streams.exchanges[0].relation.with_twin
+
+
+def test_streams_that_never_meet_and_levels_of_one_stream_are_refused():
+    with pytest.raises(ValueError, match='never exchange'):
+        build(exchange=False)
+    with pytest.raises(ValueError, match='needs 4 levels, got 2'):
+        GeminiTwoStreamFPN(**NECK, heads=2)(build()(*maps()))

@@ -128,3 +128,29 @@ def test_the_same_seed_drops_the_same_sensors():
 def test_impossible_probabilities_are_refused(probabilities):
     with pytest.raises(ValueError, match='expected 0 to 1'):
         GeminiDropSensorsAtRandom(**probabilities)
+
+
+def test_phases_rise_straight_from_epoch_to_epoch():
+    drop = GeminiDropSensorsAtRandom(camera_prob=0.2, all_cameras_prob=0.2, lidar_prob=0.4,
+                                     phases=[(2, 0.0), (4, 1.0)])
+    assert [drop.share(epoch) for epoch in (0, 2, 3, 4, 9)] == [0, 0, 0.5, 1, 1]
+    cameras, has_points = draws(drop, sample(epoch=1), 200)
+    assert cameras.all() and has_points.all()
+    cameras, has_points = draws(drop, sample(epoch=3))
+    assert 1 - has_points.mean() == pytest.approx(0.2, abs=TOLERANCE)
+    np.testing.assert_allclose(1 - cameras.mean(axis=0), 0.1 + 0.9 * 0.1, atol=TOLERANCE)
+    # In full it is what it is without phases, number by number.
+    plain = GeminiDropSensorsAtRandom(camera_prob=0.2, all_cameras_prob=0.2, lidar_prob=0.4)
+    for late, always in zip(draws(drop, sample(epoch=4), 50), draws(plain, sample(), 50)):
+        assert (late == always).all()
+
+
+@pytest.mark.parametrize('phases', [[(2, 0.0), (1, 1.0)], [(0, 1.5)], [(1, 0.0), (1, 1.0)]], ids=str)
+def test_impossible_phases_are_refused(phases):
+    with pytest.raises(ValueError, match='rising epochs'):
+        GeminiDropSensorsAtRandom(lidar_prob=0.1, phases=phases)
+
+
+def test_phases_need_to_know_the_epoch():
+    with pytest.raises(ValueError, match='without epoch'):
+        GeminiDropSensorsAtRandom(lidar_prob=0.1, phases=[(0, 0.0), (1, 1.0)]).transform(sample())

@@ -22,10 +22,15 @@ def build_detector(**replaced: Any) -> torch.nn.Module:
     """Builds the demo's model on the small grid.
 
     Args:
-        replaced: parts of the model's config to replace; None removes a part.
+        replaced: parts of the model's config to change; None removes a part, `_delete_=True` in
+            one replaces it.
     """
     init_default_scope('mmdet3d')
     model = Config.fromfile(CONFIG).model
+    for name, part in replaced.items():
+        if part and part.get('_delete_'):
+            model.pop(name)
+            replaced[name] = {key: value for key, value in part.items() if key != '_delete_'}
     model.update(bev_grid=SMALL_GRID, **replaced)
     torch.manual_seed(0)
     return MODELS.build(model)

@@ -56,7 +56,10 @@ class GeminiFusion3D(Base3DDetector):
         bbox_head: detection head; None for segmentation alone.
         seg_head: head that segments the cells of the map; None for detection alone.
         bev_backbone: dense 2D backbone; None where the fuser is one itself and returns its levels.
-        offset_field: moves the camera map, cell by cell, to where the next sensor's shows the same; or None.
+        offset_field: moves the camera map, cell by cell, to where the next sensor's shows the same: a
+            GeminiOffsetField or a GeminiNeighbourhood; or None.
+        cell_encoding: tells the maps where each cell lies, a GeminiCellEncoding; or None.
+        gate: weighs the maps by how far each is to be trusted, a GeminiReliabilityGate; or None.
         fuser: the maps to one, in the order of `modalities.in_order`; with two branches or more.
         data_preprocessor: mmdet3d's Det3DDataPreprocessor, or GeminiDataPreprocessor.
         init_cfg: weights to start from, as in every mmengine module.
@@ -74,6 +77,8 @@ class GeminiFusion3D(Base3DDetector):
                  bbox_head: Optional[Dict[str, Any]] = None, seg_head: Optional[Dict[str, Any]] = None,
                  bev_backbone: Optional[Dict[str, Any]] = None,
                  offset_field: Optional[Dict[str, Any]] = None,
+                 cell_encoding: Optional[Dict[str, Any]] = None,
+                 gate: Optional[Dict[str, Any]] = None,
                  fuser: Optional[Dict[str, Any]] = None,
                  data_preprocessor: Optional[Dict[str, Any]] = None,
                  init_cfg: Optional[Dict[str, Any]] = None,
@@ -95,12 +100,16 @@ class GeminiFusion3D(Base3DDetector):
             setattr(self, f'{name}_branch', self._build_branch(branch, align))
             setattr(self, f'{name}_align', self._build_on_grid(align))
         self.offset_field = self._build_on_grid(offset_field)
+        self.cell_encoding = self._build_on_grid(cell_encoding)
+        self.gate = MODELS.build(gate) if gate else None
         self.fuser = MODELS.build(fuser) if fuser else None
-        num_maps = getattr(self.fuser, 'modalities', 2)
-        if self.fuser is not None and num_maps != len(self.sensors):
-            raise ValueError(f'the fuser {type(self.fuser).__name__} takes {num_maps} maps, got '
-                             f'{len(self.sensors)} sensors ({", ".join(self.sensors)}); more than two need '
-                             'GeminiNWayFusion or GeminiGatedMaxFusion with modalities of that number')
+        for name, part in (('cell_encoding', self.cell_encoding), ('gate', self.gate), ('fuser', self.fuser)):
+            num_maps = getattr(part, 'modalities', 2)
+            if part is not None and num_maps != len(self.sensors):
+                raise ValueError(f'the {name} {type(part).__name__} takes {num_maps} maps, got '
+                                 f'{len(self.sensors)} sensors ({", ".join(self.sensors)}); more than two '
+                                 'need modalities of that number, and as fuser GeminiNWayFusion or '
+                                 'GeminiGatedMaxFusion')
         self.bev_backbone = MODELS.build(bev_backbone) if bev_backbone else None
         self.bev_neck = MODELS.build(bev_neck)
         self.bbox_head = self._build_on_grid(bbox_head)
@@ -176,6 +185,10 @@ class GeminiFusion3D(Base3DDetector):
         """
         if self.offset_field is not None:
             maps = [self.offset_field(*maps[:2]), *maps[1:]]
+        if self.cell_encoding is not None:
+            maps = self.cell_encoding(*maps)
+        if self.gate is not None:
+            maps = self.gate(*maps, is_present=is_present)
         if self.fuser is None:
             return FusedBEV(maps[0], {})
         reads_presence = is_present is not None and getattr(self.fuser, 'reads_presence', False)

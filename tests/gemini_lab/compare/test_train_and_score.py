@@ -40,9 +40,11 @@ def test_every_model_shares_data_schedule_and_all_parts_but_its_own(variant):
     cfg = Config.fromfile(variant.config)
     for key in ('train_cfg', 'optim_wrapper', 'param_scheduler', 'data_root', 'sweeps_num', 'final_hw'):
         assert cfg[key] == base[key]
+    # Two streams are fuser and BEV backbone in one, and may be the neck too.
+    own = ('fuser', 'bev_backbone', 'bev_neck') if 'two-stream' in variant.name else ('fuser',)
     for part, wanted in base.model.items():
         is_missing_sensors = variant.sensors != 'lidar-cam' and cfg.model[part] is None
-        assert part == 'fuser' or is_missing_sensors or cfg.model[part] == wanted
+        assert part in own or is_missing_sensors or cfg.model[part] == wanted
 
 
 def test_silent_sensors_leave_the_recipe_alone():

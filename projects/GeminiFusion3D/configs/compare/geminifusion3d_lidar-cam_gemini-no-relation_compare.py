@@ -1,4 +1,4 @@
-"""The comparison: GeminiFusion without relation score; the cross key is the cell's own feature.
+"""The comparison: GeminiFusion without relation score; the twin's key is the twin itself.
 
 Why: the paper says that the score tells where the other modality helps.
 """

@@ -24,13 +24,15 @@ METHODS = (
     ('camera_branch', '_plan', LIFT), ('camera_branch', 'loss', LOSSES),
     ('lidar_branch', 'forward', ENCODER), ('lidar_branch.voxelization', 'forward', VOXELS),
     ('lidar_branch.voxel_encoder', 'forward', VOXELS), ('camera_align', 'forward', ALIGN),
-    ('lidar_align', 'forward', ALIGN), ('offset_field', 'forward', ALIGN), ('fuser', 'forward', FUSE),
+    ('lidar_align', 'forward', ALIGN), ('offset_field', 'forward', ALIGN),
+    ('cell_encoding', 'forward', FUSE), ('gate', 'forward', FUSE), ('fuser', 'forward', FUSE),
     ('fuser', 'loss', LOSSES), ('bev_backbone', 'forward', BEV), ('bev_neck', 'forward', BEV),
     ('bbox_head', 'forward', HEAD), ('bbox_head', 'loss', LOSSES), ('bbox_head', 'predict', BOXES))
 # Stages of the parts that stats counts.
 COUNTED = {'camera_branch.backbone': BACKBONE, 'camera_branch.neck': BACKBONE, 'camera_branch.rest': SPLAT,
            'camera_branch': DEPTH, 'lidar_branch': ENCODER, 'camera_align': ALIGN, 'lidar_align': ALIGN,
-           'offset_field': ALIGN, 'fuser': FUSE, 'bev_backbone': BEV, 'bev_neck': BEV, 'bbox_head': HEAD}
+           'offset_field': ALIGN, 'cell_encoding': FUSE, 'gate': FUSE, 'fuser': FUSE, 'bev_backbone': BEV,
+           'bev_neck': BEV, 'bbox_head': HEAD}
 
 
 def watched_methods(model: nn.Module) -> List[Watched]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..charts import COLOURS, new_chart, svg_text
-from ..cost.stats_table import three_digits
+from ..cost.stats_table import GROUPS, three_digits
 from ..text_table import NOTHING
 from ..text_table import markdown_table as any_table
 
-FUSER = 'fuser'
+# The fuser and what prepares its maps.
+FUSER = GROUPS['fuser']
 HEADER = ('model', 'seeds', 'mAP', 'NDS', 'cameras black: Δ mAP', 'LiDAR empty: Δ mAP', 'parameters',
           'multiply-adds', 'of the fuser', 'training step')
 
@@ -51,7 +52,7 @@ class Row:
         empty_delta: mAP with empty clouds minus mAP, seed by seed; None for one sensor.
         parameters: of the whole model.
         multiply_adds: of the whole model.
-        fuser_multiply_adds: of the fuser; None for one sensor.
+        fuser_multiply_adds: of the fuser and what prepares its maps; None for one sensor.
         step_s: of a training step.
         processors: what the steps were timed on.
     """
@@ -83,7 +84,7 @@ def summarise(results: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -
 
 def _row(label: str, results: Sequence[Mapping[str, Any]]) -> Row:
     costs: List[Dict[str, Any]] = results[0]['costs']
-    fuser = [cost['multiply_adds'] for cost in costs if cost['stage'] == FUSER]
+    fuser = [cost['multiply_adds'] for cost in costs if cost['stage'] in FUSER]
     runs = tuple(result['scores']['all']['mAP'] for result in results)
     return Row(
         label=label, runs=runs, mAP=Figure.of(runs),
@@ -91,7 +92,7 @@ def _row(label: str, results: Sequence[Mapping[str, Any]]) -> Row:
         black_delta=_delta(results, 'black'), empty_delta=_delta(results, 'empty'),
         parameters=sum(cost['parameters'] for cost in costs),
         multiply_adds=sum(cost['multiply_adds'] for cost in costs),
-        fuser_multiply_adds=fuser[0] if fuser else None,
+        fuser_multiply_adds=sum(fuser) if fuser else None,
         step_s=Figure.of([result['step_s'] for result in results]),
         processors=tuple(sorted({result['processor'] for result in results})))
 

@@ -9,7 +9,7 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
     'camera branch': ('camera_branch', 'camera_align'),
     'LiDAR branch': ('lidar_branch', 'lidar_align'),
     'radar branch': ('radar_branch', 'radar_align'),
-    'fuser': ('fuser',),
+    'fuser': ('offset_field', 'cell_encoding', 'gate', 'fuser'),
     'BEV backbone, neck': ('bev_backbone', 'bev_neck'),
     'head': ('bbox_head', 'seg_head')}
 

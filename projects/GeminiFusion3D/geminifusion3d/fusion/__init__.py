@@ -1,13 +1,15 @@
 """Camera BEV and LiDAR BEV become one map."""
 from .add_fuser import GeminiAddFuser
 from .bevfusion_layer import GeminiBEVFusionLayer
+from .cell_encoding import GeminiCellEncoding
 from .conv_fuser import GeminiConvFuser
 from .cross_attention import GeminiCrossAttention
 from .gemini_fusion import GeminiFusion
 from .n_way import GeminiGatedMaxFusion, GeminiNWayFusion
+from .reliability_gate import GeminiReliabilityGate
 from .token_exchange import GeminiTokenExchange
-from .two_stream import GeminiTwoStreamSECOND
+from .two_stream import GeminiTwoStreamFPN, GeminiTwoStreamSECOND
 
-__all__ = ['GeminiAddFuser', 'GeminiBEVFusionLayer', 'GeminiConvFuser', 'GeminiCrossAttention',
-           'GeminiFusion', 'GeminiGatedMaxFusion', 'GeminiNWayFusion', 'GeminiTokenExchange',
-           'GeminiTwoStreamSECOND']
+__all__ = ['GeminiAddFuser', 'GeminiBEVFusionLayer', 'GeminiCellEncoding', 'GeminiConvFuser',
+           'GeminiCrossAttention', 'GeminiFusion', 'GeminiGatedMaxFusion', 'GeminiNWayFusion',
+           'GeminiReliabilityGate', 'GeminiTokenExchange', 'GeminiTwoStreamFPN', 'GeminiTwoStreamSECOND']

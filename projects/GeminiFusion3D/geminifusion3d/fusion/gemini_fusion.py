@@ -34,7 +34,7 @@ from .two_maps import check_same_shape, weighted_sum
 CAMERA, LIDAR = 0, 1
 DIRECTIONS = {'both': (CAMERA, LIDAR), 'camera_from_lidar': (CAMERA,), 'lidar_from_camera': (LIDAR,)}
 MERGES = ('alpha', 'concat')
-RELATIONS = ('softmax', 'scaled', 'none')
+RELATIONS = ('softmax', 'scaled', 'both', 'none')
 INITS = ('default', 'segmentation', 'kitti')
 ACTIVATIONS = ('none', 'relu')
 # On a CPU: what is computed between two products stays in its cache.
@@ -48,11 +48,12 @@ class RelationScore(nn.Module):
         channels: C.
         scale: what the scores of a cell sum to. At 1 the twin's key is about 1/C of the cell's own, so that
             the attention hardly sees whether the twin is good; at C both are of one size.
+        with_twin: the twin's key is the mean of the scored own feature and of the twin, not the first alone.
     """
 
-    def __init__(self, *, channels: int, scale: float = 1.0) -> None:
+    def __init__(self, *, channels: int, scale: float = 1.0, with_twin: bool = False) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.with_twin = scale, with_twin
         self.fc1 = nn.Linear(2 * channels, channels)
         self.fc2 = nn.Linear(channels, channels)
 
@@ -74,8 +75,9 @@ def make_relation(relation: Union[bool, str], *, channels: int) -> Optional[Rela
     if isinstance(relation, bool):
         relation = 'softmax' if relation else 'none'
     _check_choice('relation', relation, RELATIONS)
-    scale = channels if relation == 'scaled' else 1
-    return None if relation == 'none' else RelationScore(channels=channels, scale=scale)
+    scale = channels if relation in ('scaled', 'both') else 1
+    return None if relation == 'none' else RelationScore(
+        channels=channels, scale=scale, with_twin=relation == 'both')
 
 
 class GeminiAttention(nn.Module):
@@ -106,7 +108,8 @@ class GeminiAttention(nn.Module):
     def forward(self, own: Float[Tensor, '*cells c'], other: Float[Tensor, '*cells c'],
                 score: Optional[Float[Tensor, '*cells c']] = None,
                 noise_k: Optional[Float[Tensor, ' c']] = None,
-                noise_v: Optional[Float[Tensor, ' c']] = None) -> Float[Tensor, '*cells c']:
+                noise_v: Optional[Float[Tensor, ' c']] = None, *, with_twin: bool = False
+                ) -> Float[Tensor, '*cells c']:
         """Return the own features plus what was read.
 
         Args:
@@ -115,11 +118,15 @@ class GeminiAttention(nn.Module):
             score: r, or None.
             noise_k: added to the own key's input, or None.
             noise_v: added to the own value's input, or None.
+            with_twin: the twin's key is Wk (x * r + y) / 2.
         """
         self_key = own if noise_k is None else own + noise_k
         self_value = own if noise_v is None else own + noise_v
         # Self minus twin, whose key is own * score.
         gap = self_key - other if score is None else torch.addcmul(self_key, own, score, value=-1)
+        if with_twin:
+            # Of the mean of two keys: the mean of their gaps.
+            gap = torch.lerp(gap, (self_key - other).to(gap.dtype), 0.5)
         query, key_gap = self.q_proj(own), self.k_proj(gap.to(own.dtype))
         # A sum in half precision would lose what float32 keeps.
         dtype = torch.promote_types(query.dtype, torch.float32)
@@ -141,7 +148,8 @@ class GeminiFusionLayer(nn.Module):
         heads: attention heads; must divide C.
         noise: add the learned noise to the own key and value.
         relation: what the twin's key is: 'softmax' (or True), own feature times relation score, as the paper
-            has it; 'scaled', that score times C; 'none' (or False), the twin itself.
+            has it, Wk (x * r); 'scaled', Wk (C x * r); 'none' (or False), the twin itself, Wk y; 'both',
+            Wk (C x * r + y) / 2, which tells a good twin from a bad one and where the two agree.
         directions: a key of DIRECTIONS; a modality that does not read passes unchanged.
         init: 'default', 'segmentation' or 'kitti': how that branch of the official code starts.
 
@@ -184,11 +192,12 @@ class GeminiFusionLayer(nn.Module):
         scores = (None, None) if self.relation is None else self.relation(camera, lidar)
         noise = [(None, None) if self.k_noise is None or self.v_noise is None else
                  (self.k_noise.weight[row], self.v_noise.weight[row]) for row in (CAMERA, LIDAR)]
+        both = self.relation is not None and self.relation.with_twin
         new_camera, new_lidar = camera, lidar
         if self.camera_attention is not None:
-            new_camera = self.camera_attention(camera, lidar, scores[CAMERA], *noise[CAMERA])
+            new_camera = self.camera_attention(camera, lidar, scores[CAMERA], *noise[CAMERA], with_twin=both)
         if self.lidar_attention is not None:
-            new_lidar = self.lidar_attention(lidar, camera, scores[LIDAR], *noise[LIDAR])
+            new_lidar = self.lidar_attention(lidar, camera, scores[LIDAR], *noise[LIDAR], with_twin=both)
         return new_camera, new_lidar
 
 

@@ -46,6 +46,7 @@ def _read(layer: Any, attention: Optional[GeminiAttention], own_map: Tensor, oth
     if relation is not None:
         hidden = F.gelu(relation.fc1(torch.cat([own, other], dim=1)))
         cross = own * relation.fc2(hidden).softmax(dim=1) * relation.scale
+        cross = (cross + other) / 2 if relation.with_twin else cross
     noise_k, noise_v = (0 if noise is None else noise.weight[modality]
                         for noise in (layer.k_noise, layer.v_noise))
     q, k, v = attention.q_proj, attention.k_proj, attention.v_proj

@@ -122,7 +122,10 @@ class GeminiNWayLayer(nn.Module):
         own, attention = features[i], cast(GeminiAttention, self.attentions[i])
         others = [j for j in range(len(features)) if j != i]
         noise_k, noise_v = (0 if noise is None else noise.weight[i] for noise in (self.k_noise, self.v_noise))
-        keys = [own + noise_k, *(own * scores[i, j] if scores else features[j] for j in others)]
+        twins = [own * scores[i, j] if scores else features[j] for j in others]
+        if self.relation is not None and self.relation.with_twin:
+            twins = [(twin + features[j]) / 2 for twin, j in zip(twins, others)]
+        keys = [own + noise_k, *twins]
         values = [own + noise_v, *(features[j] for j in others)]
 
         def per_head(projected: Tensor) -> Tensor:
@@ -222,7 +225,7 @@ def _check_number(modalities: int) -> None:
 
 
 def _check_maps(maps: Sequence[Tensor], number: int) -> None:
-    shapes = [tuple(bev.shape) for bev in maps]
-    if len(shapes) != number or len(set(shapes)) != 1 or len(shapes[0]) != 4:
-        raise ValueError(f'this fuser needs {number} maps (B, C, Y, X) of one shape, got {shapes}; '
-                         'align them first')
+    # Of a traced map each size is a tensor, equal to no other in a set.
+    if len(maps) != number or any(bev.shape != maps[0].shape for bev in maps) or maps[0].dim() != 4:
+        raise ValueError(f'this fuser needs {number} maps (B, C, Y, X) of one shape, got '
+                         f'{[tuple(bev.shape) for bev in maps]}; align them first')

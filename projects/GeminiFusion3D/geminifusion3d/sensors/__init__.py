@@ -5,6 +5,7 @@ from .cached_loading import GeminiCachedLoading
 from .cbgs_dataset import GeminiCBGSDataset
 from .drop_sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from .epoch_hook import GeminiEpochHook
+from .jitter_calibration import GeminiJitterCalibration
 from .keyframe_dataset import GeminiNuScenesDataset, GeminiRecordDataset
 from .load_cells import GeminiLoadCellFile, GeminiLoadMapCells
 from .load_images import GeminiLoadImages
@@ -23,6 +24,7 @@ __all__ = [
     'GeminiDropSensorsAtRandom',
     'GeminiEpochHook',
     'GeminiFlipImages',
+    'GeminiJitterCalibration',
     'GeminiLoadCellFile',
     'GeminiLoadImages',
     'GeminiLoadMapCells',

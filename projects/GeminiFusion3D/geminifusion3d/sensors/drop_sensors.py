@@ -5,7 +5,7 @@ delta: every camera fails on its own, the model knows which one did, and never a
 training. A missing camera's picture is black, which is what lies outside a rotated or cropped
 picture too; the lift leaves it out by `camera_present`. A LiDAR or radar that is missing is an empty cloud.
 """
-from typing import Any, Collection, Dict, Mapping, Optional, Sequence
+from typing import Any, Collection, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -69,10 +69,17 @@ class GeminiDropSensorsAtRandom(BaseTransform):
         all_cameras_prob: probability of all cameras to fail at once.
         lidar_prob: probability of the LiDAR to fail.
         cloud_probs: by name, that of further sensors with a cloud, such as dict(radar=0.1).
+        phases: (epoch, share) pairs, by which all probabilities are multiplied: the share runs straight from
+            pair to pair and stays before the first and after the last. ((2, 0), (4, 1)) spares the first
+            two epochs, in which the sensors learn together, and rises through two. None: always in full.
+
+    Raises:
+        ValueError: if a probability or a phase is none.
     """
 
     def __init__(self, *, camera_prob: float = 0.0, all_cameras_prob: float = 0.0,
-                 lidar_prob: float = 0.0, cloud_probs: Optional[Mapping[str, float]] = None) -> None:
+                 lidar_prob: float = 0.0, cloud_probs: Optional[Mapping[str, float]] = None,
+                 phases: Optional[Sequence[Tuple[float, float]]] = None) -> None:
         self.event_probs = {LIDAR: lidar_prob, CAMERA: all_cameras_prob, **(cloud_probs or {})}
         probabilities = (camera_prob, *self.event_probs.values())
         if min(probabilities) < 0 or max(probabilities) > 1 or sum(self.event_probs.values()) > 1:
@@ -80,18 +87,38 @@ class GeminiDropSensorsAtRandom(BaseTransform):
                              f'lidar_prob={lidar_prob}, cloud_probs={cloud_probs}; expected 0 to 1 each and '
                              'the sum of all but the first at most 1, since only one of them happens')
         self.camera_prob = camera_prob
+        self.phases = list(phases or ())
+        epochs, shares = [phase[0] for phase in self.phases], [phase[1] for phase in self.phases]
+        if epochs != sorted(set(epochs)) or any(not 0 <= share <= 1 for share in shares):
+            raise ValueError(f'got phases={phases}; expected (epoch, share) pairs with rising epochs and '
+                             'shares from 0 to 1')
+
+    def share(self, epoch: float) -> float:
+        """Returns by what the probabilities are multiplied.
+
+        Args:
+            epoch: from 0.
+        """
+        return float(np.interp(epoch, *zip(*self.phases))) if self.phases else 1.0
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
         """Draws and silences.
 
         Args:
-            results: holds `img`, or clouds, or both.
+            results: holds `img`, or clouds, or both; with phases the `epoch`, as the dataset sets it.
+
+        Raises:
+            ValueError: if there are phases and no epoch.
         """
+        if self.phases and 'epoch' not in results:
+            raise ValueError('GeminiDropSensorsAtRandom with phases got a sample without epoch; expected a '
+                             'dataset of this project, GeminiNuScenesDataset or GeminiRecordDataset')
+        share = self.share(results.get('epoch', 0))
         is_present = cameras_present(results)
         filled = {key for key, value in results.items() if isinstance(value, BasePoints) and len(value)}
         event, spared = np.random.uniform(size=2)
-        is_dropped = np.random.uniform(size=len(is_present)) < self.camera_prob
-        failed = self._failed(event)
+        is_dropped = np.random.uniform(size=len(is_present)) < share * self.camera_prob
+        failed = self._failed(event, share)
         if failed == CAMERA:
             is_dropped = np.ones_like(is_present)
         dropped = [failed] if failed and failed != CAMERA and points_key(failed) in filled else []
@@ -103,12 +130,12 @@ class GeminiDropSensorsAtRandom(BaseTransform):
             is_dropped[candidates[int(spared * len(candidates))]] = False
         return without(results, is_dropped, clouds=dropped)
 
-    def _failed(self, event: float) -> Optional[str]:
+    def _failed(self, event: float, share: float) -> Optional[str]:
         """Returns which rare event a number from 0 to 1 stands for."""
         for name, probability in self.event_probs.items():
-            if event < probability:
+            if event < share * probability:
                 return name
-            event -= probability
+            event -= share * probability
         return None
 
 
