@@ -55,6 +55,9 @@ def test_the_submission_covers_the_split_and_declares_both_sensors(finished):
     val_tokens = {sample['token'] for sample in samples
                   if scenes[sample['scene_token']] in ('scene-0103', 'scene-0916')}
     assert set(content['results']) == val_tokens and len(val_tokens) == 2
+    for record in (folder / 'work' / 'test_run.json', folder / 'work' / 'submission' / 'provenance.json'):
+        learned = json.loads(record.read_text())['learned_samples']
+        assert (learned['scored'], learned['learned'], learned['unknown']) == (2, 0, [])
 
 
 @pytest.mark.timeout(300)

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from gemini_lab.first_look import CONFIG, WEIGHTS
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint, write_whole
+from geminifusion3d.learned_samples import LEARNED
 
 
 def main(path: Path) -> None:
@@ -31,7 +32,9 @@ def main(path: Path) -> None:
         'trained on': 'mini_train of the synthetic world, gemini3d synthetic --seed 0',
         'config': CONFIG, 'seed': str(meta['seed']), 'epochs': str(meta['epoch']), 'date': meta['time'][:8],
         # mmengine appends the commit of the working folder to its version.
-        'commit': meta['mmengine_version'][-40:], 'licence': 'Apache-2.0'}
+        'commit': meta['mmengine_version'][-40:], 'licence': 'Apache-2.0',
+        # Metadata are texts.
+        LEARNED: json.dumps(meta[LEARNED])}
     write_whole(WEIGHTS, lambda part: save_file(tensors, part, metadata=facts))
     print(f'{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.2f} MB, {facts}')
 

@@ -1,4 +1,5 @@
 """AP without the devkit: the devkit's own numbers on its classes, and a pencil's on overlaps and ranges."""
+import json
 import math
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
@@ -21,6 +22,7 @@ from real_data import real_data
 
 from gemini_lab.analysis.ground_truth import _countable_boxes, _record
 from geminifusion3d.errors import UserError
+from geminifusion3d.learned_samples import Overlap, SampleRecord
 from geminifusion3d.nuscenes_facts import CLASS_NAMES, CLASS_RANGE_M
 from geminifusion3d.results.detection_ap import overlap_average_precision, rotated_overlaps
 from geminifusion3d.results.detection_metric import GeminiDetectionMetric, SampleBoxes
@@ -162,6 +164,16 @@ def test_own_classes_are_scored_and_those_without_objects_left_out(key: str, tmp
     assert found['Detection/pallet_AP_dist_4'] == 0 and found['Detection/pallet_AP_dist_40-infm'] == 0
     assert (found['Detection/mAP'], found['Detection/mAP_iou']) == pytest.approx((0.5, 0.5))
     assert not any('person' in name for name in found) and (tmp_path / 'detection_metrics.json').is_file()
+
+
+def test_the_file_says_how_many_scored_samples_were_learned(tmp_path: Path) -> None:
+    metric = GeminiDetectionMetric(out_dir=str(tmp_path))
+    metric.dataset_meta = {'classes': ('forklift',)}
+    metric.overlap = Overlap.between(SampleRecord.of('val', 'ab'), SampleRecord.of('train', 'bc'))
+    metric.process({}, [sample(0, [(5.0, 0.9, 0)], [(5.0, 0)])])
+    assert 'learned_samples' not in metric.evaluate(1)
+    assert json.loads((tmp_path / 'detection_metrics.json').read_text())['learned_samples'] == dict(
+        scored=2, learned=1, sources=['train (2 samples)'], unknown=[])
 
 
 def test_thresholds_decide_what_is_found() -> None:

@@ -8,7 +8,9 @@ from typing import List
 import pytest
 from ten_objects import META, write_infos
 
+from geminifusion3d.atomic import SEAL, write_json
 from geminifusion3d.errors import UserError
+from geminifusion3d.learned_samples import LEARNED, Overlap, SampleRecord
 from geminifusion3d.results import inference_clock
 from geminifusion3d.results.inference_clock import WARM_UP_BATCHES, InferenceClock, hardware
 from geminifusion3d.results.nuscenes_metric import GeminiNuScenesMetric
@@ -73,6 +75,22 @@ def test_a_record_says_what_made_the_results(recorded: Path) -> None:
     assert found['test_time_augmentation'] == ['flip']
     assert found['inference']['fps_hz'] == 2.0 and found['inference']['processes'] == 1
     assert set(found) == set(made_with(None, (), None)) and 'cpu' in found['inference']['hardware']
+
+
+def test_a_record_says_how_many_scored_samples_were_learned(tmp_path: Path, run) -> None:
+    (tmp_path / 'results_nusc.json').write_text('{}')
+    hook, runner = run(RunRecordHook(checkpoint='a.pth'), [0.5]), test_run(tmp_path)
+    runner.overlap = Overlap.between(SampleRecord.of('val', 'abc'), SampleRecord.of('train', 'bcd'))
+    hook.after_test(runner)
+    found = read_record(tmp_path / 'results_nusc.json')[LEARNED]
+    assert found == dict(scored=3, learned=2, sources=['train (3 samples)'], unknown=[])
+
+
+def test_a_record_of_an_earlier_version_compared_nothing(recorded: Path) -> None:
+    content = json.loads(recorded.with_name('test_run.json').read_text())
+    del content[LEARNED], content[SEAL]
+    write_json(recorded.with_name('test_run.json'), content, sealed=True)
+    assert read_record(recorded)[LEARNED] is None
 
 
 def test_results_that_changed_after_the_run_are_refused(recorded: Path, tmp_path: Path) -> None:

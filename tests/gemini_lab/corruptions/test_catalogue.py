@@ -1,7 +1,7 @@
-"""Ten corruptions by their published names, each of the sensors that MultiCorrupt corrupts."""
+"""Ten corruptions by their published names and seven failures, each of the sensors that it is of."""
 import pytest
 
-from gemini_lab.corruptions.catalogue import CORRUPTIONS, find_corruption
+from gemini_lab.corruptions.catalogue import CATALOGUE, CORRUPTIONS, FAILURES, find_corruption
 
 LIDAR_ONLY = {'beamsreducing', 'pointsreducing', 'spatialmisalignment'}
 CAMERAS_ONLY = {'brightness', 'dark', 'missingcamera'}
@@ -16,8 +16,17 @@ def test_the_ten_corruptions_touch_the_sensors_that_the_original_touches():
     assert {name for name, sensors in touched.items() if sensors == (True, True)} == BOTH
 
 
-def test_only_late_sensors_need_the_keyframe_before():
-    assert [name for name, one in CORRUPTIONS.items() if one.needs_previous] == ['temporalmisalignment']
+def test_each_failure_is_of_one_sensor():
+    assert {name for name, one in FAILURES.items() if one.touches_lidar and not one.touches_cameras} == {
+        'limitedfov', 'objectfailure', 'lidardrop'}
+    assert {name for name, one in FAILURES.items() if one.touches_cameras and not one.touches_lidar} == {
+        'dirtylens', 'calibrationnoise', 'stuckcamera', 'viewdrop'}
+    assert list(CATALOGUE) == [*CORRUPTIONS, *FAILURES] and len(CATALOGUE) == 17
+
+
+def test_only_late_and_stuck_sensors_need_an_earlier_keyframe():
+    assert {name: one.keyframes_back for name, one in CATALOGUE.items() if one.needs_previous} == {
+        'temporalmisalignment': (1, 1, 1), 'stuckcamera': (1, 2, 4)}
 
 
 def test_an_unknown_corruption_is_named():

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gemini_lab.corruptions.catalogue import CORRUPTIONS
+from gemini_lab.corruptions.catalogue import CATALOGUE
 from gemini_lab.corruptions.corrupted_loading import GeminiCorruptedLoading, corrupted_steps
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors.load_images import GeminiLoadImages
@@ -36,8 +36,10 @@ def record(folder: Path, seed: int) -> dict:
         columns = [points_m, rng.integers(0, 256, 320), np.arange(320) % 32]
         np.column_stack(columns).astype('<f4').tofile(path)
     sweep = dict(lidar_points=dict(lidar_path=paths[1], lidar2sensor=np.eye(4)), timestamp_us=0)
+    # One that holds all points, at rest.
+    box = dict(bbox_3d=[0, 0, 0, 200, 200, 200, 0], velocity=[np.nan, np.nan])
     return dict(images=images, lidar_points=dict(lidar_path=paths[0]), lidar_sweeps=[sweep],
-                timestamp_us=50_000)
+                timestamp_us=50_000, instances=[box])
 
 
 def loaded(sample: dict, corruption: str, severity: int, token: str = 'token') -> dict:
@@ -54,22 +56,24 @@ def cloud(results: dict) -> np.ndarray:
     return np.asarray(results['points'].tensor)
 
 
-@pytest.mark.parametrize('name', CORRUPTIONS)
+@pytest.mark.parametrize('name', CATALOGUE)
 def test_the_touched_sensors_change_and_nothing_else_does(name, sample):
     tokens = [f'token {number}' for number in range(6)]
     corrupted, expected = [loaded(sample, name, 3, token) for token in tokens], clean(sample)
-    images_change = any(not np.array_equal(one['img'], expected['img']) for one in corrupted)
+    places = ('lidar2cam',) if name == 'calibrationnoise' else ('img',)
+    images_change = any(not np.array_equal(one[key], expected[key]) for one in corrupted for key in places)
     points_change = any(not np.array_equal(cloud(one), cloud(expected)) for one in corrupted)
-    assert images_change == CORRUPTIONS[name].touches_cameras
-    assert points_change == CORRUPTIONS[name].touches_lidar
+    assert images_change == CATALOGUE[name].touches_cameras
+    assert points_change == CATALOGUE[name].touches_lidar
     for one in corrupted:
         assert one['camera_present'].all()
-        for key in ('cam2img', 'lidar2cam', 'img_aug_matrix', 'lidar_aug_matrix', 'cam_names'):
+        for key in {'img', 'cam2img', 'lidar2cam', 'img_aug_matrix', 'lidar_aug_matrix', 'cam_names'} - (
+                set(places) if images_change else set()):
             np.testing.assert_array_equal(one[key], expected[key])
         assert set(one) == set(expected)
 
 
-@pytest.mark.parametrize('name', CORRUPTIONS)
+@pytest.mark.parametrize('name', CATALOGUE)
 def test_a_sample_is_corrupted_the_same_way_whatever_was_loaded_before(name, sample):
     first = loaded(sample, name, 2)
     loading = GeminiCorruptedLoading(corruption=name, severity=2, steps=STEPS)
@@ -77,6 +81,7 @@ def test_a_sample_is_corrupted_the_same_way_whatever_was_loaded_before(name, sam
     loading.transform({**sample, 'token': 'another'})
     second = loading.transform(sample)
     np.testing.assert_array_equal(first['img'], second['img'])
+    np.testing.assert_array_equal(first['lidar2cam'], second['lidar2cam'])
     np.testing.assert_array_equal(cloud(first), cloud(second))
 
 
@@ -95,7 +100,7 @@ def test_files_are_left_as_they_are(sample):
     paths = [Path(sample['lidar_points']['lidar_path']), Path(sample['images']['CAM_FRONT']['img_path'])]
     before = [path.read_bytes() for path in paths]
     siblings = sorted(paths[0].parent.iterdir())
-    for name in CORRUPTIONS:
+    for name in CATALOGUE:
         loaded(sample, name, 3)
     assert [path.read_bytes() for path in paths] == before and sorted(paths[0].parent.iterdir()) == siblings
 
@@ -113,9 +118,17 @@ def test_a_camera_that_is_missing_stays_black(sample):
 def test_loaders_keep_their_arguments_and_other_steps_stay():
     steps = [*STEPS, dict(type='GeminiAugmentImages', final_hw=(16, 44))]
     choice = dict(corruption='dark', severity=1)
-    changed = corrupted_steps(steps, CORRUPTIONS['dark'], choice)
+    changed = corrupted_steps(steps, CATALOGUE['dark'], choice)
     assert changed == [dict(choice, type='GeminiLoadCorruptedImages', reduce=2), *steps[1:]]
     assert steps[0] == dict(type='GeminiLoadImages', reduce=2)
+
+
+@pytest.mark.parametrize('name, sensor', [('lidardrop', 'points'), ('viewdrop', 'img')])
+def test_a_silent_sensor_is_announced_as_present(name, sensor, sample):
+    results = loaded(sample, name, 3)
+    assert results['camera_present'].all() and len(results['points']) > 0
+    # Of keyframe and sweep one return each.
+    assert len(results['points']) == 2 if sensor == 'points' else not np.any(results['img'])
 
 
 def test_late_sensors_without_the_keyframe_before_say_which_dataset_has_it(sample):

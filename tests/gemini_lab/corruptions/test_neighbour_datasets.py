@@ -37,6 +37,19 @@ def test_each_keyframe_knows_the_one_before_it_in_its_scene(options):
     assert dataset.get_data_info(-1)['previous'] == dataset.get_data_info(2 * FRAMES - 1)['previous']
 
 
+def test_an_older_keyframe_is_handed_on_or_the_scenes_first(options):
+    plain = GeminiNuScenesDataset(**options)
+    dataset = GeminiPreviousFrameDataset(keyframes_back=2, **options)
+    for index in range(2 * FRAMES):
+        previous = dataset.get_data_info(index)['previous']
+        start = index - index % FRAMES
+        assert (previous is None) == (index == start)
+        if previous is not None:
+            assert previous['images'] == plain.get_data_info(max(index - 2, start))['images']
+    with pytest.raises(ValueError, match='got keyframes_back=0; expected 1 or more'):
+        GeminiPreviousFrameDataset(keyframes_back=0, **options)
+
+
 def test_pictures_come_from_another_scene_and_everything_else_stays(options):
     plain, dataset = GeminiNuScenesDataset(**options), GeminiShuffledCamerasDataset(**options)
     files = []

@@ -74,7 +74,8 @@ def test_hopeless_predictions_are_not_drawn(tiny_nusc, metrics_dir):
 
 def test_the_head_says_what_the_work_directory_knows(metrics_dir, tmp_path):
     (tmp_path / 'test_run.json').write_text(json.dumps({
-        'checkpoint': {'path': 'somewhere/epoch_18.pth'}, 'test_time_augmentation': ['flip']}))
+        'checkpoint': {'path': 'somewhere/epoch_18.pth'}, 'test_time_augmentation': ['flip'],
+        'learned_samples': dict(scored=4, learned=3, sources=['a (9 samples)'], unknown=[])}))
     (tmp_path / 'metrics_summary.json').write_text((metrics_dir / 'metrics_summary.json').read_text())
     (tmp_path / 'my_recipe.py').write_text('')
     log = TrainingLog(losses={'loss': [(1, 2.0), (1440, 1.0)]}, seconds=1200)
@@ -83,6 +84,10 @@ def test_the_head_says_what_the_work_directory_knows(metrics_dir, tmp_path):
     assert (facts['config'], facts['checkpoint']) == ('my_recipe', 'epoch_18.pth')
     assert facts['trained'] == '1,440 iterations in 20 min' and facts['test-time augmentation'] == 'flip'
     assert len(facts['evaluated']) == 10 and facts['sensors'] == 'camera + LiDAR'
+    assert facts['learned samples'].startswith('3 of 4 scored samples were learned (from a (9 samples))')
+    (tmp_path / 'test_run.json').write_text('{}')
+    facts = dict(head_facts(asked(folder=tmp_path), read_metrics(tmp_path), SPLIT, log))
+    assert 'learned samples' not in facts
 
 
 def texts(table):

@@ -38,6 +38,13 @@ def test_the_loaders_become_one_corrupted_step(recipe):
     assert recipe.to_dict() == before and cfg.train_dataloader == recipe.train_dataloader
 
 
+def test_the_dataset_hands_on_a_keyframe_as_old_as_the_severity_says(recipe):
+    datasets = [corrupted(recipe, 'stuckcamera', severity).test_dataloader.dataset for severity in (1, 2, 3)]
+    assert [(one.type, one.keyframes_back) for one in datasets] == [
+        ('GeminiPreviousFrameDataset', back) for back in (1, 2, 4)]
+    assert 'keyframes_back' not in corrupted(recipe, 'calibrationnoise', 1).test_dataloader.dataset
+
+
 def test_cached_loading_is_opened_so_that_nothing_corrupted_is_kept():
     cfg = Config.fromfile(CONFIGS / 'compare' / 'geminifusion3d_lidar-cam_gemini_compare.py')
     changed = corrupted(cfg, 'snow', 1)
@@ -50,9 +57,9 @@ def test_a_recipe_of_one_sensor_notices_its_own_corruptions_only():
     lidar = Config.fromfile(DEMO / 'geminifusion3d_tiny_lidar_synthetic-mini.py')
     camera = Config.fromfile(DEMO / 'geminifusion3d_tiny_cam_synthetic-mini.py')
     assert (read_sensors(lidar), read_sensors(camera)) == (['LiDAR'], ['cameras'])
-    names = ('dark', 'beamsreducing', 'fog')
-    assert [is_touched(lidar, name) for name in names] == [False, True, True]
-    assert [is_touched(camera, name) for name in names] == [True, False, True]
+    names = ('dark', 'beamsreducing', 'fog', 'objectfailure', 'calibrationnoise')
+    assert [is_touched(lidar, name) for name in names] == [False, True, True, True, False]
+    assert [is_touched(camera, name) for name in names] == [True, False, True, False, True]
 
 
 def test_sensors_are_silenced_before_packing_and_shuffled_by_the_dataset(recipe):

@@ -59,6 +59,14 @@ def test_the_suite_writes_its_reports_and_runs_nothing_twice(run, folder, tmp_pa
     assert '3 of 3 evaluations are done' in run(*choice).stdout
 
 
+def test_failures_run_through_the_devkit_by_name(run, tmp_path):
+    done = run('--corruptions', 'objectfailure', 'stuckcamera', 'lidardrop', '--severities', '3',
+               '--work-dir', tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert '[4/4] lidardrop-3: mAP' in done.stdout and 'over these 3' in done.stdout
+    assert 'MoME' in (tmp_path / 'robustness.md').read_text()
+
+
 def test_the_deltas_of_the_modalities_come_with_one_flag(run, tmp_path):
     done = run('--modalities', '--work-dir', tmp_path)
     assert done.returncode == 0, done.stderr
@@ -82,5 +90,7 @@ def test_what_augmentation_gains_and_costs_comes_with_one_flag(run, tmp_path):
 def test_mistakes_end_in_one_line(run, tmp_path):
     done = run('--modalities', '--tta', '--work-dir', tmp_path)
     assert done.returncode == 2 and done.stderr.startswith('error: got --modalities and --tta')
+    done = run('--failures', '--corruptions', 'fog')
+    assert done.returncode == 2 and 'got --corruptions and --failures; run one' in done.stderr
     done = run('--corruptions', 'rain')
     assert done.returncode == 2 and '--corruptions got rain; expected some of beamsreducing' in done.stderr

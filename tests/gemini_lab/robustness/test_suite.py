@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from gemini_lab.corruptions.catalogue import CORRUPTIONS
-from gemini_lab.robustness.published import PUBLISHED
+from gemini_lab.corruptions.catalogue import CATALOGUE, CORRUPTIONS, FAILURES
+from gemini_lab.robustness.published import MOME_NDS, PUBLISHED
 from gemini_lab.robustness.suite import (RobustnessReport, condition_name, resistance, run_suite,
                                          suite_conditions, write_report)
 from geminifusion3d.jobs import Results
@@ -74,6 +74,19 @@ def test_the_model_stands_beside_the_published_ones_with_a_warning(report, tmp_p
     assert '| BEVFusion | 0.714 | 0.830 | 0.676 |' in text
     assert 'cannot be compared' in text
     assert json.loads((tmp_path / 'robustness.json').read_text())['resistance']['NDS']['mRA']
+
+
+def test_failures_stand_beside_momes_row_and_their_mean_is_nobody_elses(tmp_path):
+    book = Results(tmp_path / 'scores.json', {})
+    report = run_suite(recipe(), book, evaluate, corruptions=list(FAILURES), severities=LEVELS, say=str)
+    assert not report.is_whole and 'over these 7: not MultiCorrupt' in report.to_terminal()
+    text = report.to_markdown('ours')
+    # Clean 0.5; 4 beams were not run; all lost 0.5 * 0.7; half of the objects 0.5 * 0.8.
+    assert '| **ours** | 0.500 | – | 0.350 | 0.350 | 0.400 | 0.350 | 0.400 |' in text
+    assert '| MoME | 0.736 | 0.630 | 0.482 | 0.583 | 0.710 | 0.695 | 0.705 |' in text
+    assert '| model | clean | Beams reduced at 3 | LiDAR drop at 3 |' in text
+    assert 'BEVFusion' not in text and 'not to be compared' in text
+    assert all(name.rpartition('-')[0] in CATALOGUE for name in MOME_NDS if name != 'clean')
 
 
 def test_a_part_of_the_suite_says_so_and_claims_no_mean(tmp_path):

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Dict, List
 
 from geminifusion3d.commands.arguments import add_dataset
-from geminifusion3d.commands.dataset import Dataset, choose_dataset, is_named
+from geminifusion3d.commands.dataset import Dataset, choose_dataset, is_named, read_run
 from geminifusion3d.errors import UserError
+from geminifusion3d.learned_samples import LEARNED
 
 RESULTS_NAME, RECORD_NAME, GAIN_NAME = 'results_nusc.json', 'ensemble.json', 'ensemble_gain.json'
 
@@ -65,7 +66,8 @@ def run(args: argparse.Namespace) -> None:
         fused = fuse_files(files, weights=weights, radius_m=radius_m)
         count = write_submission(out, meta=meta, samples=((tick(), sample)[1] for sample in fused))
     seconds = perf_counter() - began_s
-    facts = [{**file_facts(path), 'weight': weight, 'boxes': len(file.scores)}
+    facts = [{**file_facts(path), 'weight': weight, 'boxes': len(file.scores),
+              LEARNED: read_run(path).get(LEARNED)}
              for path, file, weight in zip(args.files, files, weights)]
     write_json(args.out / RECORD_NAME, {
         'method': 'weighted box fusion by centre distance', 'radius_m': radius_m, 'meta': meta,

@@ -1,4 +1,6 @@
-"""Corrupted sensors, made while samples are loaded: the ten types and three severities of MultiCorrupt.
+"""Corrupted and failing sensors, made while samples are loaded, of three severities each.
+
+The ten types of MultiCorrupt:
 
 Beemelmanns et al., IV 2024, arXiv 2402.11677; parameters of github.com/ika-rwth-aachen/MultiCorrupt at
 6cd6225. What differs from their files:
@@ -16,6 +18,9 @@ Beemelmanns et al., IV 2024, arXiv 2402.11677; parameters of github.com/ika-rwth
                            rates, but severities agree in kind only
     spatial misalignment   as theirs: the LiDAR's points move, calibration and truth stay
     temporal misalignment  as theirs, but that a scene's first keyframe stays as it is
+
+Failing sensors, as nuScenes-R (Yu et al., arXiv 2205.14951) and MoME (CVPR 2025) have them, stand beside the
+ten: what differs is said in the file of each.
 """
 from .corrupted_loading import GeminiCorruptedLoading
 from .load_corrupted_images import GeminiLoadCorruptedImages

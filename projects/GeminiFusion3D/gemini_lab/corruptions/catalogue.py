@@ -1,22 +1,30 @@
-"""The ten corruptions by MultiCorrupt's names: what each does to a picture, to a sweep, to a record."""
+"""Corruptions by name: what each does to a picture, to a sweep, to a record.
+
+MultiCorrupt's ten under its names, and the failures of sensors that nuScenes-R and MoME evaluate.
+"""
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
 from .beams_reducing import reduce_beams
 from .brightness import brighten
+from .calibration_noise import disturb_cameras
 from .darkness import darken
+from .dirty_lens import soil_lens
 from .image_fog import fog_image
 from .image_motion_blur import blur_image
 from .image_snow import snow_image
 from .lidar_fog import fog_cloud
 from .lidar_motion_blur import shake_cloud
 from .lidar_snow import snow_cloud
+from .limited_view import limit_view
 from .missing_camera import lose_image
+from .object_failure import fail_objects
 from .points_reducing import reduce_points
+from .sensor_drop import drop_sweep, drop_view
 from .spatial_misalignment import misplace_cloud
-from .temporal_misalignment import delay_cameras, delay_lidar
+from .temporal_misalignment import KEYFRAMES_BACK, delay_cameras, delay_lidar, stick_cameras
 
 # (picture or cloud, severity, generator) -> the same, corrupted.
 OnArray = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
@@ -33,6 +41,8 @@ class Corruption:
         sweep: to each LiDAR file, (N, 5) x, y, z, intensity, ring, in the sensor's frame.
         camera_files: to the record, before the pictures are read.
         lidar_files: to the record, before the points are read.
+        points: to the sample, when keyframe and sweeps are one cloud in the keyframe's frame.
+        keyframes_back: at each severity, how old the keyframe is that the dataset hands on as `previous`.
     """
 
     label: str
@@ -40,6 +50,8 @@ class Corruption:
     sweep: Optional[OnArray] = None
     camera_files: Optional[OnRecord] = None
     lidar_files: Optional[OnRecord] = None
+    points: Optional[OnRecord] = None
+    keyframes_back: Optional[Tuple[int, int, int]] = None
 
     @property
     def touches_cameras(self) -> bool:
@@ -49,15 +61,15 @@ class Corruption:
     @property
     def touches_lidar(self) -> bool:
         """Says whether a model that reads the LiDAR notices."""
-        return self.sweep is not None or self.lidar_files is not None
+        return any(change is not None for change in (self.sweep, self.lidar_files, self.points))
 
     @property
     def needs_previous(self) -> bool:
-        """Says whether the dataset must hand on the previous keyframe."""
-        return self.camera_files is not None or self.lidar_files is not None
+        """Says whether the dataset must hand on a previous keyframe."""
+        return self.keyframes_back is not None
 
 
-# In the order of the published table.
+# In the order of MultiCorrupt's table.
 CORRUPTIONS: Dict[str, Corruption] = {
     'beamsreducing': Corruption('Beams reduced', sweep=reduce_beams),
     'brightness': Corruption('Brightness', image=brighten),
@@ -69,19 +81,30 @@ CORRUPTIONS: Dict[str, Corruption] = {
     'snow': Corruption('Snow', image=snow_image, sweep=snow_cloud),
     'spatialmisalignment': Corruption('Spatial misalignment', sweep=misplace_cloud),
     'temporalmisalignment': Corruption('Temporal misalignment', camera_files=delay_cameras,
-                                       lidar_files=delay_lidar),
+                                       lidar_files=delay_lidar, keyframes_back=(1, 1, 1)),
 }
+# Those of nuScenes-R that are none of the ten; its beams and late frames are.
+FAILURES: Dict[str, Corruption] = {
+    'limitedfov': Corruption('Limited field of view', sweep=limit_view),
+    'objectfailure': Corruption('Object failure', points=fail_objects),
+    'dirtylens': Corruption('Dirty lens', image=soil_lens),
+    'calibrationnoise': Corruption('Calibration noise', camera_files=disturb_cameras),
+    'stuckcamera': Corruption('Stuck cameras', camera_files=stick_cameras, keyframes_back=KEYFRAMES_BACK),
+    'lidardrop': Corruption('LiDAR drop', sweep=drop_sweep),
+    'viewdrop': Corruption('View drop', image=drop_view),
+}
+CATALOGUE: Dict[str, Corruption] = {**CORRUPTIONS, **FAILURES}
 
 
 def find_corruption(name: str) -> Corruption:
     """Returns a corruption by its name.
 
     Args:
-        name: as in CORRUPTIONS.
+        name: as in CATALOGUE.
 
     Raises:
         ValueError: if there is none of this name.
     """
-    if name not in CORRUPTIONS:
-        raise ValueError(f'got corruption {name!r}; expected one of {", ".join(CORRUPTIONS)}')
-    return CORRUPTIONS[name]
+    if name not in CATALOGUE:
+        raise ValueError(f'got corruption {name!r}; expected one of {", ".join(CATALOGUE)}')
+    return CATALOGUE[name]

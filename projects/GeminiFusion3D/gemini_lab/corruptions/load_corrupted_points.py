@@ -1,7 +1,7 @@
 """LiDAR points whose files are corrupted while they are read: the delta to GeminiLoadPoints.
 
 Each file is changed in its sensor's frame, with its beams still known, before close returns are removed
-and sweeps are moved: what MultiCorrupt writes into files.
+and sweeps are moved: what MultiCorrupt writes into files. What goes by annotated objects changes the cloud.
 """
 from typing import Any, Dict
 
@@ -41,7 +41,11 @@ class GeminiLoadCorruptedPoints(GeminiLoadPoints):
         if self.corruption.lidar_files is not None:
             rng = generator_of(results['token'], self.name, 'lidar')
             results = self.corruption.lidar_files(results, self.severity, rng)
-        return super().transform(results)
+        loaded = super().transform(results)
+        if self.corruption.points is None:
+            return loaded
+        rng = generator_of(results['token'], self.name, 'points')
+        return self.corruption.points(loaded, self.severity, rng)
 
     def read_sweep(self, results: Dict[str, Any], number: int, path: str) -> np.ndarray:
         """Returns one file's points, corrupted by the draws of (token, corruption, number).

@@ -1,8 +1,12 @@
-"""Sensors that are half a second late: their files are the previous keyframe's, everything else is not.
+"""Sensors that are late or stuck: their files are an earlier keyframe's, everything else is not.
 
-As in MultiCorrupt, `temporalmisalignment`: each camera on its own, the LiDAR with its sweeps as one. The
-delta: a scene's first keyframe has nothing earlier and stays as it is, where the original takes the last
-keyframe of another scene.
+As in MultiCorrupt, `temporalmisalignment`: each camera on its own, the LiDAR with its sweeps as one, half a
+second late. The delta: a scene's first keyframe has nothing earlier and stays as it is, where the original
+takes the last keyframe of another scene.
+
+As in nuScenes-R (see `limited_view`), "Temporal misalignment" of cameras, here `stuckcamera`: half of the
+cameras show what they saw some keyframes ago. The delta: how long they have been stuck is fixed, where the
+original freezes runs of up to four keyframes, 10 to 90 % of all.
 """
 from typing import Any, Dict
 
@@ -11,6 +15,9 @@ import numpy as np
 from .strength import at
 
 LATE_PROB = (0.2, 0.4, 0.6)
+STUCK_PROB = 0.5
+# Half a second, one, two; in a scene that is shorter, since its start.
+KEYFRAMES_BACK = (1, 2, 4)
 PREVIOUS = 'previous'
 
 
@@ -22,13 +29,27 @@ def delay_cameras(results: Dict[str, Any], severity: int, rng: np.random.Generat
         severity: 1, 2 or 3.
         rng: one draw a camera.
     """
-    draws = rng.random(len(results['images']))
+    return _with_earlier_pictures(results, rng.random(len(results['images'])) < at(severity, LATE_PROB))
+
+
+def stick_cameras(results: Dict[str, Any], severity: int, rng: np.random.Generator) -> Dict[str, Any]:
+    """Returns the record with half of the cameras' files replaced; calibration and poses stay.
+
+    Args:
+        results: a record with `images` and `previous`, of the keyframe at which cameras got stuck, or None.
+        severity: 1, 2 or 3, for which the dataset chooses `previous`.
+        rng: one draw a camera.
+    """
+    at(severity, KEYFRAMES_BACK)
+    return _with_earlier_pictures(results, rng.random(len(results['images'])) < STUCK_PROB)
+
+
+def _with_earlier_pictures(results: Dict[str, Any], are_late: np.ndarray) -> Dict[str, Any]:
     previous = results[PREVIOUS]
     if previous is None:
         return results
-    images = {name: {**image, 'img_path': previous['images'][name]['img_path']}
-              if draw < at(severity, LATE_PROB) else image
-              for draw, (name, image) in zip(draws, results['images'].items())}
+    images = {name: {**image, 'img_path': previous['images'][name]['img_path']} if is_late else image
+              for is_late, (name, image) in zip(are_late, results['images'].items())}
     return {**results, 'images': images}
 
 

@@ -11,6 +11,7 @@ from nuscenes import NuScenes
 from geminifusion3d.atomic import atomic_write
 from geminifusion3d.commands.dataset import read_run
 from geminifusion3d.errors import UserError
+from geminifusion3d.learned_samples import LEARNED, overlap_sentence
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.submission.provenance import code_facts
 
@@ -291,6 +292,7 @@ def head_facts(request: ReportRequest, metrics: Metrics, tokens_of_scene: Mappin
         ('checkpoint', Path((run.get('checkpoint') or {}).get('path', '')).name),
         ('test-time augmentation', ' '.join(run.get('test_time_augmentation') or ())),
         ('trained', training_words(training)),
+        ('learned samples', overlap_sentence(run[LEARNED]) if run.get(LEARNED) else ''),
         ('code', f'{code["commit"][:7]}{" with changes" if code["is_dirty"] else ""}' if code else '')]
     given = dict(request.facts)
     return [*((name, given.pop(name, value)) for name, value in facts if given.get(name, value)),

@@ -360,5 +360,5 @@ def condition_title(name: str) -> str:
     """Returns a corruption's or a condition's name for people."""
     if name in CONDITIONS or '-' in name:
         return CONDITIONS.get(name, name.replace('-', ' '))
-    from ..corruptions.catalogue import CORRUPTIONS
-    return CORRUPTIONS[name].label
+    from ..corruptions.catalogue import CATALOGUE
+    return CATALOGUE[name].label

@@ -9,6 +9,7 @@ from geminifusion3d.errors import UserError
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 
 from ..corruptions.catalogue import find_corruption
+from ..corruptions.strength import at
 
 LOADERS = {'GeminiLoadImages': 'cameras', 'GeminiLoadPoints': 'LiDAR'}
 CACHE, CORRUPTED = 'GeminiCachedLoading', 'GeminiCorruptedLoading'
@@ -26,15 +27,17 @@ def corrupted(cfg: Config, corruption: str, severity: int) -> Config:
     cfg = copy.deepcopy(cfg)
     dataset = _test_dataset(cfg)
     steps = without_cache(dataset.pipeline)
-    at = [index for index, step in enumerate(steps) if step['type'] in LOADERS]
-    if not at:
+    places = [index for index, step in enumerate(steps) if step['type'] in LOADERS]
+    if not places:
         raise UserError(f'the test pipeline {", ".join(step["type"] for step in steps)} has none of '
                         f'{", ".join(LOADERS)}, the loaders that corruptions replace')
-    first, last = at[0], at[-1] + 1
+    first, last = places[0], places[-1] + 1
     loading = dict(type=CORRUPTED, corruption=corruption, severity=severity, steps=steps[first:last])
     dataset.pipeline = [*steps[:first], loading, *steps[last:]]
-    if find_corruption(corruption).needs_previous:
+    found = find_corruption(corruption)
+    if found.keyframes_back is not None:
         dataset.type = 'GeminiPreviousFrameDataset'
+        dataset.keyframes_back = at(severity, found.keyframes_back)
     return cfg
 
 

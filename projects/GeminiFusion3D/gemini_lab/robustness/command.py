@@ -1,8 +1,9 @@
 """Evaluates a model under conditions: corrupted sensors, silent sensors, test-time augmentation.
 
 Without a choice: every corruption of MultiCorrupt at every severity, into <work-dir>/robustness.
---modalities: black and shuffled cameras, empty LiDAR, into <work-dir>/modalities. --tta: what each
-combination of test-time augmentation gains and costs, into <work-dir>/tta_gain. A killed run goes on.
+--failures: the failing sensors of nuScenes-R, into <work-dir>/failures. --modalities: black and shuffled
+cameras, empty LiDAR, into <work-dir>/modalities. --tta: what each combination of test-time augmentation gains
+and costs, into <work-dir>/tta_gain. A killed run goes on.
 
 Example:
     gemini3d robustness configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py \\
@@ -24,9 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_speed(parser)
     parser.add_argument('--corruptions', nargs='+', metavar='NAME',
                         help='some of: beamsreducing brightness dark fog missingcamera motionblur '
-                             'pointsreducing snow spatialmisalignment temporalmisalignment; default: all')
+                             'pointsreducing snow spatialmisalignment temporalmisalignment (default: these '
+                             'ten), limitedfov objectfailure dirtylens calibrationnoise stuckcamera '
+                             'lidardrop viewdrop')
     parser.add_argument('--severities', nargs='+', type=int, choices=(1, 2, 3), default=[1, 2, 3],
                         metavar='N', help='some of 1 2 3; default: all')
+    parser.add_argument('--failures', action='store_true',
+                        help='failing sensors instead of corruptions: the seven last')
     parser.add_argument('--modalities', action='store_true',
                         help='black and shuffled cameras and an empty LiDAR instead of corruptions')
     parser.add_argument('--tta', nargs='*', metavar='TERM[+TERM]',
@@ -39,18 +44,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Evaluates, prints the table and writes the report; returns the exit code, 0."""
     from geminifusion3d.commands.train_and_test import evaluation_config, one_error, process_rank
 
-    from ..corruptions.catalogue import CORRUPTIONS
+    from ..corruptions.catalogue import CATALOGUE, CORRUPTIONS, FAILURES
     from .evaluations import evaluate_recipe, open_scores
     from .modalities import run_modalities
     from .suite import JSON_FILE, MARKDOWN_FILE, run_suite, write_report
     from .variants_gain import run_gain, seconds_per_sample
-    chosen = arguments.corruptions or list(CORRUPTIONS)
-    unknown = [name for name in chosen if name not in CORRUPTIONS]
+    chosen = arguments.corruptions or list(FAILURES if arguments.failures else CORRUPTIONS)
+    unknown = [name for name in chosen if name not in CATALOGUE]
     if unknown:
-        raise UserError(f'--corruptions got {", ".join(unknown)}; expected some of {", ".join(CORRUPTIONS)}')
-    if arguments.modalities and arguments.tta is not None:
-        raise UserError('got --modalities and --tta; run one after the other')
-    kind = 'modalities' if arguments.modalities else 'robustness' if arguments.tta is None else 'tta_gain'
+        raise UserError(f'--corruptions got {", ".join(unknown)}; expected some of {", ".join(CATALOGUE)}')
+    flags = [flag for flag, is_given in (
+        ('--corruptions', arguments.corruptions), ('--failures', arguments.failures),
+        ('--modalities', arguments.modalities), ('--tta', arguments.tta is not None)) if is_given]
+    if len(flags) > 1:
+        raise UserError(f'got {" and ".join(flags)}; run one after the other')
+    kind = {'--failures': 'failures', '--modalities': 'modalities', '--tta': 'tta_gain'}.get(
+        ''.join(flags), 'robustness')
     with one_error(arguments):
         cfg = evaluation_config(arguments)
         folder = Path(cfg.work_dir) / ('' if arguments.work_dir else kind)
@@ -62,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
             run_gain(cfg, arguments.tta, results, evaluate_recipe, seconds_per_sample, is_writer=is_writer)
         else:
             report = run_suite(cfg, results, evaluate_recipe, is_writer=is_writer,
-                               corruptions=[name for name in CORRUPTIONS if name in chosen],
+                               corruptions=[name for name in CATALOGUE if name in chosen],
                                severities=sorted(set(arguments.severities)))
             if is_writer:
                 write_report(report, folder, Path(arguments.config).stem)

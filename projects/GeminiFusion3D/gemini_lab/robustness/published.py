@@ -1,4 +1,4 @@
-"""MultiCorrupt's published resistance abilities of NDS on nuScenes val.
+"""Published on nuScenes val: MultiCorrupt's resistance abilities of NDS, MoME's NDS on nuScenes-R.
 
 From the README of github.com/ika-rwth-aachen/MultiCorrupt at 6cd6225, "Resistance Ability (RA) computed
 with NDS metric".
@@ -43,3 +43,10 @@ _NUMBERS: Tuple[Tuple, ...] = (
 PUBLISHED: Tuple[PublishedRow, ...] = tuple(
     PublishedRow(model, clean, mean, dict(zip(CORRUPTIONS, numbers)))
     for model, clean, mean, *numbers in _NUMBERS)
+
+# From the README of github.com/konyul/MoME at ddbec03, by the condition here that is like it: 4 beams, no
+# LiDAR, +-60 degrees, objects (there: all of a keyframe) with probability 0.5, no picture, masks of unknown
+# strength.
+MOME_NDS: Dict[str, float] = {
+    'clean': 0.736, 'beamsreducing-3': 0.630, 'lidardrop-3': 0.482, 'limitedfov-3': 0.583,
+    'objectfailure-2': 0.710, 'viewdrop-3': 0.695, 'dirtylens-2': 0.705}

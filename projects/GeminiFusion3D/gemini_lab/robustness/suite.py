@@ -1,4 +1,4 @@
-"""The robustness suite: the clean evaluation, then every corruption at every severity.
+"""The robustness suite: the clean evaluation, then every corruption at every severity; failures likewise.
 
 Resistance ability is how much of its clean score a model keeps, as MultiCorrupt defines it (Beemelmanns et
 al., IV 2024, arXiv 2402.11677, "Metrics"), with M the mAP or the NDS:
@@ -15,17 +15,20 @@ from mmengine.config import Config
 from geminifusion3d.atomic import atomic_write, write_json
 from geminifusion3d.jobs import Results
 
-from ..corruptions.catalogue import CORRUPTIONS
+from ..corruptions.catalogue import CATALOGUE, CORRUPTIONS
 from ..corruptions.strength import SEVERITIES
 from ..text_table import Row, markdown_table, number, terminal_table
 from .changed_recipe import corrupted, is_touched
 from .evaluations import CLEAN, METRICS, Condition, Evaluate, Scores, run_conditions
-from .published import PUBLISHED
+from .published import MOME_NDS, PUBLISHED
 
 JSON_FILE, MARKDOWN_FILE = 'robustness.json', 'robustness.md'
 WARNING = ('The other rows are published by MultiCorrupt, measured on its files of nuScenes val (6019 '
            'keyframes). Numbers of another dataset, of synthetic scenes above all, cannot be compared with '
            'them, nor can those of corruptions that are made differently here (snow on LiDAR).')
+MOME_WARNING = ('MoME\'s row is published, of nuScenes-R made from nuScenes val: not to be compared with '
+                'numbers of another dataset. Object failure is drawn for each object here and for each '
+                'keyframe there, and a dirty lens is drawn here and photographed there, of unknown strength.')
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,13 @@ class RobustnessReport:
         Args:
             model: how the row is called.
         """
-        parts = [f'# Robustness of {model}', self.markdown_scores(),
-                 '## Resistance ability (NDS) beside MultiCorrupt\'s published table',
-                 self.markdown_published(model)]
+        parts = [f'# Robustness of {model}', self.markdown_scores()]
+        if set(self.corruptions) & set(CORRUPTIONS):
+            parts += ['## Resistance ability (NDS) beside MultiCorrupt\'s published table',
+                      self.markdown_published(model)]
+        if self.has_failures:
+            parts += ['## NDS with failing sensors beside MoME\'s published row',
+                      self.markdown_failures(model)]
         return '\n\n'.join(parts) + '\n'
 
     def markdown_scores(self) -> str:
@@ -141,6 +148,22 @@ class RobustnessReport:
         table = markdown_table(_published_header(), [self._own_row(model), *_published_rows()])
         return f'{table}\n\n{WARNING}'
 
+    @property
+    def has_failures(self) -> bool:
+        """Says whether failures of sensors were run, which are none of MultiCorrupt's."""
+        return not set(self.corruptions) <= set(CORRUPTIONS)
+
+    def markdown_failures(self, model: str) -> str:
+        """Returns this model's NDS above MoME's where that is published, and why they do not compare.
+
+        Args:
+            model: how the row is called.
+        """
+        header = ['model', *[_condition_label(name) for name in MOME_NDS]]
+        own = [f'**{model}**', *[number(self.scores[name]['NDS'] if name in self.scores else None)
+                                 for name in MOME_NDS]]
+        return f'{markdown_table(header, [own, ["MoME", *map(number, MOME_NDS.values())]])}\n\n{MOME_WARNING}'
+
     def _header(self) -> Row:
         levels = [f'{metric} at {severity}' for metric in METRICS for severity in self.severities]
         return ['corruption', 'RA (mAP)', 'RA (NDS)', *levels]
@@ -149,7 +172,7 @@ class RobustnessReport:
         found = [self.of(metric) for metric in METRICS]
         clean = ['clean', '', '', *[number(self.scores[CLEAN][metric])
                                     for metric in METRICS for _ in self.severities]]
-        rows = [[CORRUPTIONS[name].label, *[number(one.by_corruption[name]) for one in found],
+        rows = [[CATALOGUE[name].label, *[number(one.by_corruption[name]) for one in found],
                  *[number(self.scores[condition_name(name, severity)][metric])
                    for metric in METRICS for severity in self.severities]] for name in self.corruptions]
         mean = ['mean (mRA)', *[number(one.mean) for one in found], *[''] * 2 * len(self.severities)]
@@ -157,11 +180,13 @@ class RobustnessReport:
 
     def _notes(self) -> List[str]:
         notes = []
-        if not self.is_whole:
+        if self.has_failures:
+            notes.append(f'The mean is over these {len(self.corruptions)}: not MultiCorrupt\'s.')
+        elif not self.is_whole:
             notes.append(f'mRA over {len(self.corruptions)} of {len(CORRUPTIONS)} corruptions at severities '
                          f'{", ".join(map(str, self.severities))}: not the published mean.')
         if self.untouched:
-            labels = ', '.join(CORRUPTIONS[name].label for name in self.untouched)
+            labels = ', '.join(CATALOGUE[name].label for name in self.untouched)
             notes.append(f'Clean scores, since the recipe does not read the sensor: {labels}.')
         return notes
 
@@ -169,6 +194,11 @@ class RobustnessReport:
         own = self.of('NDS')
         return [f'**{model}**', number(own.clean), number(own.mean if self.is_whole else None),
                 *[number(own.by_corruption.get(name)) for name in CORRUPTIONS]]
+
+
+def _condition_label(name: str) -> str:
+    corruption, _, severity = name.rpartition('-')
+    return f'{CATALOGUE[corruption].label} at {severity}' if corruption else name
 
 
 def _published_header() -> Row:

@@ -5,7 +5,7 @@ is refused, because a wrong declaration disqualifies a submission.
 """
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from mmengine.config import Config
 from mmengine.model import is_model_wrapper
@@ -14,6 +14,7 @@ from ..engine.config_file import load_config
 from ..engine.mistakes import config_mistakes
 from ..engine.runner import GeminiRunner
 from ..errors import UserError
+from ..learned_samples import Overlap
 from ..results.evaluated_split import info_file_of_split
 from ..results.inference_clock import InferenceClock, hardware
 from ..results.info_file import InfoFile, read_info_file
@@ -73,7 +74,7 @@ def plan_export(*, config: str, split: str, cfg_options: Optional[Mapping[str, A
 
 
 def predict(plan: ExportPlan, json_path: Path, *, config: str, checkpoint: str, work_dir: str,
-            tta: Sequence[str] = ()) -> Dict[str, Any]:
+            tta: Sequence[str] = ()) -> Tuple[Dict[str, Any], Optional[Overlap]]:
     """Runs the model over the split and writes the results JSON, whole or not at all.
 
     Args:
@@ -85,7 +86,7 @@ def predict(plan: ExportPlan, json_path: Path, *, config: str, checkpoint: str, 
         tta: terms of test-time augmentation.
 
     Returns:
-        How fast on which machine the results were made.
+        How fast on which machine the results were made, and how many of the samples were learned.
     """
     cfg = plan.cfg
     ann_file = str(plan.infos.path.absolute())
@@ -101,7 +102,7 @@ def predict(plan: ExportPlan, json_path: Path, *, config: str, checkpoint: str, 
         check_declaration(plan.meta, runner.model)
         runner.register_hook(clock)
         runner.test()
-    return {**clock.speed(), 'hardware': hardware()}
+    return {**clock.speed(), 'hardware': hardware()}, runner.overlap
 
 
 def take_predictions(plan: ExportPlan, predictions: Path, json_path: Path, *, is_ensemble: bool = False

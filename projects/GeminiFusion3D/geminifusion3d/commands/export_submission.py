@@ -53,9 +53,9 @@ def write_results(args: argparse.Namespace, plan: 'ExportPlan') -> Tuple[Dict[st
     from .test_time_augmentation_flags import variants
     checkpoint, json_path = Path(args.checkpoint) if args.checkpoint else None, args.out / args.json_name
     if args.predictions is None:
-        inference = predict(plan, json_path, config=args.config, checkpoint=args.checkpoint,
-                            work_dir=args.work_dir or str(args.out / 'log'), tta=args.tta or ())
-        return plan.meta, made_with(checkpoint, args.tta or (), inference)
+        inference, overlap = predict(plan, json_path, config=args.config, checkpoint=args.checkpoint,
+                                     work_dir=args.work_dir or str(args.out / 'log'), tta=args.tta or ())
+        return plan.meta, made_with(checkpoint, args.tta or (), inference, overlap)
     variants(args.tta or ())
     said, recorded = made_with(checkpoint, args.tta or (), None), read_record(args.predictions) or {}
     is_ensemble = ensemble_facts(args.predictions) is not None

@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate by the real batch size over the recipe\'s, as '
                              'the recipes here do by default')
+    parser.add_argument('--allow-scored-objects', action='store_true',
+                        help='paste objects even of samples that validation scores; the checkpoint and '
+                             'every score of it will say so')
     parser.add_argument('--seed', type=int, help='seed of everything random')
 
 

@@ -61,7 +61,8 @@ def train_config(arguments: argparse.Namespace) -> Config:
         check_exists(cfg.load_from)
     check_first_stage(cfg)
     check_data_files(cfg, ['train_dataloader', 'val_dataloader'])
-    check_pasted_objects(cfg)
+    if not arguments.allow_scored_objects:
+        check_pasted_objects(cfg)
     check_same_info_file(cfg, 'val')
     return cfg
 

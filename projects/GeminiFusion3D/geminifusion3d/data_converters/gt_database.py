@@ -19,9 +19,11 @@ from ..atomic import atomic_write
 from ..errors import UserError
 from ..folder_lock import locked_folder
 from ..geometry.boxes import points_in_boxes
+from ..learned_samples import LEARNED
 from ..nuscenes_facts import CLASS_NAMES
 from ..sensors import GeminiLoadPoints, GeminiNuScenesDataset
-from ..sensors.object_database import FORMAT, POINT_COLUMNS, is_database, read_metainfo
+from ..sensors.object_database import (FORMAT, POINT_COLUMNS, ObjectDatabase, is_database,
+                                       read_metainfo, write_metainfo)
 from .join_objects import Objects, is_whole_part, join_objects, write_part
 from .parallel import map_with_progress
 
@@ -59,6 +61,7 @@ def build_gt_database(info_file: Path, root: Path, out_dir: Path, *, sweeps_num:
     metainfo = _metainfo(dataset, load_points, info_file)
     folder = out_dir / f'gt_database_{metainfo["split"]}'
     if _is_up_to_date(folder, metainfo):
+        _complete(folder, metainfo)
         return folder
     if folder.exists() and not is_database(folder):
         raise UserError(f'{folder} was not written by this project; move it away or give another --out-dir')
@@ -85,7 +88,7 @@ def _metainfo(dataset: GeminiNuScenesDataset, load_points: GeminiLoadPoints, inf
     settings = dict(format=FORMAT, **{key: known[key] for key in ('dataset', 'version', 'split')},
                     sweeps_num=load_points.sweeps_num, remove_close_m=load_points.remove_close_m)
     digest = hashlib.sha256(info_file.read_bytes() + json.dumps(settings).encode()).hexdigest()
-    return {**settings, 'source': digest}
+    return {**settings, 'source': digest, LEARNED: dataset.sample_record().to_plain()}
 
 
 def _is_up_to_date(folder: Path, metainfo: Dict[str, object]) -> bool:
@@ -93,6 +96,13 @@ def _is_up_to_date(folder: Path, metainfo: Dict[str, object]) -> bool:
         return read_metainfo(folder)['source'] == metainfo['source']
     except UserError:
         return False
+
+
+def _complete(folder: Path, metainfo: Dict[str, object]) -> None:
+    """Adds which samples the objects come from, where an earlier version has built the database."""
+    known = ObjectDatabase(folder).metainfo
+    if LEARNED not in known:
+        write_metainfo(folder, {**known, LEARNED: metainfo[LEARNED]})
 
 
 def _cut_scenes(source: _Source, digest: str, workers: int) -> List[Path]:

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from .. import register
 from ..errors import UserError
 from ..info_file import KITTI_PREFIX, existing_info_file, open_info_file
+from ..learned_samples import LEARNED, Overlap, SampleRecord
 from ..sensors.object_database import read_metainfo
 from .config_variables import evaluate_with
 from .registered import accepts_argument
@@ -223,26 +224,32 @@ def check_data_files(cfg: Config, loaders: List[str]) -> None:
 
 
 def check_pasted_objects(cfg: Config) -> None:
-    """Makes sure that no object of an evaluated split is pasted into training samples.
+    """Makes sure that no object of an evaluated sample is pasted into training samples.
 
     Args:
         cfg: of a recipe whose data files exist.
 
     Raises:
-        UserError: if a ground-truth database holds the split that validation scores.
+        UserError: if a ground-truth database was cut from samples that validation scores; of a database that
+            does not list its samples, if it is of a split that holds the scored one.
     """
     databases = {Path(step['database']) for dataset in datasets_of(cfg, ['train_dataloader'])
                  for step in dataset.get('pipeline') or () if step.get('type') == 'GeminiSampleObjects'}
     evaluated = {Path(dataset.get('data_root') or '.') / dataset['ann_file']
                  for dataset in datasets_of(cfg, ['val_dataloader']) if dataset.get('ann_file')}
     for folder in databases if evaluated else ():
-        held = read_metainfo(folder)['split']
+        metainfo = read_metainfo(folder)
+        held, pasted = metainfo['split'], SampleRecord.read(metainfo.get(LEARNED), folder.name)
         for path in evaluated:
-            split = open_info_file(existing_info_file(path)).metainfo['split']
-            if split in SPLITS_IN.get(held, (held,)):
+            records = open_info_file(existing_info_file(path))
+            split, names = records.metainfo['split'], [str(record['token']) for record in records]
+            scored = Overlap.between(SampleRecord.of(split, names), pasted)
+            if scored.learned or pasted.unknown and split in SPLITS_IN.get(held, (held,)):
+                which = f'{scored.learned} of the {scored.scored} samples' if scored.learned else 'samples'
                 raise UserError(f'ground-truth database {folder} holds objects of {held}, and validation '
-                                f'scores {split}: they would be learned before they are scored; build it '
-                                'from the training split, or train without val_dataloader')
+                                f'scores {split}: those of {which} would be learned before they are scored; '
+                                'build it from the training split, train without val_dataloader, or pass '
+                                '--allow-scored-objects')
 
 
 def check_ranges(cfg: Config) -> None:

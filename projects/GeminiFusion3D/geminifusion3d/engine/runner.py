@@ -29,6 +29,7 @@ from torch.utils.data import DataLoader
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
 from ..folder_lock import locked_folder
+from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
 from .activation_checkpointing import checkpoint_activations
 from .config_file import check_classes, check_ranges
 from .data_loading import (DevicePrefetch, check_shared_memory, loader_config, set_clock,
@@ -62,6 +63,11 @@ class GeminiRunner(Runner):
     _found: Optional[List[Optional[Path]]] = None
     # The checkpoint that this training goes on with, None for a new one.
     resumed_from: Optional[Union[str, Path]] = None
+    # What the loaded weights have learned, None without any; what this training adds, once it is known.
+    _loaded_samples: Optional[SampleRecord] = None
+    _learned_samples: Optional[SampleRecord] = None
+    # Of the samples that a test scores, on the first process.
+    overlap: Optional[Overlap] = None
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'GeminiRunner':
@@ -271,6 +277,30 @@ class GeminiRunner(Runner):
             check_same_schedule(planned, schedule_ends(self.param_schedulers), source=source)
         elif source is not None:
             self.load_checkpoint(source, strict=not is_training)
+        if is_main_process():
+            self._compare_samples(is_training)
+
+    def _compare_samples(self, is_training: bool) -> None:
+        """Says how many of the samples that are scored are learned."""
+        loop = self._val_loop if is_training else self._test_loop
+        if not isinstance(loop, BaseLoop):
+            return
+        learned = self.learned_samples() if is_training else self._loaded_samples
+        self.overlap = Overlap.between(samples_of(loop.dataloader.dataset), learned or SampleRecord())
+        for metric in loop.evaluator.metrics:
+            if hasattr(metric, 'overlap'):
+                metric.overlap = self.overlap
+        said = overlap_sentence(self.overlap.to_plain())
+        if self.overlap.learned:
+            self.logger.warning(said)
+        elif said and not is_training:
+            self.logger.info(said)
+
+    def learned_samples(self) -> SampleRecord:
+        """Returns what the weights of this training learn, and those that it began with had learned."""
+        if self._learned_samples is None:
+            self._learned_samples = samples_of(self.train_dataloader.dataset)
+        return self._learned_samples | (self._loaded_samples or SampleRecord())
 
     def _find_checkpoint(self) -> Optional[Union[str, Path]]:
         """Returns what to load or to resume from; looks for the newest checkpoint once."""
@@ -299,6 +329,9 @@ class GeminiRunner(Runner):
         """
         model = self.model.module if is_model_wrapper(self.model) else self.model
         checkpoint = read_checkpoint(filename, map_location=map_location)
+        meta = checkpoint.get('meta')
+        self._loaded_samples = SampleRecord.read(
+            meta.get(LEARNED) if isinstance(meta, dict) else None, Path(filename).name)
         if not revise_keys:
             tolerance = STRICT if strict else Tolerance.from_config(self.cfg.get('load_cfg'))
             weights = fit_weights(model, checkpoint, name=filename, tolerance=tolerance)
@@ -314,9 +347,18 @@ class GeminiRunner(Runner):
         return checkpoint
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
-        """As mmengine's, but under a temporary name that is renamed when the file is whole."""
+        """As mmengine's, under a name that is replaced when the file is whole; `meta` says what was learned.
+
+        Args:
+            out_dir: the folder.
+            filename: name of the file.
+            *args: as mmengine's.
+            **kwargs: as mmengine's.
+        """
         part = filename + PART_SUFFIX
         written = Path(out_dir) / part
+        if is_main_process():
+            kwargs['meta'] = {**(kwargs.get('meta') or {}), LEARNED: self.learned_samples().to_plain()}
         try:
             super().save_checkpoint(out_dir, part, *args, **kwargs)
             if is_main_process() and written.is_file():

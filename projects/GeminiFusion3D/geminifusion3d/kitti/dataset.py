@@ -1,4 +1,5 @@
 """mmdet3d's KittiDataset, read without running code, and the points that the picture shows."""
+from pathlib import Path
 from typing import Any, Dict, List
 
 import numpy as np
@@ -6,6 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.datasets import KittiDataset
 from mmdet3d.registry import DATASETS, TRANSFORMS
 
+from ..learned_samples import SampleRecord
 from ..paths import checked_relative_path
 from ..safe_pickle import load_plain_pickle
 from .infos import CAMERA
@@ -30,6 +32,12 @@ class GeminiKittiDataset(KittiDataset):
         """
         load_plain_pickle(self.ann_file)
         return super().load_data_list()
+
+    def sample_record(self) -> SampleRecord:
+        """Returns which frames it holds: by folder, training or testing, and number."""
+        clouds = [Path(self.get_data_info(index)['lidar_points']['lidar_path']) for index in range(len(self))]
+        return SampleRecord.of(Path(self.ann_file).stem,
+                               [f'kitti/{cloud.parent.parent.name}/{cloud.stem}' for cloud in clouds])
 
     def parse_data_info(self, info: Dict[str, Any]) -> Dict[str, Any]:
         """As mmdet3d's.

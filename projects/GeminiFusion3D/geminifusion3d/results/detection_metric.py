@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 
 from ..atomic import write_json
 from ..errors import UserError
+from ..learned_samples import LEARNED, Overlap
 from .detection_ap import (BOX_COLUMNS, UNMATCHED, center_distances_m, distance_average_precision,
                            match_nearest, overlap_average_precision, rotated_overlaps)
 
@@ -82,6 +83,8 @@ class GeminiDetectionMetric(BaseMetric):
         self.range_edges_m = [float(edge_m) for edge_m in range_edges_m]
         self.class_range_m = dict(class_range_m or {})
         self.out_dir = out_dir
+        # Set by the runner: how many of the samples the weights had learned.
+        self.overlap: Optional[Overlap] = None
 
     @property
     def class_names(self) -> Tuple[str, ...]:
@@ -155,7 +158,8 @@ class GeminiDetectionMetric(BaseMetric):
         print_log(_table(tables) + (f'\nno object, not scored: {", ".join(left_out)}' if left_out else ''),
                   logger='current')
         if self.out_dir is not None:
-            write_json(Path(self.out_dir) / METRICS_NAME, metrics, indent=2)
+            said = {LEARNED: self.overlap.to_plain()} if self.overlap else {}
+            write_json(Path(self.out_dir) / METRICS_NAME, {**metrics, **said}, indent=2)
         return metrics
 
     def _score_class(self, label: int, class_name: str, samples: Sequence[SampleBoxes]) -> Dict[str, float]:

@@ -1,4 +1,4 @@
-"""What a test run leaves beside its results file: dataset, weights, augmentation, speed, hardware.
+"""What a test run leaves beside its results file: dataset, weights, what they had learned, speed, hardware.
 
 Commands that are given the results read it, so that nobody has to say it again; its digest of the results
 tells whether they are still those of the run.
@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 
 from ..atomic import unsealed, write_json
 from ..errors import UserError
+from ..learned_samples import LEARNED, Overlap
 from ..submission.provenance import RUN_RECORD_NAME as RECORD_NAME
 from ..submission.provenance import check_recorded, file_facts, now
 from .inference_clock import InferenceClock, hardware
@@ -57,24 +58,27 @@ class RunRecordHook(InferenceClock):
                 'dataset': next((metric.dataset() for metric in runner.test_evaluator.metrics
                                  if isinstance(metric, GeminiNuScenesMetric)), None),
                 **made_with(self._checkpoint if self._checkpoint.is_file() else None, self._tta, {
-                    **self.speed(), 'processes': get_world_size(), 'hardware': hardware()})},
+                    **self.speed(), 'processes': get_world_size(), 'hardware': hardware()},
+                    getattr(runner, 'overlap', None))},
                 indent=2, sealed=True)
 
 
-def made_with(checkpoint: Optional[Path], tta: Sequence[str], inference: Optional[Dict[str, Any]]
-              ) -> Dict[str, Any]:
+def made_with(checkpoint: Optional[Path], tta: Sequence[str], inference: Optional[Dict[str, Any]],
+              overlap: Optional[Overlap] = None) -> Dict[str, Any]:
     """Returns what provenance.json says about the making of predictions.
 
     Args:
         checkpoint: the weights, None if they are not known.
         tta: terms of test-time augmentation, none without.
         inference: speed and hardware, None if they were not measured.
+        overlap: how many of the samples the weights had learned, None if nobody compared.
 
     Returns:
-        `checkpoint`, `test_time_augmentation` and `inference`.
+        `checkpoint`, `test_time_augmentation`, `inference` and `learned_samples`.
     """
     return {'checkpoint': file_facts(checkpoint) if checkpoint else None,
-            'test_time_augmentation': list(tta), 'inference': inference}
+            'test_time_augmentation': list(tta), 'inference': inference,
+            LEARNED: overlap.to_plain() if overlap else None}
 
 
 def read_record(predictions: Path) -> Optional[Dict[str, Any]]:
@@ -95,7 +99,9 @@ def read_record(predictions: Path) -> Optional[Dict[str, Any]]:
     fields = tuple(made_with(None, (), None))
     try:
         content = unsealed(json.loads(path.read_bytes()))
-        made = {field: content[field] for field in fields}
+        # Earlier versions did not compare samples.
+        made = {field: content[field] for field in fields if field != LEARNED}
+        made[LEARNED] = content.get(LEARNED)
         content['results']['sha256']
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f'{path} is not what gemini3d test writes beside its results ({error!r}); expected '

@@ -7,7 +7,9 @@ dropped, unknown velocities stay NaN instead of becoming zero, and augmentation 
 of workers.
 """
 import copy
+import json
 import logging
+from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
@@ -19,6 +21,7 @@ from mmengine.logging import print_log
 
 from ..errors import UserError
 from ..info_file import open_info_file
+from ..learned_samples import SampleRecord
 from ..nuscenes_facts import CLASS_NAMES, LIDAR_COLUMNS
 from ..paths import inside
 from .draws import draw_key, passes_before
@@ -135,6 +138,23 @@ class GeminiKeyframeDataset(Det3DDataset):
     def __len__(self) -> int:
         self.full_init()
         return len(self._places)
+
+    def sample_record(self) -> SampleRecord:
+        """Returns which keyframes it holds, for comparison with those of other datasets."""
+        self.full_init()
+        return SampleRecord.of(self.source(), map(self.sample_name, self._places))
+
+    def source(self) -> str:
+        """Returns what its keyframes are of, in words."""
+        return Path(self.ann_file).name
+
+    def sample_name(self, place: int) -> str:
+        """Returns what tells a keyframe from all others, of whatever dataset.
+
+        Args:
+            place: of its record.
+        """
+        return str(self.records[place]['token'])
 
     def __getitem__(self, idx: int) -> dict:
         """Runs the pipeline on one keyframe with the randomness of (seed, epoch, index).
@@ -325,6 +345,10 @@ class GeminiNuScenesDataset(GeminiKeyframeDataset):
         """Opens the info file."""
         return open_info_file(self.ann_file)
 
+    def source(self) -> str:
+        """Returns version and split."""
+        return f'{self.records.metainfo["version"]} {self.records.metainfo["split"]}'
+
 
 def _checked_metainfo(metainfo: Dict[str, Any], usual: Dict[str, Any]) -> Dict[str, Any]:
     """Completes a user's metainfo: every class has a colour."""
@@ -366,3 +390,11 @@ class GeminiRecordDataset(GeminiKeyframeDataset):
         records = RecordInfos(self.ann_file)
         records[0]
         return records
+
+    def sample_name(self, place: int) -> str:
+        """Returns the whole record: two datasets may both call their first sample 0.
+
+        Args:
+            place: of its record.
+        """
+        return json.dumps(self.records.records[place], sort_keys=True)

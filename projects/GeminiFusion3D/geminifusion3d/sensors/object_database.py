@@ -11,7 +11,7 @@ arrays in numpy's plain format, which holds numbers only and is read without exe
 
 Large arrays are mapped, not read: many loading workers share one copy. `database.json` holds its own
 SHA-256 and those of the small arrays, which are verified when the folder is opened; points are verified
-when an object is read.
+when an object is read. It also lists the samples that the objects come from (see `learned_samples`).
 """
 import hashlib
 import json
@@ -23,6 +23,7 @@ import numpy as np
 
 from ..atomic import SEAL, unsealed, write_json
 from ..errors import UserError
+from ..learned_samples import LEARNED, SampleRecord
 from ..nuscenes_facts import CLASS_NAMES
 
 FORMAT = 'geminifusion3d-object-database-2'
@@ -163,6 +164,15 @@ def read_metainfo(folder: Path) -> Dict[str, Any]:
         raise UserError(
             f'{path} names the classes {sorted(unknown)}; expected some of nuScenes{_remedy(folder)}')
     return content
+
+
+def database_samples(folder: Path) -> SampleRecord:
+    """Returns which samples the objects were cut from; unknown where an earlier version built the database.
+
+    Args:
+        folder: the database.
+    """
+    return SampleRecord.read(read_metainfo(folder).get(LEARNED), f'ground-truth database {folder.name}')
 
 
 def _remedy(folder: Path) -> str:

@@ -16,8 +16,9 @@ from mmdet3d.registry import TRANSFORMS
 
 from ..errors import UserError
 from ..geometry.boxes import boxes_overlap, points_in_boxes
+from ..learned_samples import SampleRecord
 from ..nuscenes_facts import CLASS_NAMES
-from .object_database import ObjectDatabase
+from .object_database import ObjectDatabase, database_samples
 
 # Those of CBGS (arXiv 1908.09492), and of mmdet3d v1.4.0's CenterPoint and BEVFusion configs.
 PUBLISHED_NUMBERS = dict(car=2, truck=3, construction_vehicle=7, bus=4, trailer=6, barrier=2,
@@ -74,6 +75,10 @@ class GeminiSampleObjects(BaseTransform):
         self._open()
         chosen = self._choose(results['gt_bboxes_3d'].numpy(), results['gt_labels_3d'])
         return self._paste(results, chosen) if chosen else results
+
+    def sample_record(self) -> SampleRecord:
+        """Returns which samples the objects were cut from."""
+        return database_samples(self.folder)
 
     def _open(self) -> None:
         """Opens the database when first used, in the process that uses it."""
