@@ -35,7 +35,7 @@ ELSEWHERE = {
     'gemini3d convert-checkpoint': 'tests/checkpoints', 'work_dirs/bevfusion.pth': 'tests/checkpoints',
     '--radar-sweeps': 'tests/sensors/test_radar_recipes.py', 'radar_': 'tests/sensors/test_radar_recipes.py',
     'kitti': 'tests/kitti',
-    'gemini3d demo': 'tests/test_end_to_end.py', 'gemini3d stats': 'tests/gemini_lab/cost',
+    'gemini3d decide': 'tests/gemini_lab/decide', 'gemini3d demo': 'tests/test_end_to_end.py', 'gemini3d stats': 'tests/gemini_lab/cost',
     '_map_synthetic': 'tests/test_map_segmentation.py',
     '/big/disk': 'tests/engine/test_config_file.py',
     '/path/to/one/keyframe': 'tests/gemini_lab/test_keyframe.py',

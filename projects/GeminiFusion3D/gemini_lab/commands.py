@@ -19,6 +19,8 @@ COMMANDS = (
              'robustness.command'),
     _command('compare', MEASURE, 'trains every fuser on the synthetic world, several seeds each',
              'compare.command'),
+    _command('decide', MEASURE, 'does a fuser pay? many paired seeds on stored maps, with intervals',
+             'decide.command'),
     _command('kitti-compare', MEASURE, 'trains MVX-Net with and without GeminiFusion on a synthetic KITTI',
              'kitti_compare'),
     _command('benchmark', MEASURE, 'times parts of the detector beside what else does the same',

@@ -12,12 +12,13 @@ Example:
     gemini3d compare --render-only
 """
 import argparse
+import importlib
 import json
 import multiprocessing
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
 from geminifusion3d.atomic import atomic_write, write_json
 from geminifusion3d.commands.arguments import at_least
@@ -55,32 +56,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='folder for the plot and the list of runs')
 
 
-def data_steps() -> List[Step]:
-    """Returns the world and its conversion."""
-    infos = tuple(DATA / f'geminifusion3d_infos_{split}.pkl' for split in ('train', 'val'))
+def data_steps(folder: Path = DATA, world: Sequence[str] = WORLD, prefix: str = '') -> List[Step]:
+    """Returns a world and its conversion.
+
+    Args:
+        folder: of the data.
+        world: what it is made of, as words of `gemini3d synthetic`.
+        prefix: of the steps' names.
+    """
+    infos = tuple(folder / f'geminifusion3d_infos_{split}.pkl' for split in ('train', 'val'))
     gemini3d = (sys.executable, '-m', 'geminifusion3d')
     return [
-        Step('generate', (*gemini3d, 'synthetic', '--out', str(DATA), '--version', VERSION, *WORLD),
+        Step(f'{prefix}generate', (*gemini3d, 'synthetic', '--out', str(folder), '--version', VERSION,
+                                   *world),
              sources=(PACKAGE.parent / 'gemini_lab' / 'synthetic',),
-             outputs=(DATA / VERSION / 'sample.json',),
-             stale=(DATA / VERSION, DATA / '.synthetic' / VERSION)),
-        Step('convert', (*gemini3d, 'convert', '--dataroot', str(DATA), '--version', VERSION,
-                         # At the keyframe only: the world has no sweeps of radars.
-                         '--radar-sweeps', '0'),
+             outputs=(folder / VERSION / 'sample.json',),
+             stale=(folder / VERSION, folder / '.synthetic' / VERSION)),
+        Step(f'{prefix}convert', (*gemini3d, 'convert', '--dataroot', str(folder), '--version', VERSION,
+                                  # At the keyframe only: the world has no sweeps of radars.
+                                  '--radar-sweeps', '0'),
              sources=tuple(PACKAGE / name for name in ('data_converters', 'geometry', 'sensors',
                                                        'nuscenes_facts.py')), outputs=infos)]
 
 
-def launcher(jobs: int) -> Any:
-    """Returns what starts a run in a process of its own, which finds the imports already done."""
+def launcher(jobs: int, worker: str = WORKER) -> Any:
+    """Returns what starts a run in a process of its own, which finds the imports already done.
+
+    Args:
+        jobs: how many run side by side.
+        worker: the module whose `work` runs.
+    """
     for library in ('OMP', 'MKL', 'OPENBLAS'):
         os.environ[f'{library}_NUM_THREADS'] = '1'
     context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([WORKER, 'geminifusion3d.registered'])
+    context.set_forkserver_preload([worker, 'geminifusion3d.registered'])
     cores = sorted(os.sched_getaffinity(0))
 
     def launch(run: Run, place: int) -> Any:
-        from .train_and_score import work
+        work = importlib.import_module(worker).work
         core = cores[place] if jobs <= len(cores) else None
         process = context.Process(target=work, args=(run, core))
         process.start()

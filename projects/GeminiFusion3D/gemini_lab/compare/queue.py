@@ -1,7 +1,7 @@
 """Works through many runs, several side by side, each on a core of its own, and says how far it is."""
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .runs import Run
 
@@ -9,6 +9,12 @@ POLL_S = 0.5
 SAY_EVERY_S = 60.0
 # Of a process (multiprocessing.Process has all of it): is_alive, exitcode, terminate, join.
 Launch = Callable[[Run, int], Any]
+
+
+def with_all_sensors(result: Mapping[str, Any]) -> str:
+    """Returns the scores of the comparison's result, nothing silent."""
+    score = result['scores']['all']
+    return f'mAP {score["mAP"]:.3f} NDS {score["NDS"]:.3f}'
 
 
 class Queue:
@@ -20,15 +26,18 @@ class Queue:
         launch: starts a run in a place, 0 to jobs - 1, and returns its process.
         say: shows one line.
         poll_s: seconds between two looks at the processes.
+        describe: a few words about a result.
     """
 
     def __init__(self, *, runs: Sequence[Run], jobs: int, launch: Launch,
-                 say: Callable[[str], None] = print, poll_s: float = POLL_S) -> None:
+                 say: Callable[[str], None] = print, poll_s: float = POLL_S,
+                 describe: Callable[[Mapping[str, Any]], str] = with_all_sensors) -> None:
         self.runs = list(runs)
         self.jobs = jobs
         self.launch = launch
         self.say = say
         self.poll_s = poll_s
+        self.describe = describe
         self.active: Dict[int, Tuple[Run, Any, float]] = {}
         self.seconds: List[float] = []
         self.failed: List[Run] = []
@@ -70,9 +79,7 @@ class Queue:
                 self.say(self._line(f'{run.name} FAILED (exit code {process.exitcode})', waiting))
                 continue
             self.seconds.append(time.monotonic() - start_s)
-            score = result['scores']['all']
-            self.say(self._line(f'{run.name}: mAP {score["mAP"]:.3f} NDS {score["NDS"]:.3f} '
-                                f'in {self.seconds[-1]:.0f} s', waiting))
+            self.say(self._line(f'{run.name}: {self.describe(result)} in {self.seconds[-1]:.0f} s', waiting))
         return bool(ended)
 
     def _line(self, news: str, waiting: Deque[Run]) -> str:

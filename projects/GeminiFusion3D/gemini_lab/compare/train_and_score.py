@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 import torch
 from mmdet3d.registry import DATASETS, MODELS
@@ -52,11 +52,22 @@ class StepClock(Hook):
 
 
 def work(run: Run, core: Optional[int]) -> None:
-    """Runs in a process of its own: all output goes to the run's log.
+    """Runs in a process of its own.
 
     Args:
         run: what to do.
         core: the processor core to stay on; None leaves that to the system.
+    """
+    work_on(run, core, train_and_score)
+
+
+def work_on(run: Run, core: Optional[int], produce: Callable[[Any], Dict[str, Any]]) -> None:
+    """Keeps the result of a run; all output of this process goes to the run's log.
+
+    Args:
+        run: what to do.
+        core: as for `work`.
+        produce: returns the result of a run.
     """
     end_with_parent()
     if core is not None:
@@ -66,7 +77,7 @@ def work(run: Run, core: Optional[int]) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(log, stream.fileno())
-    run.finish(train_and_score(run))
+    run.finish(produce(run))
 
 
 def train_and_score(run: Run) -> Dict[str, Any]:

@@ -1,0 +1,246 @@
+"""Decides whether a fuser pays: many paired seeds on stored BEV maps, with intervals and their power.
+
+Stage one trains the encoders, once per group of seeds, without a fuser, and stores their maps of one world
+to train on, one to tune on and one to report on. Stage two trains a fuser and what follows it in a minute
+and scores it under every condition of sensors. A pilot says how many seeds a difference needs; then all
+fusers of the first seed run, then those of the next: a run may be cut anywhere, and the same command
+continues. Tables and plot go into a Markdown file and every single run into docs/does_it_pay.json at the
+end, and by --render-only.
+
+Example:
+    gemini3d decide
+    gemini3d decide --only add conv gemini --seeds 0 1 2
+    gemini3d decide --render-only
+"""
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Sequence
+
+from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.commands.arguments import at_least
+from geminifusion3d.errors import UserError
+from geminifusion3d.folder_lock import locked_folder
+from geminifusion3d.jobs import run_steps
+
+from ..compare.command import REPO, data_steps, launcher
+from ..compare.runs import LOG_FILE, RESULT_FILE, adopt
+from ..markdown_block import write_block
+from .runs import ENCODERS, Job, Plan, make_job
+
+REPORT_WORLD = ('--scenes=36', '--samples-per-scene=3', '--seed=18')
+BLOCK, RUNS_FILE, PLOT_FILE = 'decide', 'does_it_pay.json', 'does_it_pay.svg'
+PILOT, PILOT_SEEDS, PILOT_FILE = ('add', 'conv', 'gemini'), (0, 1, 2), 'pilot.json'
+WORKER = 'gemini_lab.decide.worker'
+# The difference that the statement of power speaks of.
+OF_INTEREST = 0.01
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds which runs, and where everything goes."""
+    parser.add_argument('--only', nargs='+', default=[], metavar='FUSER',
+                        help='only these fusers, such as add gemini; default: all')
+    parser.add_argument('--seeds', nargs='+', type=int, default=list(range(10)), metavar='SEED',
+                        help='default: 0 to 9')
+    parser.add_argument('--jobs', type=at_least(1), default=os.cpu_count(),
+                        help='runs side by side, one thread each; default: one per core')
+    parser.add_argument('--work-dir', type=Path, default=REPO / 'work_dirs' / 'decide',
+                        help='where encoders, maps, logs and results go')
+    parser.add_argument('--any-code', action='store_true',
+                        help='results that earlier code made count too; each says which code that was')
+    parser.add_argument('--render-only', action='store_true',
+                        help='write tables, plot and runs from what is there; train nothing')
+    parser.add_argument('--page', type=Path, default=REPO / 'docs' / 'does_it_pay.md',
+                        help='file with the block that the tables go to; default: docs/does_it_pay.md')
+    parser.add_argument('--docs', type=Path, default=REPO / 'docs',
+                        help='folder for the plot and the list of runs')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trains, scores and writes."""
+    args.work_dir, args.docs, args.page = (path.absolute() for path in (args.work_dir, args.docs, args.page))
+    os.chdir(REPO)
+    plan = Plan()
+    if not args.render_only:
+        with locked_folder(args.work_dir):
+            run_steps([*data_steps(Path(plan.learn_root)),
+                       *data_steps(Path(plan.report_root), REPORT_WORLD, 'report-')], args.work_dir / 'steps')
+            run_all(plan, args)
+    render(plan, args)
+
+
+def run_all(plan: Plan, args: argparse.Namespace) -> None:
+    """Makes the runs that are not there yet: the pilot, its statement, then the others.
+
+    Args:
+        plan: the settings.
+        args: the command line.
+
+    Raises:
+        UserError: if a run fails; the others are made all the same.
+    """
+    from .fusers import choose
+    names = choose(args.only)
+    trials = [make_job(name, seed, plan, args.work_dir, args.any_code)
+              for seed in args.seeds for name in names]
+    adopt(trials, kept_runs(args))
+    groups = sorted({trial.seed % plan.groups for trial in trials if trial.result() is None})
+    work_through([make_job(ENCODERS, group, plan, args.work_dir, args.any_code) for group in groups], args)
+    work_through([trial for trial in trials if trial.variant.name in PILOT and trial.seed in PILOT_SEEDS],
+                 args)
+    for line in power_statement(plan, args, len(names)):
+        print(line)
+    work_through(trials, args)
+
+
+def work_through(jobs: Sequence[Job], args: argparse.Namespace) -> None:
+    """Makes some runs, several side by side.
+
+    Args:
+        jobs: the runs.
+        args: the command line.
+
+    Raises:
+        UserError: if one fails.
+    """
+    from ..compare.queue import Queue
+    if all(job.result() is not None for job in jobs):
+        return
+    launch = launcher(args.jobs, WORKER)
+    failed = Queue(runs=jobs, jobs=args.jobs, launch=launch, describe=describe).work()
+    if failed:
+        logs = '\n'.join(f'  {job.folder / LOG_FILE}' for job in failed)
+        raise UserError(f'{len(failed)} of {len(jobs)} runs failed, the rest is done; the end of these '
+                        f'logs says why, and the same command tries again:\n{logs}')
+
+
+def describe(result: Mapping[str, Any]) -> str:
+    """Returns a few words about a result."""
+    if 'scores' not in result:
+        return f'maps of {len(result["conditions"])} conditions'
+    from .runs import MEAN
+    from .table import METRICS, score_of
+    clean, mean = (score_of(result, metric) for metric in METRICS)
+    return f'mAP {clean:.3f} clean, {mean:.3f} {MEAN}'
+
+
+def kept_runs(args: argparse.Namespace) -> List[Dict[str, Any]]:
+    """Returns the runs that docs list, perhaps of another machine."""
+    path = args.docs / RUNS_FILE
+    runs: List[Dict[str, Any]] = json.loads(path.read_text())['runs'] if path.is_file() else []
+    return runs
+
+
+def power_statement(plan: Plan, args: argparse.Namespace, fusers: int) -> List[str]:
+    """Returns what the pilot says about how many seeds are needed; the first time is the one that counts.
+
+    Args:
+        plan: the settings.
+        args: the command line.
+        fusers: how many will be compared.
+    """
+    from .statistics import CONFIDENCE, detectable, pairs_needed, pooled_spread
+    from .table import METRICS, by_seed
+    path = args.work_dir / PILOT_FILE
+    if path.is_file():
+        return list(json.loads(path.read_text()))
+    jobs = [make_job(name, seed, plan, args.work_dir, args.any_code)
+            for name in PILOT for seed in PILOT_SEEDS]
+    results = [result for result in (job.result() for job in jobs) if result]
+    if len(results) < len(jobs):
+        return []
+    strictest, lines = (1 - CONFIDENCE) / (fusers - 1), []
+    for metric, label in METRICS.items():
+        scores = {name: by_seed(results, name, metric) for name in PILOT}
+        spread = pooled_spread([[scores[name][seed] - scores[PILOT[0]][seed] for seed in PILOT_SEEDS]
+                                for name in PILOT[1:]])
+        needed = [pairs_needed(OF_INTEREST, spread, alpha) for alpha in (1 - CONFIDENCE, strictest)]
+        seen = [detectable(len(args.seeds), spread, alpha) for alpha in (1 - CONFIDENCE, strictest)]
+        lines.append(
+            f'{label}: a paired difference has the standard deviation {spread:.4f} (pilot of {len(PILOT)} '
+            f'fusers x {len(PILOT_SEEDS)} seeds); a difference of {OF_INTEREST} is seen at 80 % with '
+            f'{needed[0]} seeds alone, with {needed[1]} as the strictest of {fusers - 1} comparisons; '
+            f'{len(args.seeds)} seeds see '
+            f'{seen[0]:.3f} alone and {seen[1]:.3f} at the strictest')
+    write_json(path, lines, indent=1)
+    return lines
+
+
+def render(plan: Plan, args: argparse.Namespace) -> None:
+    """Writes the list of runs, the plot and the block of the page.
+
+    Args:
+        plan: the settings.
+        args: the command line.
+
+    Raises:
+        UserError: if there is nothing to render.
+    """
+    from . import table
+    there = {(path.parent.parent.name, int(path.parent.name[4:]))
+             for path in args.work_dir.glob(f'*/seed*/{RESULT_FILE}')}
+    path = args.docs / RUNS_FILE
+    if there:
+        from .fusers import FUSERS
+        jobs = [make_job(name, seed, plan, args.work_dir, any_code=True) for name in FUSERS
+                for known, seed in sorted(there) if known == name]
+        results = [result for result in (job.result() for job in jobs) if result]
+        pilot = args.work_dir / PILOT_FILE
+        facts = dict(world_facts(plan), power=json.loads(pilot.read_text()) if pilot.is_file() else [])
+    elif path.is_file():
+        content = json.loads(path.read_text())
+        results, facts = content['runs'], content['facts']
+    else:
+        results = []
+    if not results:
+        raise UserError(f'nothing to render: no results of these recipes and data in {args.work_dir} and '
+                        f'none in {path}; train first')
+    write_json(path, dict(facts=facts, runs=results), indent=1)
+    with atomic_write(args.docs / PLOT_FILE) as part:
+        part.write_text(table.svg_plot(results))
+    folder = os.path.relpath(args.docs, args.page.parent)
+    plot, runs = (os.path.normpath(os.path.join(folder, name)) for name in (PLOT_FILE, RUNS_FILE))
+    parts = [table.verdict(results), *(table.decision_table(results, metric) for metric in table.METRICS),
+             f'![mAP minus that of addition, with intervals]({plot})', table.condition_table(results),
+             table.gate_table(results), caption(facts, runs), table.cost_line(results),
+             'Before the runs: ' + '; '.join(facts['power']) + '.' if facts['power'] else '']
+    write_block(args.page, BLOCK, '\n\n'.join(part for part in parts if part))
+    print(table.verdict(results))
+
+
+def world_facts(plan: Plan) -> Dict[str, Any]:
+    """Returns the settings, and keyframes and scenes of each world."""
+    from dataclasses import asdict
+
+    from geminifusion3d.info_file import open_info_file
+
+    from .runs import REPORT, TRAIN, TUNE
+    counts = {}
+    for world in (TRAIN, TUNE, REPORT):
+        cfg = plan.of_world(world)
+        dataset = (cfg.train_dataloader if world == TRAIN else cfg.test_dataloader).dataset
+        frames = list(open_info_file(Path(dataset.data_root) / dataset.ann_file))
+        counts[world] = dict(keyframes=len(frames), scenes=len({frame['scene_token'] for frame in frames}))
+    return dict(plan=asdict(plan), worlds=counts)
+
+
+def caption(facts: Dict[str, Any], runs: str) -> str:
+    """Returns what the numbers are.
+
+    Args:
+        facts: settings and worlds.
+        runs: path of the list of runs, from the page.
+    """
+    plan, worlds = facts['plan'], facts['worlds']
+    return (f'mAP as nuscenes-devkit defines it on {worlds["report"]["keyframes"]} keyframes of '
+            f'{worlds["report"]["scenes"]} scenes of a world of which nothing was learned or chosen; the '
+            f'grid ends {plan["reach_m"]:g} m to each side, what lies beyond counts as missed. Encoders: '
+            f'{plan["groups"]} groups, {plan["epochs"]} epochs of {worlds["train"]["keyframes"]} keyframes, '
+            f'one sensor shown per sample. Each run: {plan["steps"]} steps of {plan["batch_size"]} stored '
+            f'samples ({plan["copies"]} augmented copies of each keyframe), each sensor absent with '
+            f'probability {plan["absent_prob"]}, announced. Brackets: 95 % t-interval of the mean paired '
+            f'difference over seeds; "scenes": its standard deviation over {plan["resamples"]} bootstrap '
+            'resamples of the scenes; p: paired t-test, Holm-corrected over the fusers of the column, bold '
+            f'below 0.05. Seeds share the encoders of their group (seed modulo {plan["groups"]}). '
+            f'Corruptions at severity 2. Every single run: [{RUNS_FILE}]({runs}).')

@@ -1,0 +1,84 @@
+"""Both stages on a world of four keyframes: what is stored, what is paired, what goes on after a kill."""
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet3d.registry import DATASETS
+from mmengine.dataset import pseudo_collate
+from nuscenes.utils.splits import train, val
+from tiny_nuscenes import write_tiny_nuscenes
+
+from gemini_lab.decide import encoders, scoring, trial
+from gemini_lab.decide.runs import ENCODERS, MAPS_FOLDER, REPORT, TUNE, Plan, make_job, produce
+from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
+
+REPO = Path(__file__).resolve().parents[3]
+SEEN = ('clean', 'no-lidar', 'black-cameras', 'empty-lidar', 'fog')
+
+
+@pytest.fixture(scope='module')
+def plan(tmp_path_factory):
+    """The smallest plan, on two scenes of two keyframes."""
+    root = tmp_path_factory.mktemp('world')
+    write_tiny_nuscenes(root, version='v1.0-trainval', scenes=(train[0], val[0]), keyframes=2)
+    convert_nuscenes(root, 'v1.0-trainval', root)
+    return Plan(recipe=str(REPO / 'configs/compare/geminifusion3d_lidar-cam_add_compare.py'),
+                learn_root=str(root), report_root=str(root), groups=1, epochs=1, copies=2, steps=3,
+                batch_size=2, conditions=SEEN, resamples=2)
+
+
+@pytest.fixture(scope='module')
+def stored(plan, tmp_path_factory):
+    """A work directory in which the only group of encoders is done; and its result."""
+    work_dir = tmp_path_factory.mktemp('work')
+    job = make_job(ENCODERS, 0, plan, work_dir)
+    job.prepare()
+    job.finish(produce(job))
+    assert job.result()['conditions'] == list(SEEN)
+    return work_dir
+
+
+def folder_of(stored, world):
+    """Returns where a world's maps lie."""
+    return stored / ENCODERS / 'seed0' / MAPS_FOLDER / world
+
+
+def test_what_is_stored_is_what_the_whole_model_computes(plan, stored):
+    cfg = plan.of_world(TUNE)
+    whole = encoders.train_encoders(cfg, 0, stored / ENCODERS / 'seed0' / encoders.TRAINING_FOLDER)
+    truth = scoring.load_truth(Path(cfg.data_root), cfg.test_dataloader.dataset.ann_file)
+    for name in ('clean', 'black-cameras', 'fog'):
+        maps = encoders.StoredMaps(folder_of(stored, TUNE), name)
+        sample = DATASETS.build(encoders.under_condition(cfg, name).test_dataloader.dataset)[1]
+        data = whole.data_preprocessor(pseudo_collate([sample]), False)
+        expected = whole.extract_feat(data['inputs'], [one.metainfo for one in data['data_samples']])
+        features, _ = trial.fused_maps(whole, maps.batch([1]), torch.ones(1, 2, dtype=torch.bool))
+        torch.testing.assert_close(features[0], expected[0], rtol=1e-2, atol=1e-2)
+    assert len(trial.predict(whole, maps, truth)) == len(maps) == len(truth.infos.frames)
+
+
+def test_a_run_is_scored_under_every_condition_and_goes_on_after_a_kill(plan, stored, monkeypatch):
+    job = make_job('gemini', 0, plan, stored)
+    job.prepare()
+    score, calls = trial.score, []
+
+    def killed(*arguments):
+        calls.append(arguments[3])
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return score(*arguments)
+    monkeypatch.setattr(trial, 'score', killed)
+    with pytest.raises(KeyboardInterrupt):
+        produce(job)
+    assert job.result() is None
+    monkeypatch.setattr(trial, 'train', lambda *_, **__: pytest.fail('the training was done'))
+    job.finish(produce(job))
+    # Of ten evaluations three were done.
+    assert calls == [*SEEN[:4], *SEEN[3:], *SEEN]
+    result = job.result()
+    assert result['scores'].keys() == {TUNE, REPORT} and set(result['scores'][REPORT]) == set(SEEN)
+    assert len(result['resampled']['clean']) == plan.resamples
+    wider = dataclasses.replace(plan, conditions=(*SEEN, 'dark'))
+    assert make_job('gemini', 0, wider, stored).result() is None
+    assert make_job('gemini', 0, dataclasses.replace(plan, steps=4), stored).result() is None
