@@ -108,7 +108,8 @@ class HeadingFit:
         near = [-2, -1, 0, 1, 2]
         middle = np.nanmedian(curve)
         noise = 1.4826 * float(np.nanmedian(np.abs(curve - middle)))
-        return Fit(turn * STEP_DEG, float(curve[place] - middle), float(np.nanmax(curve[near]) - middle), noise)
+        return Fit(turn * STEP_DEG, float(curve[place] - middle), float(np.nanmax(curve[near]) - middle),
+                   noise)
 
     def turned_deg(self) -> Optional[float]:
         """Returns how much farther to the right than lidar2cam says the camera looks; None if not."""

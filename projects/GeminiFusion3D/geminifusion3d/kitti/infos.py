@@ -16,7 +16,8 @@ from ..atomic import atomic_write
 from ..data_converters.findings import Findings
 from ..errors import UserError
 from ..folder_lock import locked_folder
-from ..info_file import INFO_VERSION, KITTI_PREFIX, carries_digest, is_own_info_file, write_info_file
+from ..info_file import (INFO_VERSION, KITTI_PREFIX, carries_digest, is_own_info_file,
+                         write_info_file)
 from ..picture_files import look_at
 from ..point_files import FARTHEST_M, has_other_columns, read_point_file, without_absurd
 from ..safe_pickle import load_plain_pickle

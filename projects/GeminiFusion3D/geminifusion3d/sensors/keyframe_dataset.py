@@ -8,7 +8,6 @@ of workers.
 """
 import copy
 import json
-import logging
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
