@@ -12,8 +12,8 @@ from geminifusion3d.engine.config_file import load_config
 from geminifusion3d.jobs import PACKAGE, identity
 
 from ..compare.runs import Run, Variant
-from . import fusers
 from .conditions import CLEAN, CONDITIONS
+from .fusers import FUSERS
 
 HERE = Path(__file__).parent
 ENCODERS, MAPS_FOLDER, WEIGHTS_FILE = 'encoders', 'maps', 'model.pth'
@@ -56,17 +56,18 @@ class Plan:
     conditions: Tuple[str, ...] = tuple(CONDITIONS)
     resamples: int = 50
 
-    def of_world(self, world: str) -> Config:
-        """Returns the recipe on a world, whose test data are what is scored there.
+    def of_world(self, world: str, recipe: str = '') -> Config:
+        """Returns a recipe on a world, whose test data are what is scored there.
 
         Args:
             world: TRAIN, TUNE or REPORT.
+            recipe: where it is another than that of the encoders.
         """
-        root = self.report_root if world == REPORT else self.learn_root
-        grid = load_config(self.recipe).bev_grid
+        root, recipe = self.report_root if world == REPORT else self.learn_root, recipe or self.recipe
+        grid = load_config(recipe).bev_grid
         range_m = [math.copysign(self.reach_m, edge_m) if axis != 2 else edge_m
                    for axis, edge_m in zip((0, 1, 2, 0, 1, 2), grid.range_m)]
-        cfg = load_config(self.recipe, dict(
+        cfg = load_config(recipe, dict(
             data_root=root, max_epochs=self.epochs, bev_grid=dict(grid, range_m=range_m)))
         if world == REPORT:
             cfg.test_dataloader.dataset.ann_file = cfg.train_dataloader.dataset.ann_file
@@ -131,7 +132,9 @@ def make_job(name: str, seed: int, plan: Plan, work_dir: Path, any_code: bool = 
         group=seed % plan.groups, data=data, code=[PACKAGE, HERE, HERE.parent / 'corruptions'])
     if name != ENCODERS:
         settings = {key: value for key, value in asdict(plan).items() if key != 'conditions'}
-        parts.update(fuser=asdict(fusers.FUSERS[name]), plan=settings, seed=seed)
+        fuser = FUSERS[name]
+        parts.update(fuser=plan.of_world(TRAIN, str(fuser.variant.config)).model.to_dict(),
+                     with_dropout=fuser.with_dropout, plan=settings, seed=seed)
     return Job(Contestant(Path(plan.recipe), name), seed, work_dir, identity(**parts), plan, any_code)
 
 
@@ -172,17 +175,15 @@ def run_trial(job: Job) -> Dict[str, Any]:
 
     from . import scoring, trial
     torch.set_num_threads(1)
-    plan, name, start_s = job.plan, job.variant.name, time.process_time()
-    base = plan.of_world(TRAIN)
-    configs = [fusers.model_config(base.model, one, base.fused_channels)
-               for one in (fusers.REFERENCES[0], name)]
-    model = trial.build_pair(configs[1], configs[0], job.seed)
+    plan, fuser, start_s = job.plan, FUSERS[job.variant.name], time.process_time()
+    model = trial.build_pair(plan.of_world(TRAIN, str(fuser.variant.config)).model,
+                             plan.of_world(TRAIN).model, seed=job.seed)
     results, folder, weights = job.results(), job.encoders / MAPS_FOLDER, job.folder / WEIGHTS_FILE
 
     def train() -> Dict[str, float]:
         losses = trial.train(
             model, folder / TRAIN, seed=job.seed, steps=plan.steps, batch_size=plan.batch_size, lr=plan.lr,
-            absent_prob=plan.absent_prob if fusers.FUSERS[name].with_dropout else 0.0)
+            absent_prob=plan.absent_prob if fuser.with_dropout else 0.0)
         torch.save(trial.learned_state(model), weights)
         tenth = max(1, len(losses) // 10)
         parts = dict(first=losses[:tenth], before_last=losses[-2 * tenth:-tenth], last=losses[-tenth:])
@@ -206,5 +207,5 @@ def run_trial(job: Job) -> Dict[str, Any]:
                     round(sum(values) / len(values), 4) for values in zip(*(
                         found['resampled'] for one, found in scores[REPORT].items() if one != CLEAN))]},
                 fuser_parameters=sum(values.numel() for name, values in model.named_parameters()
-                                     if name.startswith('fuser.')),
+                                     if name.startswith(trial.FUSING)),
                 cpu_s=time.process_time() - start_s)
