@@ -72,3 +72,14 @@ def test_another_file_than_the_converted_one_is_refused(path):
     assert radar_file_problem(str(path)) is None
     with pytest.raises(UserError, match='is not the file that was converted'):
         read_radar_file(str(path), {}, expected)
+
+
+@pytest.mark.parametrize('name, value', [
+    ('x', 2000), ('z', -np.inf), ('rcs', 1e30), ('vy_comp', -3e38), ('vx', 1e9)])
+def test_a_return_that_no_radar_measures_is_dropped(tmp_path, name, value):
+    rows = np.zeros(3, _ROW)
+    rows['ambig_state'] = 3
+    rows['y'], rows['vx_comp'] = [1, 2, 3], [-90, 0, 90]
+    rows[name][1] = value
+    (tmp_path / 'scan.pcd').write_bytes(to_pcd(rows))
+    assert read_radar_file(str(tmp_path / 'scan.pcd'))[:, 1].tolist() == [1, 3]

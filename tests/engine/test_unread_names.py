@@ -53,6 +53,24 @@ def test_a_misspelt_section_is_refused_and_a_note_is_not(tmp_path):
     assert load_config(own(tmp_path, "author = 'me'\nclass_weights = [1, 2]")).author == 'me'
 
 
+@pytest.mark.parametrize('text, meant', [('max_epoch = 3', 'max_epochs'), ("data_rot = 'x'", 'data_root')])
+def test_a_misspelt_variable_of_the_inherited_files_is_refused(tmp_path, text, meant):
+    with pytest.raises(UserError, match=f'which nothing reads: did you mean {meant}?'):
+        load_config(own(tmp_path, text))
+
+
+def test_a_name_that_nobody_knows_is_said_once_and_one_that_is_used_is_not(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(unread_names, 'print_log', lambda text, *_: said.append(text))
+    load_config(own(tmp_path, 'helper = 3\nwarmup_share = 0.1\nnote = 1\n'
+                              'train_cfg = dict(max_epochs=helper)\n'))
+    assert said == [f'{tmp_path}/mine.py sets warmup_share, note, which nothing reads: no setting has that '
+                    'name']
+    said.clear()
+    load_config(own(tmp_path, '_note = 1\nmax_epochs = 2\ntrain_cfg = dict(max_epochs=max_epochs)'))
+    assert said == []
+
+
 @pytest.mark.parametrize('text', ['', 'with read_base():\n    from .a import *'])
 def test_what_is_no_plain_config_is_left_to_the_reader(tmp_path, text):
     path = tmp_path / 'mine.py'

@@ -5,31 +5,21 @@
 The project's two compiled operators need CUDA; here our splat and our voxels stand in for them. Its
 pretrained Swin would be downloaded; here its weights are random.
 """
-import os
-import sys
 from copy import deepcopy
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Dict, Iterator
 
 import pytest
 import torch
+from bevfusion_project import bevfusion_recipe
 from mmdet3d.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
 
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
-from geminifusion3d.lidar_bev.spconv_cpu import choose_algorithm, enable_spconv_on_cpu
-from geminifusion3d.ops.hard_voxels import keep_first, rank_in_group
-from geminifusion3d.ops.splat import splat
-from geminifusion3d.ops.splat_plan import plan_splat
-from geminifusion3d.ops.voxel_groups import group_points
+from geminifusion3d.lidar_bev.spconv_cpu import choose_algorithm
 
-VARIABLE = 'GEMINIFUSION3D_MMDET3D'
-RECIPE = 'projects/BEVFusion/configs/bevfusion_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py'
-OPERATORS = 'projects.BEVFusion.bevfusion.ops'
 LINE = dict(type='geminifusion3d.GeminiBEVFusionLayer', in_channels=[80, 256], out_channels=256)
 FUSERS: Dict[str, Dict[str, Any]] = {
     'BEVFusion': {}, 'gemini': LINE,
@@ -37,49 +27,10 @@ FUSERS: Dict[str, Dict[str, Any]] = {
     'convolution': dict(LINE, fuser=dict(type='GeminiConvFuser', in_channels=[256, 256], out_channels=256))}
 
 
-def bev_pool(features, xyzb, batch, layers, n_x, n_y):
-    """Sum (N, C) features in the cells (x, y, z, sample) of a (B, C, Z, X, Y) map, by our splat."""
-    n_x, n_y = int(n_x), int(n_y)
-    x, y, z, sample = xyzb.unbind(1)
-    cells = ((sample * int(layers) + z) * n_x + x) * n_y + y
-    plan = plan_splat(cells.view(-1, 1, 1), batch * int(layers) * n_x * n_y)
-    bev = splat(features.unsqueeze(1), features.new_ones(len(features), 1, 1), plan)
-    return bev.view(batch, int(layers), n_x, n_y, -1).permute(0, 4, 1, 2, 3).contiguous()
-
-
-def hard_voxelize(points, voxels, coordinates, counts, voxel_m, range_m, max_points, max_voxels, *_):
-    """Fill the given tensors with the voxels of a cloud, by x, y, z, and return how many there are."""
-    range_m, voxel_m = ([float(number) for number in one] for one in (range_m, voxel_m))
-    n_xyz = tuple(round((high - low) / size) for low, high, size in zip(range_m, range_m[3:], voxel_m))
-    groups = keep_first(group_points([points], range_m, voxel_m, n_xyz), max_points, max_voxels)
-    voxels[groups.voxel_of_point, rank_in_group(groups.voxel_of_point)] = groups.points
-    n_voxels = len(groups.coordinates_bzyx)
-    coordinates[:n_voxels] = groups.coordinates_bzyx[:, 1:].flip(1).int()
-    counts[:n_voxels] = groups.offsets.diff().int()
-    return n_voxels
-
-
 @pytest.fixture(scope='module')
 def recipe(synthetic_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
     """BEVFusion's recipe on the synthetic world; skipped where nobody names a tree of mmdet3d."""
-    root = Path(os.environ.get(VARIABLE, '')).resolve()
-    if VARIABLE not in os.environ:
-        pytest.skip(f'set ${VARIABLE} to a clone of mmdetection3d v1.4.0')
-    extensions = {f'{OPERATORS}.bev_pool.bev_pool_ext': [], f'{OPERATORS}.voxel.voxel_layer': [
-        'dynamic_voxelize', 'hard_voxelize', 'dynamic_point_to_voxel_forward',
-        'dynamic_point_to_voxel_backward']}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(root))
-        for name, functions in extensions.items():
-            extension = ModuleType(name)
-            for function in functions:
-                setattr(extension, function, hard_voxelize if function == 'hard_voxelize' else None)
-            patch.setitem(sys.modules, name, extension)
-        cfg = Config.fromfile(root / RECIPE)
-        patch.setattr(f'{cfg.custom_imports["imports"][0]}.depth_lss.bev_pool', bev_pool)
-        init_default_scope('mmdet3d')
-        enable_spconv_on_cpu()
-        cfg.model.img_backbone.init_cfg = None
+    with bevfusion_recipe() as cfg:
         dataset = cfg.train_dataloader.dataset.dataset
         # Our info files name files from the dataset's root on, mmdet3d's from the sensor's folder on.
         dataset.data_prefix = dict.fromkeys(dataset.data_prefix, '')

@@ -1,4 +1,6 @@
 """CameraRig: a landmark seen by a camera is lifted back to where it stands, under augmentation."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -129,3 +131,20 @@ def test_corner_pixels_are_resized_flipped_and_turned_as_bevfusion_does():
         ours = CameraRig.from_metas([meta_of(centres)], device=torch.device('cpu'), corner_pixels=True)
         torch.testing.assert_close(ours.lidar_from_ray, as_they_do.lidar_from_ray)
         torch.testing.assert_close(ours.ray_from_lidar, as_they_do.ray_from_lidar)
+
+
+def test_steps_are_the_same_chain_with_other_rounding():
+    rng = np.random.default_rng(5)
+    metas = [random_meta(rng), random_meta(rng)]
+    steps = CameraRig.from_metas(metas, device=torch.device('cpu'), corner_pixels=True)
+    chain = replace(steps, steps=None)
+    pixels, depth_m = torch.tensor([[3.0, 50.0], [200.0, 7.0], [64.0, 90.0]]), torch.tensor([2.0, 9.0])
+    lifted = steps.points_at(pixels, depth_m)
+    assert torch.allclose(lifted, chain.points_at(pixels, depth_m), atol=1e-4)
+    assert (lifted != chain.points_at(pixels, depth_m)).any()
+    for sample in range(2):
+        points = lifted[sample].reshape(-1, 3)
+        assert torch.allclose(steps.project(sample, points), chain.project(sample, points), rtol=1e-3,
+                              atol=5e-2)
+        alone = steps.of_sample(sample)
+        assert torch.equal(alone.project(0, points), steps.project(sample, points))

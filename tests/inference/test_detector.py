@@ -10,9 +10,10 @@ from demo_weights import CONFIG, REPO, write_checkpoint
 
 import geminifusion3d
 from geminifusion3d.errors import UserError
-from geminifusion3d.inference import Detections, Detector, Sample
+from geminifusion3d.inference import Detections, Detector, Sample, nuscenes_samples
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES, LIDAR_COLUMNS
 from geminifusion3d.point_files import read_point_file
+from geminifusion3d.radar_files import RADAR_FIELDS, read_radar_file
 
 
 def sensors_of(sample: Sample, *, in_memory: bool = False) -> dict:
@@ -47,7 +48,6 @@ def test_it_finds_what_testing_finds(detector, checkpoint, converted_root, gemin
                     'test_dataloader.persistent_workers=False')
     assert done.returncode == 0, done.stderr
     tested = json.loads((tmp_path / 'results_nusc.json').read_text())['results']
-    from geminifusion3d.inference import nuscenes_samples
     samples = list(nuscenes_samples(converted_root, 'v1.0-mini', tokens=tested))
     assert len(samples) == len(tested) == 2
     for sample in samples:
@@ -148,7 +148,7 @@ def changed(sensors: dict, **changes: object) -> dict:
     (dict(images='none.jpg'), 'CAM_FRONT: there is no file none.jpg'),
     (dict(images=np.zeros((9, 16), np.uint8)), r'array \(9, 16\) of uint8; expected \(H, W, 3\)'),
     (dict(images=np.zeros((9, 16, 3), np.float32)), 'float32; expected'),
-    (dict(images={}, points=None, sweeps=[]), 'neither images nor points'),
+    (dict(images={}, points=None, sweeps=[]), 'neither images nor points nor radars'),
     (dict(timestamp=None), 'timestamp is absent'),
     (dict(lidar_2_cam={}), 'got .*lidar_2_cam.* expected the arguments'),
     (dict(ego_from_lidar=np.ones((4, 4))), 'ego_from_lidar is no rotation'), (dict(columns=()), 'columns')])
@@ -177,3 +177,29 @@ def test_files_that_do_not_fit_are_one_sentence(checkpoint, tmp_path):
                                ((CONFIG, checkpoint, 'cuda:77'), "device 'cuda:77' cannot be used")]:
         with pytest.raises(UserError, match=message):
             Detector.from_files(*arguments)
+
+
+def test_radars_are_handed_over_by_name(synthetic_root, tmp_path):
+    config = REPO / 'configs/demo/geminifusion3d_tiny_lidar-cam-radar_synthetic-mini.py'
+    sample = next(nuscenes_samples(synthetic_root, 'v1.0-mini', with_radars=True))
+    detector = Detector.from_files(config, write_checkpoint(config, tmp_path / 'radar.pth', sample))
+    found, root = detector(sample), Path(sample.root)
+    files = {name: [dict(points=root / shot['radar_path'], lidar_from_radar=shot['lidar_from_radar'],
+                         timestamp=shot['timestamp_us'] / 1e6) for shot in shots]
+             for name, shots in sample.info['radars'].items()}
+    columns = ['x', 'y', 'z', 'rcs', 'vx', 'vy']
+    chosen = [RADAR_FIELDS.index(name) for name in (*columns[:4], 'vx_comp', 'vy_comp')]
+    rows = {name: [{**shot, 'columns': columns, 'points': read_radar_file(str(shot['points']))[:, chosen]}
+                   for shot in shots] for name, shots in files.items()}
+    sensors = sensors_of(sample)
+    assert_equal(detector(**sensors, radars=files), found, atol=1e-4)
+    assert_equal(detector(**sensors, radars=rows), found, atol=1e-4)
+    # Other names are as good, silent radars are missing ones.
+    assert_equal(detector(**sensors, radars=dict(enumerate(rows.values()))), found, atol=1e-4)
+    silent = detector(**sensors)
+    assert len(silent) != len(found) or np.abs(silent.scores - found.scores).max() > 1e-5
+    assert len(detector(radars=rows, token='blind', timestamp=sensors['timestamp']))
+    with pytest.raises(UserError, match='lists no radars'):
+        detector(next(nuscenes_samples(synthetic_root, 'v1.0-mini')))
+    with pytest.raises(UserError, match=r'\(5, 3\); expected \(N, 6\)'):
+        detector(radars={'front': [{**rows['RADAR_FRONT'][0], 'points': np.zeros((5, 3), np.float32)}]})

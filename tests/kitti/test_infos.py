@@ -1,13 +1,18 @@
 """KITTI's files to info files: numbers by hand, mistakes named, real frames where they are."""
+import pickle
+
+import cv2
 import numpy as np
 import pytest
 from real_data import real_data
 from tiny_kitti import LABELS, write_frame, write_tiny_kitti
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.kitti.dataset import GeminiKittiDataset, GeminiPointsInPicture
+from geminifusion3d.info_file import carries_digest
+from geminifusion3d.kitti.dataset import (GeminiKittiDataset, GeminiLoadKittiFrame,
+                                          GeminiPointsInPicture)
 from geminifusion3d.kitti.draw import draw_frame
-from geminifusion3d.kitti.infos import convert_kitti, frame_info
+from geminifusion3d.kitti.infos import convert_kitti, frame_info, write_infos
 from geminifusion3d.kitti.labels import read_labels
 from geminifusion3d.safe_pickle import load_plain_pickle
 
@@ -86,14 +91,130 @@ def test_no_list_a_bad_name_and_a_missing_file_are_named(tmp_path):
 
 
 def test_a_path_that_leaves_the_dataset_is_refused(tmp_path):
-    import pickle
     path = convert_kitti(write_tiny_kitti(tmp_path))['train']
-    content = load_plain_pickle(path)
-    content['data_list'][0]['lidar_points']['lidar_path'] = '../../secret.bin'
-    path.write_bytes(pickle.dumps(content))
+    records = load_plain_pickle(path)['data_list']
+    records[0]['lidar_points']['lidar_path'] = '../../secret.bin'
+    write_infos(path, records)
     with pytest.raises(UserError, match='inside the data root'):
-        GeminiKittiDataset(data_root=str(tmp_path), ann_file=path.name, pipeline=[],
-                           modality=dict(use_lidar=True, use_camera=True))
+        _dataset(tmp_path)
+    del records[0]['lidar_points']
+    write_infos(path, records)
+    with pytest.raises(UserError, match="lacks what a frame of KITTI has .KeyError.'lidar_points'"):
+        _dataset(tmp_path)
+
+
+def _dataset(root, pipeline=()):
+    return GeminiKittiDataset(
+        data_root=str(root), ann_file='geminifusion3d_kitti_train.pkl', pipeline=list(pipeline),
+        metainfo=dict(classes=['Pedestrian', 'Car']), modality=dict(use_lidar=True, use_camera=True),
+        data_prefix=dict(pts='training/velodyne', img='training/image_2'))
+
+
+def test_a_flipped_bit_of_an_info_file_and_the_file_of_another_dataset_are_refused(tmp_path):
+    path = convert_kitti(write_tiny_kitti(tmp_path))['train']
+    sound = path.read_bytes()
+    # A bit of a number of the calibration, and of the mark of the digest itself.
+    for place, match in ((sound.index(b'Tr_velo_to_cam') + 60, 'digest'), (len(sound) - 3, 'lost its end')):
+        path.write_bytes(sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1:])
+        with pytest.raises(UserError, match=match):
+            _dataset(tmp_path)
+    path.write_bytes(pickle.dumps({'metainfo': {'dataset': 'nuscenes'}, 'data_list': []}))
+    with pytest.raises(UserError, match='is no info file of KITTI'):
+        _dataset(tmp_path)
+
+
+def test_a_file_that_somebody_else_wrote_stays_and_one_of_an_earlier_version_does_not(tmp_path):
+    root = write_tiny_kitti(tmp_path)
+    path = convert_kitti(root)['val']
+    content = load_plain_pickle(path)
+    path.write_bytes(b'mine')
+    with pytest.raises(UserError, match='was not written by this project'):
+        convert_kitti(root)
+    assert path.read_bytes() == b'mine'
+    path.write_bytes(pickle.dumps({'metainfo': {**content['metainfo'], 'info_version': '1.1'},
+                                   'data_list': content['data_list']}))
+    convert_kitti(root)
+    assert carries_digest(path)
+
+
+def _spoil(folder, kind):
+    """Spoil frame 000000 in some way."""
+    calibration, label = folder / 'calib/000000.txt', folder / 'label_2/000000.txt'
+    if kind == 'calibration that is not finite':
+        calibration.write_text(calibration.read_text().replace('P2: 200.0', 'P2: nan'))
+    elif kind == 'mirrored calibration':
+        calibration.write_text(calibration.read_text().replace('R0_rect: 1', 'R0_rect: -1'))
+    elif kind == 'no projection':
+        calibration.write_text(calibration.read_text().replace('P2: 200.0', 'P2: -200.0'))
+    elif kind == 'smaller picture':
+        cv2.imwrite(str(folder / 'image_2/000000.png'), np.zeros((48, 160, 3), np.uint8))
+    elif kind == 'negative intensities':
+        rows = np.fromfile(folder / 'velodyne/000000.bin', np.float32).reshape(-1, 4)
+        (rows - [0, 0, 0, 2]).astype(np.float32).tofile(folder / 'velodyne/000000.bin')
+    else:
+        label.write_text(label.read_text() + 'Car 0 0 0 nan' + ' 0' * 10 + '\n')
+
+
+@pytest.mark.parametrize('kind, message', [
+    ('calibration that is not finite', 'P2 .*not finite'), ('mirrored calibration', 'R0_rect .*no rotation'),
+    ('no projection', 'P2 .*no projection'), ('smaller picture', '160x48, but a label reaches to .200'),
+    ('negative intensities', 'no point that a LiDAR measures'), ('label', 'line 4 has 15 fields')])
+def test_files_that_contradict_each_other_are_named_all_at_once(tmp_path, kind, message):
+    root = write_tiny_kitti(tmp_path)
+    _spoil(root / 'training', kind)
+    (root / 'training/image_2/000002.png').unlink()
+    with pytest.raises(UserError, match=f'2 of 3 frames .*{message}.*000002.png') as caught:
+        convert_kitti(root)
+    assert '\n' not in str(caught.value) and not list(root.glob('*.pkl'))
+
+
+def test_what_no_geometry_holds_is_left_out_and_said(tmp_path, capsys):
+    root = write_tiny_kitti(tmp_path)
+    label, cloud = root / 'training/label_2/000000.txt', root / 'training/velodyne/000000.bin'
+    label.write_text(label.read_text().replace('1.50 1.60 3.90', '0.00 1.60 3.90'))
+    rows = np.fromfile(cloud, np.float32).reshape(-1, 4)
+    rows[7, 3] = np.nan
+    rows.tofile(cloud)
+    names = [one['bbox_label'] for one in
+             load_plain_pickle(convert_kitti(root)['train'])['data_list'][0]['instances']]
+    said = capsys.readouterr().out
+    assert names == [0, -1] and '1 labels left out' in said
+    assert '1 clouds with points that loading drops' in said
+    frame = GeminiLoadKittiFrame().transform(_dataset(tmp_path).get_data_info(0))
+    assert len(frame['points']) == 1999 and frame['num_points_dropped'] == 1
+    assert frame['img'].shape == (96, 320, 3) and frame['ori_shape'] == (96, 320)
+    assert (frame['points'].tensor.numpy() == np.delete(rows, 7, 0)).all()
+
+
+@pytest.mark.parametrize('spoil, message', [
+    (lambda path, data: cv2.imwrite(str(path), np.zeros((48, 160, 3), np.uint8)), '160x48, but was 320x96'),
+    (lambda path, data: path.write_bytes(data[:len(data) // 2]), 'is truncated'),
+    (lambda path, data: cv2.imwrite(str(path), np.zeros((96, 320, 3), np.uint8)), 'another check sum'),
+    (lambda path, data: path.unlink(), 'cannot be read')])
+def test_a_picture_that_changed_behind_the_conversion_is_refused(tmp_path, spoil, message):
+    root = write_tiny_kitti(tmp_path)
+    convert_kitti(root, with_sums=True)
+    path = root / 'training/image_2/000000.png'
+    spoil(path, path.read_bytes())
+    with pytest.raises(UserError, match=f'000000.png .*{message}'):
+        GeminiLoadKittiFrame().transform(_dataset(tmp_path).get_data_info(0))
+
+
+def test_a_flipped_bit_of_a_cloud_is_refused_but_a_reduced_cloud_has_no_check_sum(tmp_path):
+    root = write_tiny_kitti(tmp_path)
+    convert_kitti(root, with_sums=True)
+    info = _dataset(tmp_path).get_data_info(0)
+    path = root / 'training/velodyne/000000.bin'
+    data = bytearray(path.read_bytes())
+    data[40] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match='000000.bin is not the file that was converted'):
+        GeminiLoadKittiFrame().transform(dict(info))
+    reduced = root / 'training/velodyne_reduced/000000.bin'
+    reduced.parent.mkdir()
+    reduced.write_bytes(data[:1600])
+    info['lidar_points']['lidar_path'] = str(reduced)
+    assert len(GeminiLoadKittiFrame().transform(info)['points']) == 100
 
 
 def test_real_frames_hold_the_points_of_their_objects():

@@ -42,6 +42,41 @@ def test_kernels_and_bags_agree_in_sums_and_gradients():
     assert run_interpreted(COMPARED).strip() == 'compared'
 
 
+CROWDED = '''
+import torch
+from geminifusion3d.ops import splat as module
+from geminifusion3d.ops.splat_plan import order_by_sort, plan_splat, SplatPlan
+from geminifusion3d.ops.splat_triton import PART
+
+torch.manual_seed(0)
+columns, height, depths, channels, n_cells = 5, 7, 60, 3, 11
+assert columns * depths * height > 3 * PART
+for crowded in ((0, ), (10, ), (4, 5), ()):
+    cells = torch.randint(-1, n_cells, (columns, depths, height), dtype=torch.int32)
+    for place, cell in enumerate(crowded):
+        cells[place::2] = cell
+    # One cell with just as many pairs as a program adds, and one with one more.
+    flat = cells.view(-1)
+    flat[(flat == 7) | (flat == 8)] = 9
+    flat[:PART], flat[PART:2 * PART + 1] = 7, 8
+    # Whole numbers: their sums are exact in any order.
+    features = torch.randint(-8, 9, (columns, height, channels)).float()
+    weights = torch.randint(0, 9, (columns, depths, height)).float()
+    plan = SplatPlan(*order_by_sort(cells, n_cells), tuple(cells.shape))
+    found = module.splat(features, weights, plan)
+    pairs = features[:, None] * weights.unsqueeze(-1)
+    inside = cells >= 0
+    scattered = torch.zeros(n_cells, channels).index_add(0, cells[inside].long(), pairs[inside])
+    assert torch.equal(found, scattered), crowded
+    assert torch.equal(found, module.splat(features, weights, plan))
+print('equal')
+'''
+
+
+def test_cells_of_many_pairs_are_split_and_equal_the_plain_scatter():
+    assert run_interpreted(CROWDED).strip() == 'equal'
+
+
 def test_without_a_gpu_and_the_interpreter_no_kernel_runs():
     from geminifusion3d.ops.splat import runs_triton
     assert not runs_triton(torch.zeros(1))

@@ -78,6 +78,12 @@ def test_a_sample_without_labels_or_predictions_is_refused(absent):
         score([one])
 
 
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_cells_that_are_not_finite_are_refused(value):
+    with pytest.raises(UserError, match='sample t0: the model gives cells that are not finite'):
+        score([sample([[[0.9, value]]], [[[1, 0]]])])
+
+
 @pytest.mark.parametrize('thresholds', [(), (0.5, 1.0)])
 def test_thresholds_lie_between_zero_and_one(thresholds):
     with pytest.raises(UserError, match='thresholds'):

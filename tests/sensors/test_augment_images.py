@@ -1,6 +1,7 @@
 """Each augmented pixel shows the raw pixel that the matrix says."""
 import numpy as np
 import pytest
+from PIL import Image
 
 from geminifusion3d.sensors import GeminiAugmentImages
 from geminifusion3d.sensors.augment_images import (GeminiFlipImages, ImageAugmentation,
@@ -125,3 +126,18 @@ def test_without_flip_or_images_nothing_changes():
     given = {'img': [np.zeros((2, 2, 3))], 'img_aug_matrix': np.eye(4)[None]}
     assert GeminiFlipImages(flip=False).transform(given) is given
     assert GeminiFlipImages(flip=True).transform({'points': 1}) == {'points': 1}
+
+
+def test_pillow_gives_pillows_bytes():
+    image = np.random.default_rng(0).integers(0, 256, (90, 160, 3), dtype=np.uint8)
+    made, matrix = augment_image(image, ImageAugmentation((43, 77), (5, 3), False, 0.0), (40, 60), 'pillow')
+    whole = np.asarray(Image.fromarray(image).resize((77, 43)))
+    np.testing.assert_array_equal(made[:, :60], whole[3:43, 5:65])
+    averaged, same_matrix = augment_image(image, ImageAugmentation((43, 77), (5, 3), False, 0.0), (40, 60))
+    assert (averaged != made).any()
+    np.testing.assert_array_equal(matrix, same_matrix)
+
+
+def test_another_way_to_resample_is_named():
+    with pytest.raises(ValueError, match="resample='lanczos'; expected one of area, pillow"):
+        GeminiAugmentImages(final_hw=(40, 60), resize_range=(0.5, 0.5), resample='lanczos')

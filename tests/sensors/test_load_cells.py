@@ -54,6 +54,17 @@ def test_labels_that_do_not_fit_are_refused(labels, message):
         load(labels)
 
 
+def test_a_cut_picture_and_a_jpeg_are_refused(tmp_path):
+    sound = cv2.imencode('.png', np.tile(LABELS, (40, 40)))[1].tobytes()
+    flipped = bytearray(sound)
+    flipped[-20] ^= 1
+    for name, data, message in (('cut', sound[:len(sound) // 2], 'truncated'), ('bit', flipped, 'damaged'),
+                                ('jpeg', cv2.imencode('.jpg', LABELS)[1].tobytes(), 'is no PNG')):
+        (tmp_path / f'{name}.png').write_bytes(data)
+        with pytest.raises(UserError, match=f'{name}.png cannot be read .*{message}'):
+            load(str(tmp_path / f'{name}.png'))
+
+
 def test_an_array_of_objects_is_not_unpickled(tmp_path):
     np.save(tmp_path / 'odd.npy', np.array([{'a': 1}], dtype=object))
     with pytest.raises(UserError, match='cannot be read'):

@@ -100,7 +100,9 @@ def test_augmentation_moves_the_map_as_it_moves_points(tmp_path, mirror):
 
 @pytest.mark.parametrize(('content', 'message'), [
     (None, 'unpack the map expansion of nuScenes'), ('{', 'cannot be read'), ('{"version": "1.2"}', '1.3 or'),
-    ('{"version": "1.3"}', 'no whole map expansion')])
+    ('{"version": "one"}', '1.3 or'), ('{"version": "1.10"}', 'no whole map expansion'),
+    ('{"version": "1.3"}', 'no whole map expansion'),
+    ('{"version": "1.3", "node": [{"token": "a", "x": NaN, "y": 1}]}', 'node a lies at .nan, 1.0')])
 def test_a_map_that_cannot_be_used_is_named(tmp_path, content, message):
     folder = tmp_path / 'maps' / 'expansion'
     folder.mkdir(parents=True)

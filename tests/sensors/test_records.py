@@ -7,12 +7,18 @@ import cv2
 import numpy as np
 import pytest
 from mmdet3d.registry import DATASETS
+from mmengine.dataset import ConcatDataset
 from mmengine.registry import init_default_scope
 
+from gemini_lab.synthetic.radar import _ROW, to_pcd
+from geminifusion3d import check_sums
 from geminifusion3d.data_converters.check_data import check_data
+from geminifusion3d.engine import data_loading
+from geminifusion3d.engine.data_loading import check_classes_have_boxes
 from geminifusion3d.errors import UserError
-from geminifusion3d.sensors import GeminiLoadImages, GeminiLoadPoints, keyframe_dataset
-from geminifusion3d.sensors.records import check_record, record_to_info
+from geminifusion3d.sensors import GeminiLoadImages, GeminiLoadPoints, GeminiLoadRadar, keyframe_dataset
+from geminifusion3d.sensors.draws import CountedDraws
+from geminifusion3d.sensors.records import RecordInfos, check_record, record_to_info
 
 # The camera looks along x of the LiDAR: its right is -y, its down is -z.
 LIDAR2CAM = [[0, -1, 0, 0], [0, 0, -1, 0], [1, 0, 0, 0], [0, 0, 0, 1]]
@@ -27,6 +33,10 @@ RECORD = {
     'sweeps': [{'path': 'b.npy', 'timestamp': 9.9, 'lidar_from_sweep': SWEEP}],
     'boxes': [{'box': [10, 0, 1, 4, 2, 2, 0.5], 'class': 'tram', 'velocity': [1, 2], 'num_points': 1},
               {'box': [20, 0, 1, 4, 2, 2, 0.5], 'class': 'tree'}]}
+# The radar sits two metres ahead of the LiDAR and looks to its left: its x is the LiDAR's y.
+LIDAR_FROM_RADAR = [[0, -1, 0, 2], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
+RADAR = {'path': 'r.bin', 'columns': ['y', 'x', 'z', 'vx', 'vy', 'power'],
+         'lidar_from_radar': LIDAR_FROM_RADAR}
 
 
 @pytest.fixture
@@ -116,6 +126,15 @@ def test_a_sample_may_lack_a_sensor():
     (dict(timestamp=...), 'timestamp is absent'), (dict(timestamp='now'), "timestamp is 'now'"),
     (dict(sweeps__0__timestamp=10.0), 'expected less than 10'),
     (dict(sweeps__0__lidar_from_sweep=...), 'absent'),
+    (dict(radars=5), 'radars is 5'), (dict(radars={'nose': 5}), 'radars.nose is 5'),
+    (dict(radars={'nose': [5]}), r'radars.nose\[0\] is 5'),
+    (dict(radars={'nose': [{**RADAR, 'path': '/r.bin'}]}), 'inside the data root'),
+    (dict(radars={'nose': [{**RADAR, 'columns': ['x', 'y']}]}), r'radars.nose\[0\].columns'),
+    (dict(radars={'nose': [{**RADAR, 'path': 'r.pcd'}]}), 'expected none for a .pcd file'),
+    (dict(radars={'nose': [{**RADAR, 'lidar_from_radar': None}]}), 'lidar_from_radar is absent'),
+    (dict(radars={'nose': [{**RADAR, 'timestamp': 'now'}]}), "timestamp is 'now'"),
+    (dict(radars={'nose': [{**RADAR, 'speed': 1}]}), 'has speed'),
+    (dict(radars={'nose': [{**RADAR, 'timestamp': 9}]}, timestamp=..., sweeps=[]), 'the sample none'),
     (dict(boxes=5), 'boxes is 5'), (dict(boxes__0=5),
                                     r'boxes\[0\] is 5'), (dict(boxes__0__box=[1, 2]), '7 numbers'),
     (dict(boxes__1__box__4=0), r'boxes\[1\].box has the sides'), (dict(
@@ -181,6 +200,58 @@ def test_what_is_hardly_meant_is_a_warning(root, changes, message):
     assert report.is_sound and any(message in line for line in report.warnings), report.text()
 
 
+@pytest.mark.parametrize('edit, message', [
+    (lambda root: (root / 'cells.png').unlink(), 'labels of cells that cannot be read'),
+    (lambda root: (root / 'cells.png').write_bytes((root / 'cells.png').read_bytes()[:-9]), 'truncated')])
+def test_labels_of_cells_are_looked_at(root, edit, message):
+    (root / 'data.jsonl').write_text(json.dumps({**RECORD, 'cells': 'cells.png'}) + '\n')
+    cv2.imwrite(str(root / 'cells.png'), np.zeros((3, 4), np.uint8))
+    assert check_data(root / 'data.jsonl').is_sound
+    edit(root)
+    assert message in ' '.join(check_data(root / 'data.jsonl').mistakes)
+
+
+@pytest.mark.parametrize('name', ['nose.png', 'a.bin', 'b.npy'])
+def test_records_with_check_sums_refuse_another_file(root, name):
+    check_data(root / 'data.jsonl', with_sums=root / 'summed.jsonl')
+    assert check_data(root / 'summed.jsonl').is_sound
+    before, after = (built(root, ann_file=f'{kind}.jsonl')[0] for kind in ('data', 'summed'))
+    assert (before['points'].tensor == after['points'].tensor).all()
+    assert (before['img'][0] == after['img'][0]).all()
+    path = root / name
+    if path.suffix == '.png':
+        cv2.imwrite(str(path), np.full((60, 80, 3), 8, np.uint8))
+    else:
+        data = bytearray(path.read_bytes())
+        data[-3] ^= 1
+        path.write_bytes(data)
+    with pytest.raises(UserError, match=f'{name} is not the file that was converted'):
+        built(root, ann_file='summed.jsonl')[0]
+    assert len(check_data(root / 'summed.jsonl').mistakes) == 1
+
+
+def test_a_changed_line_is_said_and_read(root, monkeypatch, capsys):
+    monkeypatch.setattr(check_sums, 'said', set())
+    check_data(root / 'data.jsonl', with_sums=root / 'summed.jsonl')
+    text = (root / 'summed.jsonl').read_text()
+    (root / 'summed.jsonl').write_text(text.replace('"token": "a"', '"token": "b"'))
+    capsys.readouterr()
+    infos = RecordInfos(root / 'summed.jsonl')
+    assert [infos[0]['token'], infos[0]['token']] == ['b', 'b']
+    said = capsys.readouterr().err
+    assert said.count('\n') == 1 and 'summed.jsonl, line 1, has another check sum at its end' in said
+
+
+def test_check_sums_go_into_a_new_file_and_only_of_sound_records(root, gemini3d):
+    done = gemini3d('check-data', root / 'data.jsonl', '--with-sums', root / 'data.jsonl')
+    assert done.returncode == 2 and 'exists already' in done.stderr
+    done = gemini3d('check-data', root / 'data.jsonl', '--with-sums', root / 'new.jsonl')
+    assert done.returncode == 0 and str(root / 'new.jsonl') in done.stdout and (root / 'new.jsonl').is_file()
+    (root / 'a.bin').unlink()
+    assert gemini3d('check-data', root / 'data.jsonl', '--with-sums', root / 'two.jsonl').returncode == 1
+    assert not (root / 'two.jsonl').exists()
+
+
 def test_an_empty_or_absent_file_is_one_sentence(tmp_path):
     (tmp_path / 'data.jsonl').write_bytes(b'\n\n')
     with pytest.raises(UserError, match='is empty'):
@@ -206,10 +277,21 @@ def test_a_cloud_of_other_columns_is_not_learned_from(root):
 def test_classes_that_no_box_has_are_named_with_those_that_there_are(root, monkeypatch):
     with pytest.raises(UserError, match=r'no box of lorry .* \(its other categories: tram, tree\)'):
         built(root, metainfo=dict(classes=['lorry']), filter_empty_gt=True)
+    slip = built(root, metainfo=dict(classes=['tram', 'trees']), filter_empty_gt=True)
+    with pytest.raises(UserError, match=r'0 boxes of trees in 1 keyframes, but .* tree, .*\(trees for tree'):
+        check_classes_have_boxes(CountedDraws(slip))
     said = []
-    monkeypatch.setattr(keyframe_dataset, 'print_log', lambda text, *_: said.append(text))
-    built(root, metainfo=dict(classes=['tram', 'trees']), filter_empty_gt=True)
-    assert len(said) == 1 and 'no box of trees in 1 keyframes (its other categories: tree)' in said[0]
+    monkeypatch.setattr(data_loading, 'print_log', lambda text, *_: said.append(text))
+    rare = built(root, metainfo=dict(classes=['tram', 'tree', 'bus']), filter_empty_gt=True)
+    check_classes_have_boxes(rare)
+    assert len(said) == 1 and '0 boxes of bus in 1 keyframes; nothing is learned' in said[0]
+    # One of two datasets that are joined is enough.
+    tree = {**RECORD, 'boxes': [{**RECORD['boxes'][1], 'class': 'bus'}]}
+    (root / 'other.jsonl').write_text(json.dumps(tree))
+    other = built(root, ann_file='other.jsonl', metainfo=dict(classes=['tram', 'tree', 'bus']),
+                  filter_empty_gt=True)
+    check_classes_have_boxes(ConcatDataset([rare, other]))
+    assert len(said) == 1
     with pytest.raises(UserError, match='expected different names'):
         built(root, metainfo=dict(classes=['tram', 'tram']))
 
@@ -217,3 +299,48 @@ def test_classes_that_no_box_has_are_named_with_those_that_there_are(root, monke
 def test_a_camera_that_the_record_does_not_know_is_named(root):
     with pytest.raises(UserError, match='no camera CAM_FRONT, only nose, tail'):
         built(root, pipeline=[GeminiLoadImages(camera_names=['CAM_FRONT'])])[0]
+
+
+def test_radars_of_plain_rows_and_of_nuscenes_files_meet_in_the_frame_of_the_lidar(root):
+    np.array([[1, 5, 0.5, 3, 0, 99], [0, np.nan, 0, 0, 0, 0]], '<f4').tofile(root / 'r.bin')
+    rows = np.zeros(1, _ROW)
+    rows['x'], rows['rcs'], rows['vx_comp'], rows['ambig_state'] = 7, 12, 2, 3
+    (root / 'r.pcd').write_bytes(to_pcd(rows))
+    earlier = {'path': 'r.pcd', 'lidar_from_radar': LIDAR_FROM_RADAR, 'timestamp': 9.5}
+    record = changed(radars={'nose': [RADAR, earlier], 'tail': []})
+    check_record(record)
+    (root / 'data.jsonl').write_text(json.dumps(record))
+    assert check_data(root / 'data.jsonl').is_sound
+    dataset = built(root, modality=dict(use_radar=True), pipeline=[GeminiLoadRadar(sweeps_num=1)])
+    # x, y, z, rcs, velocity, seconds before; the earlier return has moved on by half a second.
+    np.testing.assert_allclose(dataset[0]['radar_points'].tensor, [
+        [1, 5, 0.5, 0, 0, 3, 0], [2, 8, 0, 12, 0, 2, 0.5]], atol=1e-5)
+    (root / 'r.bin').write_bytes(b'12345678')
+    assert 'r.bin holds 2 numbers; expected a multiple of 6' in check_data(root / 'data.jsonl').text()
+    with pytest.raises(UserError, match='r.bin holds 2 numbers'):
+        dataset[0]
+    with pytest.raises(UserError, match='lists no radars.*give records a field radars'):
+        (root / 'data.jsonl').write_text(json.dumps(RECORD))
+        built(root, modality=dict(use_radar=True), pipeline=[])[0]
+
+
+def test_a_radar_alone_is_a_sample_and_a_silent_one_is_named(root):
+    np.zeros((0, 6), '<f4').tofile(root / 'r.bin')
+    (root / 'data.jsonl').write_text(json.dumps(changed(
+        radars={'nose': [RADAR]}, points=None, images={}, sweeps=[])))
+    report = check_data(root / 'data.jsonl')
+    assert report.is_sound and any('without a return' in line and 'nose' in line for line in report.warnings)
+
+
+def test_cameras_that_nobody_reads_or_that_are_absent_are_named(root):
+    report = check_data(root / 'data.jsonl', cameras=('nose', 'roof'))
+    assert any('none of nose, roof' in line and 'line 1: tail' in line for line in report.warnings)
+    assert any('cameras without a picture; first: roof' in line for line in report.warnings)
+    assert not check_data(root / 'data.jsonl', cameras=('nose', 'tail')).mistakes
+
+
+def test_the_matrix_of_a_larger_picture_is_a_warning(root):
+    other = [[50, 0, 70], [0, 50, 30], [0, 0, 1]]
+    (root / 'data.jsonl').write_text(json.dumps(changed(images__nose__cam2img=other)))
+    warnings = check_data(root / 'data.jsonl').warnings
+    assert any('optical axis' in line and '70 of 80' in line for line in warnings)

@@ -26,10 +26,15 @@ external_data = 'image backbone pretrained on nuImages'
 modality = dict(use_external=True)
 val_evaluator = dict(meta=modality)
 test_evaluator = val_evaluator
-# Published weights learned the points as mmdet3d loads them.
+# Published weights learned the points as mmdet3d loads them, and pictures of full size that Pillow made
+# smaller; in training pictures are turned as well, and then interpolated once.
 load_points = dict(_base_.load_points, convention='mmdet3d')
 train_pipeline = [load_points if step == _base_.load_points else step for step in _base_.train_pipeline]
-test_pipeline = [load_points if step == _base_.load_points else step for step in _base_.test_pipeline]
+load_images = dict(_base_.load_images, reduce=1)
+resize_images = dict(_base_.resize_images, resample='pillow')
+test_pipeline = [
+    load_points if step == _base_.load_points else load_images if step == _base_.load_images
+    else resize_images if step == _base_.resize_images else step for step in _base_.test_pipeline]
 train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

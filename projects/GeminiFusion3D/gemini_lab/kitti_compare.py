@@ -13,6 +13,9 @@ import sys
 from pathlib import Path
 from typing import Dict, List
 
+from geminifusion3d.atomic import unsealed
+from geminifusion3d.errors import UserError
+
 from .demo import GEMINI3D, REPO
 
 MODELS = {'mvxnet': 'MVX-Net', 'mvxnet-every-layer': 'control: sum behind every layer',
@@ -52,9 +55,17 @@ def run(args: argparse.Namespace) -> int:
                 if ended.returncode:
                     return ended.returncode
             if (folder / SCORES_NAME).is_file():
-                finished[name].append(json.loads((folder / SCORES_NAME).read_text()))
+                finished[name].append(_scores(folder / SCORES_NAME))
     print(table(finished))
     return 0
+
+
+def _scores(path: Path) -> Dict[str, float]:
+    try:
+        return dict(unsealed(json.loads(path.read_text())))
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(f'{path} cannot be used ({error}); remove it, and the training is tested again'
+                        ) from error
 
 
 def table(finished: Dict[str, List[Dict[str, float]]]) -> str:

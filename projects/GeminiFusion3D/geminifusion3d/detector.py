@@ -169,8 +169,9 @@ class GeminiFusion3D(Base3DDetector):
 
     def _fuse(self, inputs: Dict[str, Any], metas: Optional[Sequence[Dict[str, Any]]]) -> FusedBEV:
         """Returns the fused map, or the only branch's, with the losses up to here."""
-        found = [self._see(inputs, metas) if name == CAMERA else self._scan(name, inputs)
-                 for name in self.sensors]
+        # Clouds first: to count voxels the CPU waits for all that a GPU has been given before.
+        scanned = {name: self._scan(name, inputs) for name in self.sensors if name != CAMERA}
+        found = [self._see(inputs, metas) if name == CAMERA else scanned[name] for name in self.sensors]
         fused = self.fuse([one.bev for one in found], torch.stack([one.is_present for one in found], dim=1))
         losses = {name: loss for one in found for name, loss in one.losses.items()}
         return FusedBEV(fused.bev, {**losses, **fused.losses})
@@ -236,7 +237,7 @@ class GeminiFusion3D(Base3DDetector):
                 ) -> List[Det3DDataSample]:
         """Returns the samples with `pred_instances_3d` in the LiDAR frame and `pred_cells`, as the heads are.
 
-        No gradient can be asked for.
+        Boxes are on the CPU. No gradient can be asked for.
         """
         with torch.inference_mode():
             features = self.extract_feat(batch_inputs_dict, _metas(batch_data_samples))

@@ -82,6 +82,18 @@ def is_own_info_file(path: Path) -> bool:
         return path.read_bytes().endswith(_MAGIC)
 
 
+def carries_digest(path: Path) -> bool:
+    """Says whether a file ends as `write_info_file` ends one; if so, its digest is verified.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: if it cannot be read, or is damaged.
+    """
+    return _open_mapped(path) is not None
+
+
 class InfoRecords:
     """The records of one info file.
 

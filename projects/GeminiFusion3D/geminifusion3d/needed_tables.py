@@ -2,7 +2,7 @@
 
 Subclass of nuscenes-devkit 1.2.0 `NuScenes`. The delta: tables are read row by row, and rows of
 camera pictures between keyframes, of other scenes and, unless they are asked for, of radars stay on disk;
-equal texts are held once.
+equal texts are held once; where the folder has a list of check sums, a change is said.
 """
 import sys
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, Callable, Collection, Dict, List, Optional, Set, Union
 
 from nuscenes.nuscenes import NuScenes
 
+from .check_sums import warn_if_changed
 from .nuscenes_facts import CAMERA_NAMES, LIDAR_NAME, RADAR_NAMES
 from .submission.json_stream import JsonReader
 
@@ -42,7 +43,9 @@ class NeededTables(NuScenes):
         """Reads a table, or returns it where another one has asked for it before."""
         if table_name not in self._held:
             is_needed = self._filter(table_name)
-            with open(Path(self.table_root, f'{table_name}.json'), 'rb') as file:
+            path = Path(self.table_root, f'{table_name}.json')
+            warn_if_changed(path)
+            with path.open('rb') as file:
                 reader = JsonReader(file)
                 self._held[table_name] = [self._shared(row) for row in reader.elements() if is_needed(row)]
                 reader.finish()

@@ -1,4 +1,5 @@
 """LiDAR points as files: raw float32 rows (`.bin`) or numpy's plain format (`.npy`), columns by name."""
+import io
 import os
 import zlib
 from typing import Any, Optional, Sequence, Tuple
@@ -39,7 +40,7 @@ def read_point_file(source: Any, columns: Sequence[str] = LIDAR_COLUMNS, crc32: 
     Args:
         source: path of a `.bin` or `.npy` file, or the rows themselves.
         columns: what the columns are.
-        crc32: of a raw file, as the conversion read it; None where nobody knows.
+        crc32: of the file, as the conversion read it; None where nobody knows.
 
     Raises:
         UserError: if the file cannot be read, is another one or has another number of columns.
@@ -48,25 +49,31 @@ def read_point_file(source: Any, columns: Sequence[str] = LIDAR_COLUMNS, crc32: 
         rows = source
     else:
         try:
-            rows = (np.load(source, allow_pickle=False) if source.endswith('.npy')
-                    else np.fromfile(source, dtype='<f4'))
+            content = np.fromfile(source, np.uint8)
         except OSError as error:
             raise UserError(f'{source} cannot be read ({error.strerror})') from error
-        except (ValueError, EOFError) as error:
-            raise UserError(f'{source} is damaged ({error})') from error
-        if not source.endswith('.npy'):
-            if crc32 is not None and zlib.crc32(rows) != crc32:
-                raise UserError(f'{source} {OTHER_FILE}')
-            if rows.size % len(columns):
-                raise UserError(f'{source} holds {rows.size} numbers; expected a multiple of '
-                                f'{len(columns)}, for '
-                                f'the columns {", ".join(columns)}')
-            rows = rows.reshape(-1, len(columns))
+        if crc32 is not None and zlib.crc32(content) != crc32:
+            raise UserError(f'{source} {OTHER_FILE}')
+        rows = _npy_rows(content, source) if source.endswith('.npy') else _raw_rows(content, source, columns)
     if rows.ndim != 2 or rows.shape[1] != len(columns) or rows.dtype.kind not in 'fiu':
         name = 'the points' if isinstance(source, np.ndarray) else source
         raise UserError(f'{name} hold numbers ({rows.dtype}) of shape {rows.shape}; expected '
                         f'(N, {len(columns)}), for the columns {", ".join(columns)}')
     return rows.astype(np.float32, copy=False)
+
+
+def _npy_rows(content: np.ndarray, source: str) -> np.ndarray:
+    try:
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, MemoryError) as error:
+        raise UserError(f'{source} is damaged ({error})') from error
+
+
+def _raw_rows(content: np.ndarray, source: str, columns: Sequence[str]) -> np.ndarray:
+    if len(content) % (4 * len(columns)):
+        raise UserError(f'{source} holds {len(content) / 4:g} numbers; expected a multiple of '
+                        f'{len(columns)}, for the columns {", ".join(columns)}')
+    return content.view('<f4').reshape(-1, len(columns))
 
 
 def without_absurd(rows: np.ndarray, columns: Sequence[str] = LIDAR_COLUMNS) -> Tuple[np.ndarray, int]:

@@ -1,21 +1,24 @@
-"""Radar returns as nuScenes' PCD files: a text header, then packed rows of 18 fields.
+"""Radar returns as nuScenes' PCD files (a text header, then packed rows of 18 fields), or as float32 rows.
 
 The same rows as nuscenes-devkit 1.2.0 `RadarPointCloud.from_file`, which reads number after number in
 Python; the delta: one read for all rows, and a damaged file is named in a sentence.
 """
 import os
 import zlib
-from typing import Collection, Dict, List, Optional
+from typing import Any, Collection, Dict, List, Optional, Sequence
 
 import numpy as np
 
 from .errors import UserError
-from .point_files import OTHER_FILE
+from .point_files import FARTHEST_M, OTHER_FILE, read_point_file, without_absurd
 
 # x, y, z, rcs in metres and dBsm, velocities in metres a second, all in the radar's frame; vx_comp, vy_comp:
 # the radial velocity over ground, that of the car taken out.
 RADAR_FIELDS = ('x', 'y', 'z', 'dyn_prop', 'id', 'rcs', 'vx', 'vy', 'vx_comp', 'vy_comp', 'is_quality_valid',
                 'ambig_state', 'x_rms', 'y_rms', 'invalid_state', 'pdh0', 'vx_rms', 'vy_rms')
+RADAR_SUFFIX = '.pcd'
+# What plain rows may hold, by its name in nuScenes' files: speeds along the line of sight over ground.
+_PLAIN_FIELDS = {'x': 'x', 'y': 'y', 'z': 'z', 'rcs': 'rcs', 'vx': 'vx_comp', 'vy': 'vy_comp'}
 # The devkit's: returns that are valid and whose velocity is unambiguous, moving or not.
 DEFAULT_STATES: Dict[str, Collection[int]] = {
     'invalid_state': (0,), 'dyn_prop': (0, 1, 2, 3, 4, 5, 6), 'ambig_state': (3,)}
@@ -24,6 +27,10 @@ DEFAULT_STATES: Dict[str, Collection[int]] = {
 RADAR_COLUMNS = ('x', 'y', 'z', 'rcs', 'vx', 'vy', 'time_lag')
 _TYPES = {('F', '4'): '<f4', ('F', '8'): '<f8', ('I', '1'): 'i1', ('I', '2'): '<i2', ('I', '4'): '<i4',
           ('U', '1'): 'u1', ('U', '2'): '<u2', ('U', '4'): '<u4'}
+# What no radar of a car measures: metres, dBsm, metres a second. One such number spreads through the network.
+_LARGEST = np.array([{'x': FARTHEST_M, 'y': FARTHEST_M, 'z': FARTHEST_M, 'rcs': 200.0, 'vx': 200.0,
+                      'vy': 200.0, 'vx_comp': 200.0, 'vy_comp': 200.0}.get(name, np.inf)
+                     for name in RADAR_FIELDS], np.float32)
 _LONGEST_HEADER = 4096
 _END_OF_HEADER = b'DATA binary\n'
 
@@ -47,6 +54,8 @@ def read_radar_file(path: str, states: Dict[str, Collection[int]] = DEFAULT_STAT
                     crc32: Optional[int] = None) -> np.ndarray:
     """Returns the returns (N, 18) of a file, float32, in the order of RADAR_FIELDS, in the radar's frame.
 
+    Rows that hold NaN, infinity or what no radar measures are dropped.
+
     Args:
         path: the file.
         states: by field, which values are kept; DEFAULT_STATES are the devkit's, none keep all.
@@ -63,10 +72,30 @@ def read_radar_file(path: str, states: Dict[str, Collection[int]] = DEFAULT_STAT
     # A scan without returns is one row that is not a number.
     if len(columns) and np.isnan(columns[0]).any():
         return columns[:0]
-    is_kept = np.isfinite(columns).all(axis=1)
+    with np.errstate(invalid='ignore'):
+        # NaN is neither below nor above.
+        is_kept = np.isfinite(columns).all(axis=1) & (np.abs(columns) <= _LARGEST).all(axis=1)
     for name, kept in states.items():
         is_kept &= np.isin(columns[:, RADAR_FIELDS.index(name)], list(kept))
     return columns[is_kept]
+
+
+def read_radar_rows(source: Any, columns: Sequence[str]) -> np.ndarray:
+    """Returns the returns (N, 18) of plain rows in the order of RADAR_FIELDS; what is not measured is 0.
+
+    Args:
+        source: path of a `.bin` or `.npy` file, or the rows themselves, in the radar's frame.
+        columns: what the columns are: x, y, z, and rcs, vx, vy if there.
+
+    Raises:
+        UserError: if the file cannot be read or has another number of columns.
+    """
+    rows, _ = without_absurd(read_point_file(source, columns), columns)
+    fields = np.zeros((len(rows), len(RADAR_FIELDS)), np.float32)
+    for name, field in _PLAIN_FIELDS.items():
+        if name in columns:
+            fields[:, RADAR_FIELDS.index(field)] = rows[:, list(columns).index(name)]
+    return fields
 
 
 def _rows(path: str, crc32: Optional[int] = None) -> np.ndarray:

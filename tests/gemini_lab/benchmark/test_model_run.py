@@ -22,8 +22,9 @@ def arguments(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return Namespace(
         config=str(REPO / 'configs/compare/geminifusion3d_lidar-cam_gemini_compare.py'), cfg_options=None,
-        checkpoint=None, train=False, batch_size=1, frames=2, calibrations=0, compile=False, repeats=1,
-        amp='bf16', fold_norms=False, warm_up=0, device=torch.device('cpu'), quiet=True)
+        checkpoint=None, train=False, batch_size=1, frames=2, calibrations=0, compile=False,
+        cuda_graphs=False, repeats=1, amp='bf16', fold_norms=False, warm_up=0,
+        device=torch.device('cpu'), quiet=True)
 
 
 def test_a_prediction_has_all_stages_and_says_that_its_input_is_made_up(arguments):

@@ -60,6 +60,20 @@ def test_nothing_but_files_changes_and_the_input_stays():
     assert results == before
 
 
+def test_a_late_file_brings_its_own_check_sum():
+    results = sample()
+    for part, number in ((results, 1), (results['previous'], 2)):
+        for file in (*part['images'].values(), part['lidar_points'],
+                     *(sweep['lidar_points'] for sweep in part['lidar_sweeps'])):
+            file['crc32'] = number
+    delayed = delay_lidar(delay_cameras(results, 3, drawn(1)), 3, drawn(1))
+    files = [(image['img_path'], image['crc32']) for image in delayed['images'].values()]
+    files += [(part['lidar_points']['lidar_path'], part['lidar_points']['crc32'])
+              for part in (delayed, *delayed['lidar_sweeps'])]
+    assert {number for _, number in files} == {1, 2}
+    assert all(number == (2 if LATE in path else 1) for path, number in files)
+
+
 def test_sweeps_stay_where_the_earlier_keyframe_has_fewer():
     late = [delay_lidar(sample(sweeps=1), 3, drawn(seed)) for seed in range(20)]
     assert {one['lidar_points']['lidar_path'] for one in late} == {ON_TIME, LATE}

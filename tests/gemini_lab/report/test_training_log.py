@@ -60,7 +60,7 @@ def test_a_loss_that_is_not_finite_is_left_out(tmp_path):
 
 def test_a_broken_line_in_the_middle_is_named(tmp_path):
     (tmp_path / 'a.json').write_text('{"iter": 1, "loss": 3}\n{"it\n{"iter": 3, "loss": 1}\n')
-    with pytest.raises(UserError, match='line 2 is not JSON'):
+    with pytest.raises(UserError, match='line 2, is damaged'):
         read_training_log(tmp_path / 'a.json')
 
 

@@ -13,7 +13,8 @@ import argparse
 from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
-from geminifusion3d.commands.arguments import add_alias, add_config_options, at_least
+from geminifusion3d.commands.arguments import (add_alias, add_config_options, add_faster_parts,
+                                               at_least)
 
 DEFAULT_CELLS = [1024, 4096, 16384, 32400, 65536, 129600]
 FULL_SIZE = 'configs/geminifusion3d_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py'
@@ -103,8 +104,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--amp', choices=['bf16', 'fp16'], help='mixed precision; default: float32')
     parser.add_argument('--fold-norms', action='store_true',
                         help='multiply batch norms into the convolutions before them')
-    parser.add_argument('--compile', action='store_true',
-                        help='torch.compile the parts of fixed shape, on a GPU as CUDA graphs')
+    add_faster_parts(parser)
 
 
 def _add_splat(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.engine.compiled_parts import compile_parts
+from geminifusion3d.engine.cuda_graphs import graph_parts
 from geminifusion3d.engine.folded_norms import fold_norms
 from geminifusion3d.engine.optim_wrapper import PRECISIONS
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
@@ -47,6 +48,7 @@ class ModelRun:
             self.model.camera_branch.plan_cache.capacity = arguments.calibrations
         self.folded = fold_norms(self.model) if arguments.fold_norms else 0
         self.compiled = compile_parts(self.model) if arguments.compile else []
+        self.graphed = graph_parts(self.model) if arguments.cuda_graphs else []
         self.precision = arguments.amp or 'fp32'
         if arguments.amp and arguments.train:
             cfg.optim_wrapper.update(type='GeminiOptimWrapper', precision=arguments.amp)
@@ -135,6 +137,8 @@ def describe(run: ModelRun, checkpoint: Optional[str]) -> str:
     """
     weights = f'weights of {checkpoint}' if checkpoint else 'random weights'
     compiled = f'; compiled: {", ".join(run.compiled)}' if run.compiled else ''
+    if run.graphed:
+        compiled = f'; as CUDA graphs: {", ".join(run.graphed)}'
     folded = f'; {run.folded} norms multiplied into convolutions' if run.folded else ''
     mode = 'deterministic mode' if torch.are_deterministic_algorithms_enabled() else 'no deterministic mode'
     return f'{run.inputs.words}; {weights}{folded}{compiled}; {run.precision}; {mode}'

@@ -10,6 +10,8 @@ from mmdet3d.registry import DATASETS
 
 from geminifusion3d.sensors.keyframe_dataset import GeminiNuScenesDataset
 
+from .temporal_misalignment import with_file_of
+
 
 @DATASETS.register_module()
 class GeminiShuffledCamerasDataset(GeminiNuScenesDataset):
@@ -38,7 +40,7 @@ class GeminiShuffledCamerasDataset(GeminiNuScenesDataset):
         if 'images' not in own:
             return own
         lent = super().get_data_info(self._lenders[own['sample_idx']])['images']
-        return {**own, 'images': {name: {**image, 'img_path': lent[name]['img_path']}
+        return {**own, 'images': {name: with_file_of(image, lent[name], 'img_path')
                                   for name, image in own['images'].items()}}
 
 

@@ -18,7 +18,7 @@ LATE_PROB = (0.2, 0.4, 0.6)
 STUCK_PROB = 0.5
 # Half a second, one, two; in a scene that is shorter, since its start.
 KEYFRAMES_BACK = (1, 2, 4)
-PREVIOUS = 'previous'
+PREVIOUS, SUM = 'previous', 'crc32'
 
 
 def delay_cameras(results: Dict[str, Any], severity: int, rng: np.random.Generator) -> Dict[str, Any]:
@@ -48,7 +48,7 @@ def _with_earlier_pictures(results: Dict[str, Any], are_late: np.ndarray) -> Dic
     previous = results[PREVIOUS]
     if previous is None:
         return results
-    images = {name: {**image, 'img_path': previous['images'][name]['img_path']} if is_late else image
+    images = {name: with_file_of(image, previous['images'][name], 'img_path') if is_late else image
               for is_late, (name, image) in zip(are_late, results['images'].items())}
     return {**results, 'images': images}
 
@@ -74,5 +74,17 @@ def delay_lidar(results: Dict[str, Any], severity: int, rng: np.random.Generator
 
 
 def _with_file_of(record: Dict[str, Any], other: Dict[str, Any]) -> Dict[str, Any]:
-    path = other['lidar_points']['lidar_path']
-    return {**record, 'lidar_points': {**record['lidar_points'], 'lidar_path': path}}
+    points = with_file_of(record['lidar_points'], other['lidar_points'], 'lidar_path')
+    return {**record, 'lidar_points': points}
+
+
+def with_file_of(record: Dict[str, Any], other: Dict[str, Any], path: str) -> Dict[str, Any]:
+    """Returns a record of one file with another file in its place, and that one's check sum.
+
+    Args:
+        record: of a picture or a cloud.
+        other: of the other file.
+        path: name of the field that holds the path.
+    """
+    own = {key: value for key, value in record.items() if key != SUM}
+    return {**own, path: other[path], **{key: other[key] for key in (SUM,) if key in other}}

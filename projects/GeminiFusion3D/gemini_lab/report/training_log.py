@@ -5,12 +5,12 @@ to `<work-dir>/<time stamp>/vis_data/scalars.json`; a resumed run starts another
 steps, of which the last one counts. A work directory that holds both gives losses from the first, scores
 and times from the second.
 """
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from geminifusion3d.check_sums import json_lines
 from geminifusion3d.errors import UserError
 
 CURVE_NAME, SCALARS = 'loss_curve.jsonl', 'vis_data/scalars.json'
@@ -63,12 +63,12 @@ def read_training_log(path: Path) -> TrainingLog:
             f'{path} holds no {CURVE_NAME} and no {SCALARS}; give the work directory of a training')
     series: Dict[str, Dict[float, float]] = {}
     for file in scalars:
-        for record in json_lines(file):
+        for record in filter(_is_object, json_lines(file)):
             collect(record, series)
     times = series.pop('time', {})
     if curve.is_file():
         series = {name: by_step for name, by_step in series.items() if name in SCORE_KEYS}
-        for record in json_lines(curve):
+        for record in filter(_is_object, json_lines(curve)):
             collect(record, series)
         times = series.pop('time', times)
     log = TrainingLog(seconds=total_seconds(times))
@@ -78,19 +78,8 @@ def read_training_log(path: Path) -> TrainingLog:
     return log
 
 
-def json_lines(file: Path) -> Iterator[Mapping[str, Any]]:
-    """Yields the objects of a JSON-lines file; a half-written last line of a killed run is left out."""
-    lines = [line for line in file.read_bytes().splitlines() if line.strip()]
-    for index, line in enumerate(lines):
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            if index == len(lines) - 1:
-                return
-            raise UserError(f'{file}, line {index + 1} is not JSON ({error}); '
-                            f'give a file that training wrote') from error
-        if isinstance(record, dict):
-            yield record
+def _is_object(record: Any) -> bool:
+    return isinstance(record, dict)
 
 
 def collect(record: Mapping[str, Any], series: Dict[str, Dict[float, float]]) -> None:

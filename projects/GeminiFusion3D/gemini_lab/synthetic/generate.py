@@ -28,6 +28,7 @@ import numpy as np
 from tqdm import tqdm
 
 from geminifusion3d.atomic import atomic_write, unsealed, write_json
+from geminifusion3d.check_sums import write_sums
 from geminifusion3d.errors import UserError
 
 from .city import MAP_TOKENS, build_city, draw_map_mask
@@ -255,6 +256,7 @@ def _write_expansions(request: Request) -> None:
         if not path.exists():
             _write_picture(request.out / 'maps' / 'basemap' / f'{city.location}.png', draw_basemap(city))
             write_json(path, build_map(city))
+            write_sums(path.parent, [path.name])
 
 
 def _write_picture(path: Path, picture: np.ndarray) -> None:
@@ -273,6 +275,7 @@ def _publish(request: Request, fragments: List[Path]) -> None:
     shutil.rmtree(hidden, ignore_errors=True)
     for name in TABLES:
         write_json(hidden / f'{name}.json', tables[name], indent=0)
+    write_sums(hidden, [f'{name}.json' for name in TABLES])
     write_json(request.state / FINISHED, _digests(hidden))
     os.replace(hidden, request.out / request.version)
 

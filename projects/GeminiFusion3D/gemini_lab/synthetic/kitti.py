@@ -4,7 +4,6 @@ The same streets and objects as nuScenes' synthetic world, seen by the car of KI
 does so here: a motorcycle (Misc) and a bicycle (Cyclist) have one shape and two colours, a picture of a car
 or a painted post has the colour and not the shape.
 """
-import json
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
@@ -12,17 +11,16 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from geminifusion3d.atomic import atomic_write
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.geometry.frames import invert_pose, transform_points
 from geminifusion3d.kitti.labels import DONT_CARE, Label
 
 from .annotations import count_points, visible_share
 from .camera import pixel_rays, take_picture
 from .lidar import beam_directions, scan
+from .own_folder import own_folder, write_own_file
 from .scene_names import choose_scenes
-from .scene_simulation import SceneJob, SceneSimulation, write_file
+from .scene_simulation import SceneJob, SceneSimulation
 from .seeding import make_rng
 from .world import Moment
 
@@ -118,10 +116,10 @@ class _KittiScene(SceneSimulation):
                 raise ValueError(f'OpenCV could not encode the picture of frame {name}')
             points_m = transform_points(local_from_lidar, sweep[:, :3].astype(float))
             labels = self._labels(rig, moment, local_from_cam, points_m, rng)
-            write_file(folder / 'velodyne' / f'{name}.bin', sweep.tobytes())
-            write_file(folder / 'image_2' / f'{name}.png', png.tobytes())
-            write_file(folder / 'calib' / f'{name}.txt', rig.calibration_text().encode())
-            write_file(folder / 'label_2' / f'{name}.txt', ''.join(
+            write_own_file(folder / 'velodyne' / f'{name}.bin', sweep.tobytes())
+            write_own_file(folder / 'image_2' / f'{name}.png', png.tobytes())
+            write_own_file(folder / 'calib' / f'{name}.txt', rig.calibration_text().encode())
+            write_own_file(folder / 'label_2' / f'{name}.txt', ''.join(
                 f'{label.line()}\n' for label in labels).encode())
             names.append(name)
             report()
@@ -195,16 +193,14 @@ def generate_kitti(out: Path, *, scenes: int = 16, samples_per_scene: int = 8,
         The lists of frames by split.
 
     Raises:
-        UserError: for a folder that holds something else, or numbers out of range.
+        UserError: for a folder that holds something else or the same of other numbers, or numbers out of
+            range.
     """
     if scenes < 2 or not 2 <= samples_per_scene <= 40:
         raise UserError(f'got {scenes} scenes of {samples_per_scene} frames; expected at least 2 of 2 to 40')
-    if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
-        raise UserError(
-            f'{out} holds something that this tool did not write: choose another folder, nothing was changed')
     num_val, frames = max(1, scenes // 4), []
-    with locked_folder(out), tqdm(total=scenes * samples_per_scene, unit='frame') as bar:
-        (out / MARK).write_text(json.dumps({'seed': seed}) + '\n')
+    arguments = {'seed': seed, 'scenes': scenes, 'samples_per_scene': samples_per_scene}
+    with own_folder(out, MARK, arguments), tqdm(total=scenes * samples_per_scene, unit='frame') as bar:
         for name in choose_scenes('v1.0-trainval', scenes):
             frames += _KittiScene(SceneJob(seed, name, samples_per_scene, False, True), out).write_frames(
                 out / 'training', len(frames), bar.update)
@@ -212,6 +208,5 @@ def generate_kitti(out: Path, *, scenes: int = 16, samples_per_scene: int = 8,
         paths = {}
         for split, chosen in (('train', frames[:first]), ('val', frames[first:]), ('trainval', frames)):
             paths[split] = out / 'ImageSets' / f'{split}.txt'
-            with atomic_write(paths[split]) as part:
-                part.write_text(''.join(f'{name}\n' for name in chosen))
+            write_own_file(paths[split], ''.join(f'{name}\n' for name in chosen).encode())
     return paths

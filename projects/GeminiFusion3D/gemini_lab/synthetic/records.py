@@ -4,7 +4,6 @@ What an engineer with own data has: pictures of different sizes and formats, a c
 sweeps, own names for everything, and no tables. `train.jsonl` and `val.jsonl` are in the format of
 `geminifusion3d/sensors/records.py`.
 """
-import json
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
@@ -12,17 +11,17 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from geminifusion3d.atomic import atomic_write
+from geminifusion3d.check_sums import sealed_line
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.geometry.frames import invert_pose
 
 from .annotations import observe
 from .camera import take_picture
 from .lidar import scan
+from .own_folder import own_folder, write_own_file
 from .rig import IMAGE_SIZE, LIDAR, Shot, plan_shots
 from .scene_names import choose_scenes
-from .scene_simulation import SceneJob, SceneSimulation, write_file
+from .scene_simulation import SceneJob, SceneSimulation
 from .world import Moment
 
 MARK = '.synthetic_records.json'
@@ -102,7 +101,8 @@ class _RecordScene(SceneSimulation):
 
     def _write_points(self, path: str, rows: np.ndarray) -> None:
         # Firings without a return are of no use to anybody.
-        write_file(self._root / path, rows[np.abs(rows[:, :3]).max(axis=1) > 0][:, :len(COLUMNS)].tobytes())
+        write_own_file(self._root / path,
+                       rows[np.abs(rows[:, :3]).max(axis=1) > 0][:, :len(COLUMNS)].tobytes())
 
     def _image(self, name: str, token: str, shot: Shot, local_from_lidar: np.ndarray) -> Dict[str, Any]:
         camera, mount = CAMERAS[name], self._rig[shot.channel]
@@ -116,7 +116,7 @@ class _RecordScene(SceneSimulation):
             picture, camera.size_wh, interpolation=cv2.INTER_AREA))
         if not is_ok:
             raise ValueError(f'OpenCV could not encode {path}')
-        write_file(self._root / path, data.tobytes())
+        write_own_file(self._root / path, data.tobytes())
         # Integer coordinates are pixel centres: u becomes s * (u + 0.5) - 0.5.
         scale = camera.size_wh[0] / IMAGE_SIZE[0]
         small_from_full = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5], [0, 0, 1]])
@@ -159,22 +159,19 @@ def generate_records(out: Path, *, scenes: int = 4, samples_per_scene: int = 6,
         The files of records by split.
 
     Raises:
-        UserError: for a folder that holds something else, or numbers out of range.
+        UserError: for a folder that holds something else or the same of other numbers, or numbers out of
+            range.
     """
     if scenes < 2 or samples_per_scene < 2:
         raise UserError(f'got {scenes} scenes of {samples_per_scene} samples; expected at least 2 of 2')
-    if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
-        raise UserError(
-            f'{out} holds something that this tool did not write: choose another folder, nothing was changed')
     names = choose_scenes('v1.0-trainval', scenes)
     num_val = max(1, scenes // 4)
-    with locked_folder(out), tqdm(total=scenes * samples_per_scene, unit='sample') as bar:
-        (out / MARK).write_text(json.dumps({'seed': seed}) + '\n')
+    arguments = {'seed': seed, 'scenes': scenes, 'samples_per_scene': samples_per_scene}
+    with own_folder(out, MARK, arguments), tqdm(total=scenes * samples_per_scene, unit='sample') as bar:
         paths = {}
         for split, chosen in (('train', names[:-num_val]), ('val', names[-num_val:])):
-            lines = [json.dumps(record, allow_nan=False) + '\n' for name in chosen for record in _RecordScene(
+            lines = [sealed_line(record) for name in chosen for record in _RecordScene(
                 SceneJob(seed, name, samples_per_scene, False, True), out).records(bar.update)]
             paths[split] = out / f'{split}.jsonl'
-            with atomic_write(paths[split]) as part:
-                part.write_text(''.join(lines))
+            write_own_file(paths[split], ''.join(lines).encode())
     return paths

@@ -169,10 +169,18 @@ def add_speed(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--fold-norms', action='store_true',
                        help='multiply the batch norms into the convolutions before them; results differ in '
                             'the last digits')
-    group.add_argument('--compile', action='store_true',
-                       help='compile the parts with fixed shapes (image backbone, fuser, BEV backbone, head) '
-                            'with torch.compile, on a GPU as CUDA graphs; the first sample takes minutes, '
-                            'results differ in the last digits')
+    add_faster_parts(group)
+
+
+def add_faster_parts(group: Any) -> None:
+    """Adds what makes the parts with fixed shapes faster: one of two flags."""
+    one = group.add_mutually_exclusive_group()
+    one.add_argument('--compile', action='store_true',
+                     help='compile the parts with fixed shapes (image backbone, fuser, BEV backbone, head) '
+                          'with torch.compile, on a GPU as CUDA graphs; the first sample takes minutes, '
+                          'results differ in the last digits')
+    one.add_argument('--cuda-graphs', action='store_true',
+                     help='record the parts with fixed shapes as CUDA graphs, without a compiler; GPU only')
 
 
 def add_silence(parser: argparse.ArgumentParser) -> None:

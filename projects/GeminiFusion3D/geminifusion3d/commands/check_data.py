@@ -3,7 +3,7 @@
 Exit codes: 0 sound (warnings included), 1 mistakes, 2 could not run.
 
 Example:
-    gemini3d check-data data/mine/train.jsonl --classes car big_vehicle person
+    gemini3d check-data data/mine/train.jsonl --classes car big_vehicle person --cameras front left right
 """
 import argparse
 from pathlib import Path
@@ -16,11 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='what its paths are relative to; default: the folder of the file')
     parser.add_argument('--classes', nargs='+', default=[], metavar='NAME',
                         help='classes of the recipe; boxes of others are named')
+    parser.add_argument('--with-sums', type=Path, metavar='NEW.jsonl',
+                        help='write sound records there with the check sum of each picture, cloud and line, '
+                             'which loading verifies')
+    parser.add_argument('--cameras', nargs='+', default=[], metavar='NAME',
+                        help='camera_names of the recipe; others, and those without a picture, are named')
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints what the file holds and what is wrong with it."""
     from ..data_converters.check_data import check_data
-    report = check_data(args.file, args.dataroot, args.classes)
+    report = check_data(args.file, args.dataroot, args.classes, args.with_sums, args.cameras)
     print(report.text())
+    if args.with_sums is not None and report.is_sound:
+        print(args.with_sums)
     return 0 if report.is_sound else 1

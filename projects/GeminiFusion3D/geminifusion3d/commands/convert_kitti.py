@@ -22,10 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='lists of ImageSets (default: all of train, val, trainval, test that are there)')
     parser.add_argument('--out', type=Path, metavar='DIR', help='where the files go; default: the dataset')
     add_alias(parser, '--out-dir', dest='out', type=Path)
+    parser.add_argument('--read-all', action='store_true',
+                        help='write down the check sum of each picture and cloud, all of which are read '
+                             'anyway; loading verifies it: a single bit that flips later is found')
 
 
 def run(args: argparse.Namespace) -> None:
     """Converts and prints what was written."""
     from ..kitti.infos import convert_kitti
-    for split, path in convert_kitti(args.dataroot, args.out, args.split).items():
+    for split, path in convert_kitti(args.dataroot, args.out, args.split, with_sums=args.read_all).items():
         print(f'{split}: {path}')

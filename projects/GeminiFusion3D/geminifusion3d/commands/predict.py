@@ -12,6 +12,7 @@ Example:
         work_dirs/demo/epoch_18.pth --dataroot data/synthetic --split mini_val --draw --out work_dirs/found
 """
 import argparse
+import json
 from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
@@ -22,6 +23,8 @@ from .arguments import add_config_options, add_dataset, at_least, overrides
 from .dataset import choose_dataset
 
 PREDICTIONS_NAME = 'predictions.json'
+# A third of a megabyte each.
+MOST_SCENES = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,12 +56,19 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f'got --min-score {args.min_score:g}; expected 0 to 1')
     if args.out.is_dir() and any(args.out.iterdir()) and not (args.out / PREDICTIONS_NAME).is_file():
         raise UserError(f'{args.out} holds something else than predictions; name another folder with --out')
-    samples = list(islice(_samples(args), args.limit))
+    from ..engine.config_file import datasets_of, load_config
+    cfg = load_config(args.config, overrides(args.cfg_options))
+    reads_radar = any((dataset.get('modality') or {}).get('use_radar')
+                      for dataset in datasets_of(cfg, ['test_dataloader']))
+    samples = list(islice(_samples(args, reads_radar), args.limit))
+    if args.html and len(samples) > MOST_SCENES:
+        raise UserError(f'--html puts every sample into one page, and a browser holds about {MOST_SCENES}; '
+                        f'got {len(samples)}: choose with --limit or --sample, or write --mcap')
     from ..inference import Detector
     from ..inference.mcap_scene import check_mcap, write_mcap
     if args.mcap:
         check_mcap()
-    detector = Detector.from_files(args.config, args.checkpoint, args.device, overrides(args.cfg_options))
+    detector = Detector.from_files(cfg, args.checkpoint, args.device)
     found: List[Any] = []
     for start in range(0, len(samples), args.batch_size):
         batch = samples[start:start + args.batch_size]
@@ -76,14 +86,15 @@ def run(args: argparse.Namespace) -> None:
         print(args.out / 'scene.mcap')
 
 
-def _samples(args: argparse.Namespace) -> Iterator[Any]:
+def _samples(args: argparse.Namespace, reads_radar: bool) -> Iterator[Any]:
     from ..inference import nuscenes_samples, record_samples
     if args.records is None:
         dataset = choose_dataset(args, needs_split=False)
         if not (args.sample or dataset.split):
             raise UserError('got no samples; name some with --sample TOKEN, a split with --split NAME, or a '
                             'file of records with --records FILE.jsonl')
-        yield from nuscenes_samples(dataset.dataroot, dataset.version, args.sample, dataset.split)
+        yield from nuscenes_samples(dataset.dataroot, dataset.version, args.sample, dataset.split,
+                                    with_radars=reads_radar)
         return
     missing = set(args.sample)
     for sample in record_samples(_record_file(args.records), args.dataroot):
@@ -119,20 +130,25 @@ def _draw(detector: Any, sample: Any, found: Any, args: argparse.Namespace, inde
 
 
 def _write(detector: Any, found: List[Any], args: argparse.Namespace) -> None:
-    from ..atomic import write_json
+    from ..atomic import atomic_write
     from ..inference.detections import BOX_COLUMNS
     from ..nuscenes_facts import CLASS_NAMES
+    from ..submission.submission import write_submission
     shown = [one.above(args.min_score) for one in found]
-    write_json(args.out / PREDICTIONS_NAME, {
-        'config': args.config, 'checkpoint': args.checkpoint, 'min_score': args.min_score,
-        'classes': list(detector.class_names), 'box': list(BOX_COLUMNS),
-        'samples': [one.to_dict() for one in shown]}, indent=1)
+    head = {'config': args.config, 'checkpoint': args.checkpoint, 'min_score': args.min_score,
+            'classes': list(detector.class_names), 'box': list(BOX_COLUMNS)}
+    # Sample by sample: as plain values, those of a split of nuScenes take gigabytes.
+    with atomic_write(args.out / PREDICTIONS_NAME) as part, part.open('w') as file:
+        file.write(json.dumps(head, indent=1)[:-2] + ',\n "samples": [')
+        for place, one in enumerate(shown):
+            file.write((',' if place else '') + '\n  ' + json.dumps(one.to_dict(), allow_nan=False))
+        file.write('\n ]\n}\n')
     print(args.out / PREDICTIONS_NAME)
     has_poses = all(one.ego_from_lidar is not None and one.global_from_ego is not None for one in found)
     if found and has_poses and set(detector.class_names) <= set(CLASS_NAMES):
         meta: Dict[str, bool] = {'use_map': False, 'use_external': False, **detector.model.modalities}
-        write_json(args.out / 'results_nusc.json', {
-            'meta': meta, 'results': {one.token: one.nuscenes_records() for one in found}})
+        write_submission(args.out / 'results_nusc.json', meta=meta,
+                         samples=((one.token, one.nuscenes_records()) for one in found))
         print(args.out / 'results_nusc.json')
     boxes = sum(map(len, shown))
     note = '' if boxes else '; nothing reaches it: the best score is ' + (

@@ -1,26 +1,39 @@
 """Looks at a file of records and every file that it names, before anybody trains on it.
 
 Besides what `sensors/records.py` demands of a record, files are opened, and what is allowed but hardly meant
-is said: cameras that see no point of the cloud, boxes that hold none, clouds whose columns are others.
+is said: cameras that see no point of the cloud, that look elsewhere than their names say, whose pictures fit
+the clouds better when turned; boxes that hold no point, clouds whose columns are others.
 """
+import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 from tqdm import tqdm
 
+from ..atomic import atomic_write
+from ..check_sums import sealed_line
 from ..errors import UserError
 from ..geometry.boxes import points_in_boxes
 from ..paths import inside
+from ..picture_files import decode
 from ..point_files import SUSPICIOUS_SHARE, has_other_columns, read_point_file, without_absurd
+from ..radar_files import read_radar_file, read_radar_rows
+from ..sensors.load_cells import read_cells
 from ..sensors.records import RecordFile, record_mistakes
+from .camera_headings import HeadingFit, border_strengths
+from .camera_names import odd_headings
 from .findings import Findings
 from .sensor_files import picture_file_facts
 
 NEAREST_M = 0.5
 # Cosine of the angle between a camera's up and the LiDAR's; below it lies on its side, or worse.
 LEAST_UPRIGHT = 0.5
+# In how many records, spread over the file, edges are compared.
+COMPARED_RECORDS = 20
+# Where the principal point lies, as a share of the width: else the picture is another one's, or cropped.
+CENTRAL = (0.3, 0.7)
 
 
 class DataReport(NamedTuple):
@@ -53,19 +66,25 @@ class DataReport(NamedTuple):
 
 
 def check_data(path: Union[str, Path], data_root: Union[str, Path, None] = None,
-               classes: Sequence[str] = ()) -> DataReport:
+               classes: Sequence[str] = (), with_sums: Optional[Path] = None,
+               cameras: Sequence[str] = ()) -> DataReport:
     """Checks a file of records with all files that it names.
 
     Args:
         path: the `.jsonl` file.
         data_root: what paths in it are relative to; the folder of the file where None.
         classes: those of the recipe; boxes of others are named. Empty: any.
+        with_sums: where to write the records, if they are sound, with the check sum of each file and line.
+        cameras: those of the recipe; others are named. Empty: any.
 
     Raises:
-        UserError: if the file itself cannot be read.
+        UserError: if the file itself cannot be read, or there is one already where it shall be written.
     """
+    if with_sums is not None and with_sums.exists():
+        raise UserError(f'{with_sums} exists already; name a new file for the records with check sums')
     records = RecordFile(path)
-    check = _Check(Path(data_root) if data_root is not None else Path(path).parent, classes)
+    check = _Check(Path(data_root) if data_root is not None else Path(path).parent, classes, cameras)
+    compared = set(np.linspace(0, len(records) - 1, COMPARED_RECORDS).astype(int).tolist())
     for index in tqdm(range(len(records)), desc='records'):
         name = f'line {records.line_numbers[index]}'
         try:
@@ -77,15 +96,20 @@ def check_data(path: Union[str, Path], data_root: Union[str, Path, None] = None,
         for mistake in mistakes:
             check.mistakes.add('mistakes in the fields of a record', f'{name}: {mistake}')
         if not mistakes:
-            check.look_at(record, name)
-    return check.report(len(records))
+            check.look_at(record, name, compares_edges=index in compared)
+    report = check.report(len(records))
+    if with_sums is not None and report.is_sound:
+        with atomic_write(with_sums) as part, part.open('w') as file:
+            for index in range(len(records)):
+                file.write(sealed_line(check.with_sums(records[index])))
+    return report
 
 
 class _Check:
     """Collects what the records of a file hold."""
 
-    def __init__(self, root: Path, classes: Sequence[str]) -> None:
-        self._root, self._classes = root, classes
+    def __init__(self, root: Path, classes: Sequence[str], cameras: Sequence[str]) -> None:
+        self._root, self._classes, self._wanted_cameras = root, classes, cameras
         self.mistakes, self.warnings = Findings(), Findings()
         self._boxes: Counter = Counter()
         self._cameras: Counter = Counter()
@@ -94,9 +118,18 @@ class _Check:
         self._columns: Optional[Sequence[str]] = None
         self._names: Optional[Set[str]] = None
         self._last: Dict[str, float] = {}
+        self._cells_shape: Optional[Tuple[int, ...]] = None
+        self._fits: Dict[str, HeadingFit] = {}
+        self._returns: Counter = Counter()
 
-    def look_at(self, record: Dict[str, Any], name: str) -> None:
-        """Checks one record whose fields are sound."""
+    def look_at(self, record: Dict[str, Any], name: str, *, compares_edges: bool) -> None:
+        """Checks one record whose fields are sound.
+
+        Args:
+            record: the record.
+            name: its line.
+            compares_edges: whether its pictures are compared with its cloud.
+        """
         if record['token'] in self._tokens:
             self.mistakes.add('tokens that occur twice',
                               f'{name}: {record["token"]!r}, as in {self._tokens[record["token"]]}')
@@ -112,10 +145,21 @@ class _Check:
             self.warnings.add('records of other cameras than the first one (null is for a picture that a '
                               'sample lacks)', f'{name}: {", ".join(sorted(names)) or "none"}')
         self._names = self._names or names
-        for camera, image in record.get('images', {}).items():
-            if image is not None:
-                self._cameras[camera] += 1
-                self._picture(camera, image, points, name)
+        unread = sorted(names - set(self._wanted_cameras)) if self._wanted_cameras else []
+        if unread:
+            self.warnings.add(f'records of a camera that is none of {", ".join(self._wanted_cameras)}, which '
+                              'nobody reads', f'{name}: {", ".join(unread)}')
+        seen = {camera: image for camera, image in record.get('images', {}).items() if image is not None}
+        strengths = border_strengths(points) if compares_edges and len(points) else None
+        for camera, image in seen.items():
+            self._cameras[camera] += 1
+            self._picture(camera, image, points, name, strengths)
+        if record.get('cells') is not None:
+            self._cells(record['cells'], name)
+        self._headings(seen, record, name)
+        for radar, shots in (record.get('radars') or {}).items():
+            for shot in shots:
+                self._radar(radar, shot, name)
         boxes = record.get('boxes', [])
         self._boxes.update(box['class'] for box in boxes)
         for box in boxes:
@@ -126,6 +170,28 @@ class _Check:
         if boxes and len(points):
             self._boxes_against(np.array([box['box'] for box in boxes], np.float32), points, name)
 
+    def with_sums(self, record: Dict[str, Any]) -> Dict[str, Any]:
+        """Returns a sound record with the check sum of each picture and cloud."""
+        images = {name: image and self._with_sum(image) for name, image in record.get('images', {}).items()}
+        parts: Dict[str, Any] = {'images': images, 'sweeps': [self._with_sum(sweep)
+                                                              for sweep in record.get('sweeps', [])]}
+        if record.get('points') is not None:
+            parts['points'] = self._with_sum(record['points'])
+        return {**record, **{key: part for key, part in parts.items() if key in record}}
+
+    def _with_sum(self, part: Dict[str, Any]) -> Dict[str, Any]:
+        return {**part, 'crc32': zlib.crc32(Path(inside(self._root, part['path'])).read_bytes())}
+
+    def _cells(self, path: str, name: str) -> None:
+        try:
+            shape = read_cells(inside(self._root, path)).shape
+        except UserError as error:
+            self.mistakes.add('labels of cells that cannot be read', f'{name}: {error}')
+            return
+        if self._cells_shape not in (None, shape):
+            self.warnings.add('labels of cells of another shape than the first ones', f'{name}: {shape}')
+        self._cells_shape = self._cells_shape or shape
+
     def _points(self, record: Dict[str, Any], name: str) -> np.ndarray:
         """Returns x, y, z of the keyframe's cloud; checks those of its sweeps too."""
         if record.get('points') is None:
@@ -134,13 +200,13 @@ class _Check:
         if self._columns not in (None, columns):
             self.warnings.add('clouds of other columns than the first one', f'{name}: {", ".join(columns)}')
         self._columns = self._columns or columns
-        clouds = [self._cloud(path, columns, name) for path in
-                  (record['points']['path'], *(sweep['path'] for sweep in record.get('sweeps', [])))]
+        clouds = [self._cloud(part, columns, name) for part in (record['points'], *record.get('sweeps', []))]
         return clouds[0][:, [columns.index(axis) for axis in 'xyz']]
 
-    def _cloud(self, path: str, columns: Sequence[str], name: str) -> np.ndarray:
+    def _cloud(self, part: Dict[str, Any], columns: Sequence[str], name: str) -> np.ndarray:
+        path = part['path']
         try:
-            rows = read_point_file(inside(self._root, path), columns)
+            rows = read_point_file(inside(self._root, path), columns, part.get('crc32'))
         except UserError as error:
             self.mistakes.add('clouds that cannot be read', f'{name}: {error}')
             return np.zeros((0, len(columns)), np.float32)
@@ -156,10 +222,22 @@ class _Check:
             self.warnings.add('clouds without points', f'{name}: {path}')
         return sound
 
-    def _picture(self, camera: str, image: Dict[str, Any], points: np.ndarray, name: str) -> None:
+    def _radar(self, radar: str, shot: Dict[str, Any], name: str) -> None:
+        path, columns = inside(self._root, shot['path']), shot.get('columns')
+        try:
+            rows = read_radar_rows(path, columns) if columns else read_radar_file(path)
+        except UserError as error:
+            self.mistakes.add('clouds of radars that cannot be read', f'{name}: {error}')
+            return
+        self._returns[radar] += len(rows)
+
+    def _picture(self, camera: str, image: Dict[str, Any], points: np.ndarray, name: str,
+                 strengths: Optional[np.ndarray]) -> None:
         expected_hw = (image.get('height') or 0, image.get('width') or 0)
         path = inside(self._root, image['path'])
         problem, other_hw = picture_file_facts(path, expected_hw, decodes=True)
+        if not problem and image.get('crc32') not in (None, zlib.crc32(Path(path).read_bytes())):
+            problem = 'another file than its check sum says'
         if problem:
             self.mistakes.add('pictures that cannot be used', f'{name}: {image["path"]} is {problem}')
             return
@@ -173,6 +251,30 @@ class _Check:
         if -image['lidar2cam'][1][2] < LEAST_UPRIGHT:
             self.warnings.add("cameras that do not stand upright: lidar2cam turns the LiDAR's z away from "
                               'up in the picture (x right, y down, z ahead)', f'{name}: {camera}')
+        if not CENTRAL[0] < (image['cam2img'][0][2] + 0.5) / width < CENTRAL[1]:
+            self.warnings.add('pictures with the optical axis far from their middle: is cam2img that of this '
+                              'camera and of this size?',
+                              f'{name}: {camera}, {image["cam2img"][0][2]:.0f} of {width} pixels')
+        if strengths is not None:
+            picture, _ = decode(Path(path).read_bytes())
+            scale = np.array([picture.shape[1] / width, picture.shape[0] / height, 1.0])[:, None]
+            self._fits.setdefault(camera, HeadingFit()).add(
+                points, strengths, picture, np.array(image['cam2img'], float) * scale,
+                np.array(image['lidar2cam'], float))
+
+    def _headings(self, images: Dict[str, Any], record: Dict[str, Any], name: str) -> None:
+        """Compares where cameras look with what they are called."""
+        pose = record.get('ego_from_lidar')
+        frame_from_lidar = np.eye(4) if pose is None else np.array(pose, float)
+        axes = {camera: frame_from_lidar[:3, :3] @ np.array(image['lidar2cam'], float)[2, :3]
+                for camera, image in images.items()}
+        headings = {camera: float(np.degrees(np.arctan2(axis[1], axis[0]))) for camera, axis in axes.items()}
+        for camera, (heading, expected) in odd_headings(headings, None if pose is None else 0.0).items():
+            self.warnings.add(
+                'cameras that look elsewhere than their names say (degrees to the left of ahead, which is x'
+                + (' of the car' if pose is not None else ' or another axis of the LiDAR')
+                + '): two that changed places, or one turned?',
+                f'{name}: {camera} looks to {heading:.0f}, expected about {expected:.0f}')
 
     def _boxes_against(self, boxes: np.ndarray, points: np.ndarray, name: str) -> None:
         # Here a box begins at its bottom.
@@ -189,6 +291,20 @@ class _Check:
                 self.warnings.add(f'cameras that see no point in most samples: is lidar2cam of {camera} '
                                   'the camera from LiDAR coordinates (x right, y down, z ahead), and not '
                                   'its inverse?', camera)
+        for camera, fits in self._fits.items():
+            turn_deg = fits.turned_deg()
+            if turn_deg is not None:
+                self.warnings.add(
+                    'cameras whose pictures fit the clouds much better when turned: edges of near objects '
+                    'then lie on edges of the pictures, with lidar2cam they do not',
+                    f'{camera}, by {abs(turn_deg):.0f} degrees to the {"right" if turn_deg > 0 else "left"}, '
+                    f'in {fits.samples} records')
+        silent = [radar for radar, count in self._returns.items() if not count]
+        if silent:
+            self.warnings.add('radars without a return in the whole file', ', '.join(silent))
+        absent_cameras = [name for name in self._wanted_cameras if not self._cameras[name]]
+        if absent_cameras:
+            self.warnings.add('cameras without a picture', ', '.join(absent_cameras))
         absent = [name for name in self._classes if not self._boxes[name]]
         if absent:
             self.warnings.add('classes without a box', ', '.join(absent))

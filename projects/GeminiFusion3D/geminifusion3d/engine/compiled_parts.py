@@ -4,7 +4,7 @@ Images to their neck's maps, fuser, BEV backbone, neck and head: on a GPU record
 (torch.compile's mode reduce-overhead). What lies between them depends on the points and stays as it is.
 """
 import logging
-from typing import Any, Callable, List
+from typing import Any, Callable, Iterator, List, Sequence, Tuple
 
 import torch
 from mmengine.logging import print_log
@@ -14,38 +14,55 @@ DENSE_PARTS = ('camera_branch.backbone', 'camera_branch.neck', 'fuser', 'bev_bac
                'bbox_head', 'seg_head')
 
 
-class CompiledForward:
-    """A forward that is compiled at its first call; where that fails it stays as it was, and says so.
+class FasterForward:
+    """A forward that has a faster form; where that fails it runs as it was from then on, and says so.
 
     Args:
-        forward: what to compile.
+        forward: the plain form.
+        faster: takes and returns the same.
         name: of the part, for the message.
-        mode: see torch.compile.
+        flag: that asked for it, for the message.
     """
 
-    def __init__(self, forward: Callable[..., Any], *, name: str, mode: str) -> None:
-        self.forward, self.name = forward, name
-        self.compiled = torch.compile(forward, mode=mode, dynamic=False)
-        self.is_compiled = True
+    def __init__(self, forward: Callable[..., Any], faster: Callable[..., Any], *, name: str, flag: str
+                 ) -> None:
+        self.forward, self.faster, self.name, self.flag = forward, faster, name, flag
+        self.is_faster = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Runs the compiled forward, the plain one where the compiler could not."""
-        if not self.is_compiled:
+        """Runs the faster form, the plain one where that could not be made."""
+        if not self.is_faster:
             return self.forward(*args, **kwargs)
         try:
-            return self.compiled(*args, **kwargs)
+            return self.faster(*args, **kwargs)
         except Exception as error:
             # An input that the part itself refuses is refused again here, with its own message.
             result = self.forward(*args, **kwargs)
-            self.is_compiled = False
+            self.is_faster = False
             reason = next(iter(str(error).splitlines()), '')
-            print_log(f'--compile: {self.name} could not be compiled ({type(error).__name__}: {reason}); it '
-                      'runs as it is, with the same results', logger='current', level=logging.WARNING)
+            print_log(f'{self.flag}: {self.name} could not be made faster ({type(error).__name__}: '
+                      f'{reason}); it runs as it is, with the same results', logger='current', level=logging.WARNING)
             return result
 
 
+def find_parts(model: nn.Module, names: Sequence[str]) -> Iterator[Tuple[str, Any]]:
+    """Yields the parts of every detector in a model that have no faster form yet.
+
+    Args:
+        model: a detector, or what wraps one.
+        names: dotted paths below a detector; what it lacks is left out.
+    """
+    for detector in _detectors(model):
+        for name in names:
+            part = detector
+            for step in name.split('.'):
+                part = getattr(part, step, None)
+            if part is not None and not isinstance(part.forward, FasterForward):
+                yield name, part
+
+
 def compile_parts(model: nn.Module) -> List[str]:
-    """Compiles the static parts of every detector in a model, in place.
+    """Compiles the static parts of every detector in a model, in place, each at its first call.
 
     Args:
         model: a detector, or what wraps one; on its device, in evaluation mode.
@@ -53,28 +70,24 @@ def compile_parts(model: nn.Module) -> List[str]:
     Returns:
         The names of the parts.
     """
-    # mmdet3d's models take seconds to import, which commands that compile nothing need not wait for.
-    from ..detector import GeminiFusion3D
-
     # Pieces that the compiler cannot take run as they are: no reason for pages of its traceback.
     logging.getLogger('torch._dynamo').setLevel(logging.ERROR)
-    names = []
-    for detector in [part for part in model.modules() if isinstance(part, GeminiFusion3D)]:
-        on_gpu = next(detector.parameters()).is_cuda
-        if on_gpu:
+    on_gpu = next(model.parameters()).is_cuda
+    if on_gpu:
+        for detector in _detectors(model):
             # What an earlier sample left in a graph's memory may be overwritten from here on.
             detector.register_forward_pre_hook(
                 lambda module, args: torch.compiler.cudagraph_mark_step_begin())
-        for name in DENSE_PARTS:
-            part = _part(detector, name)
-            if part is not None and not isinstance(part.forward, CompiledForward):
-                part.forward = CompiledForward(part.forward, name=name,
-                                               mode='reduce-overhead' if on_gpu else 'default')
-                names.append(name)
+    names = []
+    for name, part in find_parts(model, DENSE_PARTS):
+        compiled = torch.compile(part.forward, mode='reduce-overhead' if on_gpu else 'default', dynamic=False)
+        part.forward = FasterForward(part.forward, compiled, name=name, flag='--compile')
+        names.append(name)
     return names
 
 
-def _part(module: nn.Module, dotted: str) -> Any:
-    for name in dotted.split('.'):
-        module = getattr(module, name, None)
-    return module
+def _detectors(model: nn.Module) -> List[Any]:
+    # mmdet3d's models take seconds to import, which commands that compile nothing need not wait for.
+    from ..detector import GeminiFusion3D
+
+    return [part for part in model.modules() if isinstance(part, GeminiFusion3D)]

@@ -1,16 +1,21 @@
 """Data loaders that feed a GPU without waiting, and that end with a sentence instead of hanging."""
+import difflib
+import logging
 import os
 from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Optional
 
 import torch
+from mmengine.logging import print_log
 from mmengine.registry import DATA_SAMPLERS, DATASETS
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..errors import UserError
+from ..nuscenes_facts import CLASS_NAMES
 from ..sensors.draws import CountedDraws, CountedSampler
+from ..sensors.keyframe_dataset import GeminiKeyframeDataset
 from .mistakes import SHARED_MEMORY
 
 SHARED_MEMORY_FOLDER = Path('/dev/shm')
@@ -70,6 +75,49 @@ def set_clock(loader: DataLoader, *, by_epoch: bool) -> None:
                         'expected '
                         'a DefaultSampler, or train_cfg.type=IterBasedTrainLoop with max_iters')
     sampler.by_epoch = by_epoch
+
+
+def check_classes_have_boxes(dataset: Any) -> None:
+    """Names classes of which the whole training data, joined datasets together, hold no box.
+
+    Args:
+        dataset: of a training, wrapped or joined ones included; others than this project's are left alone.
+
+    Raises:
+        UserError: if an own class has none while the data hold categories that no class names: a slip.
+    """
+    parts = list(_keyframe_datasets(dataset))
+    absent = [name for name in (parts[0].classes_without_boxes if parts else ())
+              if all(name in part.classes_without_boxes for part in parts)]
+    if not absent:
+        return
+    others = sorted({name for part in parts for name in part.other_categories if name})
+    own = [name for name in absent if any(_is_own(name, part) for part in parts)]
+    places, keyframes = ', '.join(str(part.ann_file) for part in parts), sum(map(len, parts))
+    if own and others:
+        close = [f'{name} for {found[0]}' for name in own
+                 if (found := difflib.get_close_matches(name, others, 1, 0.4))]
+        raise UserError(
+            f'{places}: 0 boxes of {", ".join(own)} in {keyframes} keyframes, but boxes of '
+            f'{", ".join(others)}, which no class names' + (f' ({", ".join(close)}?)' if close else '')
+            + '; give the class the name that the data use, or leave it out of classes and tasks')
+    print_log(f'{places}: 0 boxes of {", ".join(absent)} in {keyframes} keyframes; nothing is learned of '
+              'them', 'current', logging.WARNING)
+
+
+def _is_own(name: str, dataset: GeminiKeyframeDataset) -> bool:
+    """Says whether a class has a name that the user gave it."""
+    return dataset.has_own_classes and (dataset.CATEGORIES_ARE_CLASSES or name not in CLASS_NAMES)
+
+
+def _keyframe_datasets(dataset: Any) -> Iterator[GeminiKeyframeDataset]:
+    if isinstance(dataset, GeminiKeyframeDataset):
+        yield dataset
+        return
+    parts = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    for part in parts:
+        if part is not None:
+            yield from _keyframe_datasets(part)
 
 
 class DevicePrefetch:

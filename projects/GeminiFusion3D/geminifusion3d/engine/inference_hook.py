@@ -1,4 +1,4 @@
-"""`--fold-norms` and `--compile`: makes a detector ready before a test run, for speed."""
+"""`--fold-norms`, `--compile`, `--cuda-graphs`: makes a detector ready before a test run, for speed."""
 import argparse
 
 from mmdet3d.registry import HOOKS
@@ -7,6 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from .compiled_parts import compile_parts
+from .cuda_graphs import graph_parts
 from .folded_norms import fold_norms
 
 
@@ -17,16 +18,17 @@ class GeminiInferenceHook(Hook):
     Args:
         fold: multiply batch norms into convolutions.
         compile_dense: compile the parts with fixed shapes.
+        graphs: record them as CUDA graphs.
     """
 
     # After the hooks that wrap or replace the model.
     priority = 'VERY_LOW'
 
-    def __init__(self, *, fold: bool = False, compile_dense: bool = False) -> None:
-        self.fold, self.compile_dense = fold, compile_dense
+    def __init__(self, *, fold: bool = False, compile_dense: bool = False, graphs: bool = False) -> None:
+        self.fold, self.compile_dense, self.graphs = fold, compile_dense, graphs
 
     def before_test(self, runner: Runner) -> None:
-        """Folds and compiles.
+        """Folds, compiles and records.
 
         Args:
             runner: whose model is tested.
@@ -36,6 +38,9 @@ class GeminiInferenceHook(Hook):
         names = compile_parts(runner.model) if self.compile_dense else []
         if names:
             runner.logger.info(f'compiled at their first call: {", ".join(names)}')
+        if self.graphs:
+            names = graph_parts(runner.model.eval())
+            runner.logger.info(f'recorded as CUDA graphs at their first call: {", ".join(names)}')
 
 
 def speed_up_tests(cfg: Config, arguments: argparse.Namespace) -> None:
@@ -46,6 +51,7 @@ def speed_up_tests(cfg: Config, arguments: argparse.Namespace) -> None:
         arguments: the command line, with or without the flags.
     """
     wanted = dict(fold=getattr(arguments, 'fold_norms', False),
-                  compile_dense=getattr(arguments, 'compile', False))
+                  compile_dense=getattr(arguments, 'compile', False),
+                  graphs=getattr(arguments, 'cuda_graphs', False))
     if any(wanted.values()):
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='GeminiInferenceHook', **wanted)]

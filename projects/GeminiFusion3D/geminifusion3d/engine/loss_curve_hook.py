@@ -1,5 +1,4 @@
 """The loss curve as a file that two equal runs write byte for byte the same."""
-import json
 import math
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
@@ -10,8 +9,8 @@ from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..check_sums import json_lines, sealed_line
 from ..checkpoints.checkpoint_file import write_whole
-from ..errors import UserError
 from .optim_wrapper import GeminiOptimWrapper
 from .skipped_step import find_culprits
 
@@ -30,17 +29,9 @@ def read_curve(path: Path) -> List[Dict[str, Any]]:
         `tokens`, the samples behind it.
 
     Raises:
-        UserError: if another line than the last is damaged.
+        UserError: if a line is damaged.
     """
-    rows, lines = [], path.read_bytes().splitlines() if path.is_file() else []
-    for number, line in enumerate(lines, start=1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            if number < len(lines):
-                raise UserError(f'{path}, line {number}, is damaged ({error}); remove that line, or move the '
-                                'file away') from error
-    return rows
+    return list(json_lines(path)) if path.is_file() else []
 
 
 @HOOKS.register_module()
@@ -87,5 +78,5 @@ def _skipped(runner: Runner, data_batch: Any, outputs: Optional[Dict[str, Any]])
 
 
 def _line(row: Dict[str, Any]) -> str:
-    """Formats a row of the curve."""
-    return json.dumps(row) + '\n'
+    """Formats a row of the curve, with its check sum."""
+    return sealed_line(row)

@@ -32,8 +32,8 @@ from ..folder_lock import locked_folder
 from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
 from .activation_checkpointing import checkpoint_activations
 from .config_file import check_classes, check_ranges
-from .data_loading import (DevicePrefetch, check_shared_memory, loader_config, set_clock,
-                           with_counted_draws)
+from .data_loading import (DevicePrefetch, check_classes_have_boxes, check_shared_memory,
+                           loader_config, set_clock, with_counted_draws)
 from .distributed import runs_on_gpu, start_process_group
 from .frozen_modules import freeze_modules
 from .learning_rate import (batch_size_ratio, check_length, check_same_batches,
@@ -148,6 +148,7 @@ class GeminiRunner(Runner):
     def build_train_loop(self, loop: Union[BaseLoop, Dict]) -> BaseLoop:
         """As mmengine's; samples learn whether epochs or iterations count, and travel ahead to a GPU."""
         built = super().build_train_loop(loop)
+        check_classes_have_boxes(built.dataloader.dataset)
         set_clock(built.dataloader, by_epoch=isinstance(built, EpochBasedTrainLoop))
         # A loop by iterations has begun to iterate its loader already.
         is_new = isinstance(built, EpochBasedTrainLoop) and isinstance(built.dataloader, DataLoader)

@@ -24,8 +24,9 @@ SHOWN = 3
 def check_unread_names(path: Path, cfg: Config, sections: Mapping[str, Any], known: Sequence[str]) -> None:
     """Makes sure that what the file itself sets is read by somebody.
 
-    A name that neither the files it inherits from nor any section knows passes: configs hold notes and
-    helpers. In a config that inherits nothing, one that differs from its namesake in a section is warned of.
+    A name close to one that is read, or that the files it inherits from set, is a slip; another one that
+    nobody knows is warned of: it may be a note. In a config that inherits nothing, only one that differs
+    from its namesake in a section is.
 
     Args:
         path: the config.
@@ -37,7 +38,9 @@ def check_unread_names(path: Path, cfg: Config, sections: Mapping[str, Any], kno
         UserError: if a name is set that acts nowhere; the message has the keys that would act.
     """
     module = _parsed(path)
-    inherits = module is not None and any(True for _ in _bases(path, module))
+    bases = [] if module is None else list(_bases(path, module))
+    inherits, notes = bool(bases), []
+    known = sorted({*known, *(name for base in bases for name in _all_names(base))} - {BASES})
     for name, inherited in _unread(path):
         if name in sections or name not in cfg:
             continue
@@ -57,6 +60,10 @@ def check_unread_names(path: Path, cfg: Config, sections: Mapping[str, Any], kno
         meant = difflib.get_close_matches(name, known, n=1, cutoff=MISSPELT)
         if meant:
             raise UserError(f'{where}: did you mean {meant[0]}?')
+        notes += [name] if inherits and not places else []
+    if notes:
+        print_log(f'{path} sets {_listed(notes)}, which nothing reads: no setting has that name', 'current',
+                  logging.WARNING)
 
 
 def _check_inherited(path: Path, cfg: Config, sections: Mapping[str, Any], name: str, where: str) -> None:

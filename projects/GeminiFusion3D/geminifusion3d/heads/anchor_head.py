@@ -55,7 +55,7 @@ class GeminiPlainAnchor3DHead(Anchor3DHead):
                                 dir_cls_pred_list: List[Float[Tensor, 'ad y x']],
                                 mlvl_priors: List[Float[Tensor, 'n code']], input_meta: Dict[str, Any],
                                 cfg: Any, rescale: bool = False) -> InstanceData:
-        """Decodes the best anchors at once; non-maximum suppression runs on the CPU, as CenterPoint's."""
+        """Decodes the best anchors at once; suppresses on the CPU, as CenterPoint: there boxes stay."""
         scores, codes, directions = (
             _anchors_first(maps[0], width) for maps, width in (
                 (cls_score_list, self.num_classes), (bbox_pred_list, self.box_code_size),
@@ -81,7 +81,7 @@ class GeminiPlainAnchor3DHead(Anchor3DHead):
         return InstanceData(
             bboxes_3d=input_meta['box_type_3d'](
                 found.boxes[order, :self.box_code_size], box_dim=self.box_code_size),
-            scores_3d=found.scores[order], labels_3d=found.labels[order].long()).to(scores.device)
+            scores_3d=found.scores[order], labels_3d=found.labels[order].long())
 
 
 @MODELS.register_module()

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
 from ..nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
-from ..ops.device_constants import to_device
 from .center_decode import (BOX_NUMBERS, CircleSuppression, RotatedSuppression, Suppression,
                             decode_tasks, suppress, values_at)
 from .center_targets import CODE_SIZE, CenterTargetMaker, CenterTargets
@@ -158,6 +157,8 @@ class GeminiCenterHead(CenterHead):
                         ) -> List[InstanceData]:
         """Returns the boxes of each sample as mmdet3d does, after one copy to the CPU (center_decode.py).
 
+        They stay there: whoever reads boxes would have to wait for the device once more.
+
         Args:
             preds_dicts: what `forward` returned: the raw maps of each task.
             batch_input_metas: whose `box_type_3d` the boxes become.
@@ -167,11 +168,9 @@ class GeminiCenterHead(CenterHead):
         peaks = decode_tasks(maps, bev_grid=self.bev_grid, max_boxes=self.bbox_coder.max_num,
                              limit_m=self.limit_m, score_threshold=self.bbox_coder.score_threshold)
         samples = suppress(peaks, self.suppression, boxes_per_task=self.boxes_after_nms)
-        device = peaks.device
-        return [InstanceData(
-            bboxes_3d=meta['box_type_3d'](to_device(sample.boxes, device), box_dim=BOX_NUMBERS),
-            scores_3d=to_device(sample.scores, device), labels_3d=to_device(sample.labels, device))
-            for sample, meta in zip(samples, batch_input_metas)]
+        return [InstanceData(bboxes_3d=meta['box_type_3d'](sample.boxes, box_dim=BOX_NUMBERS),
+                             scores_3d=sample.scores, labels_3d=sample.labels)
+                for sample, meta in zip(samples, batch_input_metas)]
 
 
 def _check(tasks: Sequence[Sequence[str]], classes: Sequence[str], code_weights: Sequence[float],

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
 from ..nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
-from ..ops.device_constants import constant_like, to_device
+from ..ops.device_constants import constant_like
 from .assigner import HungarianAssigner
 from .box_coder import CODE_SIZE, BoxCoder
 from .decoder_layer import DecoderLayer, float32_region
@@ -172,7 +172,7 @@ class GeminiTransFusionHead(BaseModule):
 
     def predict(self, features: List[Float[Tensor, 'b c y x']], samples: List[Det3DDataSample]
                 ) -> List[InstanceData]:
-        """Returns the boxes of each sample: (N, 9) bottom-centre boxes in the LiDAR frame.
+        """Returns the boxes of each sample, on the CPU: (N, 9) bottom-centre boxes in the LiDAR frame.
 
         Args:
             features: one map (B, C, Y, X).
@@ -184,10 +184,10 @@ class GeminiTransFusionHead(BaseModule):
         low_m, high_m = constant_like(self.centre_range_m, boxes).chunk(2)
         is_kept = (((boxes[..., :3] >= low_m) & (boxes[..., :3] <= high_m)).all(-1)
                    & (scores >= self.score_threshold))
-        # One copy to the CPU, where a choice of boxes waits for nothing.
+        # One copy to the CPU, where a choice of boxes waits for nothing, and where they stay.
         numbers = (scores, output.query_classes.to(boxes), is_kept.to(boxes))
         table = torch.cat([boxes, torch.stack(numbers, dim=-1)], dim=-1).detach().cpu()
-        found = [to_device(rows[rows[:, -1] > 0], boxes.device) for rows in table]
+        found = [rows[rows[:, -1] > 0] for rows in table]
         return [InstanceData(bboxes_3d=sample.metainfo['box_type_3d'](rows[:, :9], box_dim=9),
                              scores_3d=rows[:, 9], labels_3d=rows[:, 10].long())
                 for sample, rows in zip(samples, found)]

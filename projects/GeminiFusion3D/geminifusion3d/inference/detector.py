@@ -34,8 +34,9 @@ class Detector:
         found = detector(images={'CAM_FRONT': 'front.jpg'}, cam2img={'CAM_FRONT': [...]},
                          lidar2cam={'CAM_FRONT': [...]}, points='cloud.bin')
 
-    The arguments are those of `Sample.from_sensors`. Any camera may be missing, and so may the LiDAR: what a
-    recipe reads and a sample lacks counts as a silent sensor; what a recipe does not read is not looked at.
+    The arguments are those of `Sample.from_sensors`. Any camera may be missing, and so may LiDAR and radars:
+    what a recipe reads and a sample lacks counts as a silent sensor; what a recipe does not read is not
+    looked at.
     Threads may share a detector; it works for one at a time.
 
     Args:
@@ -135,10 +136,11 @@ class Detector:
             raise UserError(f'the sample has the camera {", ".join(unknown)}; {self.name} expects '
                             f'{", ".join(self.camera_names)}')
         sees = any(images.get(name, {}).get('img_path') is not None for name in self.camera_names)
-        has_points = sample.info['lidar_points']['lidar_path'] is not None
-        if not (uses['use_camera'] and sees or uses['use_lidar'] and has_points):
-            kinds = ' or '.join(kind for kind, flag in (('images', 'use_camera'), ('points', 'use_lidar'))
-                                if uses[flag])
+        has = dict(use_camera=sees, use_lidar=sample.info['lidar_points']['lidar_path'] is not None,
+                   use_radar=any(sample.info.get('radars', {}).values()))
+        if not any(uses[flag] and there for flag, there in has.items()):
+            kinds = ' or '.join(kind for kind, flag in (('images', 'use_camera'), ('points', 'use_lidar'),
+                                                        ('radars', 'use_radar')) if uses[flag])
             raise UserError(f'the sample {sample.token} has nothing that {self.name} reads; expected {kinds}')
         all_images = {name: images.get(name) or {'img_path': None} for name in self.camera_names}
         return Sample({**sample.info, 'images': all_images}, sample.root)

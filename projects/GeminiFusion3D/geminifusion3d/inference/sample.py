@@ -57,7 +57,8 @@ class Sample:
                      cam2img: Mapping[str, Any] = {}, lidar2cam: Mapping[str, Any] = {},
                      columns: Sequence[str] = LIDAR_COLUMNS, sweeps: Sequence[Mapping[str, Any]] = (),
                      timestamp: Optional[float] = None, ego_from_lidar: Any = None,
-                     global_from_ego: Any = None, token: str = 'sample') -> 'Sample':
+                     global_from_ego: Any = None, token: str = 'sample',
+                     radars: Mapping[str, Sequence[Mapping[str, Any]]] = {}) -> 'Sample':
         """Makes a sample of files or arrays; matrices may be arrays or lists and map column vectors.
 
         Args:
@@ -75,6 +76,10 @@ class Sample:
             ego_from_lidar: 4x4; for boxes in the frame of the car.
             global_from_ego: 4x4; for boxes in the global frame.
             token: name of the sample.
+            radars: by radar name its clouds, newest first, each with `points` (path of nuScenes' `.pcd`
+                file; or of rows, or the rows, with `columns` such as x, y, z, rcs, vx, vy: velocity over
+                ground along the line of sight), `lidar_from_radar` (4x4) and, of an earlier time,
+                `timestamp`.
 
         Raises:
             UserError: for the first mistake, in one sentence.
@@ -90,7 +95,12 @@ class Sample:
             'sweeps': [{
                 **{key: _plain(value) for key, value in sweep.items() if key != 'points'},
                 'path': _cloud(sweep.get('points'), columns, f'sweeps[{index}].points'),
-            } for index, sweep in enumerate(sweeps)]}
+            } for index, sweep in enumerate(sweeps)],
+            'radars': {name: [{
+                **{key: _plain(value) for key, value in shot.items() if key != 'points'},
+                'path': _cloud(shot.get('points'), shot.get('columns', ()),
+                               f'radars[{name!r}][{index}].points'),
+            } for index, shot in enumerate(shots)] for name, shots in radars.items()}}
         given = {key: value for key, value in record.items() if value is not None}
         return cls.from_record(given, '/', 'the sample')
 
@@ -110,8 +120,8 @@ def record_samples(path: Union[str, Path], root: Union[str, Path, None] = None) 
         yield Sample.from_record(records[index], root, records.name(index))
 
 
-def nuscenes_samples(dataroot: Union[str, Path], version: str, tokens: Collection[str] = (), split: str = ''
-                     ) -> Iterator[Sample]:
+def nuscenes_samples(dataroot: Union[str, Path], version: str, tokens: Collection[str] = (),
+                     split: str = '', with_radars: bool = False) -> Iterator[Sample]:
     """Yields keyframes of nuScenes with what their annotations say.
 
     Args:
@@ -119,12 +129,13 @@ def nuscenes_samples(dataroot: Union[str, Path], version: str, tokens: Collectio
         version: the folder of its tables.
         tokens: which samples; all where empty.
         split: read the info file of this split, which has been converted; empty: read the tables.
+        with_radars: list the radars of the tables too; an info file lists those that it was converted with.
 
     Raises:
         UserError: if the tables or the file cannot be read, or a sample is not there.
     """
     missing = set(tokens)
-    for info in _nuscenes_infos(Path(dataroot), version, missing.copy(), split):
+    for info in _nuscenes_infos(Path(dataroot), version, missing.copy(), split, with_radars):
         if not tokens or info['token'] in missing:
             missing.discard(info['token'])
             yield Sample(info, str(dataroot))
@@ -132,19 +143,19 @@ def nuscenes_samples(dataroot: Union[str, Path], version: str, tokens: Collectio
         raise UserError(f'{split or version} in {dataroot} has no sample {", ".join(sorted(missing))}')
 
 
-def _nuscenes_infos(dataroot: Path, version: str, tokens: Collection[str], split: str
+def _nuscenes_infos(dataroot: Path, version: str, tokens: Collection[str], split: str, with_radars: bool
                     ) -> Iterator[Dict[str, Any]]:
     if split:
         records = open_info_file(info_file_of_split(dataroot / f'geminifusion3d_infos_{split}.pkl', split))
         yield from (records[index] for index in range(len(records)))
         return
-    nusc = open_tables(dataroot, version)
+    nusc = open_tables(dataroot, version, with_radars)
     scenes: List[str] = [scene['token'] for scene in nusc.scene]
     if tokens:
         of_samples = {row['scene_token'] for row in nusc.sample if row['token'] in tokens}
         scenes = [scene for scene in scenes if scene in of_samples]
     for scene in scenes:
-        yield from scene_infos(nusc, scene, MAX_SWEEPS)
+        yield from scene_infos(nusc, scene, MAX_SWEEPS, radar_sweeps=MAX_SWEEPS if with_radars else None)
 
 
 def _plain(matrix: Any) -> Any:

@@ -3,11 +3,11 @@
 labels and infos bring KITTI's files to mmdet3d's info files, point_fusion, voxel_encoder and mvxnet_parts are
 the network, average_precision and metric the scores.
 """
-from .dataset import GeminiKittiDataset, GeminiPointsInPicture
+from .dataset import GeminiKittiDataset, GeminiLoadKittiFrame, GeminiPointsInPicture
 from .metric import GeminiKittiMetric
 from .mvxnet_parts import GeminiMVXPreprocessor, GeminiMVXSparseEncoder
 from .point_fusion import GeminiPointFusion
 from .voxel_encoder import GeminiDynamicVFE
 
-__all__ = ['GeminiDynamicVFE', 'GeminiKittiDataset', 'GeminiKittiMetric', 'GeminiMVXPreprocessor',
-           'GeminiMVXSparseEncoder', 'GeminiPointFusion', 'GeminiPointsInPicture']
+__all__ = ['GeminiDynamicVFE', 'GeminiKittiDataset', 'GeminiKittiMetric', 'GeminiLoadKittiFrame',
+           'GeminiMVXPreprocessor', 'GeminiMVXSparseEncoder', 'GeminiPointFusion', 'GeminiPointsInPicture']

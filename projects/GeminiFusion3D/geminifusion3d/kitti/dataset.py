@@ -1,19 +1,25 @@
 """mmdet3d's KittiDataset, read without running code, and the points that the picture shows."""
+import zlib
 from pathlib import Path
 from typing import Any, Dict, List
 
 import numpy as np
+import torch
 from mmcv.transforms import BaseTransform
 from mmdet3d.datasets import KittiDataset
 from mmdet3d.registry import DATASETS, TRANSFORMS
+from mmdet3d.structures.points import LiDARPoints
 
+from ..errors import UserError
 from ..learned_samples import SampleRecord
 from ..paths import checked_relative_path
-from ..safe_pickle import load_plain_pickle
-from .infos import CAMERA
+from ..picture_files import decode, look_at
+from ..point_files import OTHER_FILE, read_point_file, without_absurd
+from .infos import CAMERA, COLUMNS, read_infos
 
 # mmdet3d cuts its reduced clouds at the same depths.
 NEAREST_M, FARTHEST_M = 0.001, 100.0
+CLOUDS = 'velodyne'
 
 
 @DATASETS.register_module()
@@ -28,9 +34,9 @@ class GeminiKittiDataset(KittiDataset):
         """As mmdet3d's, after a look at the file.
 
         Raises:
-            UserError: if it holds more than plain data.
+            UserError: if it is damaged, of another dataset, or holds more than plain data.
         """
-        load_plain_pickle(self.ann_file)
+        read_infos(Path(self.ann_file))
         return super().load_data_list()
 
     def sample_record(self) -> SampleRecord:
@@ -46,11 +52,64 @@ class GeminiKittiDataset(KittiDataset):
             info: a record of the info file.
 
         Raises:
-            UserError: if it names a file outside the dataset.
+            UserError: if it names a file outside the dataset, or is no record of a frame.
         """
-        checked_relative_path(info['lidar_points']['lidar_path'])
-        checked_relative_path(info['images'][CAMERA]['img_path'])
-        return super().parse_data_info(info)
+        try:
+            checked_relative_path(info['lidar_points']['lidar_path'])
+            checked_relative_path(info['images'][CAMERA]['img_path'])
+            return super().parse_data_info(info)
+        except UserError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+            raise UserError(f'{self.ann_file}: a record lacks what a frame of KITTI has ({error!r}); write '
+                            'the file again with gemini3d convert-kitti') from error
+
+
+@TRANSFORMS.register_module()
+class GeminiLoadKittiFrame(BaseTransform):
+    """Loads picture and cloud of a frame; in place of mmdet3d's LoadPointsFromFile and LoadImageFromFile.
+
+    The delta: points that no LiDAR measures are dropped, where a NaN would spread through the network, and a
+    damaged file, or another one than was converted, is named in a sentence.
+    """
+
+    def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
+        """Sets `points` (LiDARPoints, x, y, z, intensity), `img` (H, W, 3) uint8 BGR and its shapes.
+
+        Args:
+            results: with `lidar_points`, `images` and `img_path`.
+
+        Raises:
+            UserError: if a file cannot be used.
+        """
+        of_cloud, of_picture = results['lidar_points'], results['images'][CAMERA]
+        path = Path(of_cloud['lidar_path'])
+        # Of mmdet3d's reduced clouds nobody knows a check sum.
+        crc32 = of_cloud.get('crc32') if path.parent.name == CLOUDS else None
+        rows = read_point_file(str(path), COLUMNS, crc32)
+        sound, num_dropped = without_absurd(rows, COLUMNS)
+        picture = _picture(Path(results['img_path']), of_picture)
+        return {**results, 'points': LiDARPoints(torch.from_numpy(sound), points_dim=len(COLUMNS)),
+                'num_points_dropped': num_dropped, 'img': picture, 'img_shape': picture.shape[:2],
+                'ori_shape': picture.shape[:2]}
+
+
+def _picture(path: Path, record: Dict[str, Any]) -> np.ndarray:
+    try:
+        content = path.read_bytes()
+        facts = look_at(content, checks_sums=True)
+        if facts.problem:
+            raise UserError(f'is {facts.problem}')
+        if facts.hw != (record['height'], record['width']):
+            raise UserError(f'is {facts.hw[1]}x{facts.hw[0]}, but was {record["width"]}x{record["height"]} '
+                            'when it was converted: convert again, or take the original one')
+        if record.get('crc32') not in (None, zlib.crc32(content)):
+            raise UserError(OTHER_FILE)
+        return decode(content)[0]
+    except OSError as error:
+        raise UserError(f'the picture {path} cannot be read ({error.strerror})') from error
+    except UserError as error:
+        raise UserError(f'the picture {path} {error}') from error
 
 
 @TRANSFORMS.register_module()

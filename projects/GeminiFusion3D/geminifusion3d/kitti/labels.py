@@ -14,6 +14,7 @@ from ..errors import UserError
 
 CLASSES = ('Pedestrian', 'Cyclist', 'Car', 'Van', 'Truck', 'Person_sitting', 'Tram', 'Misc')
 DONT_CARE = 'DontCare'
+ROTATION_TOLERANCE = 1e-2
 MATRICES = {'P0': (3, 4), 'P1': (3, 4), 'P2': (3, 4), 'P3': (3, 4), 'R0_rect': (3, 3),
             'Tr_velo_to_cam': (3, 4), 'Tr_imu_to_velo': (3, 4)}
 # Of easy, moderate and hard objects; what is beyond the last is not scored.
@@ -91,19 +92,34 @@ def read_calibration(path: Path) -> Dict[str, Float[np.ndarray, '4 4']]:
         path: the file.
 
     Raises:
-        UserError: if it cannot be read, or lacks a matrix.
+        UserError: if it cannot be read, lacks a matrix or holds another one than a camera has.
     """
     rows = dict(line.split(':', 1) for line in _lines(path) if ':' in line)
     matrices = {}
     for name, shape in MATRICES.items():
         try:
             numbers = np.array(rows[name].split(), dtype=np.float64).reshape(shape)
+            _check_matrix(name, numbers)
         except (KeyError, ValueError) as error:
-            raise UserError(f'{path} lacks {name} with {shape[0]} x {shape[1]} numbers ({error!r}); expected '
-                            "KITTI's calibration of the object benchmark") from error
+            raise UserError(f'{path} lacks a sound {name} with {shape[0]} x {shape[1]} numbers ({error!r}); '
+                            "expected KITTI's calibration of the object benchmark") from error
         matrices[name] = np.eye(4)
         matrices[name][:shape[0], :shape[1]] = numbers
     return matrices
+
+
+def _check_matrix(name: str, matrix: np.ndarray) -> None:
+    """Raises ValueError for what is no projection, rotation or pose."""
+    if not np.isfinite(matrix).all():
+        raise ValueError('it holds a number that is not finite')
+    if name.startswith('P'):
+        if not (min(matrix[0, 0], matrix[1, 1]) > 0 and np.allclose(matrix[2, :3], (0, 0, 1), atol=1e-3)):
+            raise ValueError('it is no projection of a camera: focal lengths above 0, last row 0 0 1')
+    else:
+        rotation = matrix[:, :3]
+        if np.abs(rotation @ rotation.T - np.eye(3)).max() > ROTATION_TOLERANCE or (
+                np.linalg.det(rotation) < 0):
+            raise ValueError('it is no rotation with a translation')
 
 
 def read_frame_names(path: Path) -> Sequence[str]:

@@ -7,8 +7,8 @@ from mmdet3d.registry import METRICS
 from mmengine.logging import MMLogger
 
 from ..atomic import write_json
-from ..safe_pickle import load_plain_pickle
 from .average_precision import KINDS, kitti_average_precision
+from .infos import read_infos
 
 SCORES_NAME = 'kitti_metrics.json'
 
@@ -33,12 +33,12 @@ class GeminiKittiMetric(KittiMetric):
             results: of all frames.
 
         Raises:
-            UserError: if the info file holds more than plain data.
+            UserError: if the info file is damaged or holds more than plain data.
         """
-        load_plain_pickle(self.ann_file)
+        read_infos(Path(self.ann_file))
         scores = super().compute_metrics(results)
         if self.out_dir is not None and scores:
-            write_json(Path(self.out_dir) / SCORES_NAME, scores, indent=2)
+            write_json(Path(self.out_dir) / SCORES_NAME, scores, indent=2, sealed=True)
         return scores
 
     def kitti_evaluate(self, results_dict: Dict[str, Any], gt_annos: List[Dict[str, Any]],

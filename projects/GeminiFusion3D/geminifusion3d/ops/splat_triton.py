@@ -1,7 +1,8 @@
-"""The splat as two Triton kernels: a program a cell forwards, a program a pixel backwards.
+"""The splat as Triton kernels: a program a cell forwards, a program a pixel backwards.
 
 Each sum has one program that adds in a fixed order, so that a run repeats to the last bit; nothing is
-added atomically. Times on a GPU: not measured.
+added atomically. A crowded cell, such as one beside the car, has a program for each part of its pairs and one
+that adds the parts in their order: else all others would wait for it.
 """
 from typing import Tuple
 
@@ -16,13 +17,24 @@ from .splat_plan import SplatPlan
 # Channels are constants of a kernel: rows of four times as many floats are read four floats at a time.
 # Pairs whose features are read at once.
 PAIRS = 16
+# Pairs of a cell that one program adds.
+PART = 512
 
 
 @triton.jit
-def _sum_cells(features, weights, pair, pixel, offsets, sums, n_channels: tl.constexpr,
-               PAIRS: tl.constexpr, CHANNELS: tl.constexpr):
-    cell = tl.program_id(0).to(tl.int64)
-    begin, end = tl.load(offsets + cell), tl.load(offsets + cell + 1)
+def _sum_parts(features, weights, pair, pixel, offsets, cell_of_extra, extra_ends, sums, n_cells,
+               n_channels: tl.constexpr, PAIRS: tl.constexpr, PART: tl.constexpr, CHANNELS: tl.constexpr):
+    # Rows of the sums: the first part of each cell, then further parts, of which there may be fewer.
+    row = tl.program_id(0).to(tl.int64)
+    cell, part = row, row * 0
+    if row >= n_cells:
+        cell = tl.load(cell_of_extra + row - n_cells)
+        if cell == n_cells:
+            return
+        count = tl.load(offsets + cell + 1) - tl.load(offsets + cell)
+        part = row - n_cells - tl.load(extra_ends + cell) + (count - 1) // PART + 1
+    begin = tl.load(offsets + cell) + part * PART
+    end = tl.minimum(begin + PART, tl.load(offsets + cell + 1))
     channel = tl.arange(0, CHANNELS)
     is_channel = channel < n_channels
     total = tl.zeros((PAIRS, CHANNELS), dtype=sums.dtype.element_ty)
@@ -30,10 +42,28 @@ def _sum_cells(features, weights, pair, pixel, offsets, sums, n_channels: tl.con
         place = first + tl.arange(0, PAIRS)
         is_pair = place < end
         weight = tl.load(weights + tl.load(pair + place, is_pair, 0), is_pair, 0)
-        row = tl.load(pixel + place, is_pair, 0).to(tl.int64)
-        total += weight[:, None] * tl.load(features + row[:, None] * n_channels + channel[None, :],
+        here = tl.load(pixel + place, is_pair, 0).to(tl.int64)
+        total += weight[:, None] * tl.load(features + here[:, None] * n_channels + channel[None, :],
                                            is_pair[:, None] & is_channel[None, :], 0)
-    tl.store(sums + cell * n_channels + channel, tl.sum(total, 0), is_channel)
+    tl.store(sums + row * n_channels + channel, tl.sum(total, 0), is_channel)
+
+
+@triton.jit
+def _join_parts(offsets, cell_of_extra, extra_ends, sums, n_cells, n_channels: tl.constexpr,
+                PART: tl.constexpr, CHANNELS: tl.constexpr):
+    extra = tl.program_id(0).to(tl.int64)
+    cell = tl.load(cell_of_extra + extra)
+    if cell == n_cells:
+        return
+    last = tl.load(extra_ends + cell)
+    first = last - (tl.load(offsets + cell + 1) - tl.load(offsets + cell) - 1) // PART
+    if extra == first:
+        channel = tl.arange(0, CHANNELS)
+        is_channel = channel < n_channels
+        total = tl.load(sums + cell * n_channels + channel, is_channel, 0)
+        for part in range(first, last):
+            total += tl.load(sums + (n_cells + part) * n_channels + channel, is_channel, 0)
+        tl.store(sums + cell * n_channels + channel, total, is_channel)
 
 
 @triton.jit
@@ -70,12 +100,22 @@ def splat_forward(features: Float[Tensor, 'p c'], weights: Float[Tensor, 'g d h'
         weights: (G, D, H) contiguous, of the same dtype.
         plan: their plan.
     """
-    n_channels = features.shape[1]
-    sums = features.new_empty(plan.n_cells, n_channels)
+    n_channels, n_cells = features.shape[1], plan.n_cells
+    # Parts behind the first of each cell; as many as there can be, since their number is on the device.
+    n_extras = len(plan.pair) // PART
+    extra_ends = plan.offsets.diff().sub_(1).clamp_(min=0).floor_divide_(PART).cumsum(0)
+    extras = torch.arange(n_extras, device=extra_ends.device, dtype=extra_ends.dtype)
+    cell_of_extra = torch.searchsorted(extra_ends, extras, right=True)
+    sums = features.new_empty(n_cells + n_extras, n_channels)
+    sizes = dict(PART=PART, CHANNELS=triton.next_power_of_2(n_channels))
     with _device_of(features):
-        _sum_cells[(plan.n_cells,)](features, weights, plan.pair, plan.pixel, plan.offsets, sums, n_channels,
-                                    PAIRS=PAIRS, CHANNELS=triton.next_power_of_2(n_channels))
-    return sums
+        _sum_parts[(n_cells + n_extras,)](features, weights, plan.pair, plan.pixel, plan.offsets,
+                                          cell_of_extra, extra_ends, sums, n_cells, n_channels, PAIRS=PAIRS,
+                                          **sizes)
+        if n_extras:
+            _join_parts[(n_extras,)](plan.offsets, cell_of_extra, extra_ends, sums, n_cells, n_channels,
+                                     **sizes)
+    return sums[:n_cells]
 
 
 def splat_backward(features: Float[Tensor, 'p c'], weights: Float[Tensor, 'g d h'],

@@ -73,7 +73,7 @@ class GeminiSegmentationMetric(BaseMetric):
             data_samples: outputs with `gt_cells`, `pred_cells`, `cell_classes` and `sample_idx`.
 
         Raises:
-            UserError: if a sample has no prediction or no label.
+            UserError: if a sample has no prediction or no label, or a prediction is not finite.
         """
         for sample in data_samples:
             if 'pred_cells' not in sample or 'gt_cells' not in sample:
@@ -82,7 +82,11 @@ class GeminiSegmentationMetric(BaseMetric):
                                 else ('pred_cells', 'test a model with a seg_head, without --tta'))
                 raise UserError(f'sample {sample.get("token")} comes without {what}; expected labels and '
                                 f'predictions of cells: {remedy}')
-            counts = count_cells(np.asarray(sample['pred_cells'].cpu(), np.float32),
+            found = np.asarray(sample['pred_cells'].cpu(), np.float32)
+            if not np.isfinite(found).all():
+                raise UserError(f'sample {sample.get("token")}: the model gives cells that are not finite; '
+                                'expected probabilities: look for NaN in its weights or its input')
+            counts = count_cells(found,
                                  np.asarray(sample['gt_cells'].cpu()), self.thresholds)
             self.results.append(CellCounts(int(sample['sample_idx']), tuple(sample['cell_classes']), counts))
 

@@ -14,7 +14,9 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
 from .load_images import resize_matrix
-from .resample_image import resize_and_crop, warp
+from .resample_image import resize_and_crop, resize_and_crop_as_pillow, warp
+
+RESAMPLE = {'area': resize_and_crop, 'pillow': resize_and_crop_as_pillow}
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,20 @@ class GeminiAugmentImages(BaseTransform):
         training: draw at random.
         reference_width: of the pictures that `resize_range` is meant for, where cameras differ: others
             are resized as if they had been brought to this width first; None: each as it is.
+        resample: 'area' averages areas, 'pillow' gives the bytes of Pillow's bicubic filter, which mmdet3d's
+            ImageAug3D uses; what turns is always interpolated once.
+
+    Raises:
+        ValueError: if an argument is none of these.
     """
 
     def __init__(self, *, final_hw: Tuple[int, int], resize_range: Tuple[float, float],
                  crop_bottom_range: Tuple[float, float] = (0.0, 0.0),
                  rotate_range_deg: Tuple[float, float] = (0.0, 0.0), flip: bool = False,
                  training: bool = False,
-                 reference_width: Optional[int] = None) -> None:
+                 reference_width: Optional[int] = None, resample: str = 'area') -> None:
+        if resample not in RESAMPLE:
+            raise ValueError(f'got resample={resample!r}; expected one of {", ".join(RESAMPLE)}')
         if min(resize_range) <= 0 or resize_range[0] > resize_range[1]:
             raise ValueError(f'got resize_range={resize_range}; expected 0 < low <= high')
         self.final_hw = tuple(final_hw)
@@ -68,6 +77,7 @@ class GeminiAugmentImages(BaseTransform):
         self.flip = flip
         self.training = training
         self.reference_width = reference_width
+        self.resample = resample
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
         """Augments the images.
@@ -79,7 +89,7 @@ class GeminiAugmentImages(BaseTransform):
         for image, loaded_from_raw, raw_hw in zip(results['img'], results['img_aug_matrix'],
                                                   results['ori_shapes']):
             augmentation = self._draw(raw_hw)
-            image, augmented_from_loaded = augment_image(image, augmentation, self.final_hw)
+            image, augmented_from_loaded = augment_image(image, augmentation, self.final_hw, self.resample)
             images.append(image)
             matrices.append(augmented_from_loaded @ loaded_from_raw)
         return {**results, 'img': images, 'img_aug_matrix': np.stack(matrices).astype(np.float32),
@@ -99,13 +109,14 @@ class GeminiAugmentImages(BaseTransform):
 
 
 def augment_image(image: np.ndarray, augmentation: ImageAugmentation,
-                  final_hw: Tuple[int, int]) -> Tuple[np.ndarray, np.ndarray]:
+                  final_hw: Tuple[int, int], resample: str = 'area') -> Tuple[np.ndarray, np.ndarray]:
     """Applies one augmentation.
 
     Args:
         image: (H, W, 3).
         augmentation: what to do.
         final_hw: size of the result.
+        resample: one of RESAMPLE.
 
     Returns:
         The (final_h, final_w, 3) image and augmented_from_input_px (4, 4).
@@ -116,7 +127,7 @@ def augment_image(image: np.ndarray, augmentation: ImageAugmentation,
     augmented_from_input = _crop_flip_rotate(augmentation, final_hw) @ resized_from_input
     if augmentation.rotate_deg:
         return warp(image, augmented_from_input, final_hw), augmented_from_input
-    image = resize_and_crop(image, augmentation.size_hw, augmentation.crop_xy, final_hw)
+    image = RESAMPLE[resample](image, augmentation.size_hw, augmentation.crop_xy, final_hw)
     return cv2.flip(image, 1) if augmentation.is_flipped else image, augmented_from_input
 
 

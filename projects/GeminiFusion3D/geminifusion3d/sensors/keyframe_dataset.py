@@ -17,7 +17,6 @@ import torch
 from mmdet3d.datasets import Det3DDataset, NuScenesDataset
 from mmdet3d.registry import DATASETS
 from mmdet3d.structures import LiDARInstance3DBoxes
-from mmengine.logging import print_log
 
 from ..errors import UserError
 from ..info_file import open_info_file
@@ -57,6 +56,9 @@ class GeminiKeyframeDataset(Det3DDataset):
         ValueError: if it is another.
     """
 
+    # Of a training's dataset, once it has been read.
+    classes_without_boxes: Sequence[str] = ()
+    other_categories: Sequence[str] = ()
     METAINFO = {'classes': CLASS_NAMES, 'palette': NuScenesDataset.METAINFO['palette']}
     CATEGORIES_ARE_CLASSES = False
 
@@ -82,7 +84,7 @@ class GeminiKeyframeDataset(Det3DDataset):
             raise ValueError(
                 f'got modality={modality}; expected one sensor at least, such as use_camera=True')
         self._metainfo.update(_checked_metainfo(metainfo or {}, self.METAINFO))
-        self._has_own_classes = self.CATEGORIES_ARE_CLASSES or 'classes' in (metainfo or {})
+        self.has_own_classes = self.CATEGORIES_ARE_CLASSES or 'classes' in (metainfo or {})
         self._label_of = {name: label for label, name in enumerate(self._metainfo['classes'])}
         self._wanted = indices
         self._places: Sequence[int] = ()
@@ -108,7 +110,7 @@ class GeminiKeyframeDataset(Det3DDataset):
             self._check_boxes()
 
     def _check_boxes(self) -> None:
-        """Names classes without a box; a training that skips every keyframe would look for a better for ever.
+        """Notes classes without a box; a training that skips every keyframe would look for a better for ever.
 
         Raises:
             UserError: if no class has one.
@@ -124,12 +126,14 @@ class GeminiKeyframeDataset(Det3DDataset):
                 elif instance['bbox_3d_isvalid'] or not self.use_valid_flag:
                     absent.pop(label, None)
             if not absent:
-                return
-        text = (f'{self.ann_file} holds no box of {", ".join(absent.values())} in {len(self._places)} '
-                f'keyframes (its other categories: {", ".join(sorted(others)) or "none"})')
+                break
         if len(absent) == len(classes):
-            raise UserError(f'{text}; name its own with metainfo=dict(classes=...), or take another split')
-        print_log(f'{text}; nothing is learned of them', 'current', logging.WARNING)
+            raise UserError(
+                f'{self.ann_file} holds no box of {", ".join(classes)} in {len(self._places)} keyframes (its '
+                f'other categories: {", ".join(sorted(others)) or "none"}); name its own with '
+                'metainfo=dict(classes=...), or take another split')
+        self.classes_without_boxes = list(absent.values())
+        self.other_categories = sorted(others)
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the augmentation of this epoch, for this process and its loading workers."""
@@ -277,7 +281,8 @@ class GeminiKeyframeDataset(Det3DDataset):
         if self.modality.get('use_radar'):
             if 'radars' not in info:
                 raise UserError(f'{self.ann_file or "the sample"} lists no radars; expected them with '
-                                'use_radar=True: convert the dataset again with --radar-sweeps 5')
+                                'use_radar=True: convert the dataset again with --radar-sweeps 5, give '
+                                'records a field radars ({} where a sample has none)')
             data_info['radars'] = {
                 name: [{**shot, 'radar_path': self._full_path(shot['radar_path'])} for shot in shots]
                 for name, shots in info['radars'].items()}
@@ -322,7 +327,7 @@ class GeminiKeyframeDataset(Det3DDataset):
         """Returns the detection class that the record says, or the category where classes are own."""
         label = instance['bbox_label_3d']
         name = CLASS_NAMES[label] if 0 <= label < len(CLASS_NAMES) else ''
-        category = instance.get('category', '') if self._has_own_classes else ''
+        category = instance.get('category', '') if self.has_own_classes else ''
         return self._label_of.get(name, self._label_of.get(category, -1))
 
     def _with_full_path(self, lidar_points: Dict[str, Any]) -> Dict[str, Any]:

@@ -5,6 +5,7 @@ uint8 of 0, 1 and 255 (unknown), `cell_grid` and `cell_classes`.
 
 Source of the map labels: MIT's BEVFusion, mmdet3d/datasets/pipelines/loading.py, LoadBEVSegmentation.
 """
+import io
 from pathlib import Path
 from typing import Any, Dict, Mapping, Sequence, Union
 
@@ -17,6 +18,7 @@ from mmdet3d.registry import TRANSFORMS
 from ..errors import UserError
 from ..geometry.bev_grid import UNKNOWN, BEVGrid
 from ..nuscenes_facts import MAP_CLASSES
+from ..picture_files import look_at
 from .map_expansion import cells_from_global, known_layer, open_map
 
 
@@ -106,7 +108,7 @@ class GeminiLoadCellFile(BaseTransform):
         if source is None:
             raise UserError(f'sample {results.get("token")} names no cells; expected the path of its label '
                             'file, relative to the data root')
-        labels = self._checked(_read_labels(source) if isinstance(source, (str, Path)) else source, source)
+        labels = self._checked(read_cells(source) if isinstance(source, (str, Path)) else source, source)
         lidar_from_augmented = np.linalg.inv(np.asarray(results['lidar_aug_matrix'], float))
         centres_m = self.cell_grid.centres_m().double().numpy()
         xy_m = centres_m @ lidar_from_augmented[:2, :2].T + lidar_from_augmented[:2, 3]
@@ -137,11 +139,23 @@ class GeminiLoadCellFile(BaseTransform):
         return np.where(labels == UNKNOWN, np.uint8(UNKNOWN), layers)
 
 
-def _read_labels(path: Union[str, Path]) -> np.ndarray:
+def read_cells(path: Union[str, Path]) -> np.ndarray:
+    """Returns the numbers in a file of labels.
+
+    Args:
+        path: a PNG or .npy file.
+
+    Raises:
+        UserError: if it cannot be read, or is no such file.
+    """
     try:
         data = Path(path).read_bytes()
         if Path(path).suffix == '.npy':
-            return np.load(path, allow_pickle=False)
+            return np.load(io.BytesIO(data), allow_pickle=False)
+        # OpenCV fills what is cut off with zeros, and a JPEG smears numbers.
+        facts = look_at(data, checks_sums=True)
+        if facts.is_jpeg or facts.problem:
+            raise ValueError('is no PNG' if facts.is_jpeg else f'is {facts.problem}')
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except (OSError, ValueError, EOFError, cv2.error) as error:
         raise UserError(f'the labels {path} cannot be read ({error}); expected a PNG or .npy file') from error

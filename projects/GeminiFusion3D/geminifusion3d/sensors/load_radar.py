@@ -13,7 +13,8 @@ from mmdet3d.structures import LiDARPoints
 
 from ..errors import UserError
 from ..modalities import RADAR, points_key
-from ..radar_files import DEFAULT_STATES, RADAR_COLUMNS, RADAR_FIELDS, read_radar_file
+from ..radar_files import (DEFAULT_STATES, RADAR_COLUMNS, RADAR_FIELDS, read_radar_file,
+                           read_radar_rows)
 from .load_images import check_on_missing
 from .load_points import MICROSECONDS, checked_pose
 
@@ -33,7 +34,7 @@ class GeminiLoadRadar(BaseTransform):
         sweeps_num: how many sweeps before the keyframe, the newest first; fewer where a scene starts.
         moves: move a return of an earlier sweep by its velocity over ground, which is known along the line of
             sight only.
-        states: by field of the file, which values are kept; None: the devkit's defaults.
+        states: by field of a nuScenes file, which values are kept; None: the devkit's defaults.
         missing: what a file that is absent or damaged does: 'error', or 'mark', to give no returns; no return
             of any radar is a missing radar.
     """
@@ -56,14 +57,15 @@ class GeminiLoadRadar(BaseTransform):
         Args:
             results: holds `radars`: by channel a list of shots, that of the keyframe first, then the newest;
                 each with `radar_path`, `timestamp_us` and `lidar_from_radar` (4x4, the keyframe's LiDAR
-                coordinates from the radar's at the time of the shot); and `timestamp_us`.
+                coordinates from the radar's at the time of the shot), and `columns` where the path names
+                plain rows, or is the rows; and `timestamp_us`.
         """
         clouds: List[np.ndarray] = [np.zeros((0, len(RADAR_COLUMNS)), np.float32)]
         for channel, shots in results['radars'].items():
             for number, shot in enumerate(shots[:self.sweeps_num + 1]):
                 time_lag_s = (results['timestamp_us'] - shot['timestamp_us']) * MICROSECONDS
                 rows = self.read_shot(results, channel, number, shot)
-                clouds.append(placed_returns(rows, checked_pose(shot['lidar_from_radar'], shot['radar_path']),
+                clouds.append(placed_returns(rows, checked_pose(shot['lidar_from_radar'], _name_of(shot)),
                                              time_lag_s=time_lag_s, moves=self.moves))
         points = radar_points(torch.from_numpy(np.concatenate(clouds)))
         return {'lidar_aug_matrix': np.eye(4, dtype=np.float32), **results, points_key(RADAR): points}
@@ -79,11 +81,17 @@ class GeminiLoadRadar(BaseTransform):
             shot: its record.
         """
         try:
+            if 'columns' in shot:
+                return read_radar_rows(shot['radar_path'], shot['columns'])
             return read_radar_file(shot['radar_path'], self.states, shot.get('crc32'))
         except UserError as error:
             if self.missing == 'mark':
                 return np.zeros((0, len(RADAR_FIELDS)), np.float32)
             raise UserError(f'{error}; check the data root, or load with missing="mark"') from error
+
+
+def _name_of(shot: Dict[str, Any]) -> str:
+    return shot['radar_path'] if isinstance(shot['radar_path'], str) else 'the returns of a radar'
 
 
 def placed_returns(rows: np.ndarray, lidar_from_radar: np.ndarray, *, time_lag_s: float, moves: bool = True

@@ -19,11 +19,12 @@ from jaxtyping import Float, UInt8
 from shapely.geometry import LineString, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from ..check_sums import warn_if_changed
 from ..errors import UserError
 from ..geometry.bev_grid import BEVGrid
 from ..nuscenes_facts import MAP_LINE_LAYERS, MAP_POLYGON_LAYERS
 
-OLDEST_VERSION = '1.3'
+OLDEST_VERSION = (1, 3)
 LINE_CELLS = 2
 # What rounding errors take off a corner on the edge of the patch.
 CELL_TOLERANCE = 1e-6
@@ -41,10 +42,10 @@ class MapExpansion:
     """
 
     def __init__(self, path: Path, layers: Sequence[str]) -> None:
-        content = _read(path)
+        content = read_map(path)
         try:
             self._trees = {layer: shapely.STRtree(list(_shapes(content, layer))) for layer in layers}
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, shapely.GEOSException) as error:
             raise UserError(f'{path} is no whole map expansion ({error!r}); unpack the map expansion of '
                             'nuScenes again') from error
 
@@ -117,8 +118,17 @@ def cells_from_global(global_from_lidar: Float[np.ndarray, '4 4'],
     return np.column_stack([linear, -linear @ global_from_augmented[:2, 3] - low_cells])
 
 
-def _read(path: Path) -> Dict[str, Any]:
+def read_map(path: Path) -> Dict[str, Any]:
+    """Returns the content of a file of the map expansion.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: if it cannot be read, or is older than version 1.3.
+    """
     try:
+        warn_if_changed(path)
         content = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise UserError(f'there is no map {path}; unpack the map expansion of nuScenes (version 1.3) into '
@@ -127,16 +137,19 @@ def _read(path: Path) -> Dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f'{path} cannot be read ({error}); unpack the map expansion of nuScenes again'
                         ) from error
-    version = content.get('version', '1.0') if isinstance(content, dict) else '1.0'
-    if str(version) < OLDEST_VERSION:
-        raise UserError(f'{path} has version {version}; expected {OLDEST_VERSION} or later: download the map '
-                        'expansion of nuScenes again')
+    version = str(content.get('version', '1.0') if isinstance(content, dict) else '1.0')
+    if not re.fullmatch(r'\d+(\.\d+)*', version) or tuple(map(int, version.split('.'))) < OLDEST_VERSION:
+        raise UserError(f'{path} has version {version}; expected {".".join(map(str, OLDEST_VERSION))} or '
+                        'later: download the map expansion of nuScenes again')
     return content
 
 
 def _shapes(content: Dict[str, Any], layer: str) -> Iterator[BaseGeometry]:
     """Yields the shapes of a layer in the order of the file."""
-    nodes = {node['token']: (node['x'], node['y']) for node in content['node']}
+    nodes = {node['token']: (float(node['x']), float(node['y'])) for node in content['node']}
+    odd = next((token for token, place in nodes.items() if not np.isfinite(place).all()), None)
+    if odd is not None:
+        raise ValueError(f'node {odd} lies at {nodes[odd]}')
     if layer in MAP_LINE_LAYERS:
         lines = {line['token']: [nodes[token] for token in line['node_tokens']] for line in content['line']}
         for record in content[layer]:

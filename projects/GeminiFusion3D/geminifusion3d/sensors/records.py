@@ -14,6 +14,13 @@ root, which is the folder of the file unless said otherwise. All matrices map co
                       columns     names; x, y, z in metres; intensity (0 to 255) and ring are used if there
     sweeps          optional, newest first: path, timestamp, lidar_from_sweep (4x4, LiDAR coordinates of
                     this sample from those of the sweep); columns as in points
+    radars          optional, by name of a radar: its clouds, newest first, each with
+                      path        nuScenes' radar file (.pcd), or float32 rows (.bin, .npy) with columns
+                      columns     for rows: names; x, y, z in metres in the radar's frame; rcs in dBsm and
+                                  vx, vy in m/s over ground along the line of sight are used if there
+                      lidar_from_radar   4x4, LiDAR coordinates of this sample from those of the radar
+                      timestamp   optional: seconds; that of the sample where absent
+                    none, or no list, is a radar that the sample lacks
     timestamp       seconds; needed with sweeps
     scene           optional text: records of one drive, in the order of time
     ego_from_lidar, global_from_ego   optional, 4x4
@@ -25,28 +32,33 @@ root, which is the folder of the file unless said otherwise. All matrices map co
                       num_points  optional: points inside; a box with none is not learned
     cells           optional: path of the labels of the cells around the LiDAR, PNG or .npy (load_cells.py)
     extra           optional, anything; not read
+    crc32           optional, at the end: of the line before it; another one is warned of. In a picture,
+                    points and sweeps: of the file; another one is refused. `gemini3d check-data
+                    --with-sums` writes both
 
 In Python, `path` may hold the picture (H, W, 3) uint8 BGR, or the rows (N, number of columns), themselves,
 and `cells` the labels.
 """
-import json
 import mmap
 from pathlib import Path
 from typing import Any, Dict, Iterator, Sequence, Union
 
 import numpy as np
 
+from ..check_sums import say_once, unsealed_line
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..paths import checked_relative_path
 from ..point_files import PLACE
+from ..radar_files import RADAR_SUFFIX
 
 Record = Dict[str, Any]
-FIELDS = ('token', 'images', 'points', 'sweeps', 'timestamp', 'scene', 'ego_from_lidar', 'global_from_ego',
-          'boxes', 'cells', 'extra')
-IMAGE_FIELDS = ('path', 'cam2img', 'lidar2cam', 'height', 'width')
-POINTS_FIELDS = ('path', 'columns')
-SWEEP_FIELDS = ('path', 'timestamp', 'lidar_from_sweep')
+FIELDS = ('token', 'images', 'points', 'sweeps', 'radars', 'timestamp', 'scene', 'ego_from_lidar',
+          'global_from_ego', 'boxes', 'cells', 'extra')
+IMAGE_FIELDS = ('path', 'cam2img', 'lidar2cam', 'height', 'width', 'crc32')
+POINTS_FIELDS = ('path', 'columns', 'crc32')
+SWEEP_FIELDS = ('path', 'timestamp', 'lidar_from_sweep', 'crc32')
+RADAR_FIELDS = ('path', 'columns', 'lidar_from_radar', 'timestamp')
 BOX_FIELDS = ('box', 'class', 'velocity', 'num_points')
 ROTATION_TOLERANCE = 1e-3
 # Sides of a box and speeds that no road user has: a slip in the annotation, of no use to any loss.
@@ -82,6 +94,7 @@ def record_mistakes(record: Any) -> Iterator[str]:
             yield from _pose_mistakes(record[key], key)
     yield from _image_mistakes(record.get('images', {}))
     yield from _point_mistakes(record)
+    yield from _radar_mistakes(record)
     cells = record.get('cells')
     if cells is not None and not isinstance(cells, np.ndarray):
         yield from _path_mistakes(cells, 'cells', 2)
@@ -107,6 +120,7 @@ def _image_mistakes(images: Any) -> Iterator[str]:
             continue
         yield from _unknown(image, IMAGE_FIELDS, where)
         yield from _path_mistakes(image.get('path'), where, 3)
+        yield from _sum_mistakes(image, where)
         yield from _matrix_mistakes(image.get('cam2img'), 3, f'{where}.cam2img')
         yield from _pose_mistakes(image.get('lidar2cam'), f'{where}.lidar2cam')
         intrinsic = _numbers(image.get('cam2img'), (3, 3))
@@ -128,13 +142,10 @@ def _point_mistakes(record: Record) -> Iterator[str]:
     if isinstance(points, dict):
         yield from _unknown(points, POINTS_FIELDS, 'points')
         yield from _path_mistakes(points.get('path'), 'points', 2)
-        columns = points.get('columns')
-        is_sound = (isinstance(columns, (list, tuple)) and all(isinstance(name, str) for name in columns)
-                    and len(set(columns)) == len(columns) and set(PLACE) <= set(columns))
-        if not is_sound:
-            yield f'points.columns is {_shown(columns)}; expected different names, x, y and z among them'
-    elif not record.get('images'):
-        yield 'neither images nor points; expected at least one of them'
+        yield from _sum_mistakes(points, 'points')
+        yield from _column_mistakes(points.get('columns'), 'points')
+    elif not record.get('images') and not record.get('radars'):
+        yield 'neither images nor points nor radars; expected at least one of them'
     if not isinstance(sweeps, list):
         yield f'sweeps is {_shown(sweeps)}; expected a list'
         return
@@ -148,12 +159,49 @@ def _point_mistakes(record: Record) -> Iterator[str]:
             continue
         yield from _unknown(sweep, SWEEP_FIELDS, where)
         yield from _path_mistakes(sweep.get('path'), where, 2)
+        yield from _sum_mistakes(sweep, where)
         yield from _pose_mistakes(sweep.get('lidar_from_sweep'), f'{where}.lidar_from_sweep')
         if not _is_number(sweep.get('timestamp')):
             yield f'{where}.timestamp is {_shown(sweep.get("timestamp"))}; expected seconds'
         elif _is_number(time_s) and not sweep['timestamp'] < time_s:
             yield (f'{where}.timestamp is {sweep["timestamp"]}; expected less than {time_s}, that of the '
                    'sample')
+
+
+def _column_mistakes(columns: Any, where: str) -> Iterator[str]:
+    is_sound = (isinstance(columns, (list, tuple)) and all(isinstance(name, str) for name in columns)
+                and len(set(columns)) == len(columns) and set(PLACE) <= set(columns))
+    if not is_sound:
+        yield f'{where}.columns is {_shown(columns)}; expected different names, x, y and z among them'
+
+
+def _radar_mistakes(record: Record) -> Iterator[str]:
+    radars = record.get('radars') or {}
+    if not isinstance(radars, dict):
+        yield f'radars is {_shown(radars)}; expected an object of radars by name'
+        return
+    for name, shots in radars.items():
+        if not isinstance(shots, list):
+            yield f'radars.{name} is {_shown(shots)}; expected a list of its clouds, newest first'
+            continue
+        for index, shot in enumerate(shots):
+            where = f'radars.{name}[{index}]'
+            if not isinstance(shot, dict):
+                yield f'{where} is {_shown(shot)}; expected an object with path and lidar_from_radar'
+                continue
+            yield from _unknown(shot, RADAR_FIELDS, where)
+            yield from _path_mistakes(shot.get('path'), where, 2)
+            yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar')
+            path, columns = shot.get('path'), shot.get('columns')
+            if isinstance(path, str) and path.endswith(RADAR_SUFFIX):
+                if columns is not None:
+                    yield f'{where} has columns; expected none for a {RADAR_SUFFIX} file, which names its own'
+            else:
+                yield from _column_mistakes(columns, where)
+            if not _is_number(shot.get('timestamp', 0.0)):
+                yield f'{where}.timestamp is {_shown(shot["timestamp"])}; expected seconds'
+            elif 'timestamp' in shot and not _is_number(record.get('timestamp')):
+                yield f'{where} has a timestamp and the sample none; expected both, in seconds'
 
 
 def _box_mistakes(box: Any, where: str) -> Iterator[str]:
@@ -225,6 +273,11 @@ def _numbers(value: Any, shape: Sequence[int]) -> 'np.ndarray | None':
     return array.astype(np.float64) if is_sound else None
 
 
+def _sum_mistakes(part: Record, where: str) -> Iterator[str]:
+    if part.get('crc32') is not None and not _is_integer(part['crc32']):
+        yield f'{where}.crc32 is {_shown(part["crc32"])}; expected a whole number, or none'
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e12
 
@@ -253,11 +306,12 @@ def record_to_info(record: Record) -> Record:
         'images': {name: {**image, 'img_path': image['path']} if image else {'img_path': None}
                    for name, image in record.get('images', {}).items()},
         'lidar_points': {'lidar_path': points['path'], 'columns': list(points['columns']),
-                         'num_pts_feats': len(points['columns'])},
+                         'num_pts_feats': len(points['columns']), 'crc32': points.get('crc32')},
         'lidar_sweeps': [{
             'timestamp': sweep['timestamp'], 'timestamp_us': round(sweep['timestamp'] * 1e6),
-            'lidar_points': {'lidar_path': sweep['path'], 'lidar2sensor': invert_pose(
-                np.array(sweep['lidar_from_sweep'], float)).tolist()},
+            'lidar_points': {'lidar_path': sweep['path'], 'crc32': sweep.get('crc32'),
+                             'lidar2sensor': invert_pose(
+                                 np.array(sweep['lidar_from_sweep'], float)).tolist()},
         } for sweep in record.get('sweeps', [])],
         'instances': [{
             'bbox_label': -1, 'bbox_label_3d': -1, 'category': box['class'], 'bbox_3d': list(box['box']),
@@ -265,6 +319,12 @@ def record_to_info(record: Record) -> Record:
             'bbox_3d_isvalid': box.get('num_points') != 0, 'num_lidar_pts': box.get('num_points', 1),
         } for box in record.get('boxes', [])],
     }
+    if record.get('radars') is not None:
+        info['radars'] = {name: [{
+            'radar_path': shot['path'], 'lidar_from_radar': shot['lidar_from_radar'],
+            'timestamp_us': round(shot.get('timestamp', time_s) * 1e6),
+            **({'columns': list(shot['columns'])} if shot.get('columns') else {})} for shot in shots]
+            for name, shots in record['radars'].items()}
     if record.get('cells') is not None:
         info['cells'] = record['cells']
     if record.get('ego_from_lidar') is not None:
@@ -294,13 +354,8 @@ class RecordFile:
                 f'cannot read {path} ({error.strerror}); expected a file with one record per line') from error
         self._map: Any = None
         self._lines = [(int(start), int(stop)) for start, stop in zip(ends, ends[1:])]
-        self.line_numbers = [
-            index + 1 for index,
-            (start,
-             stop) in enumerate(
-                self._lines) if self._bytes(
-                start,
-                stop).strip()]
+        self.line_numbers = [number for number, line in enumerate(self._lines, start=1)
+                             if self._bytes(*line).strip()]
         if not self.line_numbers:
             raise UserError(f'{path} is empty; expected one record per line')
 
@@ -321,9 +376,12 @@ class RecordFile:
             UserError: if it is no JSON.
         """
         try:
-            return json.loads(self._bytes(*self._lines[self.line_numbers[index] - 1]))
+            content, is_right = unsealed_line(self._bytes(*self._lines[self.line_numbers[index] - 1]))
         except (ValueError, RecursionError) as error:
             raise UserError(f'{self.name(index)}: no JSON ({error}); expected one record per line') from error
+        if not is_right:
+            say_once(f'{self.name(index)}, has another check sum at its end: it was damaged, or changed')
+        return content
 
     def _bytes(self, start: int, stop: int) -> bytes:
         if self._map is None:

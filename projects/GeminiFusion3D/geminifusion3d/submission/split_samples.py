@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Set, Tuple, TypeVar, Union
 
+from ..check_sums import warn_if_changed
 from ..errors import UserError
 from .json_stream import JsonReader
 
@@ -190,6 +191,7 @@ def _read(tables: Path, name: str, collect: Callable[[Iterator[Row]], Collected]
     """Hands the rows of a table to `collect`, one at a time, and returns what that returns."""
     path = tables / f'{name}.json'
     try:
+        warn_if_changed(path)
         with path.open('rb') as stream:
             return collect(JsonReader(stream).elements())
     except FileNotFoundError:

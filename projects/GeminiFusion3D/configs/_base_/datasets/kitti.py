@@ -5,10 +5,7 @@ Clouds are read whole and cut to the picture; mmdet3d's velodyne_reduced works t
 data_root = 'data/kitti'
 data_prefix = dict(pts='training/velodyne', img='training/image_2')
 modality = dict(use_lidar=True, use_camera=True)
-load = [
-    dict(type='LoadPointsFromFile', coord_type='LIDAR', load_dim=4, use_dim=4),
-    dict(type='GeminiPointsInPicture'),
-    dict(type='LoadImageFromFile')]
+load = [dict(type='GeminiLoadKittiFrame'), dict(type='GeminiPointsInPicture')]
 load_boxes = dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True)
 pack_training = dict(type='Pack3DDetInputs', keys=['points', 'img', 'gt_bboxes_3d', 'gt_labels_3d'])
 pack_testing = dict(type='Pack3DDetInputs', keys=['points', 'img'])

@@ -48,7 +48,7 @@ def run(arguments: Namespace) -> str:
     with config_mistakes(arguments.config):
         model_run = _Run(cfg=cfg, arguments=Namespace(
             **vars(arguments), checkpoint=None, frames=1, calibrations=0, amp=None, fold_norms=False,
-            compile=False, device=torch.device('cpu')))
+            compile=False, cuda_graphs=False, device=torch.device('cpu')))
     counter = LaunchCounter(lambda: stages.current())
     stages = _Stages(device=META, watched=[], outermost=REST)
     if model_run.model.lidar_branch is not None:

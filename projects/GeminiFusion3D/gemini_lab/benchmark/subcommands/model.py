@@ -36,8 +36,9 @@ def run(arguments: Namespace) -> List[Row]:
     from geminifusion3d.engine.mistakes import config_mistakes
 
     from ..model_run import ModelRun, describe
-    if arguments.train and (arguments.fold_norms or arguments.compile):
-        raise UserError('got --train and --fold-norms or --compile, which are for predicting; leave them out')
+    if arguments.train and (arguments.fold_norms or arguments.compile or arguments.cuda_graphs):
+        raise UserError('got --train and --fold-norms, --compile or --cuda-graphs, which are for predicting; '
+                        'leave them out')
     cfg = load_config(arguments.config, overrides(arguments.cfg_options))
     check_sections(cfg, ['model', 'test_dataloader', 'train_dataloader', 'optim_wrapper'])
     with config_mistakes(arguments.config):
