@@ -26,7 +26,7 @@ def plan(tmp_path_factory):
     write_tiny_nuscenes(root, version='v1.0-trainval', scenes=(train[0], val[0]), keyframes=2)
     convert_nuscenes(root, 'v1.0-trainval', root)
     return Plan(recipe=str(REPO / 'configs/compare/geminifusion3d_lidar-cam_add_compare.py'),
-                learn_root=str(root), report_root=str(root), groups=1, epochs=1, copies=2, steps=3,
+                learn_root=str(root), report_root=str(root), seeds_per_group=2, epochs=1, copies=2, steps=3,
                 batch_size=2, conditions=SEEN, resamples=2)
 
 

@@ -78,8 +78,8 @@ def test_fusers_are_chosen_by_name():
 
 WORLDS = {name: dict(keyframes=9, scenes=3) for name in ('train', 'tune', 'report')}
 FACTS = dict(power=['clean mAP: enough'], worlds=WORLDS,
-             plan=dict(groups=3, epochs=6, steps=250, batch_size=4, copies=3, absent_prob=0.2, resamples=2,
-                       reach_m=30.0))
+             plan=dict(seeds_per_group=4, epochs=6, steps=250, batch_size=4, copies=3, absent_prob=0.2,
+                       resamples=2, reach_m=30.0))
 
 
 def test_kept_runs_are_rendered_and_twice_gives_the_same_bytes(tmp_path, gemini3d):

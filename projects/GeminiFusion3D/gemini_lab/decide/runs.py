@@ -31,7 +31,7 @@ class Plan:
         learn_root: the world to train on; its other split is the world to tune on.
         report_root: the world to report on; its larger split is scored, and nothing learns from it.
         reach_m: the grid covers so much to every side; smaller than the recipe's, for more seeds.
-        groups: how many encoders are trained; seed s uses those of s modulo groups.
+        seeds_per_group: how many seeds share encoders, one after the other.
         epochs: of stage one.
         copies: augmented copies of each training keyframe that are stored.
         steps: of stage two.
@@ -46,7 +46,7 @@ class Plan:
     learn_root: str = 'data/compare'
     report_root: str = 'data/decide'
     reach_m: float = 30.0
-    groups: int = 3
+    seeds_per_group: int = 4
     epochs: int = 6
     copies: int = 3
     steps: int = 250
@@ -55,6 +55,15 @@ class Plan:
     absent_prob: float = 0.2
     conditions: Tuple[str, ...] = tuple(CONDITIONS)
     resamples: int = 50
+
+    def group_of(self, name: str, seed: int) -> int:
+        """Returns which encoders a run trains or uses.
+
+        Args:
+            name: ENCODERS, or a fuser.
+            seed: of the run.
+        """
+        return seed if name == ENCODERS else seed // self.seeds_per_group
 
     def of_world(self, world: str, recipe: str = '') -> Config:
         """Returns a recipe on a world, whose test data are what is scored there.
@@ -111,7 +120,7 @@ class Job(Run):
     @property
     def encoders(self) -> Path:
         """Returns the folder of the encoders that this run uses."""
-        return self.work_dir / ENCODERS / f'seed{self.seed % self.plan.groups}'
+        return self.work_dir / ENCODERS / f'seed{self.plan.group_of(self.variant.name, self.seed)}'
 
 
 def make_job(name: str, seed: int, plan: Plan, work_dir: Path, any_code: bool = False) -> Job:
@@ -129,7 +138,7 @@ def make_job(name: str, seed: int, plan: Plan, work_dir: Path, any_code: bool = 
             for cfg, split in ((cfgs[TRAIN], 'train'), (cfgs[TRAIN], 'test'), (cfgs[REPORT], 'test'))]
     parts: Dict[str, Any] = dict(
         encoders={world: cfg.to_dict() for world, cfg in cfgs.items()}, copies=plan.copies,
-        group=seed % plan.groups, data=data, code=[PACKAGE, HERE, HERE.parent / 'corruptions'])
+        group=plan.group_of(name, seed), data=data, code=[PACKAGE, HERE, HERE.parent / 'corruptions'])
     if name != ENCODERS:
         settings = {key: value for key, value in asdict(plan).items() if key != 'conditions'}
         fuser = FUSERS[name]
@@ -200,7 +209,7 @@ def run_trial(job: Job) -> Dict[str, Any]:
             for one in open_conditions:
                 results.keep(f'{world} {one}', trial.score(model, folder / world, truth, one, resamples))
         scores[world] = {one: results.parts[f'{world} {one}'] for one in plan.conditions}
-    return dict(conditions=list(plan.conditions), group=job.seed % plan.groups, **trained,
+    return dict(conditions=list(plan.conditions), group=plan.group_of(job.variant.name, job.seed), **trained,
                 scores={world: {one: found['mAP'] for one, found in of_world.items()}
                         for world, of_world in scores.items()},
                 resampled={CLEAN: scores[REPORT][CLEAN]['resampled'], MEAN: [
