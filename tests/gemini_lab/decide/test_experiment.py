@@ -2,6 +2,7 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmdet3d.registry import DATASETS
@@ -10,6 +11,7 @@ from nuscenes.utils.splits import train, val
 from tiny_nuscenes import write_tiny_nuscenes
 
 from gemini_lab.decide import encoders, scoring, trial
+from gemini_lab.decide.fusers import FUSERS
 from gemini_lab.decide.runs import ENCODERS, MAPS_FOLDER, REPORT, TUNE, Plan, make_job, produce
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 
@@ -24,7 +26,7 @@ def plan(tmp_path_factory):
     write_tiny_nuscenes(root, version='v1.0-trainval', scenes=(train[0], val[0]), keyframes=2)
     convert_nuscenes(root, 'v1.0-trainval', root)
     return Plan(recipe=str(REPO / 'configs/compare/geminifusion3d_lidar-cam_add_compare.py'),
-                learn_root=str(root), report_root=str(root), groups=1, epochs=1, copies=2, steps=3,
+                learn_root=str(root), report_root=str(root), seeds_per_group=2, epochs=1, copies=2, steps=3,
                 batch_size=2, conditions=SEEN, resamples=2)
 
 
@@ -82,3 +84,33 @@ def test_a_run_is_scored_under_every_condition_and_goes_on_after_a_kill(plan, st
     wider = dataclasses.replace(plan, conditions=(*SEEN, 'dark'))
     assert make_job('gemini', 0, wider, stored).result() is None
     assert make_job('gemini', 0, dataclasses.replace(plan, steps=4), stored).result() is None
+
+
+def test_every_fuser_begins_as_the_reference_in_all_that_follows_it(plan):
+    reference = plan.of_world(TUNE).model
+    maps = [torch.rand(2, 32, 48, 48) for _ in range(2)]
+    is_present = torch.tensor([[True, True], [False, True]])
+    behind = ('bev_backbone.', 'bev_neck.', 'bbox_head.', 'camera_align.stand_in')
+    expected = trial.learned_state(trial.build_pair(reference, reference, seed=3))
+    for name in ('add', 'conv', 'gemini-gate', 'gemini-neighbourhood', 'n-way'):
+        fuser = FUSERS[name]
+        model = trial.build_pair(plan.of_world(TUNE, str(fuser.variant.config)).model, reference, seed=3)
+        own = trial.learned_state(model)
+        assert all(torch.equal(own[key], values) for key, values in expected.items()
+                   if key.startswith(behind))
+        features, _ = trial.fused_maps(model, maps, is_present)
+        assert features[0].shape[-2:] == (48, 48), name
+        # The stand-in of the absent camera learns with the rest.
+        features[0].sum().backward()
+        assert model.camera_align.stand_in.grad.abs().sum() > 0 or name == 'n-way'
+    assert all(fuser.variant.config.is_file() for fuser in FUSERS.values())
+
+
+def test_sensors_are_absent_as_often_as_asked_and_never_both():
+    is_present = trial.draw_presence(2000, 0.2, np.random.default_rng(0))
+    assert is_present.any(dim=1).all()
+    assert is_present.float().mean(dim=0).tolist() == pytest.approx([0.8, 0.8], abs=0.03)
+    # The same draws without dropout: what follows stays the same.
+    one, other = np.random.default_rng(1), np.random.default_rng(1)
+    assert trial.draw_presence(5, 0.0, one).all() and len(trial.draw_presence(5, 0.4, other)) == 5
+    assert one.random() == other.random()

@@ -15,6 +15,7 @@ Example:
 import argparse
 import json
 import os
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
@@ -29,7 +30,7 @@ from ..compare.runs import LOG_FILE, RESULT_FILE, adopt
 from ..markdown_block import write_block
 from .runs import ENCODERS, Job, Plan, make_job
 
-REPORT_WORLD = ('--scenes=36', '--samples-per-scene=3', '--seed=18')
+REPORT_WORLD = ('--scenes=36', '--samples-per-scene=2', '--seed=18')
 BLOCK, RUNS_FILE, PLOT_FILE = 'decide', 'does_it_pay.json', 'does_it_pay.svg'
 PILOT, PILOT_SEEDS, PILOT_FILE = ('add', 'conv', 'gemini'), (0, 1, 2), 'pilot.json'
 WORKER = 'gemini_lab.decide.worker'
@@ -85,28 +86,33 @@ def run_all(plan: Plan, args: argparse.Namespace) -> None:
     trials = [make_job(name, seed, plan, args.work_dir, args.any_code)
               for seed in args.seeds for name in names]
     adopt(trials, kept_runs(args))
-    groups = sorted({trial.seed % plan.groups for trial in trials if trial.result() is None})
-    work_through([make_job(ENCODERS, group, plan, args.work_dir, args.any_code) for group in groups], args)
-    work_through([trial for trial in trials if trial.variant.name in PILOT and trial.seed in PILOT_SEEDS],
-                 args)
+    pilot = [trial for trial in trials if trial.variant.name in PILOT and trial.seed in PILOT_SEEDS]
+    work_through(pilot, plan, args)
     for line in power_statement(plan, args, len(names)):
         print(line)
-    work_through(trials, args)
+    for _, of_group in groupby(trials, lambda trial: plan.group_of(trial.variant.name, trial.seed)):
+        work_through(list(of_group), plan, args)
 
 
-def work_through(jobs: Sequence[Job], args: argparse.Namespace) -> None:
-    """Makes some runs, several side by side.
+def work_through(jobs: Sequence[Job], plan: Plan, args: argparse.Namespace) -> None:
+    """Makes some runs, several side by side, after the encoders that they use.
 
     Args:
         jobs: the runs.
+        plan: the settings.
         args: the command line.
 
     Raises:
         UserError: if one fails.
     """
     from ..compare.queue import Queue
-    if all(job.result() is not None for job in jobs):
+    open_jobs = [job for job in jobs if job.result() is None]
+    if not open_jobs:
         return
+    if open_jobs[0].variant.name != ENCODERS:
+        groups = sorted({plan.group_of(job.variant.name, job.seed) for job in open_jobs})
+        work_through([make_job(ENCODERS, group, plan, args.work_dir, args.any_code) for group in groups],
+                     plan, args)
     launch = launcher(args.jobs, WORKER)
     failed = Queue(runs=jobs, jobs=args.jobs, launch=launch, describe=describe).work()
     if failed:
@@ -236,11 +242,11 @@ def caption(facts: Dict[str, Any], runs: str) -> str:
     return (f'mAP as nuscenes-devkit defines it on {worlds["report"]["keyframes"]} keyframes of '
             f'{worlds["report"]["scenes"]} scenes of a world of which nothing was learned or chosen; the '
             f'grid ends {plan["reach_m"]:g} m to each side, what lies beyond counts as missed. Encoders: '
-            f'{plan["groups"]} groups, {plan["epochs"]} epochs of {worlds["train"]["keyframes"]} keyframes, '
-            f'one sensor shown per sample. Each run: {plan["steps"]} steps of {plan["batch_size"]} stored '
-            f'samples ({plan["copies"]} augmented copies of each keyframe), each sensor absent with '
+            f'trained once for every {plan["seeds_per_group"]} seeds, {plan["epochs"]} epochs of '
+            f'{worlds["train"]["keyframes"]} keyframes, one sensor shown per sample. Each run: '
+            f'{plan["steps"]} steps of {plan["batch_size"]} stored samples ({plan["copies"]} augmented copies '
+            f'of each keyframe), each sensor absent with '
             f'probability {plan["absent_prob"]}, announced. Brackets: 95 % t-interval of the mean paired '
             f'difference over seeds; "scenes": its standard deviation over {plan["resamples"]} bootstrap '
             'resamples of the scenes; p: paired t-test, Holm-corrected over the fusers of the column, bold '
-            f'below 0.05. Seeds share the encoders of their group (seed modulo {plan["groups"]}). '
-            f'Corruptions at severity 2. Every single run: [{RUNS_FILE}]({runs}).')
+            f'below 0.05. Corruptions at severity 2. Every single run: [{RUNS_FILE}]({runs}).')

@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from geminifusion3d.modalities import CAMERA, LIDAR
 
-from ..corruptions.catalogue import CORRUPTIONS
+from ..corruptions.catalogue import CATALOGUE
 from ..robustness.changed_recipe import corrupted, with_black_cameras, with_empty_lidar
 
 CLEAN = 'clean'
@@ -33,20 +33,22 @@ class Condition:
 
 
 def _of_catalogue(name: str) -> Condition:
-    found = CORRUPTIONS[name]
+    found = CATALOGUE[name]
     touches = (found.touches_cameras, found.touches_lidar)
     changed = tuple(sensor for sensor, is_touched in zip(SENSORS, touches) if is_touched)
     return Condition(found.label, changed=changed, corruption=name)
 
 
-# What is silenced, then the whole catalogue at one severity: what is added there is measured here.
+# Of the catalogue, one of each kind of failure: a name more is a condition more.
+CORRUPTED = ('beamsreducing', 'dark', 'fog', 'missingcamera', 'spatialmisalignment', 'limitedfov',
+             'objectfailure', 'dirtylens', 'calibrationnoise')
 CONDITIONS: Dict[str, Condition] = {
     CLEAN: Condition('Clean', changed=SENSORS),
     'no-camera': Condition('No cameras, announced', absent=(CAMERA, )),
     'no-lidar': Condition('No LiDAR, announced', absent=(LIDAR, )),
     'black-cameras': Condition('Black pictures, not announced', changed=(CAMERA, )),
     'empty-lidar': Condition('Empty cloud, not announced', changed=(LIDAR, )),
-    **{name: _of_catalogue(name) for name in CORRUPTIONS}}
+    **{name: _of_catalogue(name) for name in CORRUPTED}}
 
 
 def under_condition(cfg: Config, name: str) -> Config:

@@ -1,57 +1,67 @@
-"""The fusers that are compared: one line each, a name for files and the command line, a label, a config.
+"""The fusers that are compared: one line each, a recipe of the comparison whose model is taken.
 
-`channels` is filled in. A line may switch off the dropout of sensors in its training, for the table of gate x
-dropout.
+Encoders, alignments and head are those of every recipe; what a recipe changes in loading or in the training
+of encoders has no effect here.
 """
 from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence
+from typing import Dict, List, Sequence
 
 from geminifusion3d.errors import UserError
+
+from ..compare.runs import CONFIG_FOLDER, Variant
 
 REFERENCES = ('add', 'conv')
 
 
 @dataclass(frozen=True)
 class Fuser:
-    """One line of the comparison.
+    """One line of the table.
 
     Attributes:
-        label: how tables call it.
-        model: what of the model's config is replaced: the fuser, for some also what stands around it.
+        recipe: what the recipe's name in configs/compare says beside the others'.
+        called: how tables call it.
         with_dropout: sensors are absent at random in training.
     """
 
-    label: str
-    model: Dict[str, Any]
+    recipe: str
+    called: str
     with_dropout: bool = True
 
+    @property
+    def variant(self) -> Variant:
+        """The recipe as a model of the comparison."""
+        return Variant(CONFIG_FOLDER / f'geminifusion3d_lidar-cam_{self.recipe}_compare.py')
 
-def _gemini(label: str, *, with_dropout: bool = True, **changed: Any) -> Fuser:
-    return Fuser(label, dict(fuser=dict(type='GeminiFusion', heads=4, **changed)), with_dropout)
+    @property
+    def label(self) -> str:
+        """What tables say."""
+        return self.called + ('' if self.with_dropout else ', no dropout')
 
 
+# In the order in which they run, seed by seed.
+RECIPES = {
+    'add': 'addition',
+    'conv': 'convolution',
+    'gemini': 'GeminiFusion as published',
+    'gemini-no-relation': 'GeminiFusion, no relation score',
+    'gemini-gate': 'GeminiFusion behind a gate',
+    'add-gate': 'addition behind a gate',
+    'gemini-both-keys': 'GeminiFusion, both keys',
+    'gemini-cell-encoding': 'GeminiFusion, range and bearing',
+    'gemini-neighbourhood': 'GeminiFusion, neighbourhood',
+    'gemini-scaled-relation': 'GeminiFusion, relation score x C',
+    'gemini-two-layers': 'GeminiFusion, two layers',
+    'gemini-one-direction': 'GeminiFusion, one direction',
+    'gemini-kitti-init': "GeminiFusion, KITTI branch's start",
+    'n-way': 'N-way GeminiFusion',
+    'token-exchange': 'token exchange',
+    'window-attention': 'attention in windows'}
+NO_DROPOUT = '-no-dropout'
+# Of the two-by-two table: static and with a gate, each without and with dropout of sensors in training.
+GATES = ('add', 'add-gate')
 FUSERS: Dict[str, Fuser] = {
-    'add': Fuser('addition', dict(fuser=dict(type='GeminiAddFuser'))),
-    'conv': Fuser('convolution (BEVFusion)', dict(fuser=dict(type='GeminiConvFuser'))),
-    'gemini': _gemini('GeminiFusion, as published'),
-    'no-relation': _gemini('GeminiFusion, no relation score', relation='none'),
-    'scaled': _gemini('GeminiFusion, relation score x C', relation='scaled'),
-    'one-direction': _gemini('GeminiFusion, one direction', directions='lidar_from_camera'),
-    'two-layers': _gemini('GeminiFusion, two layers', layers=2),
-    'n-way-gate': Fuser('N-way GeminiFusion with a gate', dict(
-        fuser=dict(type='GeminiNWayFusion', modalities=2, heads=4, gate=True))),
-    'token-exchange': Fuser('token exchange (TokenFusion)', dict(fuser=dict(type='GeminiTokenExchange'))),
-    'window': Fuser('cross-attention in windows', dict(
-        fuser=dict(type='GeminiCrossAttention', heads=4, window=8))),
-    'add-no-dropout': Fuser(
-        'addition, no dropout', dict(fuser=dict(type='GeminiAddFuser')), with_dropout=False),
-    'n-way-gate-no-dropout': Fuser('N-way GeminiFusion with a gate, no dropout', dict(
-        fuser=dict(type='GeminiNWayFusion', modalities=2, heads=4, gate=True)), with_dropout=False),
-}
-
-# Of the two-by-two table: without and with dropout of sensors.
-GATE_AND_DROPOUT = {'addition': ('add-no-dropout', 'add'),
-                    'with a gate': ('n-way-gate-no-dropout', 'n-way-gate')}
+    **{name: Fuser(name, label) for name, label in RECIPES.items()},
+    **{name + NO_DROPOUT: Fuser(name, RECIPES[name], with_dropout=False) for name in GATES}}
 
 
 def choose(names: Sequence[str]) -> List[str]:
@@ -68,20 +78,3 @@ def choose(names: Sequence[str]) -> List[str]:
         raise UserError(f'no fuser of the experiment is called {", ".join(unknown)}; expected some of '
                         f'{", ".join(FUSERS)}')
     return [name for name in FUSERS if not names or name in names]
-
-
-def model_config(base: Dict[str, Any], name: str, channels: int) -> Dict[str, Any]:
-    """Returns the detector's config with a fuser of the table.
-
-    Args:
-        base: the detector's config.
-        name: a key of FUSERS.
-        channels: of the aligned maps.
-    """
-    replaced = FUSERS[name].model
-    fuser = dict(replaced['fuser'])
-    if fuser['type'] == 'GeminiConvFuser':
-        fuser.update(in_channels=[channels, channels], out_channels=channels)
-    else:
-        fuser.update(channels=channels)
-    return {**base, **replaced, 'fuser': fuser}

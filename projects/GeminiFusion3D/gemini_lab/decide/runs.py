@@ -12,8 +12,8 @@ from geminifusion3d.engine.config_file import load_config
 from geminifusion3d.jobs import PACKAGE, identity
 
 from ..compare.runs import Run, Variant
-from . import fusers
 from .conditions import CLEAN, CONDITIONS
+from .fusers import FUSERS
 
 HERE = Path(__file__).parent
 ENCODERS, MAPS_FOLDER, WEIGHTS_FILE = 'encoders', 'maps', 'model.pth'
@@ -31,7 +31,7 @@ class Plan:
         learn_root: the world to train on; its other split is the world to tune on.
         report_root: the world to report on; its larger split is scored, and nothing learns from it.
         reach_m: the grid covers so much to every side; smaller than the recipe's, for more seeds.
-        groups: how many encoders are trained; seed s uses those of s modulo groups.
+        seeds_per_group: how many seeds share encoders, one after the other.
         epochs: of stage one.
         copies: augmented copies of each training keyframe that are stored.
         steps: of stage two.
@@ -46,7 +46,7 @@ class Plan:
     learn_root: str = 'data/compare'
     report_root: str = 'data/decide'
     reach_m: float = 30.0
-    groups: int = 3
+    seeds_per_group: int = 4
     epochs: int = 6
     copies: int = 3
     steps: int = 250
@@ -56,17 +56,27 @@ class Plan:
     conditions: Tuple[str, ...] = tuple(CONDITIONS)
     resamples: int = 50
 
-    def of_world(self, world: str) -> Config:
-        """Returns the recipe on a world, whose test data are what is scored there.
+    def group_of(self, name: str, seed: int) -> int:
+        """Returns which encoders a run trains or uses.
+
+        Args:
+            name: ENCODERS, or a fuser.
+            seed: of the run.
+        """
+        return seed if name == ENCODERS else seed // self.seeds_per_group
+
+    def of_world(self, world: str, recipe: str = '') -> Config:
+        """Returns a recipe on a world, whose test data are what is scored there.
 
         Args:
             world: TRAIN, TUNE or REPORT.
+            recipe: where it is another than that of the encoders.
         """
-        root = self.report_root if world == REPORT else self.learn_root
-        grid = load_config(self.recipe).bev_grid
+        root, recipe = self.report_root if world == REPORT else self.learn_root, recipe or self.recipe
+        grid = load_config(recipe).bev_grid
         range_m = [math.copysign(self.reach_m, edge_m) if axis != 2 else edge_m
                    for axis, edge_m in zip((0, 1, 2, 0, 1, 2), grid.range_m)]
-        cfg = load_config(self.recipe, dict(
+        cfg = load_config(recipe, dict(
             data_root=root, max_epochs=self.epochs, bev_grid=dict(grid, range_m=range_m)))
         if world == REPORT:
             cfg.test_dataloader.dataset.ann_file = cfg.train_dataloader.dataset.ann_file
@@ -110,7 +120,7 @@ class Job(Run):
     @property
     def encoders(self) -> Path:
         """Returns the folder of the encoders that this run uses."""
-        return self.work_dir / ENCODERS / f'seed{self.seed % self.plan.groups}'
+        return self.work_dir / ENCODERS / f'seed{self.plan.group_of(self.variant.name, self.seed)}'
 
 
 def make_job(name: str, seed: int, plan: Plan, work_dir: Path, any_code: bool = False) -> Job:
@@ -128,10 +138,12 @@ def make_job(name: str, seed: int, plan: Plan, work_dir: Path, any_code: bool = 
             for cfg, split in ((cfgs[TRAIN], 'train'), (cfgs[TRAIN], 'test'), (cfgs[REPORT], 'test'))]
     parts: Dict[str, Any] = dict(
         encoders={world: cfg.to_dict() for world, cfg in cfgs.items()}, copies=plan.copies,
-        group=seed % plan.groups, data=data, code=[PACKAGE, HERE, HERE.parent / 'corruptions'])
+        group=plan.group_of(name, seed), data=data, code=[PACKAGE, HERE, HERE.parent / 'corruptions'])
     if name != ENCODERS:
         settings = {key: value for key, value in asdict(plan).items() if key != 'conditions'}
-        parts.update(fuser=asdict(fusers.FUSERS[name]), plan=settings, seed=seed)
+        fuser = FUSERS[name]
+        parts.update(fuser=plan.of_world(TRAIN, str(fuser.variant.config)).model.to_dict(),
+                     with_dropout=fuser.with_dropout, plan=settings, seed=seed)
     return Job(Contestant(Path(plan.recipe), name), seed, work_dir, identity(**parts), plan, any_code)
 
 
@@ -172,17 +184,15 @@ def run_trial(job: Job) -> Dict[str, Any]:
 
     from . import scoring, trial
     torch.set_num_threads(1)
-    plan, name, start_s = job.plan, job.variant.name, time.process_time()
-    base = plan.of_world(TRAIN)
-    configs = [fusers.model_config(base.model, one, base.fused_channels)
-               for one in (fusers.REFERENCES[0], name)]
-    model = trial.build_pair(configs[1], configs[0], job.seed)
+    plan, fuser, start_s = job.plan, FUSERS[job.variant.name], time.process_time()
+    model = trial.build_pair(plan.of_world(TRAIN, str(fuser.variant.config)).model,
+                             plan.of_world(TRAIN).model, seed=job.seed)
     results, folder, weights = job.results(), job.encoders / MAPS_FOLDER, job.folder / WEIGHTS_FILE
 
     def train() -> Dict[str, float]:
         losses = trial.train(
             model, folder / TRAIN, seed=job.seed, steps=plan.steps, batch_size=plan.batch_size, lr=plan.lr,
-            absent_prob=plan.absent_prob if fusers.FUSERS[name].with_dropout else 0.0)
+            absent_prob=plan.absent_prob if fuser.with_dropout else 0.0)
         torch.save(trial.learned_state(model), weights)
         tenth = max(1, len(losses) // 10)
         parts = dict(first=losses[:tenth], before_last=losses[-2 * tenth:-tenth], last=losses[-tenth:])
@@ -199,12 +209,12 @@ def run_trial(job: Job) -> Dict[str, Any]:
             for one in open_conditions:
                 results.keep(f'{world} {one}', trial.score(model, folder / world, truth, one, resamples))
         scores[world] = {one: results.parts[f'{world} {one}'] for one in plan.conditions}
-    return dict(conditions=list(plan.conditions), group=job.seed % plan.groups, **trained,
+    return dict(conditions=list(plan.conditions), group=plan.group_of(job.variant.name, job.seed), **trained,
                 scores={world: {one: found['mAP'] for one, found in of_world.items()}
                         for world, of_world in scores.items()},
                 resampled={CLEAN: scores[REPORT][CLEAN]['resampled'], MEAN: [
                     round(sum(values) / len(values), 4) for values in zip(*(
                         found['resampled'] for one, found in scores[REPORT].items() if one != CLEAN))]},
                 fuser_parameters=sum(values.numel() for name, values in model.named_parameters()
-                                     if name.startswith('fuser.')),
+                                     if name.startswith(trial.FUSING)),
                 cpu_s=time.process_time() - start_s)

@@ -9,7 +9,7 @@ from ..charts import COLOURS, new_chart, svg_text
 from ..cost.stats_table import three_digits
 from ..text_table import NOTHING, markdown_table
 from .conditions import CLEAN, CONDITIONS
-from .fusers import FUSERS, GATE_AND_DROPOUT, REFERENCES
+from .fusers import FUSERS, GATES, NO_DROPOUT, REFERENCES
 from .runs import MEAN, REPORT
 from .statistics import Difference, holm, paired
 
@@ -138,17 +138,17 @@ def condition_table(results: Results) -> str:
 
 def gate_table(results: Results) -> str:
     """Returns the two-by-two table of gate x dropout; nothing where a cell has no run."""
-    cells = [name for row in GATE_AND_DROPOUT.values() for name in row]
+    cells = [name + ending for name in GATES for ending in (NO_DROPOUT, '')]
     if not set(cells) <= set(names_of(results)):
         return ''
     seeds = set.intersection(*({one['seed'] for one in results if one['variant'] == name} for name in cells))
     kept = [one for one in results if one['seed'] in seeds]
     shown = (CLEAN, 'no-camera', 'no-lidar', 'black-cameras', 'empty-lidar')
     rows = []
-    for label, names in GATE_AND_DROPOUT.items():
-        for dropout, name in zip(('without', 'with'), names):
-            rows.append([label, dropout, *[f'{np.mean(list(by_seed(kept, name, one).values())):.3f}'
-                                           for one in shown]])
+    for name in cells:
+        rows.append([FUSERS[name.removesuffix(NO_DROPOUT)].label,
+                     'without' if name.endswith(NO_DROPOUT) else 'with',
+                     *[f'{np.mean(list(by_seed(kept, name, one).values())):.3f}' for one in shown]])
     return markdown_table([f'fuser, {len(seeds)} seeds', 'dropout in training', *[
         CONDITIONS[one].label for one in shown]], rows, words=2)
 

@@ -25,9 +25,13 @@ from .scoring import Truth, match_boxes, mean_average_precision, resampled
 # Streams of random numbers of one seed.
 MODEL, SAMPLES = 1, 2
 EVALUATED_TOGETHER = 8
+# What a recipe may put between the aligned maps and the BEV backbone.
+FUSING = ('offset_field.', 'cell_encoding.', 'gate.', 'fuser.')
+# What stage two leaves as it is.
+ENCODING = ('_branch.', '_align.project.')
 
 
-def build_pair(config: Mapping[str, Any], reference: Mapping[str, Any], seed: int) -> GeminiFusion3D:
+def build_pair(config: Mapping[str, Any], reference: Mapping[str, Any], *, seed: int) -> GeminiFusion3D:
     """Returns a model that begins as the reference does in all but its fuser.
 
     Args:
@@ -43,14 +47,15 @@ def build_pair(config: Mapping[str, Any], reference: Mapping[str, Any], seed: in
         models[-1].init_weights()
     own = learned_state(models[1])
     shared = {name: values for name, values in learned_state(models[0]).items()
-              if not name.startswith('fuser.') and name in own and own[name].shape == values.shape}
+              if not name.startswith(FUSING) and name in own and own[name].shape == values.shape}
     models[1].load_state_dict(shared, strict=False)
     return models[1]
 
 
 def learned_state(model: GeminiFusion3D) -> Dict[str, Tensor]:
     """Returns the numbers of a model without its encoders, which stage two does not change."""
-    return {name: values for name, values in model.state_dict().items() if '_branch.' not in name}
+    return {name: values for name, values in model.state_dict().items()
+            if not any(part in name for part in ENCODING)}
 
 
 def fused_maps(model: GeminiFusion3D, maps: Sequence[Float[Tensor, 'b c y x']],
@@ -99,8 +104,8 @@ def train(model: GeminiFusion3D, folder: Path, *, seed: int, steps: int, batch_s
     rng = np.random.default_rng((seed, SAMPLES))
     passes = -(-steps * batch_size // len(maps))
     order = np.concatenate([rng.permutation(len(maps)) for _ in range(passes)])
-    weights = [values for part in trained_parts(model) for values in part.parameters()]
-    weights += [model.parts_of(sensor)[1].stand_in for sensor in model.sensors]
+    weights = [values for name, values in model.named_parameters()
+               if not any(part in name for part in ENCODING)]
     optimizer = torch.optim.AdamW(weights, lr=lr, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps, pct_start=0.3)
     model.train()
@@ -119,12 +124,6 @@ def train(model: GeminiFusion3D, folder: Path, *, seed: int, steps: int, batch_s
         schedule.step()
         losses.append(float(loss.detach()))
     return losses
-
-
-def trained_parts(model: GeminiFusion3D) -> List[nn.Module]:
-    """Returns what stage two trains, the alignments' stand-ins apart."""
-    parts = (model.offset_field, model.fuser, model.bev_backbone, model.bev_neck, model.bbox_head)
-    return [part for part in parts if part is not None]
 
 
 def _sample(boxes: Any = None) -> Det3DDataSample:
