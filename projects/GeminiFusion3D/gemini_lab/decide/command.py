@@ -244,9 +244,9 @@ def caption(facts: Dict[str, Any], runs: str) -> str:
             f'grid ends {plan["reach_m"]:g} m to each side, what lies beyond counts as missed. Encoders: '
             f'trained once for every {plan["seeds_per_group"]} seeds, {plan["epochs"]} epochs of '
             f'{worlds["train"]["keyframes"]} keyframes, one sensor shown per sample. Each run: '
-            f'{plan["steps"]} steps of {plan["batch_size"]} stored samples ({plan["copies"]} augmented copies '
-            f'of each keyframe), each sensor absent with '
-            f'probability {plan["absent_prob"]}, announced. Brackets: 95 % t-interval of the mean paired '
+            f'{plan["steps"]} steps of {plan["batch_size"]} stored samples ({plan["copies"]} augmented '
+            f'copies of each keyframe), each sensor absent with probability {plan["absent_prob"]}, '
+            f'announced. Brackets: 95 % t-interval of the mean paired '
             f'difference over seeds; "scenes": its standard deviation over {plan["resamples"]} bootstrap '
             'resamples of the scenes; p: paired t-test, Holm-corrected over the fusers of the column, bold '
             f'below 0.05. Corruptions at severity 2. Every single run: [{RUNS_FILE}]({runs}).')

@@ -2,6 +2,7 @@
 import math
 import time
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Dict, Optional, Sequence, Tuple
@@ -65,8 +66,10 @@ class Plan:
         """
         return seed if name == ENCODERS else seed // self.seeds_per_group
 
+    # Some tenth of a second each, and asked for in every run.
+    @lru_cache(maxsize=None)
     def of_world(self, world: str, recipe: str = '') -> Config:
-        """Returns a recipe on a world, whose test data are what is scored there.
+        """Returns a recipe on a world, whose test data are what is scored there; not to be changed.
 
         Args:
             world: TRAIN, TUNE or REPORT.
