@@ -1,13 +1,15 @@
-"""Threads that wait sleep, and a user without a name has a home; set before torch is imported."""
+"""Threads that wait sleep, a user without a name has a home, spconv starts soon; set before torch comes."""
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import torch
 
-from geminifusion3d.process import SPIN_COUNT, ensure_home, limit_spinning
+from geminifusion3d.process import SPIN_COUNT, _WithoutKernels, ensure_home, limit_spinning
 
 SAY = ('import sys, os\n{first}\nprint("torch" in sys.modules, os.environ.get("GOMP_SPINCOUNT"), '
        'os.environ.get("OMP_WAIT_POLICY"))')
@@ -57,3 +59,24 @@ def test_a_user_with_a_home_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('HOME', '/somewhere')
     ensure_home()
     assert os.environ['HOME'] == '/somewhere'
+
+
+@pytest.mark.parametrize('has_gpu', [False, True])
+@pytest.mark.parametrize('module', ['spconv.algo', 'spconv.core'])
+def test_kernels_are_described_where_there_is_a_gpu(
+        monkeypatch: pytest.MonkeyPatch, has_gpu: bool, module: str) -> None:
+    core = ModuleType('spconv.core')
+    core.ALL_NATIVE_PARAMS, core.ALL_IMPGEMM_PARAMS = [1], [2, 3]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, 'spconv.core', core)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_gpu)
+    assert _WithoutKernels().find_spec(module) is None
+    is_spared = module == 'spconv.algo' and not has_gpu
+    assert (core.ALL_NATIVE_PARAMS, core.ALL_IMPGEMM_PARAMS) == (  # type: ignore[attr-defined]
+        ([], []) if is_spared else ([1], [2, 3]))
+
+
+def test_on_a_cpu_spconv_describes_none() -> None:
+    say = 'import geminifusion3d, torch; from spconv import algo; print(len(algo.ALL_IMPGEMM_PARAMS))'
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', say], capture_output=True, text=True,
+                          check=True)
+    assert (int(done.stdout) > 0) == torch.cuda.is_available()

@@ -120,7 +120,7 @@ def test_a_whole_detector_finds_the_same_boxes(monkeypatch):
 
 
 def test_on_a_cpu_and_beside_the_compiler_they_are_refused():
-    with pytest.raises(UserError, match='is for predicting on a GPU, got a model on cpu; leave'):
+    with pytest.raises(UserError, match='for predicting on a GPU, got a model on cpu; leave it out'):
         graph_parts(build_detector().eval())
     with pytest.raises(UserError, match='not allowed with'):
         parse('test', 'config.py', 'weights.pth', '--compile', '--cuda-graphs')

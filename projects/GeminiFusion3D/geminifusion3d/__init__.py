@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any, List
 
 from .one_package import install_aliases
-from .process import ensure_home, limit_spinning
+from .process import ensure_home, limit_spinning, spare_kernels
 
 __version__ = '0.1.0'
 
@@ -60,5 +60,6 @@ warnings.filterwarnings('ignore', message='Using a non-tuple sequence', module=r
 # Before anything below imports torch or mmengine.
 limit_spinning()
 ensure_home()
+spare_kernels()
 if 'mmengine' in sys.modules:
     register()

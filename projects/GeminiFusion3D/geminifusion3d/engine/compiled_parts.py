@@ -41,8 +41,8 @@ class FasterForward:
             self.is_faster = False
             reason = next(iter(str(error).splitlines()), '')
             print_log(f'{self.flag}: {self.name} could not be made faster ({type(error).__name__}: '
-                      f'{reason}); it runs as it is, with the same results', logger='current',
-                      level=logging.WARNING)
+                      f'{reason}); it runs as it is, with the same results',
+                      logger='current', level=logging.WARNING)
             return result
 
 
