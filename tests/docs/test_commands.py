@@ -42,6 +42,7 @@ ELSEWHERE = {
     '/path/to/one/keyframe': 'tests/gemini_lab/test_keyframe.py',
     '/path/to/two/keyframes': 'tests/commands/test_predict.py',
     'work_dirs/real/': 'tests/commands/test_predict.py',
+    '/path/to/real': 'tests/gemini_lab/analysis/test_world_statistics.py',
     'GeminiFusion3D/configs': 'tests/test_install.py',
     'projects.GeminiFusion3D.geminifusion3d': 'tests/test_install.py'}
 # The tutorial of own data with four samples, one epoch, no processes that load.

@@ -95,11 +95,15 @@ def test_an_old_checkpoint_is_unknown_once_and_stays_so(tmp_path, capfd):
     run_train(recipe, tmp_path / 'run')
     old = torch.load(tmp_path / 'run' / 'epoch_4.pth', weights_only=False)
     del old['meta'][LEARNED]
-    torch.save(old, tmp_path / 'old.pth')
-    run_test(recipe, tmp_path / 'old.pth', tmp_path / 'test')
-    assert said(tmp_path / 'test').count('unknown whether scored samples were learned: old.pth has no') == 1
-    run_train(recipe, tmp_path / 'on', '--cfg-options', f'load_from={tmp_path / "old.pth"}')
-    assert learned(tmp_path / 'on' / 'epoch_4.pth').unknown == ('old.pth',)
+    path = tmp_path / 'without_record.pth'
+    torch.save(old, path)
+    for name in ('test', 'again'):
+        run_test(recipe, path, tmp_path / name)
+    sentence = f'unknown whether scored samples were learned: {path.name} has no record'
+    assert said(tmp_path / 'test').count(sentence) == 1
+    assert said(tmp_path / 'again') == ''
+    run_train(recipe, tmp_path / 'on', '--cfg-options', f'load_from={path}')
+    assert learned(tmp_path / 'on' / 'epoch_4.pth').unknown == (path.name,)
 
 
 def test_datasets_without_names_are_unknown(tmp_path):

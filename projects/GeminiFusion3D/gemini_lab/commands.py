@@ -14,6 +14,8 @@ COMMANDS = (
     _command('predictions', LOOK, 'inspects, compares and draws results files', 'report.predictions'),
     _command('evaluate', MEASURE, 'the score of a results file by distance, motion, weather, ...',
              'analysis.evaluate'),
+    _command('world-statistics', MEASURE, 'objects and clouds of datasets side by side: synthetic and real',
+             'analysis.world_statistics'),
     _command('ensemble', MEASURE, 'fuses results files into one', 'analysis.ensemble'),
     _command('robustness', MEASURE, 'scores under corrupted and silent sensors, and what --tta gains',
              'robustness.command'),

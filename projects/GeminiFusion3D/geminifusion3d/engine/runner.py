@@ -11,7 +11,7 @@ import logging
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Set, Union
 
 import torch
 from mmengine.config import Config
@@ -47,6 +47,8 @@ TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was start
                  'scancel), or give another --work-dir')
 # Under this name a checkpoint remembers samples per iteration and iterations per step.
 BATCHES = 'batches'
+# What is unknown of weights; a suite evaluates them under many conditions.
+_said_once: Set[str] = set()
 # Longer messages, such as one line of a hundred metrics, are for the log file.
 CONSOLE_CHARACTERS = 2000
 # Long dumps, and notes of mmengine to its own developers.
@@ -294,7 +296,8 @@ class GeminiRunner(Runner):
         said = overlap_sentence(self.overlap.to_plain())
         if self.overlap.learned:
             self.logger.warning(said)
-        elif said and not is_training:
+        elif said and not is_training and said not in _said_once:
+            _said_once.add(said)
             self.logger.info(said)
 
     def learned_samples(self) -> SampleRecord:
