@@ -93,6 +93,16 @@ def check_machine(venv_dir: Path) -> None:
                          'choose another place: `make setup VENV=/other/disk/venv`')
 
 
+def say_other_python(venv_dir: Path) -> None:
+    """Says that an environment that is there stays with the Python that it was made with."""
+    config = venv_dir / 'pyvenv.cfg'
+    text = config.read_text() if config.is_file() else ''
+    found = re.search(r'^version\w* *= *(\d+\.\d+)', text, re.MULTILINE)
+    if found and found[1] != PYTHON:
+        say(f'note: {venv_dir} has Python {found[1]}, not {PYTHON}: choose another place for {PYTHON}, '
+            f'VENV=.venv{PYTHON.replace(".", "")}, or remove it first: make clean-venv')
+
+
 def create_venv(venv_dir: Path) -> Path:
     """Creates the virtual environment, or repairs one whose creation was interrupted."""
     python = venv_dir / 'bin' / 'python'
@@ -266,6 +276,7 @@ def main() -> int:
     start, venv_dir = time.monotonic(), args.venv.absolute()
     check = [venv_dir / 'bin' / 'python', '-m', 'geminifusion3d', 'check']
     try:
+        say_other_python(venv_dir)
         if is_up_to_date(venv_dir):
             check.append('--quick')
             say(f'set-up: {venv_dir} is up to date')

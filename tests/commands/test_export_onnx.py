@@ -14,7 +14,7 @@ from tiny_detector import CONFIG, IMAGE_HW, SMALL_GRID, build_detector, make_bat
 from tiny_transfusion import head_config
 
 from geminifusion3d.camera_bev.lift import frustum_cells
-from geminifusion3d.engine.autoware_onnx import (AutowareCameraLidar, AutowareImageBackbone,
+from geminifusion3d.engine.autoware_onnx import (REST, AutowareCameraLidar, AutowareImageBackbone,
                                                  autoware_parts)
 from geminifusion3d.engine.onnx_export import (dense_parts, export_part, settle_norms,
                                                torch_export_differences)
@@ -157,13 +157,113 @@ def test_the_nodes_files_compute_what_pytorch_does(transfusion_detector, tmp_pat
     for part in autoware_parts(transfusion_detector, image_hw=IMAGE_HW, cameras=2):
         facts = export_part(part, tmp_path)
         assert facts['batch'] == 'any' and max(facts['relative_difference'].values()) < 1e-4
-    session = onnxruntime.InferenceSession(str(tmp_path / 'bevfusion_camera_lidar.onnx'))
+    session = onnxruntime.InferenceSession(str(tmp_path / f'{REST}.onnx'))
     types = {node.name: node.type for node in (*session.get_inputs(), *session.get_outputs())}
     assert types == {
         **dict.fromkeys(['lidar_bev', 'image_feats', 'points', 'lidar2image', 'img_aug_matrix', 'bbox_pred',
                          'score'], 'tensor(float)'),
         **dict.fromkeys(['ranks', 'indices', 'label_pred'], 'tensor(int64)'),
         'geom_feats': 'tensor(int32)', 'kept': 'tensor(bool)'}
+
+
+def settle_sparse_norms(branch: torch.nn.Module) -> None:
+    """Gives the norms of a LiDAR branch statistics and weights that show."""
+    for norm in branch.modules():
+        if isinstance(norm, torch.nn.BatchNorm1d):
+            for values, low, high in ((norm.running_mean, -0.1, 0.1), (norm.running_var, 0.2, 1.5),
+                                      (norm.weight.data, 0.5, 1.5), (norm.bias.data, -0.2, 0.3)):
+                values.uniform_(low, high)
+
+
+@pytest.mark.parametrize('replaced', [dict(), dict(
+    block_type='basicblock', encoder_channels=((16, 16, 24), (24, 24, 32), (32, 32)),
+    encoder_paddings=((0, 0, 1), (0, 0, (0, 1, 1)), (0, 0)))], ids=['convolutions', 'blocks'])
+def test_the_sparse_encoder_is_nodes_of_the_plugins(replaced: dict, tmp_path: Path) -> None:
+    pytest.importorskip('onnx')
+    from geminifusion3d.engine.autoware_encoder import (drawn_voxels, encoder_difference,
+                                                        encoder_model)
+    lidar = Config.fromfile(CONFIG).model.lidar_branch
+    lidar.encoder.update(replaced)
+    lidar.update(scale_features=bool(replaced))
+    branch = build_detector(lidar_branch=lidar).lidar_branch.eval()
+    settle_sparse_norms(branch)
+    model, voxels = encoder_model(branch, 20), drawn_voxels(branch, 600)
+    assert encoder_difference(model, branch, *voxels) < 1e-5
+    # Another order of the kernel's offsets shows.
+    weight = next(one for one in model.graph.initializer if one.dims[1:4] == [3, 3, 3])
+    numbers = np.frombuffer(weight.raw_data, np.float32).reshape(weight.dims)
+    weight.raw_data = np.ascontiguousarray(numbers[:, ::-1]).tobytes()
+    assert encoder_difference(model, branch, *voxels) > 1e-4
+
+
+def test_the_whole_file_binds_what_the_node_binds_and_finds_the_same(transfusion_detector,
+                                                                     tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip('onnxruntime')
+    import onnx
+
+    from geminifusion3d.engine.autoware_encoder import (GetIndicePairsImplicitGemm, ImplicitGemm,
+                                                        drawn_voxels, encoder_model, join)
+    detector = transfusion_detector.eval()
+    settle_sparse_norms(detector.lidar_branch)
+    part = autoware_parts(detector, image_hw=IMAGE_HW, cameras=2)[1]
+    export_part(part, tmp_path)
+    encoder = encoder_model(detector.lidar_branch, 20)
+    join(encoder, tmp_path / f'{REST}.onnx', tmp_path / 'whole.onnx')
+    whole = onnx.load(tmp_path / 'whole.onnx')
+    onnx.checker.check_model(whole)
+    bound = {one.name: (one.type.tensor_type.elem_type, len(one.type.tensor_type.shape.dim))
+             for one in whole.graph.input}
+    kinds = onnx.TensorProto
+    assert bound == {
+        'voxels': (kinds.FLOAT, 3), 'num_points_per_voxel': (kinds.INT32, 1), 'coors': (kinds.INT32, 2),
+        'points': (kinds.FLOAT, 2), 'image_feats': (kinds.FLOAT, 4), 'lidar2image': (kinds.FLOAT, 3),
+        'img_aug_matrix': (kinds.FLOAT, 3), 'geom_feats': (kinds.INT32, 2), 'kept': (kinds.BOOL, 1),
+        'ranks': (kinds.INT64, 1), 'indices': (kinds.INT64, 1)}
+    assert [one.name for one in whole.graph.output] == ['bbox_pred', 'score', 'label_pred']
+    # Fields that the plugins read, and how many values go in and out.
+    fields = {node.op_type: ({field.name for field in node.attribute}, len(node.input), len(node.output))
+              for node in whole.graph.node if node.domain == 'autoware'}
+    assert fields == {
+        'GetIndicePairsImplicitGemm': ({
+            'batch_size', 'spatial_shape', 'algo', 'ksize', 'stride', 'padding', 'dilation', 'out_padding',
+            'subm', 'transpose', 'is_train', 'do_sort'}, 1, 5),
+        'ImplicitGemm': ({'is_train', 'is_subm', 'fp32_accum', 'act_alpha', 'act_beta', 'output_scale',
+                          'output_add_scale', 'act_type'}, 5, 1)}
+    voxels = dict(zip(('voxels', 'num_points_per_voxel', 'coors'), (
+        one.numpy() for one in drawn_voxels(detector.lidar_branch, 600))))
+    runtime = onnx.reference.ReferenceEvaluator(encoder, new_ops=[GetIndicePairsImplicitGemm, ImplicitGemm])
+    lidar_bev, = runtime.run(None, voxels)
+    inputs = {**part.inputs, 'lidar_bev': torch.from_numpy(lidar_bev)}
+    found = onnxruntime.InferenceSession(str(tmp_path / f'{REST}.onnx')).run(
+        None, {name: one.numpy() for name, one in inputs.items()})
+    with torch.no_grad():
+        expected = part.module(*inputs.values())
+    torch.testing.assert_close(torch.from_numpy(found[1]).sort().values, expected[1].sort().values, rtol=1e-3,
+                               atol=1e-5)
+
+
+def test_pillars_are_no_encoder_of_the_node() -> None:
+    pytest.importorskip('onnx')
+    from geminifusion3d.engine.autoware_encoder import encoder_model
+    branch = build_detector().lidar_branch
+    branch.voxel_encoder = torch.nn.Identity()
+    with pytest.raises(UserError, match='needs a lidar_branch of GeminiVoxelMean .* got Identity'):
+        encoder_model(branch, 20)
+
+
+def test_the_command_joins_the_files_of_the_node(gemini3d, tmp_path: Path) -> None:
+    pytest.importorskip('onnxruntime')
+    config, out = tmp_path / 'small.py', tmp_path / 'onnx'
+    cfg = Config.fromfile(CONFIG)
+    cfg.model.bev_grid = SMALL_GRID
+    cfg.model.bbox_head = head_config(in_channels=96)
+    config.write_text(f'model = {cfg.model.to_dict()!r}\n')
+    done = gemini3d('export-onnx', config, '--out', out, '--image-size', HEIGHT, WIDTH, '--cameras', 2,
+                    '--autoware')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(file.stem for file in out.glob('*.onnx')) == [
+        'bevfusion_camera_lidar', 'bevfusion_from_lidar_bev', 'bevfusion_image_backbone']
+    assert json.loads((out / 'onnx_export.json').read_text())['encoder_relative_difference'] < 1e-5
 
 
 def test_a_model_without_boxes_is_refused() -> None:

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
-import time
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
@@ -171,19 +171,15 @@ class ToyInterruptHook(Hook):
 
 @HOOKS.register_module()
 class ToyDieHook(Hook):
-    """Kills one of the processes of a run in its third iteration, or freezes it and kills it later."""
+    """Kills one of the processes of a run in its third iteration, or freezes it."""
 
-    def __init__(self, *, rank: int, frozen_s: float = 0.) -> None:
-        self.rank, self.frozen_s = rank, frozen_s
+    def __init__(self, *, rank: int, freezes: bool = False) -> None:
+        self.rank, self.freezes = rank, freezes
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Ends the process as the system does when the memory is full."""
         if runner.rank == self.rank and runner.iter == 2:
-            if self.frozen_s and os.fork() == 0:
-                time.sleep(self.frozen_s)
-                os.kill(os.getppid(), signal.SIGKILL)
-                os._exit(0)
-            os.kill(os.getpid(), signal.SIGSTOP if self.frozen_s else signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGSTOP if self.freezes else signal.SIGKILL)
 
 
 def forget_runs() -> None:
@@ -218,7 +214,7 @@ def logged_metrics(work_dir: Path) -> Dict[str, float]:
             for key, value in json.loads(line).items() if key.startswith('toy/')}
 
 
-def in_processes(count: int, run: Callable[[], Any]) -> List[int]:
+def in_processes(count: int, run: Callable[[], Any], *, grace_s: float = 100) -> List[Optional[int]]:
     """Runs a function in processes as torchrun would; prints what those that failed said.
 
     They are forked from a process that has imported everything and run nothing: a fork of this one could
@@ -227,6 +223,7 @@ def in_processes(count: int, run: Callable[[], Any]) -> List[int]:
     Args:
         count: how many processes.
         run: what each does; pickled, so a function of a module of tests/support, or a partial of one.
+        grace_s: how long the others may take when one has ended.
 
     Returns:
         Their exit codes; None for one that did not end.
@@ -242,8 +239,9 @@ def in_processes(count: int, run: Callable[[], Any]) -> List[int]:
                      for rank in range(count)]
         for process in processes:
             process.start()
+        wait([process.sentinel for process in processes], 100)
         for process in processes:
-            process.join(100)
+            process.join(grace_s)
         codes = [process.exitcode for process in processes]
         for process, log in zip(processes, logs):
             process.kill()

@@ -47,6 +47,15 @@ def test_an_unchanged_environment_is_up_to_date(setup_env, tmp_path):
     assert not setup_env.is_up_to_date(tmp_path)
 
 
+def test_an_environment_of_another_python_is_named(setup_env, tmp_path, capsys):
+    for version, is_other in ((setup_env.PYTHON, False), ('3.9', True)):
+        (tmp_path / 'pyvenv.cfg').write_text(f'home = /usr/bin\nversion = {version}.1\n')
+        setup_env.say_other_python(tmp_path)
+        assert ('has Python 3.9' in capsys.readouterr().out) == is_other
+    setup_env.say_other_python(tmp_path / 'none')
+    assert capsys.readouterr().out == ''
+
+
 def test_a_package_of_the_environment_is_seen(setup_env):
     assert setup_env.has_package(Path(sys.executable), 'torch')
     assert not setup_env.has_package(Path(sys.executable), 'no-such-package')

@@ -256,8 +256,8 @@ class GeminiFusion3D(Base3DDetector):
         """Returns the head's raw maps, a tuple of both heads', for tools that trace or count operations."""
         if not isinstance(batch_inputs_dict, dict):
             raise ValueError(f'the model got a {type(batch_inputs_dict).__name__}, as get_flops.py hands it '
-                             'over; expected a dictionary with points and imgs: gemini3d benchmark model '
-                             'CONFIG counts operations')
+                             'over; expected a dictionary with points and imgs: gemini3d stats CONFIG '
+                             'counts operations')
         features = self.extract_feat(batch_inputs_dict, _metas(batch_data_samples))
         maps = tuple(head(features) for head in self._heads)
         return maps if len(maps) > 1 else maps[0]

@@ -16,6 +16,8 @@ else:
     sys.path.append(os.path.dirname(os.path.dirname(__plugin)))
     custom_imports = dict(imports=['projects.GeminiFusion3D.geminifusion3d.registered'])
 default_scope = 'mmdet3d'
+# mmdet3d's own tools read it: with it they run several processes on CPUs too.
+runner_type = 'GeminiRunner'
 randomness = dict(seed=0, deterministic=True)
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
                dist_cfg=dict(backend='nccl', timeout=1800))

@@ -2,8 +2,9 @@
 
 image.onnx is image backbone, neck and depth net; bev.onnx alignment, fuser, BEV backbone, neck and head.
 Outside stay the sparse convolutions (run them by spconv or its TensorRT plugins), the splat between the two
-files (a voxel pooling) and the decoding of boxes. onnx_export.json says inputs, opset, batch and the largest
-difference of each output, by onnxruntime and by torch.export.
+files (a voxel pooling) and the decoding of boxes; with --autoware only the last, sparse convolutions are
+nodes of Autoware's plugins. onnx_export.json says inputs, opset, batch and the largest difference of each
+output, by onnxruntime and by torch.export.
 
 Example:
     gemini3d export-onnx configs/RECIPE.py work_dirs/RECIPE/epoch_6.pth --out work_dirs/onnx
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--image-size', type=int, nargs=2, default=(256, 704), metavar=('HEIGHT', 'WIDTH'),
                         help='of an image after resizing, in pixels; default: 256 704')
     parser.add_argument('--autoware', action='store_true',
-                        help='write the two files of Autoware\'s ROS 2 node autoware_bevfusion instead')
+                        help='write the files of Autoware\'s ROS 2 node autoware_bevfusion instead')
     parser.add_argument('--cameras', type=int, default=6,
                         help='images of a batch, where the backbone does not take any number; default: 6')
 
@@ -62,10 +63,29 @@ def run(args: argparse.Namespace) -> int:
         batch = 'any batch' if facts['batch'] == 'any' else f'batches of {facts["batch"]}'
         print(f'{args.out / facts["file"]}: opset {facts["opset"]}, {batch}, differs from PyTorch by at most '
               f'{largest:.1e} of the largest value, by torch.export {exported:.1e}')
+    if args.autoware:
+        largest = _join(detector, args.out)
+        worst = max(worst, largest)
+        written['encoder_relative_difference'] = largest
+        write_json(args.out / RECORD, written, indent=2)
     if not worst <= TOLERANCE:
         print(f'the files do not compute what PyTorch does: expected at most {TOLERANCE:.0e}')
         return 1
     return 0
+
+
+def _join(detector: Any, folder: Path) -> float:
+    """Puts the sparse encoder in front of what Autoware's node runs; returns its largest difference."""
+    from ..engine.autoware_encoder import drawn_voxels, encoder_difference, encoder_model, join
+    from ..engine.autoware_onnx import REST, WHOLE
+    from ..engine.onnx_export import OPSET
+    branch, file = detector.lidar_branch.eval(), folder / f'{WHOLE}.onnx'
+    model = encoder_model(branch, OPSET)
+    largest = encoder_difference(model, branch, *drawn_voxels(branch))
+    join(model, folder / f'{REST}.onnx', file)
+    print(f'{file}: the same behind sparse convolutions as nodes of Autoware\'s plugins; by their meaning in '
+          f'numpy, the LiDAR map differs from PyTorch by at most {largest:.1e} of the largest value')
+    return largest
 
 
 def _build(args: argparse.Namespace) -> Any:

@@ -1,10 +1,10 @@
 """A detector with the inputs and outputs of `autoware_bevfusion`, a ROS 2 node of Autoware.
 
     bevfusion_image_backbone.onnx  imgs                                   -> image_feats
-    bevfusion_camera_lidar.onnx    lidar_bev, image_feats, points, ...    -> bbox_pred, score, label_pred
+    bevfusion_from_lidar_bev.onnx  lidar_bev, image_feats, points, ...    -> bbox_pred, score, label_pred
 
-Names, layouts and types are those which the node binds, but for `lidar_bev`: the node binds `voxels`, `coors`
-and `num_points_per_voxel`, from which two of its TensorRT plugins compute sparse convolutions.
+Names, layouts and types are those which the node binds, but for `lidar_bev`: `autoware_encoder` puts the
+graph from `voxels`, `coors` and `num_points_per_voxel` to it in front, as bevfusion_camera_lidar.onnx.
 Source: autoware_universe, perception/autoware_bevfusion (lib/bevfusion_trt.cpp,
 lib/preprocess/precomputed_features.cpp, lib/postprocess/postprocess_kernel.cu).
 """
@@ -21,6 +21,8 @@ from ..heads.transfusion_head import GeminiTransFusionHead
 from ..modalities import CAMERA, LIDAR
 from .onnx_export import BEVPart, Part, channels_of
 
+# The graph behind the sparse encoder, and the whole of it.
+REST, WHOLE = 'bevfusion_from_lidar_bev', 'bevfusion_camera_lidar'
 # What the first axis of an input counts; outputs are of one sample.
 AXES = dict(imgs='num_imgs', image_feats='num_imgs', lidar2image='num_imgs', img_aug_matrix='num_imgs',
             points='num_points', geom_feats='num_kept', ranks='num_kept', indices='num_kept',
@@ -149,7 +151,7 @@ def autoware_parts(detector: nn.Module, *, image_hw: Tuple[int, int], cameras: i
     samples = [_node_inputs(detector, image_hw, number, tuple(features.shape[1:]))
                for number in (cameras, cameras + 1)]
     return [Part('bevfusion_image_backbone', backbone, *images, AXES),
-            Part('bevfusion_camera_lidar', AutowareCameraLidar(detector, image_hw).eval(), *samples, AXES)]
+            Part(REST, AutowareCameraLidar(detector, image_hw).eval(), *samples, AXES)]
 
 
 def _node_inputs(detector: nn.Module, image_hw: Tuple[int, int], cameras: int, feature_chw: Tuple[int, ...]

@@ -23,8 +23,8 @@ RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_h
                'experiment_name', 'find_unused_parameters', 'frozen_modules', 'launcher',
                'load_cfg', 'load_from', 'log_level', 'log_processor', 'model_wrapper_cfg',
                'param_scheduler', 'randomness', 'resume', 'sync_bn', 'visualizer', 'work_dir')
-# What this project's commands read beside the Runner.
-COMMAND_KEYS = ('custom_imports', 'external_data', 'modality')
+# What commands, this project's or mmdet3d's, read beside the Runner.
+COMMAND_KEYS = ('custom_imports', 'external_data', 'modality', 'runner_type')
 # Dictionaries whose optional arguments a config rarely spells out.
 OPEN_DICTS = ('randomness', 'model_wrapper_cfg', 'auto_scale_lr', 'env_cfg', 'test_cfg',
               'train_cfg', 'init_cfg', 'clip_grad', 'load_cfg')
