@@ -2,7 +2,6 @@
 import errno
 import shutil
 import signal
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any, Dict
