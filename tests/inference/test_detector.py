@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from demo_weights import CONFIG, REPO, write_checkpoint
 
 import geminifusion3d
@@ -177,3 +178,16 @@ def test_files_that_do_not_fit_are_one_sentence(checkpoint, tmp_path):
                                ((CONFIG, checkpoint, 'cuda:77'), "device 'cuda:77' cannot be used")]:
         with pytest.raises(UserError, match=message):
             Detector.from_files(*arguments)
+
+
+def test_half_precision_changes_boxes_a_little_and_graphs_need_a_gpu(detector, checkpoint, sample):
+    half = Detector.from_files(CONFIG, checkpoint, precision='bf16')
+    assert half.precision == 'bf16' and detector.precision == 'fp32'
+    expected, found = detector(sample), half(sample)
+    assert len(found) > 0 and not np.array_equal(found.scores, expected.scores)
+    assert found.scores[0] == pytest.approx(expected.scores[0], abs=0.05)
+    with pytest.raises(UserError, match="got precision 'int8'; expected fp32, fp16, bf16"):
+        Detector.from_files(CONFIG, checkpoint, precision='int8')
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match='for predicting on a GPU, got a model on cpu; leave it out'):
+            Detector.from_files(CONFIG, checkpoint, cuda_graphs=True)
