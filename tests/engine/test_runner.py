@@ -2,7 +2,6 @@
 import errno
 import shutil
 import signal
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any, Dict
@@ -203,10 +202,9 @@ def test_three_processes_train_with_a_smaller_last_batch_and_count_each_sample_o
 def test_a_killed_process_ends_the_others_with_a_sentence(tmp_path: Path, capfd: pytest.CaptureFixture,
                                                           count: int, killed: int) -> None:
     config = write_config(tmp_path, extra=f"custom_hooks.append(dict(type='ToyDieHook', rank={killed}))\n")
-    begin_s = time.monotonic()
+    # Counted from the death on: to start may take long on a busy machine.
     codes = in_processes(count, partial(run_train, config, tmp_path / 'run', '--launcher', 'pytorch',
-                                        '--cfg-options', 'train_dataloader.dataset.length=12'))
-    assert time.monotonic() - begin_s < 60
+                                        '--cfg-options', 'train_dataloader.dataset.length=12'), grace_s=60)
     assert codes == [-signal.SIGKILL if rank == killed else EXIT_COULD_NOT_RUN for rank in range(count)]
     said = capfd.readouterr().out
     for rank in set(range(count)) - {killed}:

@@ -3,7 +3,8 @@ import numpy as np
 from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
-from geminifusion3d.sensors.draw import draw_bev, draw_radar, draw_sample, tiled
+from geminifusion3d.sensors.draw import (BOX_BGR, FRONT_BGR, draw_bev, draw_radar, draw_sample,
+                                         tiled)
 from geminifusion3d.sensors.project import project_points
 
 CAM_FROM_LIDAR = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
@@ -39,6 +40,8 @@ def test_a_sample_is_drawn_at_its_projections_and_the_images_are_left_alone():
     # The box's sides are at u = 80 -+ 100 * 0.5 / 10.5 (far end) and 80 -+ 100 * 0.5 / 9.5.
     assert camera[45, 75].any() and camera[45, 85].any() and not camera[45, 80].any()
     assert not results['img'][0].any()
+    # The legend, in the corner of the view from above.
+    assert [(picture[:60, 480:] == colour).all(axis=2).any() for colour in (BOX_BGR, FRONT_BGR)] == [True] * 2
 
 
 def test_a_box_around_the_camera_is_drawn_without_its_parts_behind():

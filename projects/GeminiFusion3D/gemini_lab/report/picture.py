@@ -65,8 +65,8 @@ def picture_of(sample: Sample) -> np.ndarray:
     rows = [np.hstack([camera_picture(by_channel[channel], sample) if channel in by_channel else blank
                        for channel in row]) for row in RIG]
     sheet = bev_picture(sample)
-    _write(sheet, 'prediction', (8, 18), PREDICTION_BGR)
-    _write(sheet, 'ground truth', (8, 36), TRUTH_BGR)
+    _write(sheet, f'predictions: {len(sample.predictions)}', (8, 18), PREDICTION_BGR)
+    _write(sheet, f'ground truth: {len(sample.truth)}', (8, 36), TRUTH_BGR)
     return np.hstack([np.vstack(rows), sheet])
 
 

@@ -37,8 +37,10 @@ def draw_sample(results: Dict[str, Any], *, range_m: float = 55.0) -> np.ndarray
     names = list(results['cam_names'])
     cameras = tiled([[draw_camera(results, names.index(name)) for name in row] for row in camera_rows(names)])
     points_m = results['points'].tensor[:, :3].numpy()
-    return np.hstack([cameras, draw_bev(points_m, results['gt_bboxes_3d'].corners.numpy(),
-                                        size_px=cameras.shape[0], range_m=range_m)])
+    bev = draw_bev(points_m, results['gt_bboxes_3d'].corners.numpy(), size_px=cameras.shape[0],
+                   range_m=range_m)
+    _draw_legend(bev, f'{range_m:g} m to each side, x to the right, y up')
+    return np.hstack([cameras, bev])
 
 
 def camera_rows(names: Sequence[str]) -> Sequence[Sequence[str]]:
@@ -80,6 +82,17 @@ def draw_camera(results: Dict[str, Any], camera: int) -> np.ndarray:
     cv2.putText(picture, results['cam_names'][camera], (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6,
                 TEXT_BGR, 1, cv2.LINE_AA)
     return picture
+
+
+def _draw_legend(picture: np.ndarray, title: str) -> None:
+    """Writes what the colours mean into the view from above."""
+    depths_m = np.linspace(0, FARTHEST_COLOUR_M, 4)
+    entries = [(title, TEXT_BGR), ('true box', BOX_BGR), ('its front', FRONT_BGR)]
+    entries += [(f'point at {depth_m:.0f} m{" and more" if depth_m == FARTHEST_COLOUR_M else ""}', colour)
+                for depth_m, colour in zip(depths_m, _depth_colours(depths_m).tolist())]
+    for line, (text, colour) in enumerate(entries):
+        cv2.putText(picture, text, (8, 20 + 18 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1,
+                    cv2.LINE_AA)
 
 
 def draw_radar(picture: np.ndarray, returns: np.ndarray, matrices: Dict[str, np.ndarray]) -> None:
