@@ -33,8 +33,8 @@ def main(path: Path) -> None:
         'config': CONFIG, 'seed': str(meta['seed']), 'epochs': str(meta['epoch']), 'date': meta['time'][:8],
         # mmengine appends the commit of the working folder to its version.
         'commit': meta['mmengine_version'][-40:], 'licence': 'Apache-2.0',
-        # Metadata are texts.
-        LEARNED: json.dumps(meta[LEARNED])}
+        # Metadata are texts; a checkpoint of an earlier version has no record.
+        **({LEARNED: json.dumps(meta[LEARNED])} if LEARNED in meta else {})}
     write_whole(WEIGHTS, lambda part: save_file(tensors, part, metadata=facts))
     print(f'{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.2f} MB, {facts}')
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from demo_weights import CONFIG, REPO, write_checkpoint
 
 import geminifusion3d
@@ -203,3 +204,16 @@ def test_radars_are_handed_over_by_name(synthetic_root, tmp_path):
         detector(next(nuscenes_samples(synthetic_root, 'v1.0-mini')))
     with pytest.raises(UserError, match=r'\(5, 3\); expected \(N, 6\)'):
         detector(radars={'front': [{**rows['RADAR_FRONT'][0], 'points': np.zeros((5, 3), np.float32)}]})
+
+
+def test_half_precision_changes_boxes_a_little_and_graphs_need_a_gpu(detector, checkpoint, sample):
+    half = Detector.from_files(CONFIG, checkpoint, precision='bf16')
+    assert half.precision == 'bf16' and detector.precision == 'fp32'
+    expected, found = detector(sample), half(sample)
+    assert len(found) > 0 and not np.array_equal(found.scores, expected.scores)
+    assert found.scores[0] == pytest.approx(expected.scores[0], abs=0.05)
+    with pytest.raises(UserError, match="got precision 'int8'; expected fp32, fp16, bf16"):
+        Detector.from_files(CONFIG, checkpoint, precision='int8')
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match='for predicting on a GPU, got a model on cpu; leave it out'):
+            Detector.from_files(CONFIG, checkpoint, cuda_graphs=True)

@@ -26,7 +26,7 @@ from .bit_flips import build_world
 from .kills import LOGS, content, differences
 from .tiny_chain import CHAIN, RECIPE_NAME, Command
 
-DISK, AMPLE = 'disk', '1g'
+DISK, AMPLE, PAGE = 'disk', '1g', 4096
 # Of what the command writes, so much finds room.
 SHARES = (0.05, 0.6, 0.95)
 GROWING = ('loss_curve.jsonl', 'onnx_export.json')
@@ -120,7 +120,8 @@ def attack(name: str, world: Path, out: Path) -> List[str]:
         needed = used_bytes(whole / DISK)
         for share in SHARES:
             folder = fresh(f'{share:.0%}'.rjust(5, '_'))
-            mount(folder / DISK, f'{max(int(needed * share) // 1024, 4)}k')
+            # tmpfs rounds up to whole pages.
+            mount(folder / DISK, f'{max(int(needed * share) // PAGE, 1) * PAGE // 1024}k')
             code, text = Command(folder, words).ended()
             where, errors = f'with {share:.0%} of the space', text.count('error: ')
             if code == 0:

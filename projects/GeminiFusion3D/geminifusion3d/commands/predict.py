@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('checkpoint', help='checkpoint (.pth) that was trained with the config')
     add_config_options(parser)
     parser.add_argument('--device', default='cpu', help='cpu (default), cuda, cuda:1')
+    parser.add_argument('--amp', choices=['bf16', 'fp16'], help='mixed precision; default: float32')
+    parser.add_argument('--cuda-graphs', action='store_true',
+                        help='record the parts with fixed shapes as CUDA graphs, for many samples; GPU only')
     parser.add_argument('--records', type=Path, metavar='FILE.jsonl',
                         help='generic records, or a folder with one such file; --dataroot is what their '
                              'paths are relative to (default: the folder of the file)')
@@ -68,7 +71,8 @@ def run(args: argparse.Namespace) -> None:
     from ..inference.mcap_scene import check_mcap, write_mcap
     if args.mcap:
         check_mcap()
-    detector = Detector.from_files(cfg, args.checkpoint, args.device)
+    detector = Detector.from_files(cfg, args.checkpoint, args.device, precision=args.amp or 'fp32',
+                                   cuda_graphs=args.cuda_graphs)
     found: List[Any] = []
     for start in range(0, len(samples), args.batch_size):
         batch = samples[start:start + args.batch_size]

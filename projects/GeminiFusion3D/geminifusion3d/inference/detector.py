@@ -15,7 +15,9 @@ from torch import nn
 from ..checkpoints.checkpoint_file import check_exists, read_checkpoint
 from ..checkpoints.checkpoint_fit import fit_weights
 from ..engine.config_file import check_classes, check_ranges, check_sections, load_config
+from ..engine.cuda_graphs import graph_parts
 from ..engine.mistakes import config_mistakes
+from ..engine.optim_wrapper import PRECISIONS
 from ..errors import UserError
 from ..scene_page import PALETTE_RGB
 from ..sensors import GeminiLoadImages
@@ -43,10 +45,16 @@ class Detector:
         model: in evaluation mode.
         dataset: of the recipe's test data; only its pipeline and its classes are used.
         name: the recipe, for messages.
+        precision: 'fp32', 'bf16' or 'fp16': of the layers that autocast computes in it.
+
+    Raises:
+        UserError: for an unknown precision.
     """
 
-    def __init__(self, model: nn.Module, dataset: Any, name: str) -> None:
-        self.model, self.name = model, name
+    def __init__(self, model: nn.Module, dataset: Any, name: str, precision: str = 'fp32') -> None:
+        if precision not in PRECISIONS:
+            raise UserError(f'got precision {precision!r}; expected {", ".join(PRECISIONS)}')
+        self.model, self.name, self.precision = model, name, precision
         self.class_names: Tuple[str, ...] = tuple(dataset.metainfo['classes'])
         self.palette_rgb = [PALETTE_RGB[label % len(PALETTE_RGB)] for label in range(len(self.class_names))]
         loaders = [step for step in dataset.pipeline.transforms if isinstance(step, GeminiLoadImages)]
@@ -55,7 +63,8 @@ class Detector:
 
     @classmethod
     def from_files(cls, config: Union[str, Path, Config], checkpoint: Union[str, Path], device: str = 'cpu',
-                   cfg_options: Optional[Mapping[str, Any]] = None) -> 'Detector':
+                   cfg_options: Optional[Mapping[str, Any]] = None, *, precision: str = 'fp32',
+                   cuda_graphs: bool = False) -> 'Detector':
         """Builds the model of a recipe with trained weights; nothing in the checkpoint is run.
 
         Args:
@@ -63,9 +72,12 @@ class Detector:
             checkpoint: weights that were trained with it.
             device: 'cpu', 'cuda', 'cuda:1'.
             cfg_options: settings of the config to replace.
+            precision: see the class.
+            cuda_graphs: record the parts of fixed shapes as CUDA graphs, at the first sample.
 
         Raises:
-            UserError: if one of the files cannot be used, or the two do not fit together.
+            UserError: if one of the files cannot be used, the two do not fit together, or the device has no
+                graphs.
         """
         cfg = config if isinstance(config, Config) else load_config(str(config), cfg_options)
         config, checkpoint = str(cfg.filename or 'the config'), str(checkpoint)
@@ -85,7 +97,9 @@ class Detector:
         except (RuntimeError, AssertionError) as error:
             raise UserError(f'device {device!r} cannot be used ({" ".join(str(error).split())[:120]}); '
                             "expected 'cpu', or 'cuda' where there is a GPU") from error
-        return cls(model.eval(), dataset, config)
+        if cuda_graphs:
+            graph_parts(model.eval())
+        return cls(model.eval(), dataset, config, precision)
 
     @overload
     def __call__(self, samples: Optional[Sample] = None, *, min_score: float = 0.0, **sensors: Any
@@ -119,7 +133,10 @@ class Detector:
         with self._lock, config_mistakes(self.name):
             init_default_scope('mmdet3d')
             batch = [self.prepared(sample, index) for index, sample in enumerate(made)]
-            outputs = self.model.test_step(pseudo_collate(batch))
+            dtype = PRECISIONS[self.precision]
+            device_type = next(self.model.parameters()).device.type
+            with torch.autocast(device_type, dtype=dtype, enabled=dtype is not None):
+                outputs = self.model.test_step(pseudo_collate(batch))
         return [self.detections(sample, output).above(min_score) for sample, output in zip(made, outputs)]
 
     def sample_of(self, sensors: Sensors) -> Sample:
