@@ -47,7 +47,7 @@ class Plan:
     learn_root: str = 'data/compare'
     report_root: str = 'data/decide'
     reach_m: float = 30.0
-    seeds_per_group: int = 4
+    seeds_per_group: int = 8
     epochs: int = 6
     copies: int = 3
     steps: int = 250

@@ -14,6 +14,8 @@ from .runs import MEAN, REPORT
 from .statistics import Difference, holm, paired
 
 SIGNIFICANT = 0.05
+# With fewer seeds there is no verdict.
+ENOUGH_SEEDS = 8
 METRICS = {CLEAN: 'clean mAP', MEAN: 'mean mAP over the other conditions'}
 Results = Sequence[Mapping[str, Any]]
 
@@ -161,19 +163,25 @@ def cost_line(results: Results) -> str:
 
 
 def verdict(results: Results) -> str:
-    """Returns the answer in a sentence for each metric."""
+    """Returns the answer in a sentence for each metric; where seeds are few, that there is none."""
+    label = '**Synthetic world, small models.**'
+    pairs = [one.difference.pairs for one in compare_all(results, REFERENCES[0], CLEAN).values()]
+    if max(pairs, default=0) < ENOUGH_SEEDS:
+        return (f'{label} **Not decided yet:** no fuser has {ENOUGH_SEEDS} seeds beside '
+                f'{FUSERS[REFERENCES[0]].label}, {max(pairs, default=0)} at most; what follows says how the '
+                'experiment looks, not who is ahead.')
     sentences = []
-    for metric, label in METRICS.items():
+    for metric, named in METRICS.items():
         compared = {reference: compare_all(results, reference, metric) for reference in REFERENCES}
         ahead = [name for name in names_of(results) if name not in REFERENCES
                  and all(name in found and found[name].is_above for found in compared.values())]
         if ahead:
-            sentences.append(f'On {label}, ahead of both references: ' + '; '.join(
+            sentences.append(f'On {named}, ahead of both references: ' + '; '.join(
                 f'{FUSERS[name].label} ({compared[REFERENCES[0]][name]} to {FUSERS[REFERENCES[0]].label}, '
                 f'{compared[REFERENCES[1]][name]} to {FUSERS[REFERENCES[1]].label})' for name in ahead) + '.')
         else:
-            sentences.append(f'On {label}, no fuser is ahead of both addition and convolution.')
-    return '**Synthetic world, small models.** ' + ' '.join(sentences)
+            sentences.append(f'On {named}, no fuser is ahead of both addition and convolution.')
+    return f'{label} ' + ' '.join(sentences)
 
 
 def svg_plot(results: Results) -> str:
