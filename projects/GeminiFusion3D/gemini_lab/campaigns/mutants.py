@@ -313,11 +313,13 @@ def run(folders: Sequence[str], count: int, seed: int, out: Path) -> int:
 
 
 if __name__ == '__main__':
+    # Only here: whoever is forked must not have the product's modules.
+    from geminifusion3d.commands.arguments import at_least
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--only', nargs='+', default=FOLDERS, metavar='FOLDER',
                         help=f'of {PRODUCT}; default: {" ".join(FOLDERS)}')
-    parser.add_argument('--n', type=int, default=150, help='how many mistakes, default: 150')
+    parser.add_argument('--n', type=at_least(1), default=150, help='how many mistakes, default: 150')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),
                         help='where the copy of the checkout is made')
