@@ -107,7 +107,8 @@ def table(found: Dict[int, Steps]) -> str:
         found: the steps by number of neighbours.
     """
     rows = []
-    for stage in ORDER:
+    every = [step for steps in found.values() for name in (BEFORE, AFTER) for step in steps[name]]
+    for stage in (stage for stage in ORDER if all(_of(step, stage) > 0 for step in every)):
         row = [f'**{stage}**' if stage == WHOLE else stage]
         for steps in found.values():
             before, after = (statistics.median(_of(step, stage) for step in steps[name])
@@ -140,6 +141,8 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument('--steps', type=at_least(1), default=8, metavar='N',
                         help='steps of each that do; default: 8')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write every step to FILE')
+    parser.add_argument('--join', type=Path, nargs='+', default=[], metavar='FILE',
+                        help='steps that earlier runs wrote with --json join those of this run')
     return parser.parse_args(words)
 
 
@@ -151,6 +154,10 @@ def main(words: Sequence[str]) -> None:
         (folder / 'data').mkdir()
         (folder / 'data' / 'synthetic').symlink_to(arguments.dataroot.resolve())
         found = {number: in_turns(arguments, number, folder) for number in arguments.neighbours}
+    for path in arguments.join:
+        for number, steps in json.loads(path.read_text()).items():
+            for version in (BEFORE, AFTER):
+                found.setdefault(int(number), {BEFORE: [], AFTER: []})[version] += steps[version]
     if arguments.json:
         arguments.json.write_text(json.dumps(found))
     print(table(found))
