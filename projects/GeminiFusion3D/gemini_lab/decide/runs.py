@@ -17,6 +17,8 @@ from .conditions import CLEAN, CONDITIONS
 from .fusers import FUSERS
 
 HERE = Path(__file__).parent
+# The modules of this folder that a result depends on.
+DECIDING = ('conditions', 'encoders', 'scoring', 'trial')
 ENCODERS, MAPS_FOLDER, WEIGHTS_FILE = 'encoders', 'maps', 'model.pth'
 TRAIN, TUNE, REPORT = 'train', 'tune', 'report'
 # Beside the clean score: the mean over all other conditions.
@@ -141,7 +143,8 @@ def make_job(name: str, seed: int, plan: Plan, work_dir: Path, any_code: bool = 
             for cfg, split in ((cfgs[TRAIN], 'train'), (cfgs[TRAIN], 'test'), (cfgs[REPORT], 'test'))]
     parts: Dict[str, Any] = dict(
         encoders={world: cfg.to_dict() for world, cfg in cfgs.items()}, copies=plan.copies,
-        group=plan.group_of(name, seed), data=data, code=[PACKAGE, HERE, HERE.parent / 'corruptions'])
+        group=plan.group_of(name, seed), data=data,
+        code=[PACKAGE, HERE.parent / 'corruptions', *(HERE / f'{module}.py' for module in DECIDING)])
     if name != ENCODERS:
         settings = {key: value for key, value in asdict(plan).items() if key != 'conditions'}
         fuser = FUSERS[name]
