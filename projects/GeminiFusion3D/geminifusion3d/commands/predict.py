@@ -33,9 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('checkpoint', help='checkpoint (.pth) that was trained with the config')
     add_config_options(parser)
     parser.add_argument('--device', default='cpu', help='cpu (default), cuda, cuda:1')
-    parser.add_argument('--amp', choices=['bf16', 'fp16'], help='mixed precision; default: float32')
-    parser.add_argument('--cuda-graphs', action='store_true',
-                        help='record the parts with fixed shapes as CUDA graphs, for many samples; GPU only')
     parser.add_argument('--records', type=Path, metavar='FILE.jsonl',
                         help='generic records, or a folder with one such file; --dataroot is what their '
                              'paths are relative to (default: the folder of the file)')
@@ -59,11 +56,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f'got --min-score {args.min_score:g}; expected 0 to 1')
     if args.out.is_dir() and any(args.out.iterdir()) and not (args.out / PREDICTIONS_NAME).is_file():
         raise UserError(f'{args.out} holds something else than predictions; name another folder with --out')
-    from ..engine.config_file import datasets_of, load_config
-    cfg = load_config(args.config, overrides(args.cfg_options))
-    reads_radar = any((dataset.get('modality') or {}).get('use_radar')
-                      for dataset in datasets_of(cfg, ['test_dataloader']))
-    samples = list(islice(_samples(args, reads_radar), args.limit))
+    samples = list(islice(_samples(args), args.limit))
     if args.html and len(samples) > MOST_SCENES:
         raise UserError(f'--html puts every sample into one page, and a browser holds about {MOST_SCENES}; '
                         f'got {len(samples)}: choose with --limit or --sample, or write --mcap')
@@ -71,8 +64,7 @@ def run(args: argparse.Namespace) -> None:
     from ..inference.mcap_scene import check_mcap, write_mcap
     if args.mcap:
         check_mcap()
-    detector = Detector.from_files(cfg, args.checkpoint, args.device, precision=args.amp or 'fp32',
-                                   cuda_graphs=args.cuda_graphs)
+    detector = Detector.from_files(args.config, args.checkpoint, args.device, overrides(args.cfg_options))
     found: List[Any] = []
     for start in range(0, len(samples), args.batch_size):
         batch = samples[start:start + args.batch_size]
@@ -90,15 +82,14 @@ def run(args: argparse.Namespace) -> None:
         print(args.out / 'scene.mcap')
 
 
-def _samples(args: argparse.Namespace, reads_radar: bool) -> Iterator[Any]:
+def _samples(args: argparse.Namespace) -> Iterator[Any]:
     from ..inference import nuscenes_samples, record_samples
     if args.records is None:
         dataset = choose_dataset(args, needs_split=False)
         if not (args.sample or dataset.split):
             raise UserError('got no samples; name some with --sample TOKEN, a split with --split NAME, or a '
                             'file of records with --records FILE.jsonl')
-        yield from nuscenes_samples(dataset.dataroot, dataset.version, args.sample, dataset.split,
-                                    with_radars=reads_radar)
+        yield from nuscenes_samples(dataset.dataroot, dataset.version, args.sample, dataset.split)
         return
     missing = set(args.sample)
     for sample in record_samples(_record_file(args.records), args.dataroot):
