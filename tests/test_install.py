@@ -118,9 +118,8 @@ def test_a_copy_in_an_mmdetection3d_tree_converts_trains_and_tests(
     python('-m', DROPPED_NAME, 'convert', '--dataroot', 'data/synthetic', '--version', 'v1.0-mini')
     recipe = f'projects/GeminiFusion3D/{DEMO}'
     loader = ('num_workers=0', 'persistent_workers=False')
-    trained = python('tools/train.py', recipe, '--amp', '--cfg-options', 'train_cfg.max_epochs=1',
-                     'train_cfg.val_begin=9', *(f'train_dataloader.{option}' for option in loader))
-    assert 'projects.GeminiFusion3D.geminifusion3d' in trained
+    python('tools/train.py', recipe, '--amp', '--cfg-options', 'train_cfg.max_epochs=1',
+           'train_cfg.val_begin=9', *(f'train_dataloader.{option}' for option in loader))
     checkpoint = tmp_path / 'work_dirs' / Path(DEMO).stem / 'epoch_1.pth'
     tested = python('tools/test.py', recipe, str(checkpoint), '--cfg-options',
                     *(f'test_dataloader.{option}' for option in loader))
