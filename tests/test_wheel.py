@@ -21,7 +21,8 @@ PACKAGES = {'geminifusion3d', 'gemini_lab'}
 DISTRIBUTIONS = {'cv2': 'opencv-python', 'PIL': 'Pillow', 'nuscenes': 'nuscenes-devkit',
                  'spconv': 'spconv-cu120', 'cumm': 'spconv-cu120'}
 # PyTorch's builds for GPUs bring triton; `tools` is that of an mmdetection3d checkout, for one benchmark.
-OPTIONAL = {'triton', 'tools'}
+# pytest: the campaign of mistakes in the code runs the tests of a checkout.
+OPTIONAL = {'triton', 'tools', 'pytest'}
 
 
 @pytest.fixture(scope='module')

@@ -17,7 +17,7 @@ import json
 import os
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Sequence
 
 from geminifusion3d.atomic import atomic_write, write_json
 from geminifusion3d.commands.arguments import at_least
@@ -28,7 +28,9 @@ from geminifusion3d.jobs import run_steps
 from ..compare.command import REPO, data_steps, launcher
 from ..compare.runs import LOG_FILE, RESULT_FILE, adopt
 from ..markdown_block import write_block
-from .runs import ENCODERS, Job, Plan, make_job
+
+if TYPE_CHECKING:
+    from .runs import Job, Plan
 
 REPORT_WORLD = ('--scenes=36', '--samples-per-scene=2', '--seed=18')
 BLOCK, RUNS_FILE, PLOT_FILE = 'decide', 'does_it_pay.json', 'does_it_pay.svg'
@@ -62,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
     """Trains, scores and writes."""
     args.work_dir, args.docs, args.page = (path.absolute() for path in (args.work_dir, args.docs, args.page))
     os.chdir(REPO)
+    from .runs import Plan
     plan = Plan()
     if not args.render_only:
         with locked_folder(args.work_dir):
@@ -71,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     render(plan, args)
 
 
-def run_all(plan: Plan, args: argparse.Namespace) -> None:
+def run_all(plan: 'Plan', args: argparse.Namespace) -> None:
     """Makes the runs that are not there yet: the pilot, its statement, then the others.
 
     Args:
@@ -83,6 +86,7 @@ def run_all(plan: Plan, args: argparse.Namespace) -> None:
     """
     from .fusers import choose
     names = choose(args.only)
+    from .runs import make_job
     trials = [make_job(name, seed, plan, args.work_dir, args.any_code)
               for seed in args.seeds for name in names]
     adopt(trials, kept_runs(args))
@@ -94,7 +98,7 @@ def run_all(plan: Plan, args: argparse.Namespace) -> None:
         work_through(list(of_group), plan, args)
 
 
-def work_through(jobs: Sequence[Job], plan: Plan, args: argparse.Namespace) -> None:
+def work_through(jobs: Sequence['Job'], plan: 'Plan', args: argparse.Namespace) -> None:
     """Makes some runs, several side by side, after the encoders that they use.
 
     Args:
@@ -109,6 +113,7 @@ def work_through(jobs: Sequence[Job], plan: Plan, args: argparse.Namespace) -> N
     open_jobs = [job for job in jobs if job.result() is None]
     if not open_jobs:
         return
+    from .runs import ENCODERS, make_job
     if open_jobs[0].variant.name != ENCODERS:
         groups = sorted({plan.group_of(job.variant.name, job.seed) for job in open_jobs})
         work_through([make_job(ENCODERS, group, plan, args.work_dir, args.any_code) for group in groups],
@@ -138,7 +143,7 @@ def kept_runs(args: argparse.Namespace) -> List[Dict[str, Any]]:
     return runs
 
 
-def power_statement(plan: Plan, args: argparse.Namespace, fusers: int) -> List[str]:
+def power_statement(plan: 'Plan', args: argparse.Namespace, fusers: int) -> List[str]:
     """Returns what the pilot says about how many seeds are needed; the first time is the one that counts.
 
     Args:
@@ -151,6 +156,7 @@ def power_statement(plan: Plan, args: argparse.Namespace, fusers: int) -> List[s
     path = args.work_dir / PILOT_FILE
     if path.is_file():
         return list(json.loads(path.read_text()))
+    from .runs import make_job
     jobs = [make_job(name, seed, plan, args.work_dir, args.any_code)
             for name in PILOT for seed in PILOT_SEEDS]
     results = [result for result in (job.result() for job in jobs) if result]
@@ -173,7 +179,7 @@ def power_statement(plan: Plan, args: argparse.Namespace, fusers: int) -> List[s
     return lines
 
 
-def render(plan: Plan, args: argparse.Namespace) -> None:
+def render(plan: 'Plan', args: argparse.Namespace) -> None:
     """Writes the list of runs, the plot and the block of the page.
 
     Args:
@@ -189,6 +195,7 @@ def render(plan: Plan, args: argparse.Namespace) -> None:
     path = args.docs / RUNS_FILE
     if there:
         from .fusers import FUSERS
+        from .runs import make_job
         jobs = [make_job(name, seed, plan, args.work_dir, any_code=True) for name in FUSERS
                 for known, seed in sorted(there) if known == name]
         results = [result for result in (job.result() for job in jobs) if result]
@@ -215,7 +222,7 @@ def render(plan: Plan, args: argparse.Namespace) -> None:
     print(table.verdict(results))
 
 
-def world_facts(plan: Plan) -> Dict[str, Any]:
+def world_facts(plan: 'Plan') -> Dict[str, Any]:
     """Returns the settings, and keyframes and scenes of each world."""
     from dataclasses import asdict
 
