@@ -324,6 +324,26 @@ def test_radars_of_plain_rows_and_of_nuscenes_files_meet_in_the_frame_of_the_lid
         built(root, modality=dict(use_radar=True), pipeline=[])[0]
 
 
+@pytest.mark.parametrize('name', ['r.bin', 'r.pcd'])
+def test_another_radar_cloud_than_was_summed_is_refused(root, name):
+    np.array([[1, 5, 0.5, 3, 0, 99]], '<f4').tofile(root / 'r.bin')
+    rows = np.zeros(1, _ROW)
+    rows['x'], rows['ambig_state'] = 7, 3
+    (root / 'r.pcd').write_bytes(to_pcd(rows))
+    shots = [RADAR, {'path': 'r.pcd', 'lidar_from_radar': LIDAR_FROM_RADAR, 'timestamp': 9.5}]
+    (root / 'data.jsonl').write_text(json.dumps(changed(radars={'nose': shots})))
+    check_data(root / 'data.jsonl', with_sums=root / 'summed.jsonl')
+    loaded = dict(ann_file='summed.jsonl', modality=dict(use_radar=True),
+                  pipeline=[GeminiLoadRadar(sweeps_num=1)])
+    assert len(built(root, **loaded)[0]['radar_points']) == 2
+    data = bytearray((root / name).read_bytes())
+    data[-7] ^= 1
+    (root / name).write_bytes(data)
+    with pytest.raises(UserError, match=f'{name} is not the file that was converted'):
+        built(root, **loaded)[0]
+    assert not check_data(root / 'summed.jsonl').is_sound
+
+
 def test_a_radar_alone_is_a_sample_and_a_silent_one_is_named(root):
     np.zeros((0, 6), '<f4').tofile(root / 'r.bin')
     (root / 'data.jsonl').write_text(json.dumps(changed(

@@ -80,17 +80,18 @@ def read_radar_file(path: str, states: Dict[str, Collection[int]] = DEFAULT_STAT
     return columns[is_kept]
 
 
-def read_radar_rows(source: Any, columns: Sequence[str]) -> np.ndarray:
+def read_radar_rows(source: Any, columns: Sequence[str], crc32: Optional[int] = None) -> np.ndarray:
     """Returns the returns (N, 18) of plain rows in the order of RADAR_FIELDS; what is not measured is 0.
 
     Args:
         source: path of a `.bin` or `.npy` file, or the rows themselves, in the radar's frame.
         columns: what the columns are: x, y, z, and rcs, vx, vy if there.
+        crc32: as for read_radar_file.
 
     Raises:
         UserError: if the file cannot be read or has another number of columns.
     """
-    rows, _ = without_absurd(read_point_file(source, columns), columns)
+    rows, _ = without_absurd(read_point_file(source, columns, crc32), columns)
     fields = np.zeros((len(rows), len(RADAR_FIELDS)), np.float32)
     for name, field in _PLAIN_FIELDS.items():
         if name in columns:

@@ -1,5 +1,7 @@
 """Both stages on a world of four keyframes: what is stored, what is paired, what goes on after a kill."""
 import dataclasses
+import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from mmengine.dataset import pseudo_collate
 from nuscenes.utils.splits import train, val
 from tiny_nuscenes import write_tiny_nuscenes
 
-from gemini_lab.decide import encoders, scoring, trial
+from gemini_lab.decide import command, encoders, scoring, trial
 from gemini_lab.decide.fusers import FUSERS
 from gemini_lab.decide.runs import ENCODERS, MAPS_FOLDER, REPORT, TUNE, Plan, make_job, produce
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
@@ -114,3 +116,36 @@ def test_sensors_are_absent_as_often_as_asked_and_never_both():
     one, other = np.random.default_rng(1), np.random.default_rng(1)
     assert trial.draw_presence(5, 0.0, one).all() and len(trial.draw_presence(5, 0.4, other)) == 5
     assert one.random() == other.random()
+
+
+def test_listed_runs_stay_beside_new_ones_unless_recipe_or_data_are_others(plan, tmp_path):
+    scores = dict.fromkeys(SEEN, 0.25)
+    made_up = dict(conditions=list(SEEN), scores={TUNE: scores, REPORT: scores}, fuser_parameters=7,
+                   resampled=dict(clean=[0.2, 0.3], mean=[0.2, 0.3]))
+    new = make_job('gemini', 1, plan, tmp_path)
+    new.prepare()
+    new.finish(made_up)
+    listed = []
+    for name, changed in (('add', 'code'), ('conv', 'data'), ('gemini', 'code')):
+        identity = {**make_job(name, 1, plan, tmp_path).identity, changed: 'another'}
+        listed.append({**made_up, 'variant': name, 'seed': 1, 'identity': identity, 'fuser_parameters': 9})
+    (tmp_path / command.RUNS_FILE).write_text(json.dumps(dict(runs=listed, facts=dict(power=['as before']))))
+    page = tmp_path / 'page.md'
+    page.write_text('<!-- decide:start -->\n<!-- decide:end -->\n')
+    command.render(plan, Namespace(work_dir=tmp_path, docs=tmp_path, page=page))
+    content = json.loads((tmp_path / command.RUNS_FILE).read_text())
+    found = [(one['variant'], one['fuser_parameters']) for one in content['runs']]
+    assert found == [('add', 9), ('gemini', 7)]
+    assert content['facts']['power'] == ['as before'] and 'as before' in page.read_text()
+
+
+def test_power_is_not_stated_of_one_fuser_or_one_seed(plan, tmp_path):
+    for seeds, fusers in (([0], 3), ([0, 1], 1)):
+        arguments = Namespace(work_dir=tmp_path, seeds=seeds, any_code=False)
+        for name in command.PILOT:
+            for seed in command.PILOT_SEEDS:
+                job = make_job(name, seed, plan, tmp_path)
+                job.prepare()
+                job.finish(dict(conditions=list(SEEN), scores={REPORT: dict.fromkeys(SEEN, seed / 100)}))
+        assert command.power_statement(plan, arguments, fusers) == []
+    assert not (tmp_path / command.PILOT_FILE).exists()

@@ -17,7 +17,7 @@ import json
 import os
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Sequence, Set, Tuple
 
 from geminifusion3d.atomic import atomic_write, write_json
 from geminifusion3d.commands.arguments import at_least
@@ -63,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Trains, scores and writes."""
     args.work_dir, args.docs, args.page = (path.absolute() for path in (args.work_dir, args.docs, args.page))
-    os.chdir(REPO)
     from .runs import Plan
+    os.chdir(REPO)
     plan = Plan()
     if not args.render_only:
         with locked_folder(args.work_dir):
@@ -85,8 +85,8 @@ def run_all(plan: 'Plan', args: argparse.Namespace) -> None:
         UserError: if a run fails; the others are made all the same.
     """
     from .fusers import choose
-    names = choose(args.only)
     from .runs import make_job
+    names = choose(args.only)
     trials = [make_job(name, seed, plan, args.work_dir, args.any_code)
               for seed in args.seeds for name in names]
     adopt(trials, kept_runs(args))
@@ -110,10 +110,10 @@ def work_through(jobs: Sequence['Job'], plan: 'Plan', args: argparse.Namespace) 
         UserError: if one fails.
     """
     from ..compare.queue import Queue
+    from .runs import ENCODERS, make_job
     open_jobs = [job for job in jobs if job.result() is None]
     if not open_jobs:
         return
-    from .runs import ENCODERS, make_job
     if open_jobs[0].variant.name != ENCODERS:
         groups = sorted({plan.group_of(job.variant.name, job.seed) for job in open_jobs})
         work_through([make_job(ENCODERS, group, plan, args.work_dir, args.any_code) for group in groups],
@@ -151,16 +151,17 @@ def power_statement(plan: 'Plan', args: argparse.Namespace, fusers: int) -> List
         args: the command line.
         fusers: how many will be compared.
     """
+    from .runs import make_job
     from .statistics import CONFIDENCE, detectable, pairs_needed, pooled_spread
     from .table import METRICS, by_seed
     path = args.work_dir / PILOT_FILE
     if path.is_file():
         return list(json.loads(path.read_text()))
-    from .runs import make_job
     jobs = [make_job(name, seed, plan, args.work_dir, args.any_code)
             for name in PILOT for seed in PILOT_SEEDS]
     results = [result for result in (job.result() for job in jobs) if result]
-    if len(results) < len(jobs):
+    # One fuser is beside no other, one seed has no spread.
+    if len(results) < len(jobs) or fusers < 2 or len(args.seeds) < 2:
         return []
     strictest, lines = (1 - CONFIDENCE) / (fusers - 1), []
     for metric, label in METRICS.items():
@@ -190,22 +191,16 @@ def render(plan: 'Plan', args: argparse.Namespace) -> None:
         UserError: if there is nothing to render.
     """
     from . import table
+    path = args.docs / RUNS_FILE
+    listed: Dict[str, Any] = (json.loads(path.read_text()) if path.is_file()
+                              else dict(runs=[], facts=dict(power=[])))
+    results, facts = listed['runs'], listed['facts']
     there = {(path.parent.parent.name, int(path.parent.name[4:]))
              for path in args.work_dir.glob(f'*/seed*/{RESULT_FILE}')}
-    path = args.docs / RUNS_FILE
     if there:
-        from .fusers import FUSERS
-        from .runs import make_job
-        jobs = [make_job(name, seed, plan, args.work_dir, any_code=True) for name in FUSERS
-                for known, seed in sorted(there) if known == name]
-        results = [result for result in (job.result() for job in jobs) if result]
-        pilot = args.work_dir / PILOT_FILE
-        facts = dict(world_facts(plan), power=json.loads(pilot.read_text()) if pilot.is_file() else [])
-    elif path.is_file():
-        content = json.loads(path.read_text())
-        results, facts = content['runs'], content['facts']
-    else:
-        results = []
+        results, pilot = results_of(there, results, plan, args), args.work_dir / PILOT_FILE
+        facts = dict(world_facts(plan),
+                     power=json.loads(pilot.read_text()) if pilot.is_file() else facts['power'])
     if not results:
         raise UserError(f'nothing to render: no results of these recipes and data in {args.work_dir} and '
                         f'none in {path}; train first')
@@ -220,6 +215,33 @@ def render(plan: 'Plan', args: argparse.Namespace) -> None:
              'Before the runs: ' + '; '.join(facts['power']) + '.' if facts['power'] else '']
     write_block(args.page, BLOCK, '\n\n'.join(part for part in parts if part))
     print(table.verdict(results))
+
+
+def results_of(there: Set[Tuple[str, int]], listed: Sequence[Mapping[str, Any]], plan: 'Plan',
+               args: argparse.Namespace) -> List[Mapping[str, Any]]:
+    """Returns what runs found, in the table's order: of the work directory, and listed ones beside them.
+
+    The code may have changed since, recipes and data not: each says in its identity which it came from.
+
+    Args:
+        there: fuser and seed of what lies in the work directory.
+        listed: runs of an earlier list.
+        plan: the settings.
+        args: the command line.
+    """
+    from .fusers import FUSERS
+    from .runs import make_job
+    kept = {(one['variant'], one['seed']): one for one in listed}
+    found: List[Mapping[str, Any]] = []
+    for name in FUSERS:
+        for _, seed in sorted(key for key in there | kept.keys() if key[0] == name):
+            job = make_job(name, seed, plan, args.work_dir, any_code=True)
+            result = job.result()
+            one = kept.get((name, seed), dict(identity={}))
+            if result is None and {**one['identity'], 'code': ''} == {**job.identity, 'code': ''}:
+                result = dict(one)
+            found += [result] if result else []
+    return found
 
 
 def world_facts(plan: 'Plan') -> Dict[str, Any]:

@@ -116,7 +116,7 @@ def train(model: GeminiFusion3D, folder: Path, *, seed: int, steps: int, batch_s
         is_present = draw_presence(len(indices), absent_prob, rng)
         features, fuser_losses = fused_maps(model, maps.batch(indices), is_present)
         samples = [_sample(boxes[index]) for index in indices]
-        loss = sum({**model.bbox_head.loss(features, samples), **fuser_losses}.values())
+        loss, _ = model.parse_losses({**model.bbox_head.loss(features, samples), **fuser_losses})
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(weights, 35)

@@ -177,6 +177,9 @@ class _Check:
                                                               for sweep in record.get('sweeps', [])]}
         if record.get('points') is not None:
             parts['points'] = self._with_sum(record['points'])
+        if record.get('radars') is not None:
+            parts['radars'] = {name: [self._with_sum(shot) for shot in shots]
+                               for name, shots in record['radars'].items()}
         return {**record, **{key: part for key, part in parts.items() if key in record}}
 
     def _with_sum(self, part: Dict[str, Any]) -> Dict[str, Any]:
@@ -225,7 +228,8 @@ class _Check:
     def _radar(self, radar: str, shot: Dict[str, Any], name: str) -> None:
         path, columns = inside(self._root, shot['path']), shot.get('columns')
         try:
-            rows = read_radar_rows(path, columns) if columns else read_radar_file(path)
+            rows = (read_radar_rows(path, columns, shot.get('crc32')) if columns
+                    else read_radar_file(path, crc32=shot.get('crc32')))
         except UserError as error:
             self.mistakes.add('clouds of radars that cannot be read', f'{name}: {error}')
             return

@@ -82,7 +82,7 @@ class GeminiLoadRadar(BaseTransform):
         """
         try:
             if 'columns' in shot:
-                return read_radar_rows(shot['radar_path'], shot['columns'])
+                return read_radar_rows(shot['radar_path'], shot['columns'], shot.get('crc32'))
             return read_radar_file(shot['radar_path'], self.states, shot.get('crc32'))
         except UserError as error:
             if self.missing == 'mark':

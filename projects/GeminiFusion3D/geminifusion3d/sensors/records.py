@@ -33,7 +33,7 @@ root, which is the folder of the file unless said otherwise. All matrices map co
     cells           optional: path of the labels of the cells around the LiDAR, PNG or .npy (load_cells.py)
     extra           optional, anything; not read
     crc32           optional, at the end: of the line before it; another one is warned of. In a picture,
-                    points and sweeps: of the file; another one is refused. `gemini3d check-data
+                    points, sweeps and radars: of the file; another one is refused. `gemini3d check-data
                     --with-sums` writes both
 
 In Python, `path` may hold the picture (H, W, 3) uint8 BGR, or the rows (N, number of columns), themselves,
@@ -58,7 +58,7 @@ FIELDS = ('token', 'images', 'points', 'sweeps', 'radars', 'timestamp', 'scene',
 IMAGE_FIELDS = ('path', 'cam2img', 'lidar2cam', 'height', 'width', 'crc32')
 POINTS_FIELDS = ('path', 'columns', 'crc32')
 SWEEP_FIELDS = ('path', 'timestamp', 'lidar_from_sweep', 'crc32')
-RADAR_FIELDS = ('path', 'columns', 'lidar_from_radar', 'timestamp')
+RADAR_FIELDS = ('path', 'columns', 'lidar_from_radar', 'timestamp', 'crc32')
 BOX_FIELDS = ('box', 'class', 'velocity', 'num_points')
 ROTATION_TOLERANCE = 1e-3
 # Sides of a box and speeds that no road user has: a slip in the annotation, of no use to any loss.
@@ -191,6 +191,7 @@ def _radar_mistakes(record: Record) -> Iterator[str]:
                 continue
             yield from _unknown(shot, RADAR_FIELDS, where)
             yield from _path_mistakes(shot.get('path'), where, 2)
+            yield from _sum_mistakes(shot, where)
             yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar')
             path, columns = shot.get('path'), shot.get('columns')
             if isinstance(path, str) and path.endswith(RADAR_SUFFIX):
@@ -322,6 +323,7 @@ def record_to_info(record: Record) -> Record:
     if record.get('radars') is not None:
         info['radars'] = {name: [{
             'radar_path': shot['path'], 'lidar_from_radar': shot['lidar_from_radar'],
+            'crc32': shot.get('crc32'),
             'timestamp_us': round(shot.get('timestamp', time_s) * 1e6),
             **({'columns': list(shot['columns'])} if shot.get('columns') else {})} for shot in shots]
             for name, shots in record['radars'].items()}
