@@ -138,7 +138,7 @@ def test_steps_are_the_same_chain_with_other_rounding():
     metas = [random_meta(rng), random_meta(rng)]
     steps = CameraRig.from_metas(metas, device=torch.device('cpu'), corner_pixels=True)
     chain = replace(steps, steps=None)
-    pixels, depth_m = torch.tensor([[3.0, 50.0], [200.0, 7.0], [64.0, 90.0]]), torch.tensor([2.0, 9.0])
+    pixels, depth_m = torch.tensor([[3.0, 50.0], [200.0, 7.0], [64.0, 90.0]]), torch.tensor([2.0, 30.0])
     lifted = steps.points_at(pixels, depth_m)
     assert torch.allclose(lifted, chain.points_at(pixels, depth_m), atol=1e-4)
     assert (lifted != chain.points_at(pixels, depth_m)).any()

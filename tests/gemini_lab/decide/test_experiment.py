@@ -59,6 +59,11 @@ def test_what_is_stored_is_what_the_whole_model_computes(plan, stored):
         expected = whole.extract_feat(data['inputs'], [one.metainfo for one in data['data_samples']])
         features, _ = trial.fused_maps(whole, maps.batch([1]), torch.ones(1, 2, dtype=torch.bool))
         torch.testing.assert_close(features[0], expected[0], rtol=1e-2, atol=1e-2)
+    for name in SEEN[2:]:
+        for sensor in encoders.CONDITIONS[name].changed:
+            clean, changed = (np.load(encoders.map_file(folder_of(stored, TUNE), one, sensor))
+                              for one in ('clean', name))
+            assert (clean != changed).any(), (name, sensor)
     assert len(trial.predict(whole, maps, truth)) == len(maps) == len(truth.infos.frames)
 
 
