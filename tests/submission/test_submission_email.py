@@ -53,7 +53,7 @@ def test_what_was_done_besides_is_told() -> None:
 def test_a_machine_without_a_gpu_is_named_by_its_processor() -> None:
     inference = copy.deepcopy(KNOWN['inference'])
     inference['hardware']['gpu'] = None
-    assert lines(inference=inference)['Hardware'] == 'no GPU; 2 x CPU, 1 threads'
+    assert lines(inference=inference)['Hardware'] == 'no GPU; 2 x CPU, 1 thread'
 
 
 def test_the_speed_of_several_processes_is_that_of_each() -> None:

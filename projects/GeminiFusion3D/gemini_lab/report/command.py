@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Tuple
 
+from geminifusion3d.cli import plural
 from geminifusion3d.commands.arguments import add_alias, add_dataset, at_least
 from geminifusion3d.errors import UserError
 
@@ -68,7 +69,6 @@ def run(args: argparse.Namespace) -> None:
     dataset = choose_dataset(args, results=args.results or args.metrics_dir)
     facts = [read_fact(text) for text in args.fact]
     out = args.out or args.metrics_dir / 'report.html'
-    from ..text_table import plural
     from .build import ReportRequest, write_report
     report = write_report(ReportRequest(
         metrics_dir=args.metrics_dir, results=args.results, dataroot=dataset.dataroot,

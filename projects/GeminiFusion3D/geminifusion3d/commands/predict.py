@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
+from ..cli import plural
 from ..errors import UserError
 from ..paths import safe_name
 from .arguments import add_config_options, add_dataset, at_least, overrides
@@ -157,4 +158,5 @@ def _write(detector: Any, found: List[Any], args: argparse.Namespace) -> None:
     boxes = sum(map(len, shown))
     note = '' if boxes else '; nothing reaches it: the best score is ' + (
         f'{max((one.scores.max() for one in found if len(one)), default=0):.3f}')
-    print(f'{boxes} boxes with a score of at least {args.min_score:g} in {len(found)} samples{note}')
+    print(f'{plural(boxes, "box")} with a score of at least {args.min_score:g} in '
+          f'{plural(len(found), "sample")}{note}')
