@@ -12,9 +12,9 @@ import argparse
 from pathlib import Path
 from typing import Dict, List
 
+from geminifusion3d.cli import plural
 from geminifusion3d.commands.arguments import add_dataset
 from geminifusion3d.commands.dataset import Dataset, choose_dataset, is_named, read_run
-from geminifusion3d.cli import plural
 from geminifusion3d.errors import UserError
 from geminifusion3d.learned_samples import LEARNED
 

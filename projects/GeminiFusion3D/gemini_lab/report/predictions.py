@@ -14,7 +14,6 @@ from geminifusion3d.commands.arguments import add_dataset
 from geminifusion3d.commands.dataset import choose_dataset, is_named
 
 
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what to do with which files."""
     commands = parser.add_subparsers(dest='what', required=True)
