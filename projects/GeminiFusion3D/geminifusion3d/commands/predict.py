@@ -94,10 +94,10 @@ def run(args: argparse.Namespace) -> None:
 def _samples(args: argparse.Namespace, reads_radar: bool) -> Iterator[Any]:
     from ..inference import nuscenes_samples, record_samples
     if args.records is None:
-        dataset = choose_dataset(args, needs_split=False)
-        if not (args.sample or dataset.split):
+        if not (args.sample or args.split):
             raise UserError('got no samples; name some with --sample TOKEN, a split with --split NAME, or a '
                             'file of records with --records FILE.jsonl')
+        dataset = choose_dataset(args, needs_split=False)
         yield from nuscenes_samples(dataset.dataroot, dataset.version, args.sample, dataset.split,
                                     with_radars=reads_radar)
         return

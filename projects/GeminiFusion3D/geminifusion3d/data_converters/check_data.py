@@ -61,7 +61,8 @@ class DataReport(NamedTuple):
 
     def text(self) -> str:
         """Returns the report for people."""
-        lines = [f'{plural(self.samples, "sample")}; pictures: {_counted(self.cameras)}; boxes: {_counted(self.boxes)}']
+        lines = [f'{plural(self.samples, "sample")}; pictures: {_counted(self.cameras)}; '
+                 f'boxes: {_counted(self.boxes)}']
         lines += [f'error: {line}' for line in self.mistakes] + [f'warning: {line}' for line in self.warnings]
         return '\n'.join(lines + ([] if self.mistakes else ['every record and every file can be read']))
 

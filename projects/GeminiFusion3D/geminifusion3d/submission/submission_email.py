@@ -61,7 +61,8 @@ def email_text(provenance: Mapping[str, Any]) -> str:
         augmentation='none' if not terms else ' '.join(terms),
         ensemble='none' if not ensemble else f'{len(ensemble["files"])} result files, {ensemble["method"]}',
         speed=_speed(provenance['inference']), hardware=_hardware(provenance['inference']),
-        counts=f'{plural(provenance["samples"], "sample")}, {plural(provenance["boxes"], "box")}',
+        counts=f'{plural(provenance["samples"], "sample")}, '
+               f'{plural(provenance["boxes"], "box")}',
         files='\n'.join(f'{_name(file)} sha256 {file["sha256"]}' for file in provenance['files']),
         code=_code(provenance['code']),
         config=f'{_name(provenance["config"])} sha256 {provenance["config"]["sha256_of_text"]}',
@@ -77,7 +78,8 @@ def _speed(inference: Any) -> str:
         return UNKNOWN
     processes = inference.get('processes', 1)
     one_of = f'each of {processes} processes; ' if processes > 1 else ''
-    return f'{inference["fps_hz"]:.2f} Hz ({one_of}{plural(inference["samples"], "sample")}; {inference["includes"]})'
+    samples = plural(inference['samples'], 'sample')
+    return f'{inference["fps_hz"]:.2f} Hz ({one_of}{samples}; {inference["includes"]})'
 
 
 def _hardware(inference: Any) -> str:
