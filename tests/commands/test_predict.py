@@ -54,7 +54,8 @@ def test_keyframes_of_nuscenes_become_boxes_records_and_pictures(gemini3d, synth
     assert sum(map(len, results['results'].values())) > 0
     pictures = sorted((tmp_path / 'out').glob('*.jpg'))
     assert len(pictures) == 2 and cv2.imread(str(pictures[0])).shape[1] > 3 * 640
-    assert all(token in (tmp_path / 'out' / 'scene.html').read_text() for token in tokens)
+    page = (tmp_path / 'out' / 'scene.html').read_text()
+    assert all(token in page for token in tokens) and '"score":0.05' in page
     assert (tmp_path / 'out' / 'scene.mcap').read_bytes().startswith(b'\x89MCAP')
 
 

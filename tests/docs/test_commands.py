@@ -17,6 +17,7 @@ from tiny_nuscenes import write_tiny_nuscenes
 import geminifusion3d
 from geminifusion3d.commands.main import all_commands, parse
 from geminifusion3d.errors import UserError
+from geminifusion3d.sensors.records import check_record
 
 REPO = Path(__file__).resolve().parents[2]
 PAGES = [REPO / 'README.md', REPO / 'CONTRIBUTING.md', REPO / 'projects' / 'GeminiFusion3D' / 'README.md',
@@ -270,13 +271,18 @@ def test_the_tutorial_leads_from_files_to_pictures(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize('page', PAGES, ids=page_name)
-def test_code_of_the_pages_runs(page: Path, tmp_path: Path) -> None:
+def test_code_of_the_pages_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('points').mkdir()
+    Path('points/0001.bin').write_bytes(bytes(16))
     for code in blocks(page, 'python'):
         if code.startswith('_base_'):
             check_config(code, tmp_path)
         # tests/inference runs the code with `from_files`.
         elif 'from_files' not in code and not code.startswith('custom_imports'):
             exec(compile(code, page_name(page), 'exec'), {})
+    if page == TUTORIAL:
+        check_record(json.loads(Path('records.jsonl').read_text()))
 
 
 def check_config(code: str, folder: Path) -> None:

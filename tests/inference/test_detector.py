@@ -138,9 +138,10 @@ def changed(sensors: dict, **changes: object) -> dict:
 
 
 @pytest.mark.parametrize('changes, message', [
-    (dict(images={'FRONT': np.zeros((9, 16, 3), np.uint8)}, cam2img={'FRONT': np.eye(3)},
+    (dict(images={'FRONT': np.zeros((9, 16, 3), np.uint8)}, cam2img={'FRONT': np.diag([9.0, 9, 1])},
           lidar2cam={'FRONT': np.eye(4)}), f'camera FRONT; .* expects {", ".join(CAMERA_NAMES)}'),
     (dict(cam2img=np.eye(4)), r'CAM_FRONT.cam2img is .* expected 3x3'),
+    (dict(cam2img=np.diag([0.8, 1.2, 1])), 'expected pixels'),
     (dict(cam2img={}), 'cam2img is absent'), (dict(lidar2cam={}), 'lidar2cam is absent'),
     (dict(lidar2cam=np.diag([2.0, 1, 1, 1])), 'lidar2cam is no rotation'),
     (dict(points=np.zeros((5, 4), np.float32)), r'\(5, 4\); expected \(N, 5\) .* columns='),
@@ -158,6 +159,24 @@ def test_each_mistake_is_one_sentence(detector, sample, changes, message):
         in_memory = 'points' in changes or 'columns' in changes
         detector(**changed(sensors_of(sample, in_memory=in_memory), **changes))
     assert '\n' not in str(error.value)
+
+
+def test_what_is_no_sample_and_no_score_is_named(detector, sample):
+    with pytest.raises(UserError, match='images is a list; expected a dictionary by sensor name'):
+        detector(images=['front.jpg'])
+    for wrong in (5, 'front.jpg', [sample, 'front.jpg']):
+        with pytest.raises(UserError, match='is a (int|str); expected a Sample, a dictionary'):
+            detector(wrong)
+    with pytest.raises(UserError, match='got min_score=30; expected 0 to 1'):
+        detector(sample, min_score=30)
+
+
+def test_boxes_of_a_record_are_compared_with_the_class_of_their_name(detector):
+    box = {'box': [10, 0, 0, 4, 2, 2, 0.0]}
+    record = {'token': 'a', 'images': {}, 'points': {'path': 'a.bin', 'columns': ['x', 'y', 'z']},
+              'boxes': [{**box, 'class': 'car'}, {**box, 'class': 'boat'}]}
+    truth = detector.truth_of(Sample.from_record(record, '/'))
+    assert [detector.class_names[label] for label in truth['gt_labels_3d']] == ['car']
 
 
 def test_a_recipe_reads_its_own_sensors_only(sample, tmp_path):

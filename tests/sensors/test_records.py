@@ -113,6 +113,7 @@ def test_a_sample_may_lack_a_sensor():
     (dict(images__nose__path='../x'), 'images.nose.path .* inside the data root'),
     (dict(images__nose__path='/x.png'), 'inside the data root'), (dict(points__path=5), 'points.path is 5'),
     (dict(images__nose__cam2img=[[1, 2], [3, 4]]), 'cam2img .* expected 3x3'),
+    (dict(images__nose__cam2img=[[0.8, 0, 0.5], [0, 1.2, 0.5], [0, 0, 1]]), 'focal .* 0.8 and 1.2; .*pixels'),
     (dict(images__nose__cam2img__0__0=0), 'pinhole'), (dict(
         images__nose__lidar2cam__0__0=float('nan')), '4x4 finite'),
     (dict(images__nose__lidar2cam__2__0=2), 'no rotation'), (dict(

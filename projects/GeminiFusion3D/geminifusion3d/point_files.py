@@ -16,6 +16,8 @@ OTHER_LARGEST = 1e12
 PLACE = ('x', 'y', 'z')
 # Of all rows: fewer are damage, more are other columns.
 SUSPICIOUS_SHARE = 0.01
+# Their bytes may pass for rows of numbers.
+OTHER_FORMATS = ('.asc', '.csv', '.h5', '.las', '.laz', '.npz', '.pcd', '.ply', '.pts', '.txt', '.xyz')
 OTHER_FILE = ('is not the file that was converted (another check sum): take it from its archive again, or '
               'convert again')
 
@@ -48,6 +50,9 @@ def read_point_file(source: Any, columns: Sequence[str] = LIDAR_COLUMNS, crc32: 
     if isinstance(source, np.ndarray):
         rows = source
     else:
+        if source.lower().endswith(OTHER_FORMATS):
+            raise UserError(f'{source} is no file of rows; expected float32 rows (.bin) or .npy: read it by '
+                            'a tool of its format, and save its rows by numpy.save or hand them over')
         try:
             content = np.fromfile(source, np.uint8)
         except OSError as error:
@@ -101,6 +106,13 @@ def has_other_columns(rows: np.ndarray, columns: Sequence[str]) -> bool:
     if 'intensity' not in columns or not len(rows):
         return False
     return bool((rows[:, list(columns).index('intensity')] < 0).mean() > SUSPICIOUS_SHARE)
+
+
+def has_unit_intensity(rows: np.ndarray, columns: Sequence[str]) -> bool:
+    """Says whether the intensities of rows (N, number of columns) go from 0 to 1, not to 255."""
+    if 'intensity' not in columns or not len(rows):
+        return False
+    return bool(0 < rows[:, list(columns).index('intensity')].max() <= 1)
 
 
 def in_nuscenes_columns(rows: np.ndarray, columns: Sequence[str]) -> np.ndarray:

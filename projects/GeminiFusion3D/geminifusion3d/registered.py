@@ -7,8 +7,9 @@ from . import (alignment, camera_bev, data_preprocessor, detector, engine, fusio
                lidar_bev, radar_bev, sensors)
 from .results import detection_metric, nuscenes_metric, segmentation_metric, test_time_augmentation
 
-# `_base_ = 'geminifusion3d::demo/...'`, as for OpenMMLab's own packages.
-MODULE2PACKAGE.setdefault('geminifusion3d', 'geminifusion3d')
+# `_base_ = 'geminifusion3d::demo/...'`, as for OpenMMLab's own packages. The name of this module, because
+# mmengine looks for a distribution where an editable one is not.
+MODULE2PACKAGE['geminifusion3d'] = __name__
 # torch's note to those who call its tracer by hand stands before every training otherwise.
 logging.getLogger('torch.fx._symbolic_trace').setLevel(logging.ERROR)
 

@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
     _write(detector, found, args)
     if args.html:
         from ..inference.scenes import write_scene_page
-        write_scene_page(args.out / 'scene.html', detector, samples, found)
+        write_scene_page(args.out / 'scene.html', detector, samples, found, min_score=args.min_score)
         print(args.out / 'scene.html')
     if args.mcap:
         write_mcap(args.out / 'scene.mcap', detector, samples, found, min_score=args.min_score)

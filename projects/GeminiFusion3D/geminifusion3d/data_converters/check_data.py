@@ -19,7 +19,8 @@ from ..errors import UserError
 from ..geometry.boxes import points_in_boxes
 from ..paths import inside
 from ..picture_files import decode
-from ..point_files import SUSPICIOUS_SHARE, has_other_columns, read_point_file, without_absurd
+from ..point_files import (SUSPICIOUS_SHARE, has_other_columns, has_unit_intensity,
+                           read_point_file, without_absurd)
 from ..radar_files import read_radar_file, read_radar_rows
 from ..sensors.load_cells import read_cells
 from ..sensors.records import RecordFile, record_mistakes
@@ -223,6 +224,8 @@ class _Check:
             self.mistakes.add(f'clouds that cannot have the columns {", ".join(columns)}: intensities '
                               'below 0, or '
                               'numbers that no LiDAR measures', f'{name}: {path}')
+        if has_unit_intensity(sound, columns):
+            self.warnings.add('clouds with intensities from 0 to 1, expected 0 to 255', f'{name}: {path}')
         if not len(rows):
             self.warnings.add('clouds without points', f'{name}: {path}')
         return sound

@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..info_file import KITTI_PREFIX, existing_info_file, open_info_file
 from ..learned_samples import LEARNED, Overlap, SampleRecord
 from ..sensors.object_database import read_metainfo
-from .config_variables import evaluate_with
+from .config_variables import RECIPES, SHIPPED, evaluate_with
 from .registered import accepts_argument
 from .unread_names import check_unread_names
 
@@ -35,9 +35,6 @@ SPLITS_IN = {'trainval': ('trainval', 'train', 'val')}
 # An assertion: mmengine's answer to `PACKAGE::` of a package that it does not know.
 FAULTS = (SyntaxError, KeyError, NameError, AttributeError, TypeError, ValueError, OSError,
           ImportError, AssertionError)
-# Before the name of a recipe that comes with this package.
-SHIPPED = 'geminifusion3d::'
-RECIPES = (Path(__file__).resolve().parents[1] / '.mim' / 'configs').resolve()
 
 
 def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Config:
@@ -56,7 +53,7 @@ def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Con
         raise UserError(f'config {path} does not exist{_close_configs(path)}')
     register()
     try:
-        cfg = Config.fromfile(path)
+        cfg = _without_scope(Config.fromfile(path))
     except FAULTS as error:
         reason = ' '.join(str(error).split())
         raise UserError(f'config {path} cannot be read: {type(error).__name__}: {reason}'
@@ -146,6 +143,15 @@ def _places(node: Any, name: str, value: Any, at: str = '') -> List[str]:
             found.append(place)
         found += _places(below, name, value, place)
     return found
+
+
+def _without_scope(node: Any) -> Any:
+    """Removes what mmengine notes at `geminifusion3d::`: the types are in mmdet3d's registries."""
+    if isinstance(node, dict) and node.get('_scope_') == SHIPPED[:-2]:
+        node.pop('_scope_')
+    for child in node if isinstance(node, list) else getattr(node, 'values', tuple)():
+        _without_scope(child)
+    return node
 
 
 def _close_configs(path: str) -> str:

@@ -13,6 +13,9 @@ from typing import Any, Dict, List, Mapping, Optional
 from mmengine.config import Config
 
 BASES = '_base_'
+# Before the name of a recipe that comes with this package.
+SHIPPED = 'geminifusion3d::'
+RECIPES = (Path(__file__).resolve().parents[1] / '.mim' / 'configs').resolve()
 # What mmengine writes for these words in double braces: parts of the file's own name.
 PLACEHOLDERS = dict(fileDirname=lambda path: str(path.parent), fileBasename=lambda path: path.name,
                     fileBasenameNoExtension=lambda path: path.stem, fileExtname=lambda path: path.suffix)
@@ -35,6 +38,18 @@ def evaluate_with(path: Path, variables: Mapping[str, Any]) -> Optional[Config]:
         except (SyntaxError, ValueError):
             return None
         return Config(Config.fromfile(changed).to_dict(), filename=str(path))
+
+
+def base_file(base: str, path: Path) -> Optional[Path]:
+    """Returns the file that a config inherits from; None for one of another package.
+
+    Args:
+        base: as the config names it.
+        path: the config.
+    """
+    if base.startswith(SHIPPED):
+        return RECIPES / base[len(SHIPPED):]
+    return None if '::' in base else (path.parent / base).resolve()
 
 
 def _assignments(variables: Mapping[str, Any]) -> Dict[str, List[ast.stmt]]:
@@ -67,7 +82,7 @@ def _rewrite(path: Path, statements: Mapping[str, List[ast.stmt]], folder: Path)
         if names == [BASES]:
             bases = ast.literal_eval(node.value)
             node.value = ast.Constant([
-                base if '::' in base else str(_rewrite((path.parent / base).resolve(), statements, folder))
+                str(_rewrite(file, statements, folder)) if (file := base_file(base, path)) else base
                 for base in ([bases] if isinstance(bases, str) else bases)])
         body.append(node)
         for name in names:

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from ..errors import UserError
-from .config_variables import BASES, evaluate_with
+from .config_variables import BASES, base_file, evaluate_with
 
 # Of a name that is meant to be another one; 'voxel' and 'voxels' are closer, 'train_cfg' and 'test_cfg' not.
 MISSPELT = 0.85
@@ -124,8 +124,9 @@ def _bases(path: Path, module: ast.Module) -> Iterator[Path]:
             except ValueError:
                 return
             for base in [found] if isinstance(found, str) else found:
-                if '::' not in base:
-                    yield (path.parent / base).resolve()
+                file = base_file(base, path)
+                if file is not None:
+                    yield file
 
 
 def _all_names(path: Path) -> Set[str]:

@@ -29,7 +29,10 @@ class GeminiAddFuser(BaseModule):
             lidar_bev: of the LiDAR, likewise.
 
         Raises:
-            ValueError: if the two maps are not of one shape.
+            ValueError: if the two maps are not of one shape, or of other channels.
         """
         check_same_shape(camera_bev, lidar_bev)
+        if camera_bev.shape[1] != self.out_channels:
+            raise ValueError(f'this fuser was built for maps of {self.out_channels} channels, got '
+                             f'{tuple(camera_bev.shape)}')
         return camera_bev + lidar_bev

@@ -93,7 +93,7 @@ class GeminiAttention(nn.Module):
 
     def __init__(self, *, channels: int, heads: int) -> None:
         super().__init__()
-        if channels % heads:
+        if channels < 1 or channels % heads:
             raise ValueError(f'heads must divide channels, got {heads} heads for {channels} channels')
         self.heads = heads
         self.q_proj = nn.Linear(channels, channels)

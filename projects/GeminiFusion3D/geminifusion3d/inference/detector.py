@@ -2,7 +2,8 @@
 import copy
 import threading
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, overload
+from typing import (Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union,
+                    overload)
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from .sample import Sample
 # What is predicted on has no labels.
 LABEL_LOADERS = ('GeminiLoadMapCells', 'GeminiLoadCellFile')
 Sensors = Union[Sample, Mapping[str, Any]]
+SAMPLES = 'expected a Sample, a dictionary with the arguments of Sample.from_sensors, or a list of them'
 
 
 class Detector:
@@ -125,8 +127,12 @@ class Detector:
         Raises:
             UserError: if a sample cannot be used; the message says what was expected.
         """
+        if not 0 <= min_score <= 1:
+            raise UserError(f'got min_score={min_score:g}; expected 0 to 1')
         if samples is None or isinstance(samples, (Sample, Mapping)):
             return self([sensors if samples is None else samples], min_score=min_score)[0]
+        if not isinstance(samples, Iterable):
+            raise UserError(f'samples is a {type(samples).__name__}; {SAMPLES}')
         made = [self.sample_of(sample) for sample in samples]
         if not made:
             return []
@@ -145,6 +151,8 @@ class Detector:
         Args:
             sensors: a Sample, or the arguments of `Sample.from_sensors`.
         """
+        if not isinstance(sensors, (Sample, Mapping)):
+            raise UserError(f'a sample is a {type(sensors).__name__}; {SAMPLES}')
         sample = sensors if isinstance(sensors, Sample) else _from_sensors(sensors)
         images, uses = sample.info['images'], self.model.modalities
         unknown = [name for name in images if name not in self.camera_names]
@@ -184,7 +192,10 @@ class Detector:
 
     def truth_of(self, sample: Sample) -> Optional[Dict[str, Any]]:
         """Returns `gt_bboxes_3d` and `gt_labels_3d` of a sample's annotations; None where it has none."""
-        return self._dataset.parse_ann_info(sample.info) if sample.info.get('instances') else None
+        # A record says the class itself, where tables of nuScenes have categories.
+        dataset = copy.copy(self._dataset)
+        dataset.has_own_classes = True
+        return dataset.parse_ann_info(sample.info) if sample.info.get('instances') else None
 
     def detections(self, sample: Sample, output: Any) -> Detections:
         """Returns what the model put out for a sample.

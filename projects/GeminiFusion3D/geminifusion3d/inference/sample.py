@@ -84,6 +84,9 @@ class Sample:
         Raises:
             UserError: for the first mistake, in one sentence.
         """
+        for kind, given in dict(images=images, cam2img=cam2img, lidar2cam=lidar2cam, radars=radars).items():
+            if not isinstance(given, Mapping):
+                raise UserError(f'{kind} is a {type(given).__name__}; expected a dictionary by sensor name')
         record = {
             'token': token, 'timestamp': timestamp,
             'ego_from_lidar': _plain(ego_from_lidar), 'global_from_ego': _plain(global_from_ego),

@@ -7,7 +7,7 @@ import torch
 
 from ..atomic import atomic_write
 from ..geometry.frames import invert_pose
-from ..scene_page import frustum, scene_content, scene_page
+from ..scene_page import FIRST_SCORE, frustum, scene_content, scene_page
 from ..sensors import GeminiLoadPoints
 from .detections import Detections
 from .detector import Detector
@@ -16,8 +16,8 @@ from .sample import Sample
 MIN_SCORE = 0.05
 
 
-def write_scene_page(path: Path, detector: Detector, samples: Sequence[Sample], found: Sequence[Detections]
-                     ) -> None:
+def write_scene_page(path: Path, detector: Detector, samples: Sequence[Sample], found: Sequence[Detections],
+                     *, min_score: float = FIRST_SCORE) -> None:
     """Writes the page of predictions.
 
     Args:
@@ -25,9 +25,11 @@ def write_scene_page(path: Path, detector: Detector, samples: Sequence[Sample], 
         detector: whose classes and cameras these are.
         samples: what it saw.
         found: what it found in each; boxes below a score of 0.05 are left out.
+        min_score: where the page's slider for the score starts.
     """
     page = scene_page([_scene(detector, *pair) for pair in zip(samples, found)], detector.class_names,
-                      detector.palette_rgb, title=Path(detector.name).stem)
+                      detector.palette_rgb, title=Path(detector.name).stem,
+                      min_score=max(min_score, MIN_SCORE))
     with atomic_write(path) as part:
         part.write_text(page)
 

@@ -8,7 +8,7 @@ and no sweep is made up where a scene starts. A file that cannot be read is an e
 points. Where a record holds the check sum of a file, it is verified.
 """
 import logging
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Set
 
 import numpy as np
 import torch
@@ -21,15 +21,18 @@ from mmengine.logging import print_log
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..nuscenes_facts import LIDAR_COLUMNS
-from ..point_files import (FARTHEST_M, has_other_columns, in_nuscenes_columns, read_point_file,
-                           without_absurd)
+from ..point_files import (FARTHEST_M, has_other_columns, has_unit_intensity, in_nuscenes_columns,
+                           read_point_file, without_absurd)
 from .load_images import check_on_missing
 
 FLOATS_PER_POINT = len(LIDAR_COLUMNS)
 NUM_FEATURES = 5  # x, y, z, intensity, time lag
 CONVENTIONS = ('devkit', 'mmdet3d')
 MICROSECONDS = 1e-6
-_has_said = False
+DROPPED = (f'not finite, farther than {FARTHEST_M:.0f} m or too strong; num_points_dropped counts them for '
+           'each sample')
+UNIT_INTENSITY = 'the recipes here learn from 0 to 255; multiply them'
+_has_said: Set[str] = set()
 
 
 @TRANSFORMS.register_module()
@@ -127,21 +130,18 @@ class GeminiLoadPoints(BaseTransform):
                             'declare what it holds')
         if num_dropped:
             self._num_dropped += num_dropped
-            _say_once(path, num_dropped, len(rows))
+            _say_once(path, f'{num_dropped} of {len(rows)} points dropped', DROPPED)
+        if has_unit_intensity(sound, columns):
+            _say_once(path, 'intensities from 0 to 1', UNIT_INTENSITY)
         return in_nuscenes_columns(sound, columns)
 
 
-def _say_once(path: Any, num_dropped: int, num_all: int) -> None:
+def _say_once(path: Any, what: str, why: str) -> None:
     """Names the first file of a process; a sensor that writes such rows writes them into every file."""
-    global _has_said
-    if not _has_said:
-        _has_said = True
+    if why not in _has_said:
+        _has_said.add(why)
         name = path if isinstance(path, str) else 'points in memory'
-        print_log(f'{name}: {num_dropped} of {num_all} points dropped: not finite, farther than '
-                  f'{FARTHEST_M:.0f} m '
-                  'or too strong; num_points_dropped counts them for each sample, further files are not '
-                  'named',
-                  'current', logging.WARNING)
+        print_log(f'{name}: {what}: {why}; further files are not named', 'current', logging.WARNING)
 
 
 def checked_pose(matrix: Any, path: Any) -> np.ndarray:

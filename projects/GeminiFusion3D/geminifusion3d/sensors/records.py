@@ -63,6 +63,8 @@ BOX_FIELDS = ('box', 'class', 'velocity', 'num_points')
 ROTATION_TOLERANCE = 1e-3
 # Sides of a box and speeds that no road user has: a slip in the annotation, of no use to any loss.
 LONGEST_SIDE_M, FASTEST_MPS = 200.0, 100.0
+# No camera looks so wide: shares of the picture instead of pixels.
+SHORTEST_FOCUS_PIXELS = 5.0
 
 
 def check_record(record: Any, name: str = 'the record') -> None:
@@ -127,8 +129,10 @@ def _image_mistakes(images: Any) -> Iterator[str]:
         if intrinsic is not None and not (min(intrinsic[0, 0], intrinsic[1, 1]) > 0
                                           and np.allclose(intrinsic[2], (0, 0, 1))):
             yield (f'{where}.cam2img is no matrix of a pinhole camera; expected [[fx, s, cx], [0, fy, cy], '
-                   '[0, 0, 1]] '
-                   'with fx and fy above 0')
+                   '[0, 0, 1]] with fx and fy above 0')
+        elif intrinsic is not None and max(intrinsic[0, 0], intrinsic[1, 1]) < SHORTEST_FOCUS_PIXELS:
+            yield (f'{where}.cam2img has the focal lengths {intrinsic[0, 0]:.3g} and {intrinsic[1, 1]:.3g}; '
+                   'expected pixels, not shares of the picture or metres')
         sides = [image.get(side) for side in ('height', 'width')]
         if sides != [None, None] and not all(_is_integer(side) and side > 0 for side in sides):
             yield f'{where} has height and width {sides}; expected two whole numbers above 0, or neither'
