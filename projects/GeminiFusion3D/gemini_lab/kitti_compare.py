@@ -69,11 +69,7 @@ def _scores(path: Path) -> Dict[str, float]:
 
 
 def table(finished: Dict[str, List[Dict[str, float]]]) -> str:
-    """Returns the 3D average precision over 40 recalls, moderate, mean and spread over the seeds.
-
-    Args:
-        finished: per model the scores of its runs.
-    """
+    """Returns the 3D average precision over 40 recalls, moderate, mean and spread over the seeds."""
     from .compare.table import Figure
     from .text_table import markdown_table
     columns = [(name, strictness) for name in CLASSES for strictness in ('strict', 'loose')]

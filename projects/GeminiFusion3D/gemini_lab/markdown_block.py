@@ -28,13 +28,7 @@ def replace_block(text: str, name: str, content: str) -> str:
 
 
 def write_block(path: Union[str, Path], name: str, content: str) -> None:
-    """Replaces a block of a file; the rest of the file stays as it is.
-
-    Args:
-        path: a Markdown file.
-        name: of the block.
-        content: Markdown.
-    """
+    """Replaces a block of a file; the rest of the file stays as it is."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f'{path} does not exist; name a Markdown file with the block {name}')

@@ -25,12 +25,7 @@ _LINE = re.compile(rb'(.*), "([^"]*)": (\d+)}\s*', re.DOTALL)
 
 
 def write_sums(folder: Path, names: Iterable[str]) -> None:
-    """Writes SHA256SUMS; what it says of other files stays.
-
-    Args:
-        folder: of the files.
-        names: of those whose check sums are new.
-    """
+    """Writes SHA256SUMS; what it says of other files stays."""
     path = folder / SUMS_NAME
     rows = {**(_rows(path) if path.exists() else {}), **{name: _sum_of(folder / name) for name in names}}
     with atomic_write(path) as part:
@@ -59,11 +54,7 @@ def warn_if_changed(path: Union[str, Path]) -> None:
 
 
 def say_once(problem: str) -> None:
-    """Prints a warning about a change, once in a process.
-
-    Args:
-        problem: what is changed.
-    """
+    """Prints a warning about a change, once in a process."""
     if problem not in said:
         said.add(problem)
         print(f'warning: {problem}; if you changed it, remove its old check sum', file=sys.stderr)

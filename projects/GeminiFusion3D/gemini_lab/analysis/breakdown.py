@@ -121,13 +121,7 @@ def _answer(question: Question, evaluated: EvaluatedBoxes,
 
 def score_resamples(parts: List[Part], evaluated: EvaluatedBoxes, weights: np.ndarray
                     ) -> List[Dict[str, Any]]:
-    """Returns the scores of one bin in each resample; equal ones, frequent where scenes are few, once.
-
-    Args:
-        parts: the bin, class by class.
-        evaluated: the boxes that count.
-        weights: see `scene_weights`.
-    """
+    """Returns the scores of one bin in each resample; equal ones, frequent where scenes are few, once."""
     known: Dict[bytes, Dict[str, Any]] = {}
     for row in weights:
         if row.tobytes() not in known:
@@ -136,12 +130,7 @@ def score_resamples(parts: List[Part], evaluated: EvaluatedBoxes, weights: np.nd
 
 
 def with_intervals(scores: Dict[str, Any], resampled: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """Returns the scores of a bin with the interval of every mean and of every class's AP.
-
-    Args:
-        scores: what `score_parts` found in the scenes as they are.
-        resampled: what it found in each resample.
-    """
+    """Returns the scores of a bin with the interval of every mean and of every class's AP."""
     means = {**{key: _interval([entry[key] for entry in resampled]) for key in ('mean_ap', 'nd_score')},
              **{error: _interval([entry['errors'][error] for entry in resampled]) for error in TP_METRICS}}
     classes = {name: {**row, 'ap_interval': _interval([
@@ -221,11 +210,7 @@ def _interval(values: List[Optional[float]]) -> Optional[Tuple[float, float]]:
 
 
 def format_breakdown(result: Dict[str, Any]) -> str:
-    """Returns one line per part that has objects: their number, mAP, NDS, errors, intervals.
-
-    Args:
-        result: what `breakdown` returned.
-    """
+    """Returns one line per part that has objects: their number, mAP, NDS, errors, intervals."""
     header = ['', 'objects', 'mAP', 'NDS', *(ERROR_NAMES[name] for name in TP_METRICS), 'mAP in', 'NDS in']
     rows = []
     for question in result['questions']:

@@ -66,13 +66,7 @@ def annotated_splits(tables: NuScenes) -> List[str]:
 
 
 def score_ground_truth(*, tables: NuScenes, split: str, folder: Path) -> GroundTruthScore:
-    """Submits the annotations of a split to the devkit.
-
-    Args:
-        tables: the dataset.
-        split: one of annotated_splits.
-        folder: where the submission is written.
-    """
+    """Submits the annotations of a split to the devkit."""
     boxes = _countable_boxes(tables, split)
     path = folder / f'ground_truth_{split}.json'
     write_submission(path, meta=_META, samples=(

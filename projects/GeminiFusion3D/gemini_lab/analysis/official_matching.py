@@ -110,14 +110,7 @@ class Matches:
 
 def boxes_of_class(name: str, tokens: Sequence[str], annotations: Mapping[str, Sequence[DetectionBox]],
                    predictions: Predictions) -> ClassBoxes:
-    """Collects one class in the devkit's order.
-
-    Args:
-        name: the class.
-        tokens: the samples, in the order of the results file.
-        annotations: filtered annotations by sample.
-        predictions: filtered predictions.
-    """
+    """Collects one class in the devkit's order."""
     truth = [(index, box) for index, token in enumerate(tokens)
              for box in annotations[token] if box.detection_name == name]
     return ClassBoxes(

@@ -70,12 +70,7 @@ class BoxColumns:
         self._numbers = array('d')
 
     def add(self, token: str, records: Sequence[Mapping[str, Any]]) -> None:
-        """Adds a sample.
-
-        Args:
-            token: the sample.
-            records: valid ones.
-        """
+        """Adds a sample."""
         for record in records:
             self._numbers.extend((
                 *record['translation'], *record['size'], *record['rotation'], *record['velocity'],

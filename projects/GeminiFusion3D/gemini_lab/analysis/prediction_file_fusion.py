@@ -48,15 +48,7 @@ def fuse_files(files: Sequence[PredictionFile], *, weights: Sequence[float],
 
 def fuse_sample(token: str, files: Sequence[PredictionFile], ranges: Sequence[slice], *,
                 weights: Sequence[float], radius_m: Mapping[str, float]) -> List[Record]:
-    """Returns the fused records of one sample, best first, at most as many as allowed.
-
-    Args:
-        token: the sample.
-        files: where its boxes are.
-        ranges: which boxes of each file.
-        weights: trust in each file.
-        radius_m: see weighted_box_fusion.
-    """
+    """Returns the fused records of one sample, best first, at most as many as allowed."""
     def column(name: str) -> np.ndarray:
         return np.concatenate([getattr(file, name)[one] for file, one in zip(files, ranges)])
 

@@ -31,11 +31,7 @@ def score_gain(members: Sequence[Path], fused: Path, *, tables: NuScenes, split:
 
 
 def format_gain(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Returns one line per file for the terminal.
-
-    Args:
-        rows: see score_gain.
-    """
+    """Returns one line per file for the terminal."""
     header = ['', *(cell for name in METRICS for cell in (name, 'to best'))]
     return terminal_table(header, [[row['file'], *(cell for name in METRICS for cell in (
         number(row[name]), number(row[f'{name}_gain'], signed=True)))] for row in rows])

@@ -10,21 +10,13 @@ PACKAGES = ('torch', 'triton', 'numpy', 'mmcv', 'mmcv-lite', 'mmdet3d', 'spconv-
 
 
 def describe_environment(device: torch.device) -> Dict[str, Any]:
-    """Returns where and with what a measurement is made.
-
-    Args:
-        device: what the contestants run on.
-    """
+    """Returns where and with what a measurement is made."""
     return {'device': str(device), **hardware(), 'packages': package_versions(PACKAGES),
             'code': code_facts(), 'date': now()}
 
 
 def machine_line(environment: Dict[str, Any]) -> str:
-    """Returns the environment in one sentence, for a caption.
-
-    Args:
-        environment: see describe_environment.
-    """
+    """Returns the environment in one sentence, for a caption."""
     on_gpu = str(environment['device']).startswith('cuda')
     machine = environment['gpu'] if on_gpu else f'{environment["cpu"]}, {environment["cpu_threads"]} threads'
     others = '' if on_gpu else '; no GPU was used'

@@ -38,13 +38,7 @@ def chart_files(rows: Sequence[Row]) -> Dict[str, str]:
 
 
 def growth_slope(rows: Sequence[Row], name: str, mode: str) -> Optional[float]:
-    """Returns the slope of a contestant's log-log plot; None where it ran on one size only.
-
-    Args:
-        rows: of one number of channels.
-        name: of the contestant.
-        mode: inference or training step.
-    """
+    """Returns the slope of a contestant's log-log plot; None where it ran on one size only."""
     return log_log_slope([(row.facts['cells'], row.median_s) for row in rows
                           if row.name == name and row.mode == mode])
 

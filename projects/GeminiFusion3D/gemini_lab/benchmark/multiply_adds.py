@@ -7,11 +7,7 @@ from ..cost.model_cost import UNKNOWN_TO_TORCH
 
 
 def multiply_adds(call: Callable[[], Any]) -> int:
-    """Runs a call once and counts; what works number by number (norms, softmax, sums) counts nothing.
-
-    Args:
-        call: what to run, a backward pass included where it does one.
-    """
+    """Runs a call once and counts; what works number by number (norms, softmax, sums) counts nothing."""
     with FlopCounterMode(display=False, custom_mapping=UNKNOWN_TO_TORCH) as counter:
         call()
     # A multiply-add is two floating point operations.

@@ -74,14 +74,7 @@ class MadeUpInputs:
 
 
 def make_inputs(cfg: Config, loader: str, *, batch_size: int, frames: int) -> Any:
-    """Returns the samples of a data loader where its dataset is there, else made-up ones.
-
-    Args:
-        cfg: the recipe.
-        loader: test_dataloader or train_dataloader.
-        batch_size: samples per batch.
-        frames: how many samples take turns.
-    """
+    """Returns the samples of a data loader where its dataset is there, else made-up ones."""
     dataset = cfg[loader].dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset

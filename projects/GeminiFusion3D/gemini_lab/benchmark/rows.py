@@ -48,12 +48,7 @@ class Row:
 
 
 def rows_as_json(rows: Sequence[Row], environment: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """Returns the content of a `--json` file: a list of rows, each with the machine that it came from.
-
-    Args:
-        rows: the measurements.
-        environment: see environment.py.
-    """
+    """Returns the content of a `--json` file: a list of rows, each with the machine that it came from."""
     return [{**asdict(row), 'facts': dict(row.facts or {}), 'environment': dict(environment)}
             for row in rows]
 

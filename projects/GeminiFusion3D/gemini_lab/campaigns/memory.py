@@ -157,11 +157,7 @@ def family(parent: int) -> List[int]:
 
 
 def score(folder: str) -> None:
-    """Scores 500 made-up boxes a sample with the metric of a test run; the process of a row runs this.
-
-    Args:
-        folder: of the campaign.
-    """
+    """Scores 500 made-up boxes a sample with the metric of a test run; the process of a row runs this."""
     import numpy as np
     import torch
     from mmdet3d.structures import LiDARInstance3DBoxes
@@ -226,13 +222,7 @@ ROWS: Dict[str, Row] = {
 
 
 def prepare(folder: Path, row: Row, every: int = 1) -> None:
-    """Makes up what a row reads, once.
-
-    Args:
-        folder: of the campaign.
-        row: to be measured.
-        every: take one scene of so many.
-    """
+    """Makes up what a row reads, once."""
     root, splits = (folder / 'full', tuple(SAMPLES)) if row.needs_full else (folder / 'val', ('val', ))
     write_tables(root, splits, keyframes_only=not row.needs_full, every=every)
     link_files(root, splits, keyframes_only=not row.needs_full, every=every)

@@ -97,11 +97,7 @@ class Run:
         return f'{self.variant.name} seed {self.seed}'
 
     def results(self, ignored: Sequence[str] = ()) -> Results:
-        """Returns what is there and belongs to this identity.
-
-        Args:
-            ignored: parts of the identity that may differ.
-        """
+        """Returns what is there and belongs to this identity."""
         wanted = {name: value for name, value in self.identity.items() if name not in ignored}
         return Results(self.folder / RESULT_FILE, wanted, restart=True)
 
@@ -144,12 +140,7 @@ def make_run(variant: Variant, seed: int, work_dir: Path) -> Run:
 
 
 def adopt(runs: Sequence[Run], listed: Sequence[Mapping[str, Any]]) -> None:
-    """Takes over the results of a list, such as docs/compare.json, that are of the very same runs.
-
-    Args:
-        runs: what is wanted.
-        listed: results as `finish` wrote them, on this machine or on another.
-    """
+    """Takes over the results of a list, such as docs/compare.json, that are of the very same runs."""
     for run in runs:
         same = [result for result in listed if result.get('identity') == run.identity]
         if same and run.result() is None:

@@ -68,13 +68,7 @@ def stage_names(model: nn.Module) -> List[str]:
 
 
 def count_parameters(model: nn.Module, stage: str, stages: Sequence[str]) -> int:
-    """Counts the trained numbers of one stage.
-
-    Args:
-        model: the detector.
-        stage: one of `stages`.
-        stages: all stages, which say what belongs to a `rest`.
-    """
+    """Counts the trained numbers of one stage."""
     owned = [name for name, parameter in model.named_parameters()
              if parameter.requires_grad and _stage_of(name, stages) == stage]
     return sum(model.get_parameter(name).numel() for name in owned)

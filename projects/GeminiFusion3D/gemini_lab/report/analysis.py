@@ -41,13 +41,7 @@ class Analysis:
 
 
 def why_no_analysis(nusc: NuScenes, tokens: Sequence[str], results: Mapping[str, int]) -> str:
-    """Says why predictions cannot be matched officially; empty if they can.
-
-    Args:
-        nusc: the dataset.
-        tokens: samples of the split.
-        results: number of predicted boxes by sample.
-    """
+    """Says why predictions cannot be matched officially; empty if they can."""
     if not nusc.sample_annotation:
         return 'the split has no annotations'
     if set(tokens) != set(results):

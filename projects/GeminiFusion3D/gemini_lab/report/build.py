@@ -346,17 +346,7 @@ def choose_samples(request: ReportRequest, tokens_of_scene: Mapping[str, Sequenc
 def read_cards(nusc: NuScenes, chosen: Sequence[Tuple[str, str]], truth: Mapping[str, Sequence],
                results: Records, analysis: Optional[Analysis], models: Optional[TwoModels], min_score: float
                ) -> List[Card]:
-    """Reads and draws the chosen samples.
-
-    Args:
-        nusc: the dataset.
-        chosen: tokens and why they are shown.
-        truth: objects that count, by sample.
-        results: predicted records by sample.
-        analysis: the matching, if there is one.
-        models: the comparison, if there is one.
-        min_score: predictions below it start hidden.
-    """
+    """Reads and draws the chosen samples."""
     predictions = predicted_boxes(nusc, results, [token for token, _ in chosen])
     others = predictions_by_sample(models.analyses[1].evaluated, list(predictions)) if models else {}
     verdicts = analysis.verdicts if analysis else None

@@ -253,16 +253,7 @@ def read_sample(nusc: NuScenes, token: str, *, truth: Sequence[DetectionBox],
                 predictions: Sequence[DetectionBox],
                 other_predictions: Sequence[DetectionBox] = (),
                 verdicts: Optional[Verdicts] = None) -> Sample:
-    """Collects everything that one sample's pictures need.
-
-    Args:
-        nusc: the dataset.
-        token: of the sample.
-        truth: its objects.
-        predictions: of the model.
-        other_predictions: of a second model.
-        verdicts: on truth and predictions.
-    """
+    """Collects everything that one sample's pictures need."""
     record = nusc.get('sample', token)
     scene = nusc.get('scene', record['scene_token'])
     first = nusc.get('sample', scene['first_sample_token'])

@@ -97,12 +97,7 @@ CANVAS = BevCanvas()
 
 
 def camera_views(sample: Sample, min_score: float) -> List[View]:
-    """Returns the six pictures in the order in which the cameras sit around the car.
-
-    Args:
-        sample: geometry and boxes.
-        min_score: predictions below it start hidden.
-    """
+    """Returns the six pictures in the order in which the cameras sit around the car."""
     cameras: Dict[str, Camera] = {camera.channel: camera for camera in sample.cameras}
     return [_camera_view(cameras[channel], sample, min_score) if channel in cameras
             else View(f'no {channel}', '', '', (0, 0), []) for row in RIG for channel in row]
@@ -120,13 +115,7 @@ def _camera_view(camera: Camera, sample: Sample, min_score: float) -> View:
 
 
 def bev_view(sample: Sample, min_score: float, canvas: BevCanvas = CANVAS) -> View:
-    """Returns the view from above: LiDAR points as a picture, footprints over it.
-
-    Args:
-        sample: LiDAR file and boxes.
-        min_score: predictions below it start hidden.
-        canvas: extent and scale.
-    """
+    """Returns the view from above: LiDAR points as a picture, footprints over it."""
     picture = data_uri(points_picture(load_points(sample), canvas), 'png')
 
     def shape(box: DetectionBox) -> Optional[Dict]:
@@ -232,11 +221,7 @@ def load_picture(camera: Camera) -> Tuple[bytes, int, int]:
 
 
 def load_points(sample: Sample) -> np.ndarray:
-    """Returns the keyframe's LiDAR points (N, 3) in the ego frame.
-
-    Args:
-        sample: what is drawn.
-    """
+    """Returns the keyframe's LiDAR points (N, 3) in the ego frame."""
     return transform_points(sample.ego_from_lidar, load_lidar(sample)[:, :3].astype(np.float64))
 
 

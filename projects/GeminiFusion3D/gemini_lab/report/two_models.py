@@ -28,13 +28,7 @@ class TwoModels:
 
 def two_models(folders: Tuple[Path, Path], metrics: Tuple[Metrics, Metrics],
                analyses: Tuple[Analysis, Analysis]) -> TwoModels:
-    """Compares object by object.
-
-    Args:
-        folders: of the metrics; they name the models.
-        metrics: official figures.
-        analyses: of the same split.
-    """
+    """Compares object by object."""
     names = tuple(folder.name for folder in folders)
     if names[0] == names[1] or not all(names):
         names = tuple(map(str, folders))

@@ -17,13 +17,7 @@ DATASET = 'GeminiNuScenesDataset'
 
 
 def corrupted(cfg: Config, corruption: str, severity: int) -> Config:
-    """Returns the recipe with its test samples corrupted while they are loaded.
-
-    Args:
-        cfg: the recipe; left as it is.
-        corruption: a name of the catalogue.
-        severity: 1, 2 or 3.
-    """
+    """Returns the recipe with its test samples corrupted while they are loaded."""
     cfg = copy.deepcopy(cfg)
     dataset = _test_dataset(cfg)
     steps = without_cache(dataset.pipeline)
@@ -42,12 +36,7 @@ def corrupted(cfg: Config, corruption: str, severity: int) -> Config:
 
 
 def is_touched(cfg: Config, corruption: str) -> bool:
-    """Says whether a corruption changes what the recipe reads.
-
-    Args:
-        cfg: the recipe.
-        corruption: a name of the catalogue.
-    """
+    """Says whether a corruption changes what the recipe reads."""
     sensors, found = read_sensors(cfg), find_corruption(corruption)
     return 'cameras' in sensors and found.touches_cameras or 'LiDAR' in sensors and found.touches_lidar
 

@@ -112,12 +112,7 @@ def evaluate_recipe(cfg: Config, folder: Path) -> Scores:
 
 
 def build_runner(cfg: Config, folder: Path) -> GeminiRunner:
-    """Returns a runner whose files go to a folder; several may live in one process.
-
-    Args:
-        cfg: the recipe; left as it is.
-        folder: for logs and results.
-    """
+    """Returns a runner whose files go to a folder; several may live in one process."""
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.experiment_name = str(folder), f'{folder.parent.name}_{folder.name}'
     return GeminiRunner.from_cfg(cfg)

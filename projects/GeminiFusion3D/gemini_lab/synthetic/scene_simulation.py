@@ -141,11 +141,7 @@ class SceneSimulation:
             self._observe(index, *key['lidar'], np.concatenate(radar_points))
 
     def run(self, report: Callable[[], None]) -> Tables:
-        """Writes every sensor file of the scene and returns its tables.
-
-        Args:
-            report: called after each keyframe.
-        """
+        """Writes every sensor file of the scene and returns its tables."""
         shots = plan_shots(self._job.seed, self._job.scene_name, self._recording.start_us,
                            self._job.samples, self._job.all_sweeps)
         for index in range(self._job.samples):

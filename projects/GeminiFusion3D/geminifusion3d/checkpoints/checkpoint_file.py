@@ -137,12 +137,7 @@ def _why_unreadable(path: Union[str, Path], error: Exception) -> str:
 
 
 def write_whole(path: Union[str, Path], write: Callable[[Path], None]) -> None:
-    """Writes a file under a temporary name, forces it to the disk and renames it.
-
-    Args:
-        path: where the finished file shall stand.
-        write: writes the content to the path that it is given.
-    """
+    """Writes a file under a temporary name, forces it to the disk and renames it."""
     with atomic_write(path) as part:
         write(part)
         with open(part, 'rb') as written:

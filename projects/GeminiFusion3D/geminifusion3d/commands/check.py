@@ -173,11 +173,7 @@ def probe_spconv() -> Iterator[Finding]:
 
 
 def compare_sparse_with_dense(device: str) -> Finding:
-    """Compares a sparse convolution where every cell is occupied with the dense one, forward and backward.
-
-    Args:
-        device: 'cpu' or 'cuda'.
-    """
+    """Compares a sparse convolution where every cell is occupied with the dense one, forward and backward."""
     import spconv.pytorch as spconv
     import torch
     torch.manual_seed(0)

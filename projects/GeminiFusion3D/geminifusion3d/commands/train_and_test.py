@@ -172,13 +172,7 @@ def test(arguments: argparse.Namespace) -> int:
 
 
 def draw_tests(cfg: Config, folder: str, min_score: float) -> None:
-    """Lets a test draw what it finds.
-
-    Args:
-        cfg: of the test; is changed.
-        folder: where the pictures go.
-        min_score: boxes with a lower score are not drawn.
-    """
+    """Lets a test draw what it finds."""
     task = 'multi-modality_det'
     if not cfg.model.get('lidar_branch'):
         task = 'multi-view_det'
@@ -215,11 +209,7 @@ def evaluation_config(arguments: argparse.Namespace) -> Config:
 
 @contextmanager
 def one_error(arguments: argparse.Namespace) -> Iterator[None]:
-    """Names a mistake once: all processes make it, and the first to end stops the others.
-
-    Args:
-        arguments: those of `add_recipe`.
-    """
+    """Names a mistake once: all processes make it, and the first to end stops the others."""
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
     try:
         with config_mistakes(arguments.config):

@@ -123,13 +123,7 @@ class _Check:
         self._returns: Counter = Counter()
 
     def look_at(self, record: Dict[str, Any], name: str, *, compares_edges: bool) -> None:
-        """Checks one record whose fields are sound.
-
-        Args:
-            record: the record.
-            name: its line.
-            compares_edges: whether its pictures are compared with its cloud.
-        """
+        """Checks one record whose fields are sound."""
         if record['token'] in self._tokens:
             self.mistakes.add('tokens that occur twice',
                               f'{name}: {record["token"]!r}, as in {self._tokens[record["token"]]}')

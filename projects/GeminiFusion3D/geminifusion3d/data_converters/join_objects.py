@@ -37,10 +37,6 @@ class Objects(NamedTuple):
 
 def write_part(file: BinaryIO, objects: Objects) -> None:
     """Writes one scene's objects: four arrays in numpy's plain format, one behind the other, and a SHA-256.
-
-    Args:
-        file: where to write.
-        objects: the objects.
     """
     memory = io.BytesIO()
     for array in objects:
@@ -56,11 +52,7 @@ def is_whole_part(path: Path) -> bool:
 
 
 def read_part(path: Path) -> Objects:
-    """Reads what write_part wrote.
-
-    Args:
-        path: the file.
-    """
+    """Reads what write_part wrote."""
     with path.open('rb') as file:
         return Objects(*(np.load(file, allow_pickle=False) for _ in Objects._fields))
 

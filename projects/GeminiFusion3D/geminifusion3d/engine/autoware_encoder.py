@@ -184,13 +184,7 @@ def _out_size(size: int, kernel: int, stride: int, padding: int, dilation: int) 
 
 
 def join(encoder: onnx.ModelProto, rest_file: Path, file: Path) -> None:
-    """Writes the encoder with the graph behind it as one file.
-
-    Args:
-        encoder: as `encoder_model` returns it.
-        rest_file: from `lidar_bev` on.
-        file: what is written.
-    """
+    """Writes the encoder with the graph behind it as one file."""
     rest = onnx.load(rest_file)
     encoder.ir_version = rest.ir_version
     joined = onnx.compose.merge_models(encoder, rest, io_map=[(OUTPUT, OUTPUT)])

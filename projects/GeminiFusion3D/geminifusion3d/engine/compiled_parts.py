@@ -47,12 +47,7 @@ class FasterForward:
 
 
 def find_parts(model: nn.Module, names: Sequence[str]) -> Iterator[Tuple[str, Any]]:
-    """Yields the parts of every detector in a model that have no faster form yet.
-
-    Args:
-        model: a detector, or what wraps one.
-        names: dotted paths below a detector; what it lacks is left out.
-    """
+    """Yields the parts of every detector in a model that have no faster form yet."""
     for detector in _detectors(model):
         for name in names:
             part = detector

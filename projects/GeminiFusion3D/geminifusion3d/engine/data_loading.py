@@ -40,12 +40,7 @@ def loader_config(loader: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def with_counted_draws(loader: Mapping[str, Any], *, seed: Optional[int]) -> Dict[str, Any]:
-    """Builds dataset and sampler of a data loader's config, such that samples know which draw they are.
-
-    Args:
-        loader: the config.
-        seed: of the sampler.
-    """
+    """Builds dataset and sampler of a data loader's config, such that samples know which draw they are."""
     dataset, sampler = loader['dataset'], loader['sampler']
     if isinstance(dataset, dict):
         dataset = DATASETS.build(dataset)

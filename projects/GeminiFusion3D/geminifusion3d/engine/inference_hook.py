@@ -28,11 +28,7 @@ class GeminiInferenceHook(Hook):
         self.fold, self.compile_dense, self.graphs = fold, compile_dense, graphs
 
     def before_test(self, runner: Runner) -> None:
-        """Folds, compiles and records.
-
-        Args:
-            runner: whose model is tested.
-        """
+        """Folds, compiles and records."""
         if self.fold:
             runner.logger.info(f'norms multiplied into convolutions: {fold_norms(runner.model)}')
         names = compile_parts(runner.model) if self.compile_dense else []
@@ -44,12 +40,7 @@ class GeminiInferenceHook(Hook):
 
 
 def speed_up_tests(cfg: Config, arguments: argparse.Namespace) -> None:
-    """Adds what the flags ask for to a config.
-
-    Args:
-        cfg: its `custom_hooks` change.
-        arguments: the command line, with or without the flags.
-    """
+    """Adds what the flags ask for to a config."""
     wanted = dict(fold=getattr(arguments, 'fold_norms', False),
                   compile_dense=getattr(arguments, 'compile', False),
                   graphs=getattr(arguments, 'cuda_graphs', False))

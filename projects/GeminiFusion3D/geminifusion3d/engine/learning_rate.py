@@ -136,11 +136,7 @@ def check_same_schedule(planned: Sequence[Any], resumed: Sequence[Any], *, sourc
 
 
 def last_epoch(schedules: Schedules) -> Optional[float]:
-    """Returns the epoch in which the last schedule but warm-ups ends; None if none says so in epochs.
-
-    Args:
-        schedules: as for scaled_schedules.
-    """
+    """Returns the epoch in which the last schedule but warm-ups ends; None if none says so in epochs."""
     if isinstance(schedules, (list, tuple)) or isinstance(schedules, dict) and 'type' not in schedules:
         parts = schedules.values() if isinstance(schedules, dict) else schedules
         return max((end for end in map(last_epoch, parts) if end is not None), default=None)

@@ -87,13 +87,7 @@ class GeminiOptimWrapper(OptimWrapper):
 
     def update_params(self, loss: Tensor, step_kwargs: Optional[Dict] = None,
                       zero_kwargs: Optional[Dict] = None) -> None:
-        """Sums the gradient of an iteration; at the end of an accumulation, steps or skips.
-
-        Args:
-            loss: of this process.
-            step_kwargs: arguments of `step`.
-            zero_kwargs: arguments of `zero_grad`.
-        """
+        """Sums the gradient of an iteration; at the end of an accumulation, steps or skips."""
         self.skipped, self.has_stepped = None, False
         self._is_spoilt = self._is_spoilt and self._position()[0] > 0
         if self._is_spoilt:
@@ -120,12 +114,7 @@ class GeminiOptimWrapper(OptimWrapper):
         super().backward(scaled, **kwargs)
 
     def step(self, *, norm: float, **kwargs: Any) -> None:
-        """Clips the gradients and steps, unless they are not finite.
-
-        Args:
-            norm: of the gradients.
-            **kwargs: arguments of the optimiser's step.
-        """
+        """Clips the gradients and steps, unless they are not finite."""
         self.has_stepped = math.isfinite(norm)
         if self.has_stepped:
             self._clip(norm)

@@ -352,12 +352,6 @@ class GeminiRunner(Runner):
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """As mmengine's, under a name that is replaced when the file is whole; `meta` says what was learned.
-
-        Args:
-            out_dir: the folder.
-            filename: name of the file.
-            *args: as mmengine's.
-            **kwargs: as mmengine's.
         """
         part = filename + PART_SUFFIX
         written = Path(out_dir) / part

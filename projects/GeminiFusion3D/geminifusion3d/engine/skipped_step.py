@@ -18,11 +18,7 @@ class Culprits(NamedTuple):
 
 
 def bad_losses(outputs: Optional[Dict[str, Any]]) -> List[str]:
-    """Lists the losses of an iteration that are not finite.
-
-    Args:
-        outputs: what the iteration logs.
-    """
+    """Lists the losses of an iteration that are not finite."""
     return [f'{name} = {float(value.mean())}' for name, value in (outputs or {}).items()
             if torch.is_tensor(value) and not bool(torch.isfinite(value).all())]
 
@@ -34,12 +30,7 @@ def sample_tokens(data_batch: Any) -> List[str]:
 
 
 def find_culprits(data_batch: Any, outputs: Optional[Dict[str, Any]]) -> Culprits:
-    """Asks every process for its part; all must call this together.
-
-    Args:
-        data_batch: of this process.
-        outputs: the losses of this process.
-    """
+    """Asks every process for its part; all must call this together."""
     reports = all_gather_object((sample_tokens(data_batch), bad_losses(outputs)))
     guilty = [(tokens, losses) for tokens, losses in reports if losses] or reports
     return Culprits(tokens=[token for tokens, _ in guilty for token in tokens],

@@ -39,12 +39,7 @@ def info_file_of_split(configured: Path, split: str) -> Path:
 
 
 def choose_split(cfg: Config, split: Optional[str]) -> None:
-    """Makes a test run read and score another split.
-
-    Args:
-        cfg: the config; its test data loader and evaluator change.
-        split: see `info_file_of_split`; None leaves the recipe's.
-    """
+    """Makes a test run read and score another split."""
     if split is None:
         return
     dataset = cfg.test_dataloader.dataset

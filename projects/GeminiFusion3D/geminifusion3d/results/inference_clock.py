@@ -21,33 +21,16 @@ class InferenceClock(Hook):
         self._began_s = 0.0
 
     def before_test(self, runner: Runner) -> None:
-        """Drops the times of an earlier run.
-
-        Args:
-            runner: not needed.
-        """
+        """Drops the times of an earlier run."""
         self._batches = []
 
     def before_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Starts the clock: the files of the batch have been read.
-
-        Args:
-            runner: not needed.
-            batch_idx: not needed.
-            data_batch: not needed.
-        """
+        """Starts the clock: the files of the batch have been read."""
         self._began_s = perf_counter()
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                         outputs: Sequence[Any] = ()) -> None:
-        """Stops the clock: the boxes are on the CPU, which the metric needs them on.
-
-        Args:
-            runner: not needed.
-            batch_idx: not needed.
-            data_batch: not needed.
-            outputs: one prediction per sample.
-        """
+        """Stops the clock: the boxes are on the CPU, which the metric needs them on."""
         self._batches.append((perf_counter() - self._began_s, len(outputs)))
 
     def speed(self) -> Dict[str, Any]:

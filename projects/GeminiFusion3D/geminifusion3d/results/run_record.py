@@ -33,21 +33,13 @@ class RunRecordHook(InferenceClock):
         self._tta = list(tta)
 
     def before_test(self, runner: Runner) -> None:
-        """Removes the record of an earlier run, whose results this one replaces.
-
-        Args:
-            runner: of the run.
-        """
+        """Removes the record of an earlier run, whose results this one replaces."""
         super().before_test(runner)
         if is_main_process():
             (Path(runner.work_dir) / RECORD_NAME).unlink(missing_ok=True)
 
     def after_test(self, runner: Runner) -> None:
-        """Writes the record, on one process, if the run left a results file.
-
-        Args:
-            runner: of the run.
-        """
+        """Writes the record, on one process, if the run left a results file."""
         results = Path(runner.work_dir) / RESULTS_NAME
         scores = [results.with_name(name) for name in (SUMMARY_NAME, DETAILS_NAME)]
         if is_main_process() and results.is_file():

@@ -40,11 +40,7 @@ class GeminiCachedLoading(BaseTransform):
         self.folder = Path(folder) / digest.hexdigest()[:12]
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
-        """Loads a keyframe.
-
-        Args:
-            results: holds `token` and what the steps need.
-        """
+        """Loads a keyframe."""
         path, stamp = self._path(results['token']), _stamp(results)
         kept = _read(path, stamp)
         if kept is None:

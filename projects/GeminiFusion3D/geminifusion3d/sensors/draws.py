@@ -53,11 +53,7 @@ def passes_before() -> int:
 
 
 def drawn_as(index: int) -> Tuple[int, ...]:
-    """Returns what tells this draw of a keyframe from others of the pass; nothing for a plain first draw.
-
-    Args:
-        index: of the keyframe in its own dataset.
-    """
+    """Returns what tells this draw of a keyframe from others of the pass; nothing for a plain first draw."""
     if _current is None or (int(_current), _current.occurrence) == (index, 0):
         return ()
     return int(_current), _current.occurrence

@@ -152,19 +152,11 @@ class GeminiKeyframeDataset(Det3DDataset):
         return Path(self.ann_file).name
 
     def sample_name(self, place: int) -> str:
-        """Returns what tells a keyframe from all others, of whatever dataset.
-
-        Args:
-            place: of its record.
-        """
+        """Returns what tells a keyframe from all others, of whatever dataset."""
         return str(self.records[place]['token'])
 
     def __getitem__(self, idx: int) -> dict:
-        """Runs the pipeline on one keyframe with the randomness of (seed, epoch, index).
-
-        Args:
-            idx: which keyframe.
-        """
+        """Runs the pipeline on one keyframe with the randomness of (seed, epoch, index)."""
         return self.draw(idx)
 
     def draw(self, idx: int, *, repetition: int = 0) -> dict:
@@ -202,21 +194,13 @@ class GeminiKeyframeDataset(Det3DDataset):
         return other
 
     def get_data_info(self, idx: int) -> dict:
-        """Returns one keyframe's record, with the `epoch` for transforms that change over time.
-
-        Args:
-            idx: which keyframe.
-        """
+        """Returns one keyframe's record, with the `epoch` for transforms that change over time."""
         self.full_init()
         info = self.parse_data_info({**self.records[self._places[idx]], 'sample_idx': self._places[idx]})
         return {**info, 'epoch': int(self._epoch) + passes_before()}
 
     def prepare_data(self, index: int) -> Optional[dict]:
-        """Runs the pipeline on one keyframe; None where training skips it.
-
-        Args:
-            index: which keyframe.
-        """
+        """Runs the pipeline on one keyframe; None where training skips it."""
         record = self.get_data_info(index)
         skips_empty = self.filter_empty_gt and not self.test_mode
         if skips_empty and len(record['ann_info']['gt_labels_3d']) == 0:
@@ -227,19 +211,11 @@ class GeminiKeyframeDataset(Det3DDataset):
         return sample
 
     def run_pipeline(self, record: Dict[str, Any]) -> Optional[dict]:
-        """Runs the pipeline on what `parse_data_info` made of a record.
-
-        Args:
-            record: with `sample_idx`.
-        """
+        """Runs the pipeline on what `parse_data_info` made of a record."""
         return self.pipeline({**record, 'box_type_3d': self.box_type_3d, 'box_mode_3d': self.box_mode_3d})
 
     def get_cat_ids(self, idx: int) -> Set[int]:
-        """Returns the labels of a keyframe's boxes, for class-balanced sampling.
-
-        Args:
-            idx: which keyframe.
-        """
+        """Returns the labels of a keyframe's boxes, for class-balanced sampling."""
         self.full_init()
         return set(self._boxes_and_labels(self.records[self._places[idx]])[1].tolist())
 
@@ -396,9 +372,5 @@ class GeminiRecordDataset(GeminiKeyframeDataset):
         return records
 
     def sample_name(self, place: int) -> str:
-        """Returns the whole record: two datasets may both call their first sample 0.
-
-        Args:
-            place: of its record.
-        """
+        """Returns the whole record: two datasets may both call their first sample 0."""
         return json.dumps(self.records.records[place], sort_keys=True)

@@ -63,12 +63,7 @@ class ObjectDatabase:
         return np.diff(self._ends.get(name, np.zeros(0, np.int64)), prepend=0)
 
     def points(self, name: str, index: int) -> np.ndarray:
-        """Returns a copy of one object's points (n, 5).
-
-        Args:
-            name: the class.
-            index: which of its objects.
-        """
+        """Returns a copy of one object's points (n, 5)."""
         ends = self._ends[name]
         points = np.array(self._points[name][ends[index - 1] if index else 0:ends[index]])
         if zlib.crc32(points.tobytes()) != self._sums[name][index]:
@@ -101,13 +96,7 @@ class ObjectDatabase:
 
 
 def array_path(folder: Path, name: str, kind: str) -> Path:
-    """Returns where one array of a class lies.
-
-    Args:
-        folder: the database.
-        name: the class.
-        kind: 'boxes', 'ends' or 'points'.
-    """
+    """Returns where one array of a class lies."""
     return folder / f'{name}.{kind}.npy'
 
 
@@ -117,12 +106,7 @@ def file_digest(path: Path) -> str:
 
 
 def write_metainfo(folder: Path, content: Dict[str, Any]) -> None:
-    """Writes `database.json` last, with the digests of the small arrays and its own.
-
-    Args:
-        folder: the database, whose arrays are complete.
-        content: what it was built from, and `num_objects`.
-    """
+    """Writes `database.json` last, with the digests of the small arrays and its own."""
     digests = {path.name: file_digest(path) for path in sorted(folder.glob('*.npy'))
                if path.name.rsplit('.', 2)[-2] in SMALL}
     write_json(folder / METAINFO_NAME, {**content, 'digests': digests}, indent=1, sealed=True)
@@ -168,9 +152,6 @@ def read_metainfo(folder: Path) -> Dict[str, Any]:
 
 def database_samples(folder: Path) -> SampleRecord:
     """Returns which samples the objects were cut from; unknown where an earlier version built the database.
-
-    Args:
-        folder: the database.
     """
     return SampleRecord.read(read_metainfo(folder).get(LEARNED), f'ground-truth database {folder.name}')
 

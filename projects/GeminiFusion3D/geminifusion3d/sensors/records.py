@@ -293,11 +293,7 @@ def _shown(value: Any) -> str:
 
 
 def record_to_info(record: Record) -> Record:
-    """Returns a checked record as what the loaders and datasets of this project read.
-
-    Args:
-        record: as `check_record` lets it pass; left as it is.
-    """
+    """Returns a checked record as what the loaders and datasets of this project read."""
     points = record.get('points') or {'path': None, 'columns': list(PLACE)}
     time_s = record.get('timestamp', 0.0)
     info = {

@@ -72,11 +72,7 @@ def config_facts(text: str, path: str) -> Dict[str, str]:
 
 
 def code_facts(folder: Path = Path(__file__).parent) -> Optional[Dict[str, Any]]:
-    """Returns the git commit of the code and whether files differ from it, None outside a checkout.
-
-    Args:
-        folder: any folder of the code.
-    """
+    """Returns the git commit of the code and whether files differ from it, None outside a checkout."""
     try:
         # An installed copy may lie inside somebody else's checkout, which does not list it.
         if not _git(folder, 'ls-files', '.'):
@@ -145,11 +141,7 @@ def ensemble_facts(predictions: Optional[Path]) -> Optional[Dict[str, Any]]:
 
 
 def past_lidar_sweeps(cfg: Mapping[str, Any]) -> Optional[int]:
-    """Returns how many sweeps before the keyframe the model sees in testing, None without LiDAR.
-
-    Args:
-        cfg: the config.
-    """
+    """Returns how many sweeps before the keyframe the model sees in testing, None without LiDAR."""
     return max(_sweeps(cfg['test_dataloader']['dataset'].get('pipeline') or []), default=None)
 
 
