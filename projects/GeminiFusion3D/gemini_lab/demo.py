@@ -163,14 +163,7 @@ class Chain:
 
 
 def start_fresh(work_dir: Path) -> None:
-    """Removes the work directory of an earlier demo, and no other folder.
-
-    Args:
-        work_dir: of a demo.
-
-    Raises:
-        UserError: if the folder holds something else.
-    """
+    """Removes the work directory of an earlier demo; one that holds something else is refused."""
     if not work_dir.exists():
         return
     if any(work_dir.iterdir()) and not (work_dir / 'steps').is_dir():

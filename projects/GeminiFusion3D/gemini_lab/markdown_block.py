@@ -10,13 +10,7 @@ from geminifusion3d.errors import UserError
 def replace_block(text: str, name: str, content: str) -> str:
     """Returns the text with what stands between `<!-- NAME:start -->` and `<!-- NAME:end -->` replaced.
 
-    Args:
-        text: a Markdown file.
-        name: of the block.
-        content: Markdown, without the two comments.
-
-    Raises:
-        UserError: unless the block stands there once.
+    UserError unless the block stands there once.
     """
     start, end = f'<!-- {name}:start -->', f'<!-- {name}:end -->'
     pattern = re.compile(f'{re.escape(start)}.*?{re.escape(end)}', re.DOTALL)

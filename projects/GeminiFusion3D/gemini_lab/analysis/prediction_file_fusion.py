@@ -23,16 +23,7 @@ def joint_meta(files: Sequence[PredictionFile]) -> Dict[str, bool]:
 
 def fuse_files(files: Sequence[PredictionFile], *, weights: Sequence[float],
                radius_m: Mapping[str, float] = RADIUS_M) -> Iterator[Tuple[str, List[Record]]]:
-    """Yields each sample's fused records, samples sorted by token.
-
-    Args:
-        files: of the same samples.
-        weights: trust in each file.
-        radius_m: see weighted_box_fusion.
-
-    Raises:
-        UserError: if the files are of different samples.
-    """
+    """Yields each sample's fused records, samples sorted by token; files of different samples are refused."""
     index_of = [{token: index for index, token in enumerate(file.tokens)} for file in files]
     for file, known in zip(files, index_of):
         if known.keys() != index_of[0].keys():

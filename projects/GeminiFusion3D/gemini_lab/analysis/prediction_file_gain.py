@@ -13,17 +13,7 @@ METRICS = {'mAP': 'mean_ap', 'NDS': 'nd_score'}
 
 
 def score_gain(members: Sequence[Path], fused: Path, *, tables: NuScenes, split: str) -> List[Dict[str, Any]]:
-    """Scores every member and what they became.
-
-    Args:
-        members: valid results files of the split.
-        fused: their ensemble.
-        tables: the dataset.
-        split: official or custom.
-
-    Returns:
-        One row per file, the ensemble last: mAP, NDS, and their gain over the best member's.
-    """
+    """Returns mAP, NDS and their gain over the best member's, a row per member, then their ensemble's."""
     rows = [{'file': str(path), **_score(path, tables, split)} for path in members]
     best = {name: max(row[name] for row in rows) for name in METRICS}
     rows.append({'file': FUSED, **_score(fused, tables, split)})

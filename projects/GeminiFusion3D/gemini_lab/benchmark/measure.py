@@ -24,17 +24,7 @@ def module_of(what: str) -> ModuleType:
 
 
 def benchmark(args: Namespace) -> int:
-    """Measures one thing.
-
-    Args:
-        args: of `gemini3d benchmark`.
-
-    Returns:
-        The exit code, 0.
-
-    Raises:
-        UserError: if an option is out of its range, the device is absent or there is no place for the tables.
-    """
+    """Measures one thing; refuses options out of range, an absent device, and a page without the block."""
     prepare(args)
     if args.out:
         _check_block(args)

@@ -54,15 +54,7 @@ def rows_as_json(rows: Sequence[Row], environment: Mapping[str, Any]) -> List[Di
 
 
 def rows_from_json(content: Any, environment: Mapping[str, Any]) -> List[Row]:
-    """Returns the rows of a `--json` file.
-
-    Args:
-        content: of the file.
-        environment: of this run; device, processor, threads and GPU must be the same.
-
-    Raises:
-        UserError: if the content is none of such a file, or was measured elsewhere.
-    """
+    """Returns the rows of a `--json` file; those that were measured on another machine are refused."""
     try:
         rows = [Row(**{key: value for key, value in row.items() if key != 'environment'}) for row in content]
         measured_on = [{key: row['environment'][key] for key in MACHINE} for row in content]
@@ -76,16 +68,7 @@ def rows_from_json(content: Any, environment: Mapping[str, Any]) -> List[Row]:
 
 
 def find_row(rows: Sequence[Row], name: str, **facts: Any) -> Row:
-    """Returns the one row of a name, and of a shape, mode or dtype.
-
-    Args:
-        rows: the measurements.
-        name: of the contestant.
-        **facts: attributes that the row must have, such as shape='32400 x 128'.
-
-    Raises:
-        LookupError: unless there is one.
-    """
+    """Returns the one row of a name with these attributes, such as mode='inference', or raises LookupError."""
     found = [row for row in rows if row.name == name
              and all(getattr(row, key) == value for key, value in facts.items())]
     if len(found) != 1:

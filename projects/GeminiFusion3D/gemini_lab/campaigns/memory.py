@@ -86,16 +86,7 @@ class Peak(NamedTuple):
 
 
 def measure(command: List[str], log: Path, environment: Optional[Mapping[str, str]] = None) -> Peak:
-    """Runs a command and returns its peak.
-
-    Args:
-        command: to run.
-        log: where its output goes.
-        environment: variables to set.
-
-    Raises:
-        UserError: if the command fails.
-    """
+    """Runs a command and returns its peak; its output goes to the log. UserError if it fails."""
     began_s, most_pss, most_private = time.monotonic(), 0, 0
     with log.open('wb') as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,

@@ -135,11 +135,7 @@ def read_budget(config: Path) -> Dict[str, Any]:
 def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:
     """Brings data and runs up to date; returns the results of all runs of the work directory.
 
-    Args:
-        args: the command line.
-
-    Raises:
-        UserError: if a run fails; the others are made all the same.
+    UserError if a run fails; the others are made all the same.
     """
     run_steps(data_steps(), args.work_dir / 'steps')
     wanted = [make_run(variant, seed, args.work_dir) for seed in args.seeds for variant in choose(args.only)]

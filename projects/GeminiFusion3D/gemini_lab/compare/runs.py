@@ -52,14 +52,7 @@ def all_variants(folder: Path = CONFIG_FOLDER) -> List[Variant]:
 
 
 def choose(names: Sequence[str]) -> List[Variant]:
-    """Returns the named models in the table's order; where none is named, all but the costly ones.
-
-    Args:
-        names: of models.
-
-    Raises:
-        UserError: if one does not exist.
-    """
+    """Returns the named models in the table's order; where none is named, all but the costly ones."""
     variants = all_variants()
     known = [variant.name for variant in variants]
     unknown = sorted(set(names) - set(known))
@@ -120,16 +113,7 @@ class Run:
 
 
 def make_run(variant: Variant, seed: int, work_dir: Path) -> Run:
-    """Returns a run with the identity that its recipe, its data and the code give it now.
-
-    Args:
-        variant: the model.
-        seed: of everything random.
-        work_dir: of the whole comparison.
-
-    Raises:
-        UserError: if the data is not there.
-    """
+    """Returns a run with the identity that its recipe, its data and the code give it now."""
     from mmengine.config import Config
     cfg = Config.fromfile(variant.config)
     dataset = cfg.train_dataloader.dataset

@@ -85,14 +85,7 @@ CATALOGUE: Dict[str, Corruption] = {**CORRUPTIONS, **FAILURES}
 
 
 def find_corruption(name: str) -> Corruption:
-    """Returns a corruption by its name.
-
-    Args:
-        name: as in CATALOGUE.
-
-    Raises:
-        ValueError: if there is none of this name.
-    """
+    """Returns a corruption by its name; ValueError if there is none of this name."""
     if name not in CATALOGUE:
         raise ValueError(f'got corruption {name!r}; expected one of {", ".join(CATALOGUE)}')
     return CATALOGUE[name]

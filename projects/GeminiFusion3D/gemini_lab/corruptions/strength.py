@@ -21,15 +21,7 @@ Value = TypeVar('Value')
 
 
 def at(severity: int, values: Sequence[Value]) -> Value:
-    """Returns the value of one severity.
-
-    Args:
-        severity: 1, 2 or 3.
-        values: one for each severity.
-
-    Raises:
-        ValueError: if there is no such severity.
-    """
+    """Returns the value of a severity, 1, 2 or 3; ValueError for another."""
     if severity not in SEVERITIES:
         raise ValueError(f'got severity {severity!r}; expected one of {SEVERITIES}')
     return values[severity - 1]

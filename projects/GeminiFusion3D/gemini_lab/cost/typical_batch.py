@@ -58,14 +58,7 @@ def make_typical_radar(returns: int = 2000) -> Tensor:
 
 
 def read_cloud(paths: Sequence[Path]) -> Tensor:
-    """Returns (N, 5) points of several nuScenes files; the ring number becomes an age of zero.
-
-    Args:
-        paths: point files.
-
-    Raises:
-        UserError: if a file is absent or no point file.
-    """
+    """Returns (N, 5) points of several nuScenes files; the ring number becomes an age of zero."""
     clouds = []
     for path in paths:
         if not path.is_file() or not path.stat().st_size or path.stat().st_size % (4 * FLOATS_PER_POINT):

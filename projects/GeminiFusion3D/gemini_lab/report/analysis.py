@@ -87,16 +87,7 @@ def as_json(result: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def check_agreement(parts: Mapping[str, Any], metrics: Metrics, path: str) -> None:
-    """Refuses a breakdown of another evaluation than that of the metrics.
-
-    Args:
-        parts: a breakdown.
-        metrics: the official figures.
-        path: the file.
-
-    Raises:
-        UserError: with the first class that differs.
-    """
+    """Refuses a breakdown of another evaluation than that of the metrics, and names a class that differs."""
     try:
         rows = parts['questions'][0]['bins'][0]['classes']
         differing = [name for name, row in rows.items()

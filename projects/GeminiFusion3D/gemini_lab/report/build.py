@@ -141,15 +141,7 @@ class Report:
 
 
 def write_report(request: ReportRequest, out: Path) -> Report:
-    """Writes the page and returns what it shows.
-
-    Args:
-        request: what the user asks for.
-        out: the page.
-
-    Raises:
-        UserError: if an input is missing, broken, or does not belong to the others.
-    """
+    """Writes the page and returns what it shows; inputs must be there, whole, and belong together."""
     report = collect_report(request)
     page = render(report)
     try:
@@ -196,15 +188,7 @@ def collect_report(request: ReportRequest) -> Report:
 
 def read_robustness(folder: Path, suite_file: Optional[Path] = None
                     ) -> Tuple[Optional[Mapping[str, Any]], Optional[Sequence[Mapping[str, Any]]]]:
-    """Returns what gemini3d robustness left in a folder of metrics: robustness.json and modalities.json.
-
-    Args:
-        folder: of the metrics.
-        suite_file: robustness.json, if it lies elsewhere.
-
-    Raises:
-        UserError: if a file is broken, or the named one is not there.
-    """
+    """Returns robustness.json, which may lie elsewhere, and modalities.json of a folder of metrics."""
     def first(names: Sequence[str]) -> Optional[Path]:
         return next((folder / name for name in names if (folder / name).is_file()), None)
 
@@ -224,18 +208,7 @@ def read_robustness(folder: Path, suite_file: Optional[Path] = None
 
 def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,
                     analysis: Optional[Analysis], no_analysis: str) -> Optional[TwoModels]:
-    """Returns the comparison with another model, if one is asked for.
-
-    Args:
-        request: what the user asks for.
-        nusc: the dataset.
-        metrics: the official figures.
-        analysis: of this model, if there is one.
-        no_analysis: why there is none.
-
-    Raises:
-        UserError: if the predictions of one of the two cannot be matched.
-    """
+    """Returns the comparison with another model, if one is asked for; both must be matched."""
     if request.compare is None:
         return None
     if analysis is None:
@@ -253,16 +226,7 @@ def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,
 
 def check_tokens(request: ReportRequest, tokens_of_scene: Mapping[str, Sequence[str]],
                  results: Mapping[str, int]) -> None:
-    """Refuses predictions of other samples, and samples of another split.
-
-    Args:
-        request: what the user asks for.
-        tokens_of_scene: samples of the split by scene.
-        results: number of predictions by sample.
-
-    Raises:
-        UserError: with what to check.
-    """
+    """Refuses predictions of other samples, and samples of another split."""
     known = {token for tokens in tokens_of_scene.values() for token in tokens}
     if not known & set(results):
         raise UserError(f'the predictions hold none of the samples of split {request.split!r} of '

@@ -36,16 +36,7 @@ Records = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def open_dataset(dataroot: Path, version: str, split: Optional[str] = None) -> NuScenes:
-    """Opens the tables with the devkit.
-
-    Args:
-        dataroot: of the dataset.
-        version: the folder of its tables.
-        split: rows of other splits stay on disk.
-
-    Raises:
-        UserError: if the folder of the version is not there or its tables are broken.
-    """
+    """Opens the tables with the devkit; rows of other splits stay on disk. UserError if there are none."""
     tables = dataroot / version
     if not tables.is_dir():
         found = sorted(p.name for p in dataroot.glob('v1.0-*')) if dataroot.is_dir() else []
@@ -62,15 +53,7 @@ def open_dataset(dataroot: Path, version: str, split: Optional[str] = None) -> N
 
 
 def split_tokens(nusc: NuScenes, split: str) -> Dict[str, List[str]]:
-    """Returns {scene name: its sample tokens in time order} of the scenes of `split` that exist.
-
-    Args:
-        nusc: the dataset.
-        split: official or custom.
-
-    Raises:
-        UserError: if the split is unknown or has no scene here.
-    """
+    """Returns {scene name: its sample tokens in time order} of the scenes of `split` here, at least one."""
     splits = dict(create_splits_scenes())
     custom = Path(nusc.dataroot) / nusc.version / 'splits.json'
     if custom.is_file():
@@ -121,28 +104,12 @@ def sample_names(nusc: NuScenes, tokens_of_scene: Mapping[str, Sequence[str]]) -
 
 
 def read_results(path: Path, tokens: Optional[Collection[str]] = None) -> Records:
-    """Reads {sample token: boxes} of a submission file.
-
-    Args:
-        path: the file.
-        tokens: the samples to return; None: all.
-
-    Raises:
-        UserError: if it is not one.
-    """
+    """Reads {sample token: boxes} of a submission file, of these samples or of all."""
     return {token: records for token, records in _samples_of(path) if tokens is None or token in tokens}
 
 
 def count_results(path: Path, min_score: float = 0.0) -> Tuple[Dict[str, int], Dict[str, int]]:
-    """Returns the number of boxes of each sample of a submission file, and of each class from a score on.
-
-    Args:
-        path: the file, of which one sample is held at a time.
-        min_score: predictions below it do not count for the classes.
-
-    Raises:
-        UserError: if it is no submission.
-    """
+    """Returns the number of boxes of each sample of a submission file, and of each class from a score on."""
     by_sample: Dict[str, int] = {}
     by_class: 'Counter[str]' = Counter()
     for token, records in _samples_of(path):
@@ -196,15 +163,7 @@ def count_classes(boxes: Mapping[str, Sequence[DetectionBox]]) -> Dict[str, int]
 
 
 def count_predictions(results: Records, min_score: float) -> Dict[str, int]:
-    """Counts predictions by class with at least `min_score`, unfiltered.
-
-    Args:
-        results: predicted records by sample.
-        min_score: predictions below it do not count.
-
-    Raises:
-        UserError: if a box has no class or no score.
-    """
+    """Counts predictions by class with at least `min_score`, unfiltered."""
     try:
         return dict(Counter(box['detection_name'] for found in results.values() for box in found
                             if box['detection_score'] >= min_score))

@@ -226,14 +226,7 @@ def load_points(sample: Sample) -> np.ndarray:
 
 
 def load_lidar(sample: Sample) -> np.ndarray:
-    """Reads the rows of the keyframe's LiDAR file.
-
-    Args:
-        sample: what is drawn.
-
-    Raises:
-        UserError: if the file is missing or not a LiDAR record.
-    """
+    """Reads the rows of the keyframe's LiDAR file; UserError if it is missing or not a LiDAR record."""
     try:
         values = np.fromfile(sample.lidar_path, dtype='<f4')
     except OSError as error:

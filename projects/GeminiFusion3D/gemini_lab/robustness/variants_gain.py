@@ -36,15 +36,7 @@ Cost = Callable[[Mapping[str, Config], Path], Dict[str, float]]
 
 
 def augmented_recipes(cfg: Config, combinations: Sequence[str]) -> Dict[str, Config]:
-    """Returns the plain recipe and one for each combination, by name.
-
-    Args:
-        cfg: the recipe; left as it is.
-        combinations: terms with `+` between; none for each default term that fits the recipe.
-
-    Raises:
-        UserError: if a term is unknown or does not fit.
-    """
+    """Returns the plain recipe and one for each combination of terms, `+` between; none: the defaults."""
     fitting = DEFAULT_TERMS if 'cameras' in read_sensors(cfg) else DEFAULT_TERMS[:-1]
     recipes = {CLEAN: copy.deepcopy(cfg)}
     for combination in combinations or fitting:

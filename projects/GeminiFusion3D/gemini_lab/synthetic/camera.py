@@ -62,14 +62,7 @@ def take_picture(look: Look, moment: Moment, local_from_cam: np.ndarray, rays: n
 
 
 def encode_jpeg(image_bgr: np.ndarray) -> bytes:
-    """Returns the bytes of a JPEG file.
-
-    Args:
-        image_bgr: (H, W, 3) uint8.
-
-    Raises:
-        ValueError: if the encoder refuses the image.
-    """
+    """Returns the bytes of a JPEG file of (H, W, 3) uint8 BGR."""
     is_ok, data = cv2.imencode('.jpg', image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     if not is_ok:
         raise ValueError(f'OpenCV could not encode an image of shape {image_bgr.shape} as JPEG')

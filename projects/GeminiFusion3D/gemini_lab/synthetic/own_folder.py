@@ -39,15 +39,7 @@ def own_folder(out: Path, mark: str, arguments: Dict[str, Any]) -> Iterator[None
 
 
 def write_own_file(path: Path, content: bytes) -> None:
-    """Writes a file unless it is there; what somebody else put in its place stays.
-
-    Args:
-        path: the file.
-        content: what it shall hold.
-
-    Raises:
-        UserError: if it holds something else.
-    """
+    """Writes a file unless it is there; what somebody else put in its place stays, with a UserError."""
     if path.exists():
         if path.read_bytes() != content:
             raise UserError(f'{path} is not what this tool, in this version, writes there: somebody else '

@@ -62,14 +62,7 @@ def register_safe_globals() -> None:
 
 
 def check_exists(path: Union[str, Path]) -> None:
-    """Makes sure that a checkpoint is there; addresses (`https://`) are looked up on reading.
-
-    Args:
-        path: of a file, or an address.
-
-    Raises:
-        UserError: if the file is absent.
-    """
+    """Refuses a path where there is no file; addresses (`https://`) are looked up on reading."""
     if '://' not in str(path) and not Path(path).expanduser().is_file():
         raise UserError(f'checkpoint {path} does not exist: pass the path of a .pth file, '
                         f'as training writes them to its work directory')

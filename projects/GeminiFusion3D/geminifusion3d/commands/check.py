@@ -94,11 +94,7 @@ def check_versions(requirements_dir: Path) -> Iterator[Finding]:
 def installed_version(package: str) -> str:
     """Returns a package's version, or that of what stands in for it: mmcv-lite, another build of spconv.
 
-    Args:
-        package: as pip names it.
-
-    Raises:
-        PackageNotFoundError: if neither is installed.
+    PackageNotFoundError if neither is installed.
     """
     try:
         return metadata.version(package)

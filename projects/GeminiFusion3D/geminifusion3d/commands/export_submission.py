@@ -64,14 +64,7 @@ def write_results(args: argparse.Namespace, plan: 'ExportPlan') -> Tuple[Dict[st
 
 
 def check_arguments(args: argparse.Namespace) -> None:
-    """Refuses what cannot work, before anything is read.
-
-    Args:
-        args: of the command; a split that a run has recorded is filled in.
-
-    Raises:
-        UserError: with what to change.
-    """
+    """Refuses what cannot work, before anything is read; fills in a split that a run has recorded."""
     if args.checkpoint is None and args.predictions is None:
         raise UserError('got neither CHECKPOINT nor --predictions; give a model to run or its results')
     if args.checkpoint is not None and not Path(args.checkpoint).is_file():

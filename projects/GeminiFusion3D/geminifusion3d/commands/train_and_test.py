@@ -34,14 +34,7 @@ OTHER_RANKS_WAIT_S = 5.
 
 
 def train_config(arguments: argparse.Namespace) -> Config:
-    """Builds the config of a training from its arguments.
-
-    Args:
-        arguments: of the command.
-
-    Raises:
-        UserError: if something in it cannot work.
-    """
+    """Builds the config of a training from its arguments; UserError if something in it cannot work."""
     cfg = _common_config(arguments)
     check_sections(cfg, ['model', 'train_dataloader', 'train_cfg', 'optim_wrapper'])
     if arguments.seed is not None:
@@ -126,14 +119,7 @@ def _is_validation_lost(runner: Runner) -> bool:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Trains as the arguments say.
-
-    Args:
-        arguments: of the command.
-
-    Returns:
-        The exit code: 0, or 130 after Ctrl-C.
-    """
+    """Trains as the arguments say; returns 0, or 130 after Ctrl-C."""
     with one_error(arguments):
         cfg = train_config(arguments)
         try:
@@ -149,14 +135,7 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Evaluates a checkpoint as the arguments say.
-
-    Args:
-        arguments: of the command.
-
-    Returns:
-        The exit code, 0.
-    """
+    """Evaluates a checkpoint as the arguments say; returns 0."""
     with one_error(arguments):
         cfg = evaluation_config(arguments)
         silence_sensors(cfg, arguments)
@@ -186,14 +165,7 @@ def draw_tests(cfg: Config, folder: str, min_score: float) -> None:
 
 
 def evaluation_config(arguments: argparse.Namespace) -> Config:
-    """Builds the config of an evaluation from its arguments.
-
-    Args:
-        arguments: those of `add_evaluation`.
-
-    Raises:
-        UserError: if something in it cannot work.
-    """
+    """Builds the config of an evaluation from its arguments; UserError if something in it cannot work."""
     cfg = _common_config(arguments)
     check_sections(cfg, ['model', 'test_dataloader', 'test_cfg', 'test_evaluator'])
     choose_split(cfg, arguments.split)

@@ -79,15 +79,7 @@ class _Graph:
 
 
 def encoder_model(branch: nn.Module, opset: int) -> onnx.ModelProto:
-    """Returns the graph of a LiDAR branch.
-
-    Args:
-        branch: LidarBranch with GeminiVoxelMean and GeminiSparseEncoder.
-        opset: of the other files.
-
-    Raises:
-        UserError: if the branch has another encoder.
-    """
+    """Returns the graph of a LiDAR branch, of GeminiVoxelMean and GeminiSparseEncoder and no others."""
     encoder = branch.encoder
     is_known = isinstance(encoder, GeminiSparseEncoder) and isinstance(branch.voxel_encoder, VoxelFeatureMean)
     if not is_known:

@@ -55,12 +55,7 @@ def with_counted_draws(loader: Mapping[str, Any], *, seed: Optional[int]) -> Dic
 def set_clock(loader: DataLoader, *, by_epoch: bool) -> None:
     """Says whether epochs or iterations are the clock of a training's augmentation.
 
-    Args:
-        loader: the training's.
-        by_epoch: whether a hook is called at the start of each epoch.
-
-    Raises:
-        UserError: if a training by epochs has a sampler that never ends.
+    UserError if a training by epochs has a sampler that never ends.
     """
     sampler = loader.sampler if isinstance(loader.sampler, CountedSampler) else loader.batch_sampler.sampler
     if not isinstance(sampler, CountedSampler):
@@ -75,11 +70,7 @@ def set_clock(loader: DataLoader, *, by_epoch: bool) -> None:
 def check_classes_have_boxes(dataset: Any) -> None:
     """Names classes of which the whole training data, joined datasets together, hold no box.
 
-    Args:
-        dataset: of a training, wrapped or joined ones included; others than this project's are left alone.
-
-    Raises:
-        UserError: if an own class has none while the data hold categories that no class names: a slip.
+    UserError if an own class has none while the data hold categories that no class names: a slip.
     """
     parts = list(_keyframe_datasets(dataset))
     absent = [name for name in (parts[0].classes_without_boxes if parts else ())
@@ -166,16 +157,10 @@ def _on_gpu(node: Any) -> Any:
 
 
 def check_shared_memory(loader: DataLoader) -> None:
-    """Makes sure that the batches under way fit into the memory that the workers hand them over in.
+    """Refuses batches under way that do not fit into the memory in which workers hand them over.
 
     torch hangs where they do not. The size of a sample is that of the first one; it is loaded only where the
     shared memory is small, as in a container.
-
-    Args:
-        loader: before its first batch.
-
-    Raises:
-        UserError: if they do not fit.
     """
     if not loader.num_workers or not SHARED_MEMORY_FOLDER.is_dir():
         return

@@ -40,17 +40,7 @@ class GeminiFiniteLossHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch: Optional[Sequence[Any]] = None,
                          outputs: Optional[Dict[str, Any]] = None) -> None:
-        """Looks at the step of the iteration.
-
-        Args:
-            runner: the running training.
-            batch_idx: not read.
-            data_batch: the samples.
-            outputs: losses by name.
-
-        Raises:
-            UserError: if it was one failure too many.
-        """
+        """Looks at the step of the iteration; UserError if it was one failure too many."""
         wrapper = runner.optim_wrapper
         self.iterations += 1
         self.has_stepped |= getattr(wrapper, 'has_stepped', True)
@@ -65,14 +55,7 @@ class GeminiFiniteLossHook(Hook):
                             f'{self.last_reason}; {ADVICE}')
 
     def after_train(self, runner: Runner) -> None:
-        """Refuses to call it a success where no step has changed a weight.
-
-        Args:
-            runner: the running training.
-
-        Raises:
-            UserError: if all were skipped.
-        """
+        """Refuses to call it a success where no step has changed a weight."""
         if self.iterations and not self.has_stepped:
             raise UserError(f'each step of the {self.iterations} iterations was skipped, the weights are as '
                             'they '
@@ -96,15 +79,7 @@ class GeminiFiniteLossHook(Hook):
                             f'{", ".join(bad)}; {ADVICE}')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: Dict[str, Any]) -> None:
-        """Refuses to save spoilt weights.
-
-        Args:
-            runner: the running training.
-            checkpoint: what is to be saved.
-
-        Raises:
-            UserError: if a weight is infinite or not a number.
-        """
+        """Refuses to save weights that are infinite or not a number."""
         bad = [name for name, value in checkpoint['state_dict'].items()
                if value.is_floating_point() and not bool(value.isfinite().all())]
         if bad:

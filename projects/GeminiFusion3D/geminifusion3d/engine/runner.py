@@ -73,15 +73,7 @@ class GeminiRunner(Runner):
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'GeminiRunner':
-        """As mmengine's.
-
-        Args:
-            cfg: of a recipe.
-
-        Raises:
-            UserError: if the data are filtered to another range than the model's grid covers, or a part has
-                other classes.
-        """
+        """As mmengine's; refuses data of another range than the model's grid covers, or of other classes."""
         check_ranges(cfg)
         check_classes(cfg)
         return super().from_cfg(cfg)
@@ -131,16 +123,7 @@ class GeminiRunner(Runner):
     @staticmethod
     def build_dataloader(dataloader: Union[DataLoader, Dict], seed: Optional[int] = None,
                          diff_rank_seed: bool = False) -> DataLoader:
-        """As mmengine's; pinned for a GPU, with a limit for lost batches, refused where they cannot fit.
-
-        Args:
-            dataloader: its config.
-            seed: of the run.
-            diff_rank_seed: whether each process draws for itself.
-
-        Raises:
-            UserError: if the shared memory is too small for the workers.
-        """
+        """As mmengine's; pinned for a GPU, with a limit for lost batches, refused where they cannot fit."""
         if isinstance(dataloader, dict):
             dataloader = with_counted_draws(loader_config(dataloader), seed=None if diff_rank_seed else seed)
         built = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
@@ -198,12 +181,7 @@ class GeminiRunner(Runner):
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: Optional[Dict[str, Any]] = None) -> None:
         """Multiplies learning rate and schedule by the real batch size over the recipe's.
 
-        Args:
-            optim_wrapper: holds the learning rates.
-            auto_scale_lr: `base_batch_size` and `enable`, of the recipe.
-
-        Raises:
-            UserError: if the two differ and scaling is off.
+        UserError if the two differ and scaling is off.
         """
         sizes = dict(processes=self.world_size, batch_size=self.train_dataloader.batch_size,
                      accumulated=getattr(optim_wrapper, '_accumulative_counts', 1))

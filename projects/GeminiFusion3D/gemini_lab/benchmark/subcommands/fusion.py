@@ -26,14 +26,7 @@ markdown, charts = fusion_markdown, chart_files
 
 
 def run(arguments: Namespace) -> List[Row]:
-    """Measures every contestant for each number of channels and cells.
-
-    Args:
-        arguments: the command line.
-
-    Raises:
-        UserError: if the attention heads do not divide the channels.
-    """
+    """Measures every contestant for each number of channels, multiples of the heads, and of cells."""
     odd = [channels for channels in arguments.channels if channels % HEADS]
     if odd:
         raise UserError(f'--channels got {odd[0]}; expected multiples of {HEADS}, the attention heads')
