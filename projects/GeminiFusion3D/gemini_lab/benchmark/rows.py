@@ -68,7 +68,7 @@ def rows_from_json(content: Any, environment: Mapping[str, Any]) -> List[Row]:
 
 
 def find_row(rows: Sequence[Row], name: str, **facts: Any) -> Row:
-    """Returns the one row of a name with these attributes, such as mode='inference'; LookupError otherwise."""
+    """The one row of a name with these attributes, such as mode='inference'; LookupError otherwise."""
     found = [row for row in rows if row.name == name
              and all(getattr(row, key) == value for key, value in facts.items())]
     if len(found) != 1:
