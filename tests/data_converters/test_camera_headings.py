@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from real_data import real_data
 
-from geminifusion3d.data_converters.camera_headings import HeadingFit, border_strengths
-from geminifusion3d.data_converters.camera_names import heading_of_name, odd_headings
+from geminifusion3d.data_converters.camera_headings import (HeadingFit, border_strengths,
+                                                            heading_of_name, odd_headings)
 from geminifusion3d.inference.sample import nuscenes_samples
 from geminifusion3d.point_files import read_point_file
 

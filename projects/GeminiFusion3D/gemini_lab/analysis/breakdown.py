@@ -18,8 +18,7 @@ from geminifusion3d.results.devkit_eval import ERROR_NAMES
 from ..text_table import number, plural, terminal_table
 from .breakdown_bins import ANY_BIN, Question, questions
 from .evaluated_boxes import EvaluatedBoxes
-from .matched_curves import metric_data
-from .official_matching import ClassBoxes, Matches, match
+from .official_matching import ClassBoxes, Matches, match, metric_data
 
 # Of the resamples, the middle 95 %.
 INTERVAL_PERCENTILES = (2.5, 97.5)

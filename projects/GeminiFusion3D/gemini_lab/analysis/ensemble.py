@@ -93,7 +93,7 @@ def report_gain(args: argparse.Namespace, fused: Path, seconds_per_sample: float
     from geminifusion3d.atomic import write_json
     from geminifusion3d.results.devkit_eval import open_tables
 
-    from .prediction_file_gain import format_gain, score_gain
+    from .prediction_file_fusion import format_gain, score_gain
     tables = open_tables(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     rows = score_gain(args.files, fused, tables=tables, split=dataset.split)
     print(format_gain(rows))

@@ -14,8 +14,8 @@ from geminifusion3d.errors import UserError
 
 from ..markdown_block import replace_block, write_block
 from ..text_table import markdown_table
-from .environment import describe_environment, machine_line
-from .rows import HEADER, Row, cells, rows_as_json, rows_from_json, text_table
+from .rows import (HEADER, Row, cells, describe_environment, machine_line, rows_as_json,
+                   rows_from_json, text_table)
 
 
 def module_of(what: str) -> ModuleType:

@@ -13,7 +13,7 @@ from torch import nn
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.engine.compiled_parts import compile_parts
 from geminifusion3d.engine.cuda_graphs import graph_parts
-from geminifusion3d.engine.folded_norms import fold_norms
+from geminifusion3d.engine.inference_hook import fold_norms
 from geminifusion3d.engine.optim_wrapper import PRECISIONS
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.results.nuscenes_boxes import to_global_boxes

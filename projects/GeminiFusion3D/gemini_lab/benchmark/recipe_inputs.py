@@ -7,7 +7,7 @@ from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from geminifusion3d.results.info_file import KeyFrame, read_info_file
+from geminifusion3d.results.evaluated_split import KeyFrame, read_info_file
 
 from ..cost.typical_batch import make_typical_batch
 

@@ -15,10 +15,9 @@ from ..engine.mistakes import config_mistakes
 from ..engine.runner import GeminiRunner
 from ..errors import UserError
 from ..learned_samples import Overlap
-from ..results.evaluated_split import info_file_of_split
-from ..results.inference_clock import InferenceClock, hardware
-from ..results.info_file import InfoFile, read_info_file
+from ..results.evaluated_split import InfoFile, info_file_of_split, read_info_file
 from ..results.nuscenes_metric import RESULTS_NAME
+from ..results.run_record import InferenceClock, hardware
 from ..submission.external_data import declare_external_data
 from ..submission.provenance import PROVENANCE_NAME, config_facts, past_lidar_sweeps
 from ..submission.rules import META_FLAGS

@@ -22,8 +22,7 @@ from ..point_files import SUSPICIOUS_SHARE, has_other_columns, read_point_file, 
 from ..radar_files import read_radar_file, read_radar_rows
 from ..sensors.load_cells import read_cells
 from ..sensors.records import RecordFile, record_mistakes
-from .camera_headings import HeadingFit, border_strengths
-from .camera_names import odd_headings
+from .camera_headings import HeadingFit, border_strengths, odd_headings
 from .findings import Findings
 from .sensor_files import picture_file_facts
 

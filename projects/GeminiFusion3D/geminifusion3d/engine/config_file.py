@@ -14,9 +14,8 @@ from ..errors import UserError
 from ..info_file import KITTI_PREFIX, existing_info_file, open_info_file
 from ..learned_samples import LEARNED, Overlap, SampleRecord
 from ..sensors.object_database import read_metainfo
-from .config_variables import evaluate_with
+from .config_variables import check_unread_names, evaluate_with
 from .registered import accepts_argument
-from .unread_names import check_unread_names
 
 # What the Runner reads although no config need mention it.
 RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_hooks',

@@ -11,8 +11,8 @@ from mmengine.runner import Runner
 
 from ..check_sums import json_lines, sealed_line
 from ..checkpoints.checkpoint_file import write_whole
+from .finite_loss_hook import find_culprits
 from .optim_wrapper import GeminiOptimWrapper
-from .skipped_step import find_culprits
 
 CURVE_FILE = 'loss_curve.jsonl'
 

@@ -35,9 +35,9 @@ from .config_file import check_classes, check_ranges
 from .data_loading import (DevicePrefetch, check_classes_have_boxes, check_shared_memory,
                            loader_config, set_clock, with_counted_draws)
 from .distributed import runs_on_gpu, start_process_group
-from .frozen_modules import freeze_modules
 from .learning_rate import (batch_size_ratio, check_length, check_same_batches,
                             check_same_schedule, last_epoch, scaled_schedules, schedule_ends)
+from .named_modules import freeze_modules
 from .optim_wrapper import GeminiOptimWrapper
 from .resume import check_resumable, find_resumable
 

@@ -22,9 +22,8 @@ from ..info_file import open_info_file
 from ..learned_samples import SampleRecord
 from ..nuscenes_facts import CLASS_NAMES, LIDAR_COLUMNS
 from ..paths import inside
-from .draws import draw_key, passes_before
+from .draws import draw_key, passes_before, seeded_generators
 from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
-from .seeding import seeded_generators
 
 BOX_DIM = 9
 # What is read where a dataset does not say.

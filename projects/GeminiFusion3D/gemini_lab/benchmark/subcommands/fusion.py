@@ -13,8 +13,7 @@ from geminifusion3d.errors import UserError
 
 from ..contest import Entrant, run_contest
 from ..fusers import HEADS, WHOLE, build_fusers, includes, inference_call, training_call
-from ..fusion_tables import chart_files, fusion_markdown
-from ..growth import Point, predicted
+from ..fusion_tables import Point, chart_files, fusion_markdown, predicted
 from ..multiply_adds import multiply_adds
 from ..rows import Row
 
