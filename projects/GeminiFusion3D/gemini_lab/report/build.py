@@ -13,6 +13,7 @@ from geminifusion3d.commands.dataset import read_run
 from geminifusion3d.errors import UserError
 from geminifusion3d.learned_samples import LEARNED, overlap_sentence
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
+from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.submission.provenance import code_facts
 
 from ..analysis.breakdown import breakdown_notes
@@ -21,7 +22,7 @@ from ..text_table import NOTHING, plural
 from .analysis import Analysis, analyse, predictions_by_sample, why_no_analysis
 from .curves import (DISTANCE_COLOURS, error_charts, error_names, legend, precision_charts,
                      training_charts)
-from .dataset import (Records, Sample, choose_tokens, count_classes, count_results, open_dataset,
+from .dataset import (Records, Sample, choose_tokens, count_classes, count_results,
                       predicted_boxes, read_results, read_sample, sample_names, split_tokens,
                       truth_boxes)
 from .drawing import CANVAS, View, bev_view, camera_views
@@ -162,7 +163,7 @@ def collect_report(request: ReportRequest) -> Report:
     training = (read_training_log(request.train_log) if request.train_log
                 else find_training_log(request.metrics_dir))
     suite, modalities = read_robustness(request.metrics_dir, request.robustness)
-    nusc = open_dataset(request.dataroot, request.version, request.split)
+    nusc = open_tables(data_root=request.dataroot, version=request.version, split=request.split)
     tokens_of_scene = split_tokens(nusc, request.split)
     check_tokens(request, tokens_of_scene, results)
     tokens = [token for found in tokens_of_scene.values() for token in found]

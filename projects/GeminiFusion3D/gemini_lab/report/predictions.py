@@ -80,15 +80,16 @@ def compare(args: argparse.Namespace) -> None:
 
 def draw(args: argparse.Namespace) -> None:
     """Draws one sample and says what is on the picture."""
+    from geminifusion3d.results.devkit_eval import open_tables
     from geminifusion3d.submission.submission import read_samples
 
-    from .dataset import open_dataset, read_results
+    from .dataset import read_results
     from .picture import encode, picture_of, read_file_sample
     dataset = choose_dataset(args, results=args.file, needs_split=False)
     token = args.sample or next((token for token, _ in read_samples(args.file)), '')
     results = read_results(args.file, [token])
-    sample = read_file_sample(open_dataset(dataset.dataroot, dataset.version), results, token,
-                              min_score=args.min_score)
+    tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
+    sample = read_file_sample(tables, results, token, min_score=args.min_score)
     out = args.out or args.file.with_name(f'{token}.png')
     picture = encode(picture_of(sample), out)
     with atomic_write(out) as part:
