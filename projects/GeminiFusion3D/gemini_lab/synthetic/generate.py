@@ -10,25 +10,20 @@ digests are still those that a run of this generator left.
 import fcntl
 import hashlib
 import json
-import multiprocessing
 import os
-import queue
 import shutil
-import threading
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from geminifusion3d.atomic import atomic_write, unsealed, write_json
 from geminifusion3d.check_sums import write_sums
+from geminifusion3d.data_converters.parallel import map_with_progress
 from geminifusion3d.errors import UserError
 
 from .city import MAP_TOKENS, build_city, draw_map_mask
@@ -179,67 +174,11 @@ def _mistakes_of_the_machine(out: Path) -> Iterator[None]:
                         'with fewer --workers if it is memory') from error
 
 
-def _die_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-_progress: Any = None
-
-
-def _start_worker(progress: Any, parent: int) -> None:
-    """Prepares a worker process: one thread each, and no work for a parent that was killed."""
-    global _progress
-    _progress = progress
-    cv2.setNumThreads(1)
-    threading.Thread(target=_die_with_parent, args=(parent,), daemon=True).start()
-
-
-def _run_scene(job: SceneJob, root: Path, fragment: Path,
-               report: Optional[Callable[[], None]] = None) -> None:
+def _run_scene(root: Path, task: Tuple[Path, SceneJob]) -> None:
     """Simulates one scene and records its rows last."""
-    tables = SceneSimulation(job, root).run(report or (lambda: _progress.put(1)))
-    write_json(fragment, tables, sealed=True)
-
-
-def _run_scenes(request: Request, jobs: Dict[Path, SceneJob], done: int) -> None:
-    """Runs the jobs, shows keyframes done and the time left."""
-    total = (len(jobs) + done) * request.samples_per_scene
-    new_bar = partial(tqdm, total=total, initial=done * request.samples_per_scene,
-                      unit='keyframe', desc=request.version, smoothing=0.05)
-    if request.workers == 1 or len(jobs) == 1:
-        with new_bar() as bar:
-            for fragment, job in jobs.items():
-                _run_scene(job, request.out, fragment, bar.update)
-        return
-    # Forked workers need not import everything again; they start before any thread does.
-    context = multiprocessing.get_context('fork')
-    progress = context.Queue()
-    with ProcessPoolExecutor(min(request.workers, len(jobs)), context, _start_worker,
-                             (progress, os.getpid())) as pool:
-        futures = [pool.submit(_run_scene, job, request.out, fragment)
-                   for fragment, job in jobs.items()]
-        try:
-            with new_bar() as bar:
-                _wait(futures, progress, bar)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _wait(futures: 'List[Future[None]]', progress: Any, bar: tqdm) -> None:
-    """Moves the bar until every scene is done; raises what a scene raised."""
-    while True:
-        pending = [future for future in futures if not future.done()]
-        for future in futures:
-            if future.done():
-                future.result()
-        try:
-            bar.update(progress.get(timeout=0.3))
-        except queue.Empty:
-            if not pending:
-                return
+    cv2.setNumThreads(1)
+    fragment, job = task
+    write_json(fragment, SceneSimulation(job, root).run(), sealed=True)
 
 
 def _write_maps(root: Path, tables: Tables) -> None:
@@ -311,8 +250,9 @@ def generate(request: Request) -> bool:
             jobs = {path: SceneJob(request.seed, name, request.samples_per_scene,
                                    request.all_sweeps, request.version != 'v1.0-test')
                     for name, path in zip(names, fragments) if not path.exists()}
-            if jobs:
-                _run_scenes(request, jobs, len(names) - len(jobs))
+            for _ in map_with_progress(_run_scene, list(jobs.items()), shared=request.out,
+                                       workers=request.workers, description=f'scenes of {request.version}'):
+                pass
             _publish(request, fragments)
         _write_expansions(request)
         for path in fragments:

@@ -1,7 +1,7 @@
 """One scene from its name to its files: build the world, drive through it, fire every sensor."""
 import os
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple
 
 import numpy as np
 
@@ -140,12 +140,11 @@ class SceneSimulation:
         if self._job.is_annotated:
             self._observe(index, *key['lidar'], np.concatenate(radar_points))
 
-    def run(self, report: Callable[[], None]) -> Tables:
+    def run(self) -> Tables:
         """Writes every sensor file of the scene and returns its tables."""
         shots = plan_shots(self._job.seed, self._job.scene_name, self._recording.start_us,
                            self._job.samples, self._job.all_sweeps)
         for index in range(self._job.samples):
             self._run_keyframe(index, [shot for channel in shots.values() for shot in channel
                                        if shot.sample_index == index])
-            report()
         return self._rows.tables(self._actors)
