@@ -58,10 +58,8 @@ class ReportRequest:
         num_worst: how many of the worst samples to show besides.
         sample_tokens: the samples to show instead of both.
         title: of the page.
-        facts: more lines of its head.
         min_score: predictions below it start hidden; None for the score of the best F1.
         resamples: bootstrap resamples of the scenes; 0 for no intervals.
-        breakdown: a file of gemini3d evaluate breakdown, instead of computing it.
         robustness: robustness.json, if it is not in metrics_dir.
         compare: metrics_dir of another model on the same split.
     """
@@ -76,10 +74,8 @@ class ReportRequest:
     num_worst: int = 4
     sample_tokens: Sequence[str] = ()
     title: str = 'Camera-LiDAR 3D detection'
-    facts: Sequence[Tuple[str, str]] = ()
     min_score: Optional[float] = None
     resamples: int = 100
-    breakdown: Optional[Path] = None
     robustness: Optional[Path] = None
     compare: Optional[Path] = None
 
@@ -169,8 +165,7 @@ def collect_report(request: ReportRequest) -> Report:
     tokens = [token for found in tokens_of_scene.values() for token in found]
     no_analysis = why_no_analysis(nusc, tokens, results)
     analysis = None if no_analysis else analyse(
-        results_path, nusc, request.split, metrics, resamples=request.resamples,
-        breakdown_path=request.breakdown)
+        results_path, nusc, request.split, metrics, resamples=request.resamples)
     models = compared_models(request, nusc, metrics, analysis, no_analysis)
     errors = [] if analysis is None else errors_by_sample(analysis.evaluated, analysis.matches, min_score)
     worst = worst_first(errors)
@@ -259,9 +254,7 @@ def head_facts(request: ReportRequest, metrics: Metrics, tokens_of_scene: Mappin
         ('trained', training_words(training)),
         ('learned samples', overlap_sentence(run[LEARNED]) if run.get(LEARNED) else ''),
         ('code', f'{code["commit"][:7]}{" with changes" if code["is_dirty"] else ""}' if code else '')]
-    given = dict(request.facts)
-    return [*((name, given.pop(name, value)) for name, value in facts if given.get(name, value)),
-            *given.items()]
+    return [(name, value) for name, value in facts if value]
 
 
 def training_words(training: Optional[TrainingLog]) -> str:
