@@ -183,8 +183,7 @@ def finish(work_dir: Path, seconds: 'dict[str, float]') -> None:
     if summary_path.exists():
         summary = json.loads(summary_path.read_text())
         write_json(work_dir / 'metrics.json', summary, indent=2)
-        print(f'mAP {summary["mean_ap"]:.4f}  NDS {summary["nd_score"]:.4f}  ({SPLIT}, '
-              'nuscenes-devkit)')
+        print(f'mAP {summary["mean_ap"]:.4f}  NDS {summary["nd_score"]:.4f}  ({SPLIT}, nuscenes-devkit)')
     if (work_dir / 'report.html').exists():
         print(f'report: {shorten(work_dir / "report.html")}')
 

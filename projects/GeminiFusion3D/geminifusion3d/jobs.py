@@ -268,8 +268,7 @@ def run_step(step: Step, state_dir: Path, upstream: str) -> Tuple[str, float]:
     try:
         outputs = describe_outputs(step.outputs)
     except FileNotFoundError as error:
-        raise UserError(f'step {step.name} ended well but left no {error.filename}; '
-                        f'see {log_path}') from None
+        raise UserError(f'step {step.name} ended well but left no {error.filename}; see {log_path}') from None
     write_json(state_path, dict(ended, outputs=outputs))
     print(f'{"":>9}  took {ended["seconds"]:.0f} s, {step.outputs[0]}', flush=True)
     return fingerprint, ended['seconds']

@@ -230,8 +230,7 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns the Markdown table of what was measured."""
     lines = ['| what | scenes | before, GiB | peak, GiB | of it private | goal | time | date |',
              '|' + '---|' * 8]
-    lines += [f'| {ROWS[name].what} | {_share(row["every"])} | {ROWS[name].before} | '
-              f'{row["pss_gib"]:.2f} | '
+    lines += [f'| {ROWS[name].what} | {_share(row["every"])} | {ROWS[name].before} | {row["pss_gib"]:.2f} | '
               f'{row["private_gib"]:.2f} | {ROWS[name].goal} | {row["seconds"] / 60:.0f} min | '
               f'{row["date"]} |'
               for name, row in figures.items()]

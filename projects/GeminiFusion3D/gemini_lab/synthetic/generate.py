@@ -82,8 +82,7 @@ def _check(request: Request, arguments: Dict[str, Any]) -> None:
             if before.get(key) != arguments[key]:
                 raise UserError(
                     f'{request.out} holds {path.parent.name} made with {key}={before.get(key)}, '
-                    f'now {key}={arguments[key]} is asked for: give the same value, '
-                    'or another --out')
+                    f'now {key}={arguments[key]} is asked for: give the same value, or another --out')
 
 
 def _refuse_others_data(request: Request) -> None:
@@ -95,9 +94,8 @@ def _refuse_others_data(request: Request) -> None:
     others = sorted(versions - own) + [name for name in ('samples', 'sweeps', 'maps') if not marked
                                        and (request.out / name).exists()]
     if others:
-        raise UserError(f'{request.out} exists and holds {", ".join(others)}, which was not written by '
-                        'this tool: '
-                        'choose another --out, nothing was changed')
+        raise UserError(f'{request.out} exists and holds {", ".join(others)}, which was not written by this '
+                        'tool: choose another --out, nothing was changed')
 
 
 def _read_state(path: Path) -> Dict[str, Any]:
@@ -134,9 +132,8 @@ def _remove_own_version(request: Request) -> None:
     version, finished = request.out / request.version, request.state / FINISHED
     is_own = finished.exists() and not _has_others_tables(request.out, request.version)
     if version.exists() and not is_own:
-        raise UserError(f'{version} exists and nothing says that its tables are those that this tool '
-                        'wrote: choose '
-                        'another --out, nothing was changed')
+        raise UserError(f'{version} exists and nothing says that its tables are those that this tool wrote: '
+                        'choose another --out, nothing was changed')
     if version.exists():
         for name in _read_state(finished):
             (version / name).unlink()

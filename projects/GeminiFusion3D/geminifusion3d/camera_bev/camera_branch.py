@@ -269,5 +269,4 @@ def _check_divides(image_hw: Tuple[int, int], feature_hw: Tuple[int, int]) -> No
     stride = image_hw[0] // feature_hw[0]
     if (feature_hw[0] * stride, feature_hw[1] * stride) != image_hw:
         raise ValueError(f'images of {image_hw} pixels do not divide into a feature map of '
-                         f'{feature_hw}; make height and width multiples of the stride '
-                         'of the image backbone')
+                         f'{feature_hw}; make height and width multiples of the stride of the image backbone')

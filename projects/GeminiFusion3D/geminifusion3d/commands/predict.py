@@ -115,8 +115,7 @@ def _record_file(path: Path) -> Path:
     files = sorted(path.glob('*.jsonl'))
     if len(files) != 1:
         names = ', '.join(file.name for file in files) or 'no .jsonl file'
-        raise UserError(f'{path} holds {names}; expected '
-                        'one file of records, or name it')
+        raise UserError(f'{path} holds {names}; expected one file of records, or name it')
     return files[0]
 
 

@@ -44,8 +44,7 @@ def train_config(arguments: argparse.Namespace) -> Config:
     if arguments.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise UserError('--auto-scale-lr needs the batch size that the learning rate belongs '
-                            'to: add auto_scale_lr = dict(base_batch_size=N, enable=False) to '
-                            'the config')
+                            'to: add auto_scale_lr = dict(base_batch_size=N, enable=False) to the config')
         cfg.auto_scale_lr.enable = True
     if arguments.resume is not None:
         cfg.resume = True

@@ -211,9 +211,8 @@ class _Check:
             self.warnings.add('clouds with points that are dropped (not finite, too far, too strong)',
                               f'{name}: {num_dropped} of {len(rows)} in {path}')
         if num_dropped > SUSPICIOUS_SHARE * len(rows) or has_other_columns(sound, columns):
-            self.mistakes.add(f'clouds that cannot have the columns {", ".join(columns)}: intensities '
-                              'below 0, or '
-                              'numbers that no LiDAR measures', f'{name}: {path}')
+            self.mistakes.add(f'clouds that cannot have the columns {", ".join(columns)}: intensities below '
+                              '0, or numbers that no LiDAR measures', f'{name}: {path}')
         if not len(rows):
             self.warnings.add('clouds without points', f'{name}: {path}')
         return sound
@@ -278,8 +277,7 @@ class _Check:
         boxes = boxes - np.array([0, 0, 0.5, 0, 0, 0, 0], np.float32) * boxes[:, 5:6]
         if not any(len(inside_box) for inside_box in points_in_boxes(points, boxes)):
             self.warnings.add('samples no box of which holds a point: are boxes and points in one frame, '
-                              'z at the centre, '
-                              'length along x before width?', name)
+                              'z at the centre, length along x before width?', name)
 
     def report(self, samples: int) -> DataReport:
         """Returns what was found."""

@@ -62,8 +62,7 @@ def set_clock(loader: DataLoader, *, by_epoch: bool) -> None:
         return
     if by_epoch and sampler.is_infinite:
         raise UserError('train_dataloader.sampler is an InfiniteSampler, with which an epoch never ends; '
-                        'expected '
-                        'a DefaultSampler, or train_cfg.type=IterBasedTrainLoop with max_iters')
+                        'expected a DefaultSampler, or train_cfg.type=IterBasedTrainLoop with max_iters')
     sampler.by_epoch = by_epoch
 
 
@@ -174,8 +173,7 @@ def check_shared_memory(loader: DataLoader) -> None:
     needed = here * under_way * (loader.batch_size or 1) * shared_bytes(sample)
     if needed > free:
         raise UserError(f'{loader.num_workers} loading workers hand over about {needed / 1e6:.1f} MB at a '
-                        'time, '
-                        f'{SHARED_MEMORY_FOLDER} has {free / 1e6:.1f} MB free: {SHARED_MEMORY}')
+                        f'time, {SHARED_MEMORY_FOLDER} has {free / 1e6:.1f} MB free: {SHARED_MEMORY}')
 
 
 def shared_bytes(sample: Any) -> int:

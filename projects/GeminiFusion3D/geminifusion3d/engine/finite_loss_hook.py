@@ -92,8 +92,7 @@ class GeminiFiniteLossHook(Hook):
         """Refuses to call it a success where no step has changed a weight."""
         if self.iterations and not self.has_stepped:
             raise UserError(f'each step of the {self.iterations} iterations was skipped, the weights are as '
-                            'they '
-                            f'were at the start; the last one: {self.last_reason}; {ADVICE}')
+                            f'they were at the start; the last one: {self.last_reason}; {ADVICE}')
 
     def _report(self, runner: Runner, data_batch: Any, outputs: Optional[Dict[str, Any]]) -> None:
         """Logs a skipped step and the samples behind it."""

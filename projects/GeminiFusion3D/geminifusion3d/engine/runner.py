@@ -43,8 +43,7 @@ from .resume import check_resumable, find_resumable
 
 PART_SUFFIX = '.part'
 TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was started again may still run: '
-                 'squeue, '
-                 'scancel), or give another --work-dir')
+                 'squeue, scancel), or give another --work-dir')
 # Under this name a checkpoint remembers samples per iteration and iterations per step.
 BATCHES = 'batches'
 # What is unknown of weights; a suite evaluates them under many conditions.

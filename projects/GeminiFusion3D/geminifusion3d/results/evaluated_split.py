@@ -66,8 +66,7 @@ def read_info_file(path: Union[str, Path]) -> InfoFile:
         return InfoFile(path=Path(path), version=records.metainfo['version'], split=records.metainfo['split'],
                         frames=tuple(frames), has_annotations=has_annotations)
     except (KeyError, TypeError) as error:
-        raise UserError(f'info file {path} lacks {error}; write it again with '
-                        'gemini3d convert') from None
+        raise UserError(f'info file {path} lacks {error}; write it again with gemini3d convert') from None
 
 
 def _key_frame(info: Dict[str, Any]) -> KeyFrame:

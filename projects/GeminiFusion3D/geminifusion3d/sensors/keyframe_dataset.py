@@ -174,8 +174,7 @@ class GeminiKeyframeDataset(Det3DDataset):
                     return sample
                 idx = self._rand_another()
         raise UserError(f'{self.max_refetch + 1} keyframes of {self.ann_file} have no box left after the '
-                        'pipeline; '
-                        'are its ranges in metres, and its classes those of the dataset?')
+                        'pipeline; are its ranges in metres, and its classes those of the dataset?')
 
     def get_subset_(self, indices: Union[List[int], int]) -> None:
         """Keeps some keyframes only.
@@ -338,8 +337,7 @@ def _checked_metainfo(metainfo: Dict[str, Any], usual: Dict[str, Any]) -> Dict[s
             name, str) for name in classes)
     if not is_sound or isinstance(metainfo.get('classes'), str):
         raise UserError(f'got metainfo with classes={metainfo["classes"]!r}; expected different names, in '
-                        'the '
-                        'order of the labels')
+                        'the order of the labels')
     palette = metainfo.get('palette', usual['palette'])
     return {**metainfo, 'classes': classes,
             'palette': [palette[index % len(palette)] for index in range(len(classes))]}

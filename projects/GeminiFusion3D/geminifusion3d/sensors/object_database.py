@@ -68,8 +68,7 @@ class ObjectDatabase:
         points = np.array(self._points[name][ends[index - 1] if index else 0:ends[index]])
         if zlib.crc32(points.tobytes()) != self._sums[name][index]:
             raise UserError(f'{array_path(self.folder, name, "points")} is damaged: object {index} is not '
-                            'the one that '
-                            f'was written{_remedy(self.folder)}')
+                            f'the one that was written{_remedy(self.folder)}')
         return points
 
     def _array(self, name: str, kind: str) -> np.ndarray:
@@ -91,8 +90,7 @@ class ObjectDatabase:
                     and (np.diff(ends, prepend=0) > 0).all())
         if not is_sound:
             raise UserError(f'{self.folder} does not fit together: {count} {name} objects, boxes '
-                            f'{boxes.shape}, ends {ends.shape}, points {points.shape}'
-                            f'{_remedy(self.folder)}')
+                            f'{boxes.shape}, ends {ends.shape}, points {points.shape}{_remedy(self.folder)}')
 
 
 def array_path(folder: Path, name: str, kind: str) -> Path:

@@ -127,8 +127,7 @@ def _image_mistakes(images: Any) -> Iterator[str]:
         if intrinsic is not None and not (min(intrinsic[0, 0], intrinsic[1, 1]) > 0
                                           and np.allclose(intrinsic[2], (0, 0, 1))):
             yield (f'{where}.cam2img is no matrix of a pinhole camera; expected [[fx, s, cx], [0, fy, cy], '
-                   '[0, 0, 1]] '
-                   'with fx and fy above 0')
+                   '[0, 0, 1]] with fx and fy above 0')
         sides = [image.get(side) for side in ('height', 'width')]
         if sides != [None, None] and not all(_is_integer(side) and side > 0 for side in sides):
             yield f'{where} has height and width {sides}; expected two whole numbers above 0, or neither'
@@ -224,8 +223,7 @@ def _box_mistakes(box: Any, where: str) -> Iterator[str]:
         speeds = _numbers(velocity, (2,))
         if speeds is None or np.hypot(*speeds) > FASTEST_MPS:
             yield (f'{where}.velocity is {_shown(velocity)}; expected x and y in m/s, at most '
-                   f'{FASTEST_MPS:.0f} m/s '
-                   'together, or null')
+                   f'{FASTEST_MPS:.0f} m/s together, or null')
     if box.get('num_points') is not None and not (_is_integer(box['num_points']) and box['num_points'] >= 0):
         yield f'{where}.num_points is {_shown(box["num_points"])}; expected a whole number from 0'
 
