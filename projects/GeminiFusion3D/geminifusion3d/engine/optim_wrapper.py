@@ -221,7 +221,7 @@ class GeminiOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     mmdet3d's tools/train.py refuses `--amp` unless the config says OptimWrapper, and writes AmpOptimWrapper.
     That becomes bf16, which scales no loss, on a CPU and on a GPU that computes it, else fp16; a precision
-    that the recipe names stays.
+    that the recipe names stays. AdamW runs fused unless the recipe says otherwise.
 
     Args:
         optim_wrapper_cfg: the config's `optim_wrapper` without `constructor`.
@@ -239,4 +239,6 @@ class GeminiOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 cfg['precision'] = 'bf16' if has_bf16 else 'fp16'
         if cfg['type'] in ('OptimWrapper', 'AmpOptimWrapper'):
             cfg['type'] = 'GeminiOptimWrapper'
+        if cfg['optimizer'].get('type') == 'AdamW':
+            cfg['optimizer'] = {'fused': True, **cfg['optimizer']}
         super().__init__(cfg, paramwise_cfg)

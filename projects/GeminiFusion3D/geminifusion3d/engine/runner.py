@@ -167,11 +167,7 @@ class GeminiRunner(Runner):
         return super().test()
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """As mmengine's; AdamW runs fused, and accumulated gradients are stepped at the end of each epoch."""
-        if isinstance(optim_wrapper, dict) and optim_wrapper.get('type') == 'GeminiOptimWrapper':
-            optimizer = optim_wrapper['optimizer']
-            if isinstance(optimizer, dict) and optimizer.get('type') == 'AdamW':
-                optim_wrapper = {**optim_wrapper, 'optimizer': {'fused': True, **optimizer}}
+        """As mmengine's; accumulated gradients are stepped at the end of each epoch."""
         built = super().build_optim_wrapper(optim_wrapper)
         if isinstance(built, GeminiOptimWrapper) and isinstance(self._train_loop, EpochBasedTrainLoop):
             built.epoch_length = len(self.train_dataloader)

@@ -7,6 +7,7 @@ from mmdet3d.registry import METRICS
 from mmengine.logging import MMLogger
 
 from ..atomic import write_json
+from ..learned_samples import Overlap, said_of
 from .average_precision import KINDS, kitti_average_precision
 from .infos import read_infos
 
@@ -25,6 +26,8 @@ class GeminiKittiMetric(KittiMetric):
         super().__init__(**kwargs)
         # The runner sets it to its work folder.
         self.out_dir: Optional[Path] = None
+        # Set by the runner: how many of the frames the weights had learned.
+        self.overlap: Optional[Overlap] = None
 
     def compute_metrics(self, results: List[Dict[str, Any]]) -> Dict[str, float]:
         """As mmdet3d's.
@@ -38,7 +41,8 @@ class GeminiKittiMetric(KittiMetric):
         read_infos(Path(self.ann_file))
         scores = super().compute_metrics(results)
         if self.out_dir is not None and scores:
-            write_json(Path(self.out_dir) / SCORES_NAME, scores, indent=2, sealed=True)
+            write_json(Path(self.out_dir) / SCORES_NAME, {**scores, **said_of(self.overlap)}, indent=2,
+                       sealed=True)
         return scores
 
     def kitti_evaluate(self, results_dict: Dict[str, Any], gt_annos: List[Dict[str, Any]],
