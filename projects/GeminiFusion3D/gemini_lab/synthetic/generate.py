@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from geminifusion3d.atomic import atomic_write, unsealed, write_json
-from geminifusion3d.check_sums import write_sums
+from geminifusion3d.check_sums import file_sum, write_sums
 from geminifusion3d.data_converters.parallel import map_with_progress
 from geminifusion3d.errors import UserError
 
@@ -109,7 +109,7 @@ def _read_state(path: Path) -> Dict[str, Any]:
 
 
 def _digests(folder: Path) -> Dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+    return {path.name: file_sum(path) for path in sorted(folder.iterdir())}
 
 
 def _has_others_tables(out: Path, version: str) -> bool:

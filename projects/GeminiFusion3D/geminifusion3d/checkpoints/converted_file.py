@@ -1,5 +1,4 @@
 """From a foreign checkpoint file to one of this project, which says where it comes from."""
-import hashlib
 import io
 from collections import OrderedDict
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 import torch
 from torch import Tensor
 
+from ..check_sums import file_sum
 from ..errors import UserError
 from .checkpoint_file import read_checkpoint, write_whole
 from .checkpoint_fit import SPCONV2_VERSION, state_dict_of
@@ -16,7 +16,6 @@ from .kernels import SPARSE_DIMS
 
 # Raised whenever the same source would give other weights.
 CONVERTER_VERSION = 1
-CHUNK_BYTES = 1 << 20
 PROVENANCE = 'converted_from'
 
 
@@ -67,11 +66,7 @@ def _not_understood(source: Path, found: Optional[Format], formats: Sequence[For
 
 
 def _provenance(source: Path, found: Format) -> Dict[str, Any]:
-    digest = hashlib.sha256()
-    with open(source, 'rb') as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return dict(file=source.name, sha256=digest.hexdigest(), format=found.name,
+    return dict(file=source.name, sha256=file_sum(source), format=found.name,
                 converter_version=CONVERTER_VERSION)
 
 

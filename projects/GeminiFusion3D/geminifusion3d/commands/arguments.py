@@ -6,7 +6,6 @@ from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from ..errors import UserError
 
-DEMO_CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
 RESULTS_ARE_WRITTEN = 'results_nusc.json is always written, to --work-dir'
 LOOK = 'no window is opened; gemini3d test --show-dir, predict --draw and report write pictures'
 CHECKPOINT = 'write the file behind the config'

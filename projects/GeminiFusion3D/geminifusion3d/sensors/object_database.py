@@ -13,7 +13,6 @@ Large arrays are mapped, not read: many loading workers share one copy. `databas
 SHA-256 and those of the small arrays, which are verified when the folder is opened; points are verified
 when an object is read. It also lists the samples that the objects come from (see `learned_samples`).
 """
-import hashlib
 import json
 import zlib
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any, Dict, Union
 import numpy as np
 
 from ..atomic import SEAL, unsealed, write_json
+from ..check_sums import file_sum
 from ..errors import UserError
 from ..learned_samples import LEARNED, SampleRecord
 from ..nuscenes_facts import CLASS_NAMES
@@ -74,7 +74,7 @@ class ObjectDatabase:
     def _array(self, name: str, kind: str) -> np.ndarray:
         path = array_path(self.folder, name, kind)
         try:
-            if kind in SMALL and file_digest(path) != self.metainfo['digests'].get(path.name):
+            if kind in SMALL and file_sum(path) != self.metainfo['digests'].get(path.name):
                 raise ValueError('its digest is another')
             return np.load(path, mmap_mode='r', allow_pickle=False)
         except (OSError, ValueError, EOFError, SyntaxError) as error:
@@ -98,14 +98,9 @@ def array_path(folder: Path, name: str, kind: str) -> Path:
     return folder / f'{name}.{kind}.npy'
 
 
-def file_digest(path: Path) -> str:
-    """Returns the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def write_metainfo(folder: Path, content: Dict[str, Any]) -> None:
     """Writes `database.json` last, with the digests of the small arrays and its own."""
-    digests = {path.name: file_digest(path) for path in sorted(folder.glob('*.npy'))
+    digests = {path.name: file_sum(path) for path in sorted(folder.glob('*.npy'))
                if path.name.rsplit('.', 2)[-2] in SMALL}
     write_json(folder / METAINFO_NAME, {**content, 'digests': digests}, indent=1, sealed=True)
 
