@@ -3,10 +3,10 @@ import math
 import statistics
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from ..charts import log_log_chart
 from ..cost.stats_table import three_digits
 from ..text_table import markdown_table
 from .fusers import OURS, PRODUCTS, REFERENCE
-from .log_log_chart import log_log_chart
 from .rows import Row, mebibytes, ratio, seconds
 
 Point = Tuple[float, float]

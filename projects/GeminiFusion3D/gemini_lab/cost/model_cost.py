@@ -8,7 +8,7 @@ and what follows the head's maps (decoding, suppression).
 """
 import copy
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import torch
 from torch import nn
@@ -45,6 +45,14 @@ def count_costs(model: nn.Module, batch: Dict[str, Any]) -> List[StageCost]:
     multiply_adds = _count_multiply_adds(model, stages, batch)
     return [StageCost(stage, count_parameters(model, stage, stages), multiply_adds.get(stage, 0))
             for stage in stages]
+
+
+def multiply_adds(call: Callable[[], Any]) -> int:
+    """Runs a call once and counts; what works number by number (norms, softmax, sums) counts nothing."""
+    with FlopCounterMode(display=False, custom_mapping=UNKNOWN_TO_TORCH) as counter:
+        call()
+    # A multiply-add is two floating point operations.
+    return counter.get_total_flops() // 2
 
 
 def without_weights(node: Any) -> Any:

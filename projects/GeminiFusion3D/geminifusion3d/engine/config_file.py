@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..info_file import KITTI_PREFIX, existing_info_file, open_info_file
 from ..learned_samples import LEARNED, Overlap, SampleRecord
 from ..sensors.object_database import read_metainfo
-from .config_variables import check_unread_names, evaluate_with
+from .config_variables import check_unread_names, evaluate_with, places_of
 from .registered import accepts_argument
 
 # What the Runner reads although no config need mention it.
@@ -101,12 +101,11 @@ def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
             raise UserError(f'--cfg-options {key}={value}: {cfg.filename} cannot be read with it: '
                             f'{type(error).__name__}: {" ".join(str(error).split())}') from error
         if changed is None or _sections(changed) == _sections(cfg):
-            places = _places(_sections(cfg), key.split('.')[-1], _value_at(cfg, key))
-            raise UserError(
-                f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} does not use '
-                'it'
-                + (f'; expected keys of sections, such as {", ".join(places)}' if places else
-                   '; leave it out'))
+            namesakes = places_of(_sections(cfg), key.split('.')[-1])
+            places = [place for place, held in namesakes if held == _value_at(cfg, key)]
+            remedy = f'expected keys of sections, such as {", ".join(places)}' if places else 'leave it out'
+            raise UserError(f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} does '
+                            f'not use it; {remedy}')
         cfg = changed
     return cfg
 
@@ -125,20 +124,6 @@ def _value_at(cfg: Config, dotted: str) -> Any:
         else:
             return None
     return node
-
-
-def _places(node: Any, name: str, value: Any, at: str = '') -> List[str]:
-    """Lists the keys of this name and value below a node."""
-    found = []
-    items: Any = node.items() if isinstance(node, Mapping) else ()
-    if isinstance(node, (list, tuple)):
-        items = enumerate(node)
-    for key, below in items:
-        place = f'{at}.{key}' if at else str(key)
-        if key == name and below == value:
-            found.append(place)
-        found += _places(below, name, value, place)
-    return found
 
 
 def _close_configs(path: str) -> str:

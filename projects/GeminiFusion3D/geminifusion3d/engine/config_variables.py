@@ -120,7 +120,7 @@ def check_unread_names(path: Path, cfg: Config, sections: Mapping[str, Any], kno
         if inherited:
             _check_inherited(path, cfg, sections, name, where)
             continue
-        places = dict(_places(sections, name))
+        places = dict(places_of(sections, name))
         if places and _plain(cfg[name]) not in places.values():
             first = next(iter(places))
             problem = (f'{where}; {first} is {_short(places[first])}: set {_listed(list(places))}, or '
@@ -224,7 +224,7 @@ def _differences(old: Any, new: Any, at: str = '') -> Iterator[str]:
         yield at
 
 
-def _places(node: Any, name: str, at: str = '') -> Iterator[Tuple[str, Any]]:
+def places_of(node: Any, name: str, at: str = '') -> Iterator[Tuple[str, Any]]:
     """Yields the keys of this name below a node, and what they hold."""
     items: Any = node.items() if isinstance(node, Mapping) else (
         enumerate(node) if isinstance(node, (list, tuple)) else ())
@@ -232,7 +232,7 @@ def _places(node: Any, name: str, at: str = '') -> Iterator[Tuple[str, Any]]:
         place = f'{at}.{key}' if at else str(key)
         if key == name:
             yield place, _plain(below)
-        yield from _places(below, name, place)
+        yield from places_of(below, name, place)
 
 
 def _listed(keys: Sequence[str]) -> str:

@@ -118,9 +118,7 @@ def _image_mistakes(images: Any) -> Iterator[str]:
             yield (f'{where} is {_shown(image)}; expected an object with {", ".join(IMAGE_FIELDS[:3])}, or '
                    'null')
             continue
-        yield from _unknown(image, IMAGE_FIELDS, where)
-        yield from _path_mistakes(image.get('path'), where, 3)
-        yield from _sum_mistakes(image, where)
+        yield from _file_mistakes(image, IMAGE_FIELDS, where, 3)
         yield from _matrix_mistakes(image.get('cam2img'), 3, f'{where}.cam2img')
         yield from _pose_mistakes(image.get('lidar2cam'), f'{where}.lidar2cam')
         intrinsic = _numbers(image.get('cam2img'), (3, 3))
@@ -139,9 +137,7 @@ def _point_mistakes(record: Record) -> Iterator[str]:
         yield f'points is {_shown(points)}; expected an object with path and columns, or null'
         points = None
     if isinstance(points, dict):
-        yield from _unknown(points, POINTS_FIELDS, 'points')
-        yield from _path_mistakes(points.get('path'), 'points', 2)
-        yield from _sum_mistakes(points, 'points')
+        yield from _file_mistakes(points, POINTS_FIELDS, 'points', 2)
         yield from _column_mistakes(points.get('columns'), 'points')
     elif not record.get('images') and not record.get('radars'):
         yield 'neither images nor points nor radars; expected at least one of them'
@@ -156,9 +152,7 @@ def _point_mistakes(record: Record) -> Iterator[str]:
         if not isinstance(sweep, dict):
             yield f'{where} is {_shown(sweep)}; expected an object with {", ".join(SWEEP_FIELDS)}'
             continue
-        yield from _unknown(sweep, SWEEP_FIELDS, where)
-        yield from _path_mistakes(sweep.get('path'), where, 2)
-        yield from _sum_mistakes(sweep, where)
+        yield from _file_mistakes(sweep, SWEEP_FIELDS, where, 2)
         yield from _pose_mistakes(sweep.get('lidar_from_sweep'), f'{where}.lidar_from_sweep')
         if not _is_number(sweep.get('timestamp')):
             yield f'{where}.timestamp is {_shown(sweep.get("timestamp"))}; expected seconds'
@@ -188,9 +182,7 @@ def _radar_mistakes(record: Record) -> Iterator[str]:
             if not isinstance(shot, dict):
                 yield f'{where} is {_shown(shot)}; expected an object with path and lidar_from_radar'
                 continue
-            yield from _unknown(shot, RADAR_FIELDS, where)
-            yield from _path_mistakes(shot.get('path'), where, 2)
-            yield from _sum_mistakes(shot, where)
+            yield from _file_mistakes(shot, RADAR_FIELDS, where, 2)
             yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar')
             path, columns = shot.get('path'), shot.get('columns')
             if isinstance(path, str) and path.endswith(RADAR_SUFFIX):
@@ -272,7 +264,9 @@ def _numbers(value: Any, shape: Sequence[int]) -> 'np.ndarray | None':
     return array.astype(np.float64) if is_sound else None
 
 
-def _sum_mistakes(part: Record, where: str) -> Iterator[str]:
+def _file_mistakes(part: Record, fields: Sequence[str], where: str, dims: int) -> Iterator[str]:
+    yield from _unknown(part, fields, where)
+    yield from _path_mistakes(part.get('path'), where, dims)
     if part.get('crc32') is not None and not _is_integer(part['crc32']):
         yield f'{where}.crc32 is {_shown(part["crc32"])}; expected a whole number, or none'
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from geminifusion3d.errors import UserError
 
+from ...cost.model_cost import multiply_adds
 from ..contest import Entrant, run_contest
 from ..fusers import HEADS, WHOLE, build_fusers, includes, inference_call, training_call
 from ..fusion_tables import Point, chart_files, fusion_markdown, predicted
-from ..multiply_adds import multiply_adds
 from ..rows import Row
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
