@@ -9,6 +9,7 @@ from markupsafe import Markup
 from nuscenes import NuScenes
 
 from geminifusion3d.atomic import atomic_write
+from geminifusion3d.cli import plural
 from geminifusion3d.commands.dataset import read_run
 from geminifusion3d.errors import UserError
 from geminifusion3d.learned_samples import LEARNED, overlap_sentence
@@ -18,7 +19,7 @@ from geminifusion3d.submission.provenance import code_facts
 
 from ..analysis.breakdown import breakdown_notes
 from ..charts import COLOURS
-from ..text_table import NOTHING, plural
+from ..text_table import NOTHING
 from .analysis import Analysis, analyse, predictions_by_sample, why_no_analysis
 from .curves import (DISTANCE_COLOURS, error_charts, error_names, legend, precision_charts,
                      training_charts)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ..atomic import atomic_write
 from ..check_sums import sealed_line
+from ..cli import plural
 from ..errors import UserError
 from ..geometry.boxes import points_in_boxes
 from ..paths import inside
@@ -59,7 +60,8 @@ class DataReport(NamedTuple):
 
     def text(self) -> str:
         """Returns the report for people."""
-        lines = [f'{self.samples} samples; pictures: {_counted(self.cameras)}; boxes: {_counted(self.boxes)}']
+        lines = [f'{plural(self.samples, "sample")}; pictures: {_counted(self.cameras)}; '
+                 f'boxes: {_counted(self.boxes)}']
         lines += [f'error: {line}' for line in self.mistakes] + [f'warning: {line}' for line in self.warnings]
         return '\n'.join(lines + ([] if self.mistakes else ['every record and every file can be read']))
 
