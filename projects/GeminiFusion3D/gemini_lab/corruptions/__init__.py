@@ -25,8 +25,9 @@ ten: what differs is said in the file of each.
 from .corrupted_loading import GeminiCorruptedLoading
 from .load_corrupted_images import GeminiLoadCorruptedImages
 from .load_corrupted_points import GeminiLoadCorruptedPoints
+from .load_corrupted_radar import GeminiLoadCorruptedRadar
 from .previous_frame_dataset import GeminiPreviousFrameDataset
 from .shuffled_cameras_dataset import GeminiShuffledCamerasDataset
 
 __all__ = ['GeminiCorruptedLoading', 'GeminiLoadCorruptedImages', 'GeminiLoadCorruptedPoints',
-           'GeminiPreviousFrameDataset', 'GeminiShuffledCamerasDataset']
+           'GeminiLoadCorruptedRadar', 'GeminiPreviousFrameDataset', 'GeminiShuffledCamerasDataset']

@@ -10,14 +10,14 @@ from .temporal_misalignment import PREVIOUS
 
 @TRANSFORMS.register_module()
 class GeminiCorruptedLoading(BaseTransform):
-    """Runs loading steps with the loaders of pictures and points replaced by their corrupted forms.
+    """Runs loading steps with the loaders of pictures, points and radar returns replaced by their corrupted forms.
 
     Nothing is copied on disk; the same sample is always corrupted in the same way.
 
     Args:
         corruption: a name of the catalogue, which are MultiCorrupt's.
         severity: 1, 2 or 3.
-        steps: the transforms to run, as configs; others than the two loaders stay as they are.
+        steps: the transforms to run, as configs; others than the loaders stay as they are.
     """
 
     def __init__(self, *, corruption: str, severity: int, steps: Sequence[Dict[str, Any]]) -> None:
@@ -57,5 +57,7 @@ def corrupted_steps(steps: Sequence[Dict[str, Any]], corruption: Corruption, cho
         replaced['GeminiLoadImages'] = 'GeminiLoadCorruptedImages'
     if corruption.touches_lidar:
         replaced['GeminiLoadPoints'] = 'GeminiLoadCorruptedPoints'
+    if corruption.radar is not None:
+        replaced['GeminiLoadRadar'] = 'GeminiLoadCorruptedRadar'
     return [{**step, **choice, 'type': replaced[step['type']]} if step['type'] in replaced else dict(step)
             for step in steps]

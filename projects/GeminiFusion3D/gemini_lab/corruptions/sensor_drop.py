@@ -2,7 +2,8 @@
 
 As MoME's evaluations on nuScenes-R (CVPR 2025, arXiv 2503.19776), "View Drop" and "LiDAR Drop", which at
 severity 3 lose all. The delta: lesser severities lose a part, and a LiDAR without returns still reports one,
-of the car itself: a model of this project takes an empty cloud for an absent LiDAR, and would be told.
+of the car itself: a model of this project takes an empty cloud for an absent LiDAR, and would be told. Radars
+are ours: one that fails returns nothing, as often happens anyway; without any return the radars are absent.
 """
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -37,3 +38,15 @@ def drop_sweep(cloud: Float[np.ndarray, 'n 5'], severity: int, rng: np.random.Ge
     """
     is_lost = rng.random() < at(severity, LOSS_PROB)
     return OWN_CAR.astype(cloud.dtype) if is_lost and len(cloud) else cloud
+
+
+def drop_radar(rows: Float[np.ndarray, 'n 18'], severity: int, rng: np.random.Generator
+               ) -> Float[np.ndarray, 'm 18']:
+    """Returns no return with the severity's probability, else those of the shot.
+
+    Args:
+        rows: RADAR_FIELDS of one shot, in the radar's frame.
+        severity: 1, 2 or 3.
+        rng: one draw.
+    """
+    return rows[:0] if rng.random() < at(severity, LOSS_PROB) else rows

@@ -19,7 +19,7 @@ BOX_EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0,
 POINTS_PER_EDGE = 32
 NEAREST_DEPTH_M = 0.3
 FARTHEST_COLOUR_M = 60.0
-BOX_BGR, FRONT_BGR, TEXT_BGR = (80, 255, 80), (60, 60, 255), (255, 255, 255)
+BOX_BGR, FRONT_BGR, TEXT_BGR, RIM_BGR = (80, 255, 80), (60, 60, 255), (255, 255, 255), (0, 0, 0)
 
 
 def draw_sample(results: Dict[str, Any], *, range_m: float = 55.0) -> np.ndarray:
@@ -91,8 +91,13 @@ def _draw_legend(picture: np.ndarray, title: str) -> None:
     entries += [(f'point at {depth_m:.0f} m{" and more" if depth_m == FARTHEST_COLOUR_M else ""}', colour)
                 for depth_m, colour in zip(depths_m, _depth_colours(depths_m).tolist())]
     for line, (text, colour) in enumerate(entries):
-        cv2.putText(picture, text, (8, 20 + 18 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1,
-                    cv2.LINE_AA)
+        # White on a black rim: the darkest colours would not be read, nor would words on points.
+        for text_bgr, width_px in ((RIM_BGR, 4), (TEXT_BGR, 1)):
+            cv2.putText(picture, text, (26, 20 + 18 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.45, text_bgr, width_px,
+                        cv2.LINE_AA)
+        if line:
+            cv2.circle(picture, (14, 16 + 18 * line), 7, RIM_BGR, -1)
+            cv2.circle(picture, (14, 16 + 18 * line), 5, colour, -1, cv2.LINE_AA)
 
 
 def draw_radar(picture: np.ndarray, returns: np.ndarray, matrices: Dict[str, np.ndarray]) -> None:
