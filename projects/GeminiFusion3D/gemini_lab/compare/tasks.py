@@ -47,19 +47,19 @@ TASKS = {
     'sensors': Task(
         {f'compare/geminifusion3d_{name}_compare': label for name, label in (
             ('cam', 'cameras'), ('cam-radar_n-way', 'cameras, radars'), ('lidar-cam_n-way', 'cameras, LiDAR'),
-            ('lidar-cam-radar_n-way', 'cameras, LiDAR, radars'))}, 4,
+            ('lidar-cam-radar_n-way', 'cameras, LiDAR, radars'))}, 2,
         {'mAP': 'mAP', 'NDS': 'NDS', 'velocity error (m/s)': 'mAVE', 'radars silent: Δ mAP': 'radar_delta'},
         '.3f'),
     'map': Task(
         {f'compare_map/geminifusion3d_{name}_compare-map': label for name, label in (
             ('cam', 'cameras'), ('lidar', 'LiDAR'), ('lidar-cam_add', 'both, added'),
-            ('lidar-cam_gemini', 'both, GeminiFusion'))}, 4,
+            ('lidar-cam_gemini', 'both, GeminiFusion'))}, 2,
         {'mIoU': 'mIoU', **{name: f'{name}_IoU' for name in MAP_CLASSES}}, '.3f'),
     'kitti': Task(
         {f'kitti/{name}_tiny_kitti-synthetic': label for name, label in (
             ('mvxnet', 'MVX-Net: sum behind the last layer'),
             ('mvxnet-every-layer', 'control: sum behind every layer'),
-            ('geminifusion_mvxnet', 'GeminiFusion behind every layer'))}, 5,
+            ('geminifusion_mvxnet', 'GeminiFusion behind every layer'))}, 3,
         {f'{name}, {strictness}': f'{name}_3D_AP40_moderate_{strictness}'
          for strictness in ('loose', 'strict') for name in KITTI_CLASSES}, '.1f')}
 

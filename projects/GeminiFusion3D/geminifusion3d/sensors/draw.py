@@ -39,6 +39,8 @@ def draw_sample(results: Dict[str, Any], *, range_m: float = 55.0) -> np.ndarray
     points_m = results['points'].tensor[:, :3].numpy()
     bev = draw_bev(points_m, results['gt_bboxes_3d'].corners.numpy(), size_px=cameras.shape[0],
                    range_m=range_m)
+    if 'radar_points' in results:
+        draw_radar_from_above(bev, results['radar_points'].tensor.numpy(), range_m=range_m)
     _draw_legend(bev, f'{range_m:g} m to each side, x to the right, y up')
     return np.hstack([cameras, bev])
 
@@ -120,6 +122,16 @@ def draw_radar(picture: np.ndarray, returns: np.ndarray, matrices: Dict[str, np.
             first, second = (tuple(map(round, end)) for end in ends.tolist())
             cv2.circle(picture, first, 6, colour, 2, cv2.LINE_AA)
             cv2.line(picture, first, second, colour, 2, cv2.LINE_AA)
+
+
+def draw_radar_from_above(picture: np.ndarray, returns: np.ndarray, *, range_m: float) -> None:
+    """Draws radar returns (N, 7) as white rings into a picture of `draw_bev`, with the same line."""
+    px_per_m = len(picture) / (2 * range_m)
+    for x_m, y_m, vx_mps, vy_mps in returns[:, [0, 1, *VELOCITY]].tolist():
+        first, second = ((round((x + range_m) * px_per_m), round((range_m - y) * px_per_m))
+                         for x, y in ((x_m, y_m), (x_m + vx_mps, y_m + vy_mps)))
+        cv2.circle(picture, first, 3, TEXT_BGR, 1, cv2.LINE_AA)
+        cv2.line(picture, first, second, TEXT_BGR, 1, cv2.LINE_AA)
 
 
 def draw_bev(points_m: np.ndarray, corners_m: np.ndarray, *, size_px: int,
