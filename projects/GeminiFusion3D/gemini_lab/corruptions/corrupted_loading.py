@@ -10,7 +10,7 @@ from .temporal_misalignment import PREVIOUS
 
 @TRANSFORMS.register_module()
 class GeminiCorruptedLoading(BaseTransform):
-    """Runs loading steps with the loaders of pictures, points and radar returns replaced by their corrupted forms.
+    """Runs loading steps with the loaders of pictures, points and radars replaced by their corrupted forms.
 
     Nothing is copied on disk; the same sample is always corrupted in the same way.
 

@@ -9,8 +9,8 @@ from geminifusion3d.jobs import Results
 from geminifusion3d.modalities import RADAR
 
 from ..text_table import number, terminal_table
-from .changed_recipe import (read_sensors, with_black_cameras, with_empty_lidar, with_shuffled_cameras,
-                             with_silent_radar)
+from .changed_recipe import (read_sensors, with_black_cameras, with_empty_lidar,
+                             with_shuffled_cameras, with_silent_radar)
 from .evaluations import CLEAN, METRICS, Condition, Evaluate, Scores, run_conditions
 
 JSON_FILE = 'modalities.json'

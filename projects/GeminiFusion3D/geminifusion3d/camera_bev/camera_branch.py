@@ -233,7 +233,7 @@ class CameraBranch(LiftSplatBranch):
 
 @MODELS.register_module(name='GeminiLSSBranch')
 class LSSBranch(CameraBranch):
-    """Predicts depth and context by one 1x1 convolution, as MIT's LSSTransform with its name of the weights."""
+    """Predicts depth and context by one 1x1 convolution: MIT's LSSTransform, whose name the weights have."""
 
     def build_depth(self, in_channels: int, depth_bins: int, context_channels: int) -> None:
         """Builds the convolution; arguments as those of CameraBranch."""

@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--sweeps', type=int, default=0,
                         help='sweeps before the keyframe (default: 0)')
     parser.add_argument('--radars', action='store_true',
-                        help='radar returns too, as rings with a line to where each is in a second; of records '
-                             'that have some, or of gemini3d convert --radar-sweeps')
+                        help='radar returns too, as rings with a line to where each is in a second; of '
+                             'records that have some, or of gemini3d convert --radar-sweeps')
     parser.add_argument('--augment', type=int, metavar='SEED', help='draw after augmentation')
     parser.add_argument('--out', type=Path, help='the picture, a .png or .jpg file; default: '
                                                  'work_dirs/draw/<info file>_<index>.png')

@@ -95,8 +95,8 @@ def _draw_legend(picture: np.ndarray, title: str) -> None:
     for line, (text, colour) in enumerate(entries):
         # White on a black rim: the darkest colours would not be read, nor would words on points.
         for text_bgr, width_px in ((RIM_BGR, 4), (TEXT_BGR, 1)):
-            cv2.putText(picture, text, (26, 20 + 18 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.45, text_bgr, width_px,
-                        cv2.LINE_AA)
+            cv2.putText(picture, text, (26, 20 + 18 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.45, text_bgr,
+                        width_px, cv2.LINE_AA)
         if line:
             cv2.circle(picture, (14, 16 + 18 * line), 7, RIM_BGR, -1)
             cv2.circle(picture, (14, 16 + 18 * line), 5, colour, -1, cv2.LINE_AA)
