@@ -83,7 +83,7 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         for name in CAMERA_NAMES:
             if findings.pictures[name] and not findings.pictures[name, 'usable']:
                 raise UserError(f'no picture of {name} can be used: {"; ".join(findings.lines())}')
-        paths = _write_splits(out_dir, version, by_split)
+        paths = _write_splits(out_dir, version, by_split, (max_sweeps, radar_sweeps))
     print('\n'.join([_describe_boxes(findings), *findings.lines()]))
     return paths
 
@@ -236,8 +236,8 @@ def _describe_boxes(findings: Findings) -> str:
     return line
 
 
-def _write_splits(out_dir: Path, version: str,
-                  scenes_by_split: Dict[str, List[bytes]]) -> Dict[str, Path]:
+def _write_splits(out_dir: Path, version: str, scenes_by_split: Dict[str, List[bytes]], sweeps: Sweeps
+                  ) -> Dict[str, Path]:
     """Writes every file under a temporary name first and renames them when all are complete."""
     paths = {split: out_dir / info_file_name(split) for split in scenes_by_split}
     with locked_folder(out_dir), ExitStack() as finished_together:
@@ -251,6 +251,7 @@ def _write_splits(out_dir: Path, version: str,
                 write_info_file(file, {
                     'categories': {name: index for index, name in enumerate(CLASS_NAMES)},
                     'dataset': 'nuscenes', 'version': version, 'split': split,
+                    'max_sweeps': sweeps[0], 'radar_sweeps': sweeps[1],
                 }, ({'sample_idx': index, **info} for index, info in enumerate(
                     # Unpickling makes a scene's objects its own for any number of workers: pickle writes
                     # an object that occurs twice as a reference, so the file's bytes would show which

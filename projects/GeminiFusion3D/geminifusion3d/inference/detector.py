@@ -15,7 +15,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..checkpoints.checkpoint_file import check_exists, read_checkpoint
-from ..checkpoints.checkpoint_fit import fit_weights
+from ..checkpoints.checkpoint_fit import check_learned_classes, fit_weights
 from ..engine.config_file import check_classes, check_ranges, check_sections, load_config
 from ..engine.cuda_graphs import graph_parts
 from ..engine.mistakes import config_mistakes
@@ -94,7 +94,9 @@ class Detector:
         init_default_scope('mmdet3d')
         with config_mistakes(config):
             model, dataset = MODELS.build(cfg.model), _test_dataset(cfg)
-        model.load_state_dict(fit_weights(model, read_checkpoint(checkpoint), name=checkpoint))
+        content = read_checkpoint(checkpoint)
+        check_learned_classes(content, dataset.metainfo['classes'], name=checkpoint)
+        model.load_state_dict(fit_weights(model, content, name=checkpoint))
         try:
             model = model.to(device)
         except (RuntimeError, AssertionError) as error:

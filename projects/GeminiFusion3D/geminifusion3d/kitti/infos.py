@@ -66,6 +66,13 @@ def convert_kitti(data_root: Path, out: Optional[Path] = None, splits: Sequence[
                         'of frames, as mmdet3d names where to get them')
     names = {split: read_frame_names(lists / f'{split}.txt') for split in splits}
     findings, problems, frames = Findings(), [], {}
+    both = sorted(set(names.get('train', ())) & set(names.get('val', ())))
+    if both:
+        findings.add('frames are in train and in val: what is scored was learned', both[0], len(both))
+    for split, chosen in names.items():
+        if len(set(chosen)) < len(chosen):
+            findings.add(f'frames stand more than once in {split}', max(chosen, key=list(chosen).count),
+                         len(chosen) - len(set(chosen)))
     for split, chosen in names.items():
         is_test = split == 'test'
         for name in chosen:

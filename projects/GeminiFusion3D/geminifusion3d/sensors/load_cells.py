@@ -60,8 +60,14 @@ class GeminiLoadMapCells(BaseTransform):
             raise UserError(f'keyframe {results.get("token")} has no {", ".join(absent)}, by which its map '
                             'is found; write the info file again with gemini3d convert')
         world = open_map(str(self.data_root), results['location'], self.layers)
+        global_from_lidar = np.asarray(results['ego2global'], float) @ np.asarray(results['lidar2ego'], float)
+        place_m = global_from_lidar[:2, 3]
+        if not ((place_m >= 0) & (place_m <= world.extent_m)).all():
+            raise UserError(f'keyframe {results.get("token")} lies at {np.round(place_m).tolist()} m, '
+                            f'outside the map {world.path} of {world.extent_m.tolist()} m: does its log name '
+                            'the right location?')
         matrix = cells_from_global(
-            np.asarray(results['ego2global'], float) @ np.asarray(results['lidar2ego'], float),
+            global_from_lidar,
             np.asarray(results['lidar_aug_matrix'], float), self.cell_grid)
         cells = np.zeros((len(self.layers_of), *self.cell_grid.shape_yx), np.uint8)
         for target, layers in zip(cells, self.layers_of.values()):

@@ -21,14 +21,16 @@ from mmengine.logging import print_log
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..nuscenes_facts import LIDAR_COLUMNS
-from ..point_files import (FARTHEST_M, in_nuscenes_columns, odd_intensities, other_columns,
-                           read_point_file, without_absurd)
+from ..point_files import (FARTHEST_M, MANY_ROWS, in_nuscenes_columns, odd_intensities,
+                           other_columns, read_point_file, without_absurd)
 from .load_images import check_on_missing
 
 FLOATS_PER_POINT = len(LIDAR_COLUMNS)
 NUM_FEATURES = 5  # x, y, z, intensity, time lag
 CONVENTIONS = ('devkit', 'mmdet3d')
 MICROSECONDS = 1e-6
+# Of the points of a sample; a LiDAR in another frame has fewer in the range of a grid.
+LEAST_IN_RANGE = 0.05
 _said: Set[str] = set()
 
 
@@ -208,6 +210,10 @@ class GeminiPointsRangeFilter(PointsRangeFilter):
         columns = np.ascontiguousarray(rows[:, :3].T)
         low_m, high_m = self.pcd_range.reshape(2, 3, 1)
         is_kept = ((columns > low_m) & (columns < high_m)).all(axis=0)
+        if len(rows) >= MANY_ROWS and is_kept.sum() < LEAST_IN_RANGE * len(rows):
+            _say_once('range', f'{is_kept.sum()} of {len(rows)} points of a sample lie in the range '
+                      f'{self.pcd_range.tolist()} m: are they in the LiDAR\'s frame, x and y level, z up, '
+                      'its origin at the sensor? Further samples are not named')
         kept = torch.from_numpy(np.compress(is_kept, rows, axis=0))
         return {**results, 'points': with_tensor(points, kept)}
 
