@@ -63,7 +63,7 @@ CHECK_SUMS = ('convert', '--dataroot', 'data', '--version', VERSION, '--read-all
               '--out', 'summed')
 RECORD_SUMS = ('check-data', 'records/val.jsonl', '--with-sums', 'records/summed.jsonl')
 KITTI = ('synthetic', '--kitti', '--out', 'kitti', '--scenes', '2', '--samples-per-scene', '2')
-KITTI_SUMS = ('convert-kitti', '--dataroot', 'kitti', '--read-all')
+KITTI_SUMS = ('convert-kitti', '--dataroot', 'kitti')
 MOST_SWEEPS = 9
 RECORDS = ('synthetic', '--records', '--out', 'records', '--scenes', '2', '--samples-per-scene', '2')
 ENSEMBLE = ('ensemble', 'run/results_nusc.json', 'submission/results_nusc.json', '--out', 'ensemble')
@@ -249,7 +249,7 @@ def _kitti_kinds(root: Path) -> Dict[str, Kind]:
         frame = GeminiLoadKittiFrame().transform(dict(of_file[str(path)]))
         return [frame['points'], frame['img']]
 
-    return {'files of KITTI, --read-all': Kind([Path(name) for name in sorted(of_file)], load)}
+    return {'files of KITTI': Kind([Path(name) for name in sorted(of_file)], load)}
 
 
 def _without_sums(path: Path) -> Path:
