@@ -26,14 +26,14 @@ from geminifusion3d.check_sums import file_sum, write_sums
 from geminifusion3d.data_converters.parallel import map_with_progress
 from geminifusion3d.errors import UserError
 
+from .camera import encode
 from .city import MAP_TOKENS, build_city, draw_map_mask
 from .map_expansion import build_map, draw_basemap
 from .scene_names import choose_scenes
-from .scene_simulation import SceneJob, SceneSimulation
+from .scene_simulation import MAX_SAMPLES, SceneJob, SceneSimulation
 from .tables import TABLES, Tables, join_scenes
 
 FORMAT = 1
-MAX_SAMPLES = 40
 _STATE = '.synthetic'
 ARGUMENTS, FINISHED = 'arguments.json', 'finished.json'
 _LOCK_TRIES = 8
@@ -196,11 +196,8 @@ def _write_expansions(request: Request) -> None:
 
 
 def _write_picture(path: Path, picture: np.ndarray) -> None:
-    is_ok, data = cv2.imencode('.png', picture)
-    if not is_ok:
-        raise ValueError(f'OpenCV could not encode the map {path}')
     with atomic_write(path) as part:
-        part.write_bytes(data.tobytes())
+        part.write_bytes(encode(picture, '.png'))
 
 
 def _publish(request: Request, fragments: List[Path]) -> None:
