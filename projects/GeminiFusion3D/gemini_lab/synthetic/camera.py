@@ -59,11 +59,3 @@ def take_picture(look: Look, moment: Moment, local_from_cam: np.ndarray, rays: n
     image = image * np.float32(255 * rng.uniform(0.95, 1.05))
     image += grain * np.float32(255 * look.weather.grain)
     return np.ascontiguousarray(image.clip(0, 255).astype(np.uint8)[..., ::-1])
-
-
-def encode(picture: np.ndarray, ending: str, *options: int) -> bytes:
-    """Returns the bytes of a picture file, BGR where it has colours, with OpenCV's options."""
-    is_ok, data = cv2.imencode(ending, picture, options)
-    if not is_ok:
-        raise ValueError(f'OpenCV could not encode a picture of shape {picture.shape} as {ending}')
-    return data.tobytes()

@@ -11,9 +11,10 @@ import numpy as np
 
 from geminifusion3d.geometry.frames import invert_pose, transform_points
 from geminifusion3d.kitti.labels import DONT_CARE, Label
+from geminifusion3d.picture_files import encode
 
 from .annotations import count_points, visible_share
-from .camera import encode, pixel_rays, take_picture
+from .camera import pixel_rays, take_picture
 from .categories import class_of
 from .lidar import beam_directions, scan
 from .own_folder import own_scenes, write_own_file

@@ -12,9 +12,10 @@ import numpy as np
 
 from geminifusion3d.check_sums import sealed_line
 from geminifusion3d.geometry.frames import invert_pose
+from geminifusion3d.picture_files import encode
 
 from .annotations import observe
-from .camera import encode, take_picture
+from .camera import take_picture
 from .categories import class_of
 from .lidar import scan
 from .own_folder import own_scenes, write_own_file

@@ -5,8 +5,10 @@ from typing import Dict, List, NamedTuple
 
 import numpy as np
 
+from geminifusion3d.picture_files import encode
+
 from .annotations import observe
-from .camera import JPEG_OPTIONS, encode, pixel_rays, take_picture
+from .camera import JPEG_OPTIONS, pixel_rays, take_picture
 from .city import build_city
 from .ego import plan_drive
 from .ground import paint_ground
