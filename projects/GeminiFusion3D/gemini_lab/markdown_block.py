@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 from typing import Union
 
-from geminifusion3d.atomic import atomic_write
+from geminifusion3d.atomic import write_whole
 from geminifusion3d.errors import UserError
 
 
@@ -28,5 +28,4 @@ def write_block(path: Union[str, Path], name: str, content: str) -> None:
         raise UserError(f'{path} does not exist; name a Markdown file with the block {name}')
     text = replace_block(path.read_text(), name, content)
     if text != path.read_text():
-        with atomic_write(path) as part:
-            part.write_text(text)
+        write_whole(path, text)

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Set, Tuple, Union
 
-from .atomic import atomic_write
+from .atomic import write_whole
 from .errors import UserError
 
 SUMS_NAME = 'SHA256SUMS'
@@ -28,8 +28,7 @@ def write_sums(folder: Path, names: Iterable[str]) -> None:
     """Writes SHA256SUMS; what it says of other files stays."""
     path = folder / SUMS_NAME
     rows = {**(_rows(path) if path.exists() else {}), **{name: file_sum(folder / name) for name in names}}
-    with atomic_write(path) as part:
-        part.write_text(''.join(f'{digest}  {name}\n' for name, digest in sorted(rows.items())))
+    write_whole(path, ''.join(f'{digest}  {name}\n' for name, digest in sorted(rows.items())))
 
 
 def warn_if_changed(path: Union[str, Path]) -> None:

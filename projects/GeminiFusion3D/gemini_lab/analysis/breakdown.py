@@ -6,7 +6,7 @@ racks. With one part the numbers are the devkit's own.
 """
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from nuscenes.eval.detection.algo import calc_ap, calc_tp
@@ -23,6 +23,7 @@ from .official_matching import ClassBoxes, Matches, match, metric_data
 
 # Of the resamples, the middle 95 %.
 INTERVAL_PERCENTILES = (2.5, 97.5)
+Interval = Optional[Tuple[float, float]]
 # With fewer, intervals over scenes mean little.
 FEW_SCENES = 10
 
@@ -131,9 +132,9 @@ def score_resamples(parts: List[Part], evaluated: EvaluatedBoxes, weights: np.nd
 
 def with_intervals(scores: Dict[str, Any], resampled: List[Dict[str, Any]]) -> Dict[str, Any]:
     """Returns the scores of a bin with the interval of every mean and of every class's AP."""
-    means = {**{key: _interval([entry[key] for entry in resampled]) for key in ('mean_ap', 'nd_score')},
-             **{error: _interval([entry['errors'][error] for entry in resampled]) for error in TP_METRICS}}
-    classes = {name: {**row, 'ap_interval': _interval([
+    means = {**{key: interval([entry[key] for entry in resampled]) for key in ('mean_ap', 'nd_score')},
+             **{error: interval([entry['errors'][error] for entry in resampled]) for error in TP_METRICS}}
+    classes = {name: {**row, 'ap_interval': interval([
         entry['classes'][name]['ap'] for entry in resampled if name in entry['classes']])}
         for name, row in scores['classes'].items()}
     return {**scores, 'classes': classes, 'intervals': means}
@@ -203,10 +204,14 @@ def _mean(values: List[Optional[float]]) -> Optional[float]:
     return float(np.mean(known)) if known else None
 
 
-def _interval(values: List[Optional[float]]) -> Optional[Tuple[float, float]]:
-    """Returns the middle 95 % of the resamples."""
-    known = [value for value in values if value is not None]
-    return tuple(float(bound) for bound in np.percentile(known, INTERVAL_PERCENTILES)) if known else None
+def interval(values: Sequence[Optional[float]]) -> Interval:
+    """Returns the middle 95 % of the figures that exist, NaN and None left out; None where there is none."""
+    known = np.array(values, dtype=float)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return None
+    low, high = np.percentile(known, INTERVAL_PERCENTILES)
+    return float(low), float(high)
 
 
 def format_breakdown(result: Dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import torch
 
-from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.atomic import write_json, write_whole
 from geminifusion3d.errors import UserError
 
 from ..markdown_block import replace_block, write_block
@@ -81,8 +81,7 @@ def _write_page(args: Namespace, module: ModuleType, rows: Sequence[Row], enviro
                 ) -> None:
     charts = module.charts(rows) if hasattr(module, 'charts') else {}
     for name, svg in charts.items():
-        with atomic_write(args.out.parent / name) as part:
-            part.write_text(svg)
+        write_whole(args.out.parent / name, svg)
     own = getattr(module, 'markdown', None)
     text = own(rows) if own else markdown_table(HEADER, list(map(cells, rows)), words=4)
     write_block(args.out, block_name(args.what), f'{text}\n\nMeasured {machine_line(environment)}.')

@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
-from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.atomic import write_json, write_whole
 from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
 from geminifusion3d.folder_lock import locked_folder
@@ -96,8 +96,7 @@ def render(results: List[Dict[str, Any]], args: argparse.Namespace, facts: Dict[
     from .table import markdown_table, processor_marks, summarise, svg_plot
     rows = summarise(results, {variant.name: variant.label for variant in all_variants()})
     write_json(args.docs / RUNS_FILE, dict(facts=facts, runs=results), indent=1)
-    with atomic_write(args.docs / PLOT_FILE) as part:
-        part.write_text(svg_plot(rows))
+    write_whole(args.docs / PLOT_FILE, svg_plot(rows))
     folder = os.path.relpath(args.docs, args.readme.parent)
     write_block(args.readme, BLOCK, '\n\n'.join([
         markdown_table(rows), f'![mAP of each model]({os.path.normpath(os.path.join(folder, PLOT_FILE))})',

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from nuscenes import NuScenes
 
-from geminifusion3d.atomic import atomic_write
+from geminifusion3d.atomic import write_whole
 from geminifusion3d.cli import plural
 from geminifusion3d.commands.dataset import read_run
 from geminifusion3d.errors import UserError
@@ -143,8 +143,7 @@ def write_report(request: ReportRequest, out: Path) -> Report:
     report = collect_report(request)
     page = render(report)
     try:
-        with atomic_write(out) as part:
-            part.write_text(page, encoding='utf-8')
+        write_whole(out, page)
     except OSError as error:
         raise UserError(f'cannot write {out} ({error.strerror}); give a file in a folder that '
                         f'you may write to') from error

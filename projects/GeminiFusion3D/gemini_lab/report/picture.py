@@ -4,7 +4,6 @@ The geometry is that of the page (projection, drawing): what is drawn here and t
 are pixels of a PNG, not vectors.
 """
 import io
-from pathlib import Path
 from typing import Iterable, Tuple
 
 import cv2
@@ -89,13 +88,6 @@ def bev_picture(sample: Sample) -> np.ndarray:
 def colour_of(box: DetectionBox) -> Tuple[int, int, int]:
     """Returns the colour of ground truth or of a prediction."""
     return TRUTH_BGR if is_truth(box) else PREDICTION_BGR
-
-
-def encode(picture: np.ndarray, path: Path) -> bytes:
-    """Returns a BGR picture in the format that the path's ending names, .png or .jpg, and no other."""
-    if path.suffix not in ('.png', '.jpg'):
-        raise UserError(f'got --out {path}; expected a name that ends in .png or .jpg')
-    return cv2.imencode(path.suffix, picture)[1].tobytes()
 
 
 def _truth_first(sample: Sample) -> Iterable[DetectionBox]:

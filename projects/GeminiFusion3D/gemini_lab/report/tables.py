@@ -2,8 +2,9 @@
 import math
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ..analysis.breakdown import Interval, interval
 from ..text_table import NOTHING
-from .bootstrap import Interval, Resampled, interval
+from .bootstrap import Resampled
 from .metric_files import TP_ERRORS, Metrics
 from .two_models import TwoModels, alone_found, bin_pairs, difference_intervals
 from .verdicts import SampleErrors

@@ -3,9 +3,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from ..analysis.breakdown import Interval, interval
 from ..analysis.compare_predictions import compare
 from .analysis import Analysis
-from .bootstrap import Interval, Resampled, interval
+from .bootstrap import Resampled
 from .metric_files import TP_ERRORS, Metrics
 
 

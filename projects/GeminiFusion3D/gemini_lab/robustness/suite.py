@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from mmengine.config import Config
 
-from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.atomic import write_json, write_whole
 from geminifusion3d.jobs import Results
 
 from ..corruptions.catalogue import CATALOGUE, CORRUPTIONS
@@ -217,5 +217,4 @@ def run_suite(cfg: Config, results: Results, evaluate: Evaluate, *, corruptions:
 def write_report(report: RobustnessReport, folder: Path, model: str) -> None:
     """Writes JSON and Markdown."""
     write_json(folder / JSON_FILE, report.to_json(), indent=2, sealed=True)
-    with atomic_write(folder / MARKDOWN_FILE) as part:
-        part.write_text(report.to_markdown(model))
+    write_whole(folder / MARKDOWN_FILE, report.to_markdown(model))

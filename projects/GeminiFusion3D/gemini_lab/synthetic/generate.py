@@ -19,21 +19,20 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import cv2
-import numpy as np
 
-from geminifusion3d.atomic import atomic_write, unsealed, write_json
+from geminifusion3d.atomic import unsealed, write_json
 from geminifusion3d.check_sums import file_sum, write_sums
 from geminifusion3d.data_converters.parallel import map_with_progress
 from geminifusion3d.errors import UserError
+from geminifusion3d.picture_files import write_picture
 
 from .city import MAP_TOKENS, build_city, draw_map_mask
 from .map_expansion import build_map, draw_basemap
 from .scene_names import choose_scenes
-from .scene_simulation import SceneJob, SceneSimulation
+from .scene_simulation import MAX_SAMPLES, SceneJob, SceneSimulation
 from .tables import TABLES, Tables, join_scenes
 
 FORMAT = 1
-MAX_SAMPLES = 40
 _STATE = '.synthetic'
 ARGUMENTS, FINISHED = 'arguments.json', 'finished.json'
 _LOCK_TRIES = 8
@@ -181,7 +180,7 @@ def _run_scene(root: Path, task: Tuple[Path, SceneJob]) -> None:
 def _write_maps(root: Path, tables: Tables) -> None:
     """Draws the map image of every location in use."""
     for row in tables['map']:
-        _write_picture(root / row['filename'], draw_map_mask(build_city(_LOCATION_OF[row['token']])))
+        write_picture(root / row['filename'], draw_map_mask(build_city(_LOCATION_OF[row['token']])))
 
 
 def _write_expansions(request: Request) -> None:
@@ -190,17 +189,9 @@ def _write_expansions(request: Request) -> None:
     for city in (build_city(_LOCATION_OF[row['token']]) for row in rows):
         path = request.out / 'maps' / 'expansion' / f'{city.location}.json'
         if not path.exists():
-            _write_picture(request.out / 'maps' / 'basemap' / f'{city.location}.png', draw_basemap(city))
+            write_picture(request.out / 'maps' / 'basemap' / f'{city.location}.png', draw_basemap(city))
             write_json(path, build_map(city))
             write_sums(path.parent, [path.name])
-
-
-def _write_picture(path: Path, picture: np.ndarray) -> None:
-    is_ok, data = cv2.imencode('.png', picture)
-    if not is_ok:
-        raise ValueError(f'OpenCV could not encode the map {path}')
-    with atomic_write(path) as part:
-        part.write_bytes(data.tobytes())
 
 
 def _publish(request: Request, fragments: List[Path]) -> None:

@@ -7,9 +7,10 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 import torch
 from torch import Tensor
 
+from ..atomic import write_whole
 from ..check_sums import file_sum
 from ..errors import UserError
-from .checkpoint_file import read_checkpoint, write_whole
+from .checkpoint_file import read_checkpoint
 from .checkpoint_fit import SPCONV2_VERSION, state_dict_of
 from .formats import Format, recognise
 from .kernels import SPARSE_DIMS
@@ -53,7 +54,7 @@ def convert_file(source: Path, out: Path, *, formats: Sequence[Format],
     # On a full disk torch's own writing ends in an error that does not say so.
     memory = io.BytesIO()
     torch.save(checkpoint, memory)
-    write_whole(out, lambda part: part.write_bytes(memory.getbuffer()))
+    write_whole(out, memory.getbuffer())
     return checkpoint
 
 

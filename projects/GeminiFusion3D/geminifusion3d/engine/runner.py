@@ -26,6 +26,7 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ..atomic import sync_to_disk
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import (STRICT, Tolerance, check_learned_classes, fit_weights,
                                           summarise)
@@ -339,9 +340,9 @@ class GeminiRunner(Runner):
         try:
             super().save_checkpoint(out_dir, part, *args, **kwargs)
             if is_main_process() and written.is_file():
-                _sync(written)
+                sync_to_disk(written)
                 os.replace(written, Path(out_dir) / filename)
-                _sync(Path(out_dir))
+                sync_to_disk(Path(out_dir))
         finally:
             # On a full disk half a checkpoint would keep it full.
             if is_main_process():
@@ -357,15 +358,6 @@ def _is_for_console(record: logging.LogRecord) -> bool:
 def _is_no_config(record: logging.LogRecord) -> bool:
     """Says whether a message is anything but the config, of which the folder holds a file."""
     return not str(record.msg).startswith('Config:\n')
-
-
-def _sync(path: Path) -> None:
-    """Forces a file, or the names in a folder, to the disk: a power cut then takes nothing of it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove_parts(work_dir: Path) -> None:
