@@ -24,6 +24,7 @@ from ..errors import UserError
 from ..scene_page import PALETTE_RGB
 from ..sensors import GeminiLoadImages
 from ..sensors.camera_names import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
+from ..sensors.load_points import other_frame
 from .detections import Detections
 from .sample import Sample
 
@@ -206,6 +207,12 @@ class Detector:
                                                                image['lidar2cam'], hw):
                 found.append(Odd('cameras that see no point of the cloud: is lidar2cam the camera from LiDAR '
                                  'coordinates, and not its inverse?', name))
+        if points is not None:
+            low_m, high_m = np.array(self.model.bev_grid.range_m).reshape(2, 3)
+            places_m = points[:, :3].cpu().numpy()
+            problem = other_frame(((places_m > low_m) & (places_m < high_m)).all(axis=1),
+                                  self.model.bev_grid.range_m)
+            found += [Odd('a cloud in another frame', problem)] if problem else []
         for odd in found:
             print_log(f'the sample {sample.token} has {odd.what}; {odd.where}; later samples are not looked '
                       'at', 'current', logging.WARNING)

@@ -50,7 +50,7 @@ from ..check_sums import say_once, unsealed_line
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..paths import checked_relative_path
-from ..point_files import PLACE
+from ..point_files import FARTHEST_M, PLACE
 from ..radar_files import RADAR_SUFFIX
 
 Record = Dict[str, Any]
@@ -165,7 +165,7 @@ def _point_mistakes(record: Record) -> Iterator[str]:
         yield from _unknown(sweep, SWEEP_FIELDS, where)
         yield from _path_mistakes(sweep.get('path'), where, 2)
         yield from _sum_mistakes(sweep, where)
-        yield from _pose_mistakes(sweep.get('lidar_from_sweep'), f'{where}.lidar_from_sweep')
+        yield from _pose_mistakes(sweep.get('lidar_from_sweep'), f'{where}.lidar_from_sweep', FARTHEST_M)
         if not _is_number(sweep.get('timestamp')):
             yield f'{where}.timestamp is {_shown(sweep.get("timestamp"))}; expected seconds'
         elif _is_number(time_s) and not sweep['timestamp'] < time_s:
@@ -211,7 +211,7 @@ def _radar_mistakes(record: Record) -> Iterator[str]:
             yield from _unknown(shot, RADAR_FIELDS, where)
             yield from _path_mistakes(shot.get('path'), where, 2)
             yield from _sum_mistakes(shot, where)
-            yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar')
+            yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar', FARTHEST_M)
             yield from _age_mistakes(shots, index, record.get('timestamp'), where)
             path, columns = shot.get('path'), shot.get('columns')
             if isinstance(path, str) and path.endswith(RADAR_SUFFIX):
