@@ -31,6 +31,7 @@ CONVENTIONS = ('devkit', 'mmdet3d')
 MICROSECONDS = 1e-6
 # Of the points of a sample; a LiDAR in another frame has fewer in the range of a grid.
 LEAST_IN_RANGE = 0.05
+FRAME_ADVICE = "are they in the LiDAR's frame, x and y level, z up, its origin at the sensor?"
 _said: Set[str] = set()
 
 
@@ -210,24 +211,11 @@ class GeminiPointsRangeFilter(PointsRangeFilter):
         columns = np.ascontiguousarray(rows[:, :3].T)
         low_m, high_m = self.pcd_range.reshape(2, 3, 1)
         is_kept = ((columns > low_m) & (columns < high_m)).all(axis=0)
-        problem = other_frame(is_kept, self.pcd_range.tolist())
-        if problem:
-            _say_once('range', f'a sample has {problem} Further samples are not named')
+        if len(rows) >= MANY_ROWS and is_kept.sum() < LEAST_IN_RANGE * len(rows):
+            _say_once('range', f'a sample has {is_kept.sum()} of {len(rows)} points in the range '
+                      f'{self.pcd_range.tolist()} m; {FRAME_ADVICE}; further samples are not named')
         kept = torch.from_numpy(np.compress(is_kept, rows, axis=0))
         return {**results, 'points': with_tensor(points, kept)}
-
-
-def other_frame(is_in_range: np.ndarray, range_m: Sequence[float]) -> str:
-    """Says if a cloud hardly reaches into a grid; '' where it does.
-
-    Args:
-        is_in_range: (N,), of each point.
-        range_m: of the grid, in metres.
-    """
-    if len(is_in_range) < MANY_ROWS or is_in_range.sum() >= LEAST_IN_RANGE * len(is_in_range):
-        return ''
-    return (f'{is_in_range.sum()} of {len(is_in_range)} points in the range {list(range_m)} m: are they in '
-            "the LiDAR's frame, x and y level, z up, its origin at the sensor?")
 
 
 def lidar_points(tensor: torch.Tensor) -> LiDARPoints:
