@@ -235,7 +235,7 @@ def half(pictures: dict) -> dict:
                                      'CAM_BACK': sensors['lidar2cam']['CAM_FRONT']}), 'look elsewhere'),
     (lambda sensors: dict(points=sensors['points'] * np.float32([1, 1, 1, 1 / 255, 1])), 'from 0 to 1'),
     (lambda sensors: dict(points=sensors['points'] + np.float32([400, 300, 0, 0, 0])),
-     'lie in the range'),
+     'points in the range'),
     (lambda sensors: {}, '')])
 def test_what_is_hardly_meant_is_said_of_the_first_sample(checkpoint, sample, monkeypatch, change, message):
     said = []

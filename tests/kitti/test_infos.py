@@ -15,6 +15,7 @@ from geminifusion3d.kitti.dataset import (GeminiKittiDataset, GeminiLoadKittiFra
 from geminifusion3d.kitti.draw import draw_frame
 from geminifusion3d.kitti.infos import convert_kitti, frame_info, write_infos
 from geminifusion3d.kitti.labels import read_labels
+from geminifusion3d.kitti.metric import GeminiKittiMetric
 from geminifusion3d.safe_pickle import load_plain_pickle
 
 
@@ -252,3 +253,19 @@ def test_real_frames_hold_the_points_of_their_objects():
     # The pedestrian 8 m ahead, the truck at 69 m, the trailer (Misc) at 9 m.
     assert [info['instances'][0]['num_lidar_pts'] for info in infos] == [376, 70, 1351]
     assert draw_frame(folder, '000002').shape[2] == 3
+
+
+def test_a_metric_that_reads_other_frames_is_refused(tmp_path):
+    metric = GeminiKittiMetric(ann_file=str(convert_kitti(write_tiny_kitti(tmp_path))['val']))
+    metric.process(None, [dict(pred_instances_3d={}, pred_instances={}, sample_idx=0,
+                               lidar_path='training/velodyne/000000.bin')])
+    with pytest.raises(UserError, match='frame 000000 at place 0, and .*val.pkl has 000002'):
+        metric.compute_metrics(metric.results)
+
+
+def test_frames_that_are_learned_and_scored_or_stand_twice_are_said(tmp_path, capsys):
+    root = write_tiny_kitti(tmp_path)
+    (root / 'ImageSets/val.txt').write_text('000001\n000002\n000002\n')
+    convert_kitti(root)
+    said = capsys.readouterr().out
+    assert '1 frames are in train and in val' in said and '1 frames stand more than once in val' in said

@@ -219,4 +219,4 @@ def test_a_cloud_in_another_frame_is_said(monkeypatch):
     # Camera coordinates: z lies ahead, no point of the car's side is near the ground.
     turned = torch.tensor(cloud[:, [1, 2, 0, 3, 4]]) + torch.tensor([0, 0, 60, 0, 0])
     keep({'points': lidar_points(turned)}), keep({'points': lidar_points(turned)})
-    assert len(said) == 1 and 'of 1000 points of a sample lie in the range' in said[0]
+    assert len(said) == 1 and 'of 1000 points in the range' in said[0]

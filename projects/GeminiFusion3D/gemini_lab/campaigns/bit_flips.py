@@ -18,6 +18,7 @@ import random
 import shutil
 import sys
 import traceback
+import zlib
 from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -47,6 +48,7 @@ from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.results.run_record import read_record
 from geminifusion3d.sensors import (GeminiCachedLoading, GeminiLoadImages, GeminiLoadPoints,
                                     GeminiLoadRadar, GeminiNuScenesDataset, GeminiRecordDataset)
+from geminifusion3d.sensors.load_cells import read_cells
 from geminifusion3d.sensors.map_expansion import read_map
 from geminifusion3d.sensors.object_database import ObjectDatabase
 from geminifusion3d.sensors.records import RecordFile, RecordInfos
@@ -146,6 +148,7 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
         'record of an ensemble': Kind([world / 'ensemble/ensemble.json'],
                                       lambda path: ensemble_facts(path.with_name('results_nusc.json'))),
         'PNG picture': Kind([png], _read_picture),
+        'labels of cells with a check sum': _cells_kind(world),
         'loss curve': Kind([run / 'loss_curve.jsonl'], read_curve),
         'tables of the generator': Kind(sorted((data / VERSION).iterdir()), lambda path: _read_tables(data)),
         'map expansion of the generator': Kind(sorted((data / 'maps/expansion').iterdir()), _read_maps),
@@ -250,6 +253,14 @@ def _kitti_kinds(root: Path) -> Dict[str, Kind]:
         return [frame['points'], frame['img']]
 
     return {'files of KITTI': Kind([Path(name) for name in sorted(of_file)], load)}
+
+
+def _cells_kind(world: Path) -> Kind:
+    """Returns a file of labels, which a record names with its check sum."""
+    path = world / 'cells.npy'
+    np.save(path, np.random.default_rng(0).integers(0, 9, (40, 60), np.uint8))
+    crc32 = zlib.crc32(path.read_bytes())
+    return Kind([path], lambda path: read_cells(path, crc32))
 
 
 def _without_sums(path: Path) -> Path:

@@ -21,10 +21,12 @@ from ..engine.cuda_graphs import graph_parts
 from ..engine.mistakes import config_mistakes
 from ..engine.optim_wrapper import PRECISIONS
 from ..errors import UserError
+from ..point_files import MANY_ROWS
 from ..scene_page import PALETTE_RGB
 from ..sensors import GeminiLoadImages
 from ..sensors.cached_loading import without_cache
 from ..sensors.camera_names import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
+from ..sensors.load_points import FRAME_ADVICE, LEAST_IN_RANGE
 from .detections import Detections
 from .sample import Sample
 
@@ -207,6 +209,13 @@ class Detector:
                                                                image['lidar2cam'], hw):
                 found.append(Odd('cameras that see no point of the cloud: is lidar2cam the camera from LiDAR '
                                  'coordinates, and not its inverse?', name))
+        if points is not None and sample.info['lidar_points']['lidar_path'] is not None:
+            range_m = list(self.model.bev_grid.range_m)
+            low_m, high_m = np.array(range_m).reshape(2, 3)
+            places_m = points[:, :3].cpu().numpy()
+            is_in_range = ((places_m > low_m) & (places_m < high_m)).all(axis=1)
+            if is_in_range.sum() < max(MANY_ROWS, LEAST_IN_RANGE * len(points)):
+                found.append(Odd(f'{is_in_range.sum()} points in the range {range_m} m', FRAME_ADVICE))
         for odd in found:
             print_log(f'the sample {sample.token} has {odd.what}; {odd.where}; later samples are not looked '
                       'at', 'current', logging.WARNING)

@@ -31,6 +31,7 @@ CONVENTIONS = ('devkit', 'mmdet3d')
 MICROSECONDS = 1e-6
 # Of the points of a sample; a LiDAR in another frame has fewer in the range of a grid.
 LEAST_IN_RANGE = 0.05
+FRAME_ADVICE = "are they in the LiDAR's frame, x and y level, z up, its origin at the sensor?"
 _said: Set[str] = set()
 
 
@@ -210,9 +211,8 @@ class GeminiPointsRangeFilter(PointsRangeFilter):
         low_m, high_m = self.pcd_range.reshape(2, 3, 1)
         is_kept = ((columns > low_m) & (columns < high_m)).all(axis=0)
         if len(rows) >= MANY_ROWS and is_kept.sum() < LEAST_IN_RANGE * len(rows):
-            _say_once('range', f'{is_kept.sum()} of {len(rows)} points of a sample lie in the range '
-                      f'{self.pcd_range.tolist()} m: are they in the LiDAR\'s frame, x and y level, z up, '
-                      'its origin at the sensor? Further samples are not named')
+            _say_once('range', f'a sample has {is_kept.sum()} of {len(rows)} points in the range '
+                      f'{self.pcd_range.tolist()} m; {FRAME_ADVICE}; further samples are not named')
         kept = torch.from_numpy(np.compress(is_kept, rows, axis=0))
         return {**results, 'points': with_tensor(points, kept)}
 

@@ -50,7 +50,7 @@ from ..check_sums import say_once, unsealed_line
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..paths import checked_relative_path
-from ..point_files import PLACE
+from ..point_files import FARTHEST_M, PLACE
 from ..radar_files import RADAR_SUFFIX
 
 Record = Dict[str, Any]
@@ -158,7 +158,7 @@ def _point_mistakes(record: Record) -> Iterator[str]:
             yield f'{where} is {_shown(sweep)}; expected an object with {", ".join(SWEEP_FIELDS)}'
             continue
         yield from _file_mistakes(sweep, SWEEP_FIELDS, where, 2)
-        yield from _pose_mistakes(sweep.get('lidar_from_sweep'), f'{where}.lidar_from_sweep')
+        yield from _pose_mistakes(sweep.get('lidar_from_sweep'), f'{where}.lidar_from_sweep', FARTHEST_M)
         if not _is_number(sweep.get('timestamp')):
             yield f'{where}.timestamp is {_shown(sweep.get("timestamp"))}; expected seconds'
         elif _is_number(time_s) and not sweep['timestamp'] < time_s:
@@ -202,7 +202,7 @@ def _radar_mistakes(record: Record) -> Iterator[str]:
                 yield f'{where} is {_shown(shot)}; expected an object with path and lidar_from_radar'
                 continue
             yield from _file_mistakes(shot, RADAR_FIELDS, where, 2)
-            yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar')
+            yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar', FARTHEST_M)
             yield from _age_mistakes(shots, index, record.get('timestamp'), where)
             path, columns = shot.get('path'), shot.get('columns')
             if isinstance(path, str) and path.endswith(RADAR_SUFFIX):
