@@ -59,7 +59,7 @@ TASKS = {
         {f'kitti/{name}_tiny_kitti-synthetic': label for name, label in (
             ('mvxnet', 'MVX-Net: sum behind the last layer'),
             ('mvxnet-every-layer', 'control: sum behind every layer'),
-            ('geminifusion_mvxnet', 'GeminiFusion behind every layer'))}, 3,
+            ('geminifusion_mvxnet', 'GeminiFusion behind every layer'))}, 2,
         {f'{name}, {strictness}': f'{name}_3D_AP40_moderate_{strictness}'
          for strictness in ('loose', 'strict') for name in KITTI_CLASSES}, '.1f')}
 
