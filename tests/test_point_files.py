@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.point_files import (has_unit_intensity, in_nuscenes_columns,
-                                        point_file_problem, read_point_file, without_absurd)
+from geminifusion3d.point_files import (in_nuscenes_columns, point_file_problem, read_point_file,
+                                        without_absurd)
 
 ROWS = np.arange(20, dtype=np.float32).reshape(4, 5)
 
@@ -55,14 +55,6 @@ def test_files_of_other_formats_are_not_read_as_numbers(tmp_path, name):
         read_point_file(str(tmp_path / name))
     (tmp_path / f'{name}.bin').write_bytes(bytes(40))
     assert len(read_point_file(str(tmp_path / f'{name}.bin'))) == 2
-
-
-@pytest.mark.parametrize('strongest, expected', [(0.0, False), (0.7, True), (1.0, True), (2.0, False)])
-def test_intensities_of_another_scale_are_seen(strongest, expected):
-    rows = np.array([[50.0, 3.0, 1.0, 0.0], [70.0, 3.0, 1.0, strongest]], np.float32)
-    assert has_unit_intensity(rows, ('x', 'y', 'z', 'intensity')) == expected
-    assert not has_unit_intensity(rows, ('x', 'y', 'z', 'time')) and not has_unit_intensity(
-        rows[:0], ('x', 'y', 'z', 'intensity'))
 
 
 def test_code_in_a_numpy_file_is_not_run(tmp_path):

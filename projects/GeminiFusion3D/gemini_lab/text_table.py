@@ -6,12 +6,7 @@ NOTHING = '–'
 
 
 def number(value: Optional[float], *, signed: bool = False) -> str:
-    """Returns three digits behind the point; a dash where there is no number.
-
-    Args:
-        value: what to show.
-        signed: show a plus too.
-    """
+    """Returns three digits behind the point; a dash where there is no number."""
     if value is None:
         return NOTHING
     return f'{value:+.3f}' if signed else f'{value:.3f}'

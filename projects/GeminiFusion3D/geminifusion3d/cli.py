@@ -60,12 +60,7 @@ def warn_of_other_checkout(tool: Path) -> None:
 def progress_bar(total: int, description: str) -> Iterator[Callable[[], object]]:
     """Shows on stderr how much is done and when the rest will be; its line ends, whatever happens.
 
-    Args:
-        total: how many parts there are.
-        description: what is done.
-
-    Yields:
-        What is to be called after each part.
+    Yields what is to be called after each part.
     """
     from tqdm import tqdm
     with tqdm(total=total, desc=description) as bar:

@@ -46,7 +46,8 @@ def write_info_file(file: BinaryIO, metainfo: Info, records: Iterable[Info]) -> 
 
     Args:
         file: where to write.
-        metainfo: `categories`, `dataset`, `version`, `split`; `info_version` is added.
+        metainfo: `categories`, `dataset`, `version`, `split`, and `max_sweeps`, `radar_sweeps` where
+            they are known; `info_version` is added.
         records: plain data, in order.
     """
     digest, place, places = hashlib.sha256(), 0, []

@@ -80,26 +80,12 @@ def only_version(dataroot: Path, split: str = '') -> str:
 
 
 def recorded_dataset(results: Path) -> Dict[str, Any]:
-    """Returns `dataroot`, `version`, `split`, as far as the record of a test run says them.
-
-    Args:
-        results: results file or folder of the run.
-
-    Raises:
-        UserError: if the record is damaged.
-    """
+    """Returns `dataroot`, `version`, `split`, as far as the record of a test run, where it is, says them."""
     return read_run(results).get('dataset') or {}
 
 
 def read_run(results: Path) -> Dict[str, Any]:
-    """Returns the record of a test run; nothing, where there is none.
-
-    Args:
-        results: results file or folder of the run.
-
-    Raises:
-        UserError: if the record is damaged.
-    """
+    """Returns what the record of a test run, where it is, says of `dataroot`, `version` and `split`."""
     path = (results if results.is_dir() else results.parent) / RECORD_NAME
     try:
         content = unsealed(json.loads(path.read_text()))

@@ -116,21 +116,16 @@ def _record_file(path: Path) -> Path:
     files = sorted(path.glob('*.jsonl'))
     if len(files) != 1:
         names = ', '.join(file.name for file in files) or 'no .jsonl file'
-        raise UserError(f'{path} holds {names}; expected '
-                        'one file of records, or name it')
+        raise UserError(f'{path} holds {names}; expected one file of records, or name it')
     return files[0]
 
 
 def _draw(detector: Any, sample: Any, found: Any, args: argparse.Namespace, index: int) -> None:
-    import cv2
-
-    from ..atomic import atomic_write
     from ..inference import draw_detections
+    from ..picture_files import write_picture
 
     path = args.out / f'{index:05d}_{safe_name(sample.token)}.jpg'
-    picture = draw_detections(detector, sample, found, min_score=args.min_score)
-    with atomic_write(path) as part:
-        part.write_bytes(cv2.imencode('.jpg', picture)[1].tobytes())
+    write_picture(path, draw_detections(detector, sample, found, min_score=args.min_score))
     print(path)
 
 

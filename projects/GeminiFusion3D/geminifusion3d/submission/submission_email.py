@@ -43,11 +43,7 @@ UNKNOWN = '[NOT KNOWN: fill in]'
 
 
 def email_text(provenance: Mapping[str, Any]) -> str:
-    """Returns the e-mail.
-
-    Args:
-        provenance: content of provenance.json.
-    """
+    """Returns the e-mail."""
     meta = provenance['meta']
     external, ensemble = provenance['external_data'], provenance['ensemble']
     sweeps, terms = provenance['past_lidar_sweeps'], provenance['test_time_augmentation']
