@@ -104,8 +104,8 @@ def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
             namesakes = places_of(_sections(cfg), key.split('.')[-1])
             places = [place for place, held in namesakes if held == _value_at(cfg, key)]
             remedy = f'expected keys of sections, such as {", ".join(places)}' if places else 'leave it out'
-            raise UserError(f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} does '
-                            f'not use it; {remedy}')
+            raise UserError(f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} '
+                            f'does not use it; {remedy}')
         cfg = changed
     return cfg
 
