@@ -118,6 +118,27 @@ def test_the_same_weights_under_mits_names_become_the_same(modality):
     assert all(torch.equal(found[key], value) for key, value in expected.items())
 
 
+def test_mits_segmentation_finds_its_place():
+    weights = {key: value for key, value in as_mit(published_weights('lidar-cam')).items()
+               if not key.startswith(('heads.', 'encoders.camera.vtransform.d'))
+               or '.downsample.' in key or key.endswith('.dx')}
+    vectors = ('weight', 'bias', 'running_mean', 'running_var')
+    shapes = {'encoders.camera.vtransform.depthnet.weight': (118 + 80, 256, 1, 1),
+              'encoders.camera.vtransform.depthnet.bias': (118 + 80,),
+              **{f'heads.map.classifier.{number}.weight': (512, 512, 3, 3) for number in (0, 3)},
+              **{f'heads.map.classifier.{number}.{name}': (512,) for number in (1, 4) for name in vectors},
+              **{f'heads.map.classifier.{number}.num_batches_tracked': () for number in (1, 4)},
+              'heads.map.classifier.6.weight': (6, 512, 1, 1), 'heads.map.classifier.6.bias': (6,)}
+    weights.update({key: torch.rand(shape) for key, shape in shapes.items()})
+    converted = convert_bevfusion(weights)
+    model = build('bevfusion_lidar-cam_voxel01_second_secfpn_map_8xb4-cyclic-20e_nus-3d.py')
+    assert len(fit_weights(model, converted, name='MIT')) == len(converted)
+    kernel = weights['heads.map.classifier.3.weight']
+    assert torch.equal(converted['seg_head.classifier.3.weight'], kernel.transpose(2, 3))
+    assert torch.equal(converted['camera_branch.depthnet.weight'],
+                       weights['encoders.camera.vtransform.depthnet.weight'])
+
+
 @pytest.mark.parametrize('fuser', ['conv', 'gemini', 'add', 'token-exchange', 'window-attention'])
 def test_everything_but_the_fuser_starts_each_recipe_of_the_exchange(fuser):
     cfg = Config.fromfile(CONFIGS / 'fuser_exchange' / f'bevfusion_lidar-cam_voxel0075_second_secfpn_{fuser}'

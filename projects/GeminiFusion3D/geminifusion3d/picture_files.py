@@ -22,6 +22,8 @@ JPEG_START, PNG_START = b'\xff\xd8', b'\x89PNG\r\n\x1a\n'
 JPEG_END, PNG_END = b'\xff\xd9', b'\0\0\0\0IEND\xaeB`\x82'
 # Behind the end marker some encoders write a few bytes, and some cameras a block of their own.
 TAIL_BYTES = 64
+# Where a PNG says its bits a channel; 12 bits of 16 give at most 15 of 255.
+PNG_DEPTH_AT, DARKEST_16_BIT = 24, 16
 # In coded data FF is followed by 00 or by a restart marker; anything else is a marker.
 _JPEG_MARKER = re.compile(rb'\xff[^\x00\xd0-\xd7\xff]')
 _JPEG_SIZES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}
@@ -157,6 +159,9 @@ def decode(data: bytes, reduce: int = 1) -> Tuple[np.ndarray, Tuple[float, float
         raise UserError(f'is damaged: it cannot be decoded ({error})') from error
     if image is None:
         raise UserError('is damaged: it cannot be decoded')
+    if not picture.is_jpeg and data[PNG_DEPTH_AT] == 16 and image.max() < DARKEST_16_BIT:
+        raise UserError(f'has 16 bits a channel, of which the upper ones are empty (brightest '
+                        f'{image.max()} of 255); expected 8 bits, or all 16: scale it')
     if picture.is_jpeg or reduce == 1:
         # A JPEG decoder that reduces keeps the scale and lets the last pixel stand for a rest.
         return image, (1 / reduce, 1 / reduce)

@@ -12,10 +12,11 @@ import numpy as np
 from nuscenes.eval.detection.algo import calc_ap, calc_tp
 from nuscenes.eval.detection.constants import TP_METRICS
 
+from geminifusion3d.cli import plural
 from geminifusion3d.nuscenes_facts import UNDEFINED_ERRORS
 from geminifusion3d.results.devkit_eval import ERROR_NAMES
 
-from ..text_table import number, plural, terminal_table
+from ..text_table import number, terminal_table
 from .breakdown_bins import ANY_BIN, Question, questions
 from .evaluated_boxes import EvaluatedBoxes
 from .official_matching import ClassBoxes, Matches, match, metric_data

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Dict, List
 
+from geminifusion3d.cli import plural
 from geminifusion3d.commands.arguments import add_dataset
 from geminifusion3d.commands.dataset import Dataset, choose_dataset, is_named, read_run
 from geminifusion3d.errors import UserError
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
         'method': 'weighted box fusion by centre distance', 'radius_m': radius_m, 'meta': meta,
         'files': facts, 'results': file_facts(out), 'samples': samples, 'boxes': count},
         indent=2, sealed=True)
-    print(f'{out}: {samples} samples, {count} boxes')
+    print(f'{out}: {plural(samples, "sample")}, {plural(count, "box")}')
     if dataset is not None:
         report_gain(args, out, seconds / samples, dataset)
 

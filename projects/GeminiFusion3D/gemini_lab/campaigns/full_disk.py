@@ -43,7 +43,7 @@ WRITERS: Dict[str, Tuple[str, ...]] = {
     'convert': (*CHAIN['convert'], '--out', 'disk/infos'),
     'convert with radars and check sums': (*CHAIN['convert'], '--radar-sweeps', '2', '--read-all', '--out',
                                            'disk/infos'),
-    'convert-kitti': ('convert-kitti', '--dataroot', 'kitti', '--out', 'disk/infos', '--read-all'),
+    'convert-kitti': ('convert-kitti', '--dataroot', 'kitti', '--out', 'disk/infos'),
     'check-data': ('check-data', 'records/val.jsonl', '--with-sums', 'disk/summed.jsonl'),
     'train': ('train', RECIPE_NAME, '--work-dir', 'disk/run', '--resume', 'auto'),
     'test': ('test', RECIPE_NAME, CHECKPOINT, '--work-dir', 'disk/test'),

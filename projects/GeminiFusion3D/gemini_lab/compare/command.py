@@ -83,7 +83,8 @@ def launcher(jobs: int, worker: str = WORKER) -> Any:
 
     def launch(run: Run, place: int) -> Any:
         work = importlib.import_module(worker).work
-        core = cores[place] if jobs <= len(cores) else None
+        # One alone may move to where there is room.
+        core = cores[place] if 1 < jobs <= len(cores) else None
         process = context.Process(target=work, args=(run, core))
         process.start()
         return process

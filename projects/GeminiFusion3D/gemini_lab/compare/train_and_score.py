@@ -79,14 +79,19 @@ def train_and_score(run: Run) -> Dict[str, Any]:
     cfg = load_config(str(run.variant.config))
     apply_seed(cfg, run.seed)
     results = run.results()
-    times = results.once('times', lambda: _train(cfg, run))
+    times = results.once('times', lambda: train(cfg, run))
     silences = list(SILENCES) if run.variant.sensors == 'lidar-cam' else ['all']
     scores = {name: results.once(name, lambda: _score(cfg, run, name)) for name in silences}
     return dict(scores=scores, costs=_costs(cfg), processor=hardware()['cpu'], **times)
 
 
-def _train(cfg: Config, run: Run) -> Dict[str, float]:
-    """Trains what is left to train; returns seconds per step and in all."""
+def train(cfg: Config, run: Run) -> Dict[str, float]:
+    """Trains what is left to train; returns seconds per step and in all, steps and samples.
+
+    Args:
+        cfg: the recipe; left as it is.
+        run: whose folder is used.
+    """
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.resume = str(run.folder / TRAINING_FOLDER), True
     # The scores come after the training, the first of them with all sensors.
@@ -95,7 +100,7 @@ def _train(cfg: Config, run: Run) -> Dict[str, float]:
     runner, clock = GeminiRunner.from_cfg(cfg), StepClock()
     runner.register_hook(clock)
     runner.train()
-    return clock.times
+    return dict(clock.times, steps=runner.max_iters, train_samples=len(runner.train_dataloader.dataset))
 
 
 def _score(cfg: Config, run: Run, silence: str) -> Dict[str, Any]:

@@ -23,7 +23,8 @@ Failing sensors, as nuScenes-R (Yu et al., arXiv 2205.14951, github.com/kcyu2014
 at a8d78bf) and MoME (CVPR 2025) have them, stand beside the ten: what differs is said at each.
 """
 from .datasets import GeminiPreviousFrameDataset, GeminiShuffledCamerasDataset
-from .loading import GeminiCorruptedLoading, GeminiLoadCorruptedImages, GeminiLoadCorruptedPoints
+from .loading import (GeminiCorruptedLoading, GeminiLoadCorruptedImages, GeminiLoadCorruptedPoints,
+                      GeminiLoadCorruptedRadar)
 
 __all__ = ['GeminiCorruptedLoading', 'GeminiLoadCorruptedImages', 'GeminiLoadCorruptedPoints',
-           'GeminiPreviousFrameDataset', 'GeminiShuffledCamerasDataset']
+           'GeminiLoadCorruptedRadar', 'GeminiPreviousFrameDataset', 'GeminiShuffledCamerasDataset']

@@ -1,13 +1,14 @@
-"""Corruptions by name: what each does to a picture, to a sweep, to a record.
+"""Corruptions by name: what each does to a picture, to a sweep, to a record, to the returns of a radar.
 
-MultiCorrupt's ten under its names, and the failures of sensors that nuScenes-R and MoME evaluate.
+MultiCorrupt's ten under its names, the failures of sensors that nuScenes-R and MoME evaluate, and radars that
+fail.
 """
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
-from .clouds import (drop_sweep, fog_cloud, limit_view, misplace_cloud, reduce_beams,
+from .clouds import (drop_radar, drop_sweep, fog_cloud, limit_view, misplace_cloud, reduce_beams,
                      reduce_points, shake_cloud, snow_cloud)
 from .images import (blur_image, brighten, darken, drop_view, fog_image, lose_image, snow_image,
                      soil_lens)
@@ -30,6 +31,7 @@ class Corruption:
         camera_files: to the record, before the pictures are read.
         lidar_files: to the record, before the points are read.
         points: to the sample, when keyframe and sweeps are one cloud in the keyframe's frame.
+        radar: to each radar file, (N, 18) of RADAR_FIELDS, in the radar's frame.
         keyframes_back: at each severity, how old the keyframe is that the dataset hands on as `previous`.
     """
 
@@ -39,6 +41,7 @@ class Corruption:
     camera_files: Optional[OnRecord] = None
     lidar_files: Optional[OnRecord] = None
     points: Optional[OnRecord] = None
+    radar: Optional[OnArray] = None
     keyframes_back: Optional[Tuple[int, int, int]] = None
 
     @property
@@ -71,7 +74,7 @@ CORRUPTIONS: Dict[str, Corruption] = {
     'temporalmisalignment': Corruption('Temporal misalignment', camera_files=delay_cameras,
                                        lidar_files=delay_lidar, keyframes_back=(1, 1, 1)),
 }
-# Those of nuScenes-R that are none of the ten; its beams and late frames are.
+# Those of nuScenes-R that are none of the ten; its beams and late frames are. Radars: ours.
 FAILURES: Dict[str, Corruption] = {
     'limitedfov': Corruption('Limited field of view', sweep=limit_view),
     'objectfailure': Corruption('Object failure', points=fail_objects),
@@ -80,6 +83,7 @@ FAILURES: Dict[str, Corruption] = {
     'stuckcamera': Corruption('Stuck cameras', camera_files=stick_cameras, keyframes_back=KEYFRAMES_BACK),
     'lidardrop': Corruption('LiDAR drop', sweep=drop_sweep),
     'viewdrop': Corruption('View drop', image=drop_view),
+    'radardrop': Corruption('Radar drop', radar=drop_radar),
 }
 CATALOGUE: Dict[str, Corruption] = {**CORRUPTIONS, **FAILURES}
 

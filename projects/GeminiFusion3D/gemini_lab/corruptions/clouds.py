@@ -219,3 +219,12 @@ def drop_sweep(cloud: Float[np.ndarray, 'n 5'], severity: int, rng: np.random.Ge
     """
     is_lost = rng.random() < at(severity, DROP_PROB)
     return OWN_CAR.astype(cloud.dtype) if is_lost and len(cloud) else cloud
+
+
+def drop_radar(rows: Float[np.ndarray, 'n 18'], severity: int, rng: np.random.Generator
+               ) -> Float[np.ndarray, 'm 18']:
+    """Returns none of a shot's returns, RADAR_FIELDS in the radar's frame, with the severity's probability.
+
+    Ours: a radar without returns is nothing unusual; without any return all radars are absent.
+    """
+    return rows[:0] if rng.random() < at(severity, DROP_PROB) else rows

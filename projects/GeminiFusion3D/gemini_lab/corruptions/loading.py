@@ -8,6 +8,7 @@ from mmdet3d.registry import TRANSFORMS
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors.load_images import GeminiLoadImages
 from geminifusion3d.sensors.load_points import GeminiLoadPoints
+from geminifusion3d.sensors.load_radar import GeminiLoadRadar
 
 from .catalogue import Corruption, find_corruption
 from .records import PREVIOUS
@@ -90,15 +91,40 @@ class GeminiLoadCorruptedPoints(GeminiLoadPoints):
 
 
 @TRANSFORMS.register_module()
+class GeminiLoadCorruptedRadar(GeminiLoadRadar):
+    """Loads the returns of all radars from corrupted files.
+
+    Args:
+        corruption: a name of the catalogue.
+        severity: 1, 2 or 3.
+        **kwargs: as in GeminiLoadRadar.
+    """
+
+    def __init__(self, *, corruption: str, severity: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.name, self.corruption = corruption, find_corruption(corruption)
+        self.severity = at(severity, (1, 2, 3))
+
+    def read_shot(self, results: Dict[str, Any], channel: str, number: int, shot: Dict[str, Any]
+                  ) -> np.ndarray:
+        """Returns one file's returns, corrupted by the draws of (token, corruption, channel, number)."""
+        rows = super().read_shot(results, channel, number, shot)
+        if self.corruption.radar is None:
+            return rows
+        rng = generator_of(results['token'], self.name, f'{channel} {number}')
+        return self.corruption.radar(rows, self.severity, rng)
+
+
+@TRANSFORMS.register_module()
 class GeminiCorruptedLoading(BaseTransform):
-    """Runs loading steps with the loaders of pictures and points replaced by their corrupted forms.
+    """Runs loading steps with the loaders of pictures, points and radars replaced by their corrupted forms.
 
     Nothing is copied on disk; the same sample is always corrupted in the same way.
 
     Args:
         corruption: a name of the catalogue, which are MultiCorrupt's.
         severity: 1, 2 or 3.
-        steps: the transforms to run, as configs; others than the two loaders stay as they are.
+        steps: the transforms to run, as configs; others than the loaders stay as they are.
     """
 
     def __init__(self, *, corruption: str, severity: int, steps: Sequence[Dict[str, Any]]) -> None:
@@ -132,5 +158,7 @@ def corrupted_steps(steps: Sequence[Dict[str, Any]], corruption: Corruption, cho
         replaced['GeminiLoadImages'] = 'GeminiLoadCorruptedImages'
     if corruption.touches_lidar:
         replaced['GeminiLoadPoints'] = 'GeminiLoadCorruptedPoints'
+    if corruption.radar is not None:
+        replaced['GeminiLoadRadar'] = 'GeminiLoadCorruptedRadar'
     return [{**step, **choice, 'type': replaced[step['type']]} if step['type'] in replaced else dict(step)
             for step in steps]

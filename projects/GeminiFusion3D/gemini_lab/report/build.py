@@ -1,4 +1,5 @@
 """The whole report in one call: read, match, choose, draw, write."""
+import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -9,6 +10,7 @@ from markupsafe import Markup
 from nuscenes import NuScenes
 
 from geminifusion3d.atomic import write_whole
+from geminifusion3d.cli import plural
 from geminifusion3d.commands.dataset import read_run
 from geminifusion3d.errors import UserError
 from geminifusion3d.learned_samples import LEARNED, overlap_sentence
@@ -18,8 +20,8 @@ from geminifusion3d.submission.provenance import code_facts
 
 from ..analysis.breakdown import breakdown_notes
 from ..charts import COLOURS
-from ..text_table import NOTHING, plural
-from .analysis import Analysis, analyse, predictions_by_sample, why_no_analysis
+from ..text_table import NOTHING
+from .analysis import AP_TOLERANCE, Analysis, analyse, predictions_by_sample, why_no_analysis
 from .curves import (DISTANCE_COLOURS, error_charts, error_names, legend, precision_charts,
                      training_charts)
 from .dataset import (Records, Sample, choose_tokens, count_classes, count_results,
@@ -158,6 +160,7 @@ def collect_report(request: ReportRequest) -> Report:
     training = (read_training_log(request.train_log) if request.train_log
                 else find_training_log(request.metrics_dir))
     suite, modalities = read_robustness(request.metrics_dir, request.robustness)
+    warn_of_another_model(metrics, suite)
     nusc = open_tables(data_root=request.dataroot, version=request.version, split=request.split)
     tokens_of_scene = split_tokens(nusc, request.split)
     check_tokens(request, tokens_of_scene, results)
@@ -199,6 +202,19 @@ def read_robustness(folder: Path, suite_file: Optional[Path] = None
         raise UserError(f'{suite_path or modalities_path} is not a file of gemini3d robustness (no or wrong '
                         f'field {error}); measure again') from error
     return suite, modalities
+
+
+def warn_of_another_model(metrics: Metrics, suite: Optional[Mapping[str, Any]]) -> None:
+    """Says if the clean score of the suite is not that of the metrics.
+
+    Args:
+        metrics: the official figures.
+        suite: content of robustness.json, if there is one.
+    """
+    clean = metrics.nds if suite is None else suite['clean']['NDS']
+    if abs(clean - metrics.nds) > AP_TOLERANCE:
+        print(f'warning: the robustness suite has the clean NDS {clean:.4f}, the metrics {metrics.nds:.4f}: '
+              'another checkpoint, split or augmentation?', file=sys.stderr)
 
 
 def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,

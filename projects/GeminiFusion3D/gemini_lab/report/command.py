@@ -10,6 +10,7 @@ Example:
 import argparse
 from pathlib import Path
 
+from geminifusion3d.cli import plural
 from geminifusion3d.commands.arguments import add_alias, add_dataset, at_least
 from geminifusion3d.errors import UserError
 
@@ -53,7 +54,6 @@ def run(args: argparse.Namespace) -> None:
     from geminifusion3d.commands.dataset import choose_dataset
     dataset = choose_dataset(args, results=args.results or args.metrics_dir)
     out = args.out or args.metrics_dir / 'report.html'
-    from ..text_table import plural
     from .build import ReportRequest, write_report
     report = write_report(ReportRequest(
         metrics_dir=args.metrics_dir, results=args.results, dataroot=dataset.dataroot,

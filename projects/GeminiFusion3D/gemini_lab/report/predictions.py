@@ -9,10 +9,9 @@ import argparse
 from pathlib import Path
 
 from geminifusion3d.atomic import write_json
+from geminifusion3d.cli import plural
 from geminifusion3d.commands.arguments import add_dataset
 from geminifusion3d.commands.dataset import choose_dataset, is_named
-
-from ..text_table import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,13 +6,14 @@ from mmengine.config import Config
 
 from geminifusion3d.engine.silenced_sensors import before_packing
 from geminifusion3d.errors import UserError
+from geminifusion3d.modalities import RADAR
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors.cached_loading import without_cache
 
 from ..corruptions.catalogue import find_corruption
 from ..corruptions.strength import at
 
-LOADERS = {'GeminiLoadImages': 'cameras', 'GeminiLoadPoints': 'LiDAR'}
+LOADERS = {'GeminiLoadImages': 'cameras', 'GeminiLoadPoints': 'LiDAR', 'GeminiLoadRadar': RADAR}
 CORRUPTED = 'GeminiCorruptedLoading'
 DATASET = 'GeminiNuScenesDataset'
 
@@ -39,7 +40,8 @@ def corrupted(cfg: Config, corruption: str, severity: int) -> Config:
 def is_touched(cfg: Config, corruption: str) -> bool:
     """Says whether a corruption changes what the recipe reads."""
     sensors, found = read_sensors(cfg), find_corruption(corruption)
-    return 'cameras' in sensors and found.touches_cameras or 'LiDAR' in sensors and found.touches_lidar
+    return ('cameras' in sensors and found.touches_cameras or 'LiDAR' in sensors and found.touches_lidar
+            or RADAR in sensors and found.radar is not None)
 
 
 def with_black_cameras(cfg: Config) -> Config:
@@ -52,6 +54,11 @@ def with_empty_lidar(cfg: Config) -> Config:
     return _with_step(cfg, dict(type='GeminiDropSensors', lidar=True))
 
 
+def with_silent_radar(cfg: Config) -> Config:
+    """Returns the recipe with radars that return nothing."""
+    return _with_step(cfg, dict(type='GeminiDropSensors', clouds=[RADAR]))
+
+
 def with_shuffled_cameras(cfg: Config) -> Config:
     """Returns the recipe with the pictures of other samples, calibration kept."""
     cfg = copy.deepcopy(cfg)
@@ -62,7 +69,7 @@ def with_shuffled_cameras(cfg: Config) -> Config:
 
 
 def read_sensors(cfg: Config) -> List[str]:
-    """Returns which of 'cameras' and 'LiDAR' the recipe reads in testing."""
+    """Returns which of 'cameras', 'LiDAR' and 'radar' the recipe reads in testing."""
     kinds = {step['type'] for step in without_cache(cfg.test_dataloader.dataset.pipeline)}
     return [sensor for loader, sensor in LOADERS.items() if loader in kinds]
 

@@ -6,15 +6,16 @@ from mmengine.config import Config
 
 from geminifusion3d.atomic import write_json
 from geminifusion3d.jobs import Results
+from geminifusion3d.modalities import RADAR
 
 from ..text_table import number, terminal_table
 from .changed_recipe import (read_sensors, with_black_cameras, with_empty_lidar,
-                             with_shuffled_cameras)
+                             with_shuffled_cameras, with_silent_radar)
 from .evaluations import CLEAN, METRICS, Condition, Evaluate, Scores, run_conditions
 
 JSON_FILE = 'modalities.json'
 LABELS = {CLEAN: 'all sensors', 'cameras-black': 'cameras black', 'cameras-shuffled': 'cameras shuffled',
-          'lidar-empty': 'LiDAR empty'}
+          'lidar-empty': 'LiDAR empty', 'radars-silent': 'radars silent'}
 MODALITY_HEADER = ['sensors', *[cell for metric in METRICS for cell in (metric, f'Δ {metric}')]]
 
 
@@ -27,6 +28,8 @@ def modality_conditions(cfg: Config) -> List[Condition]:
                        Condition('cameras-shuffled', with_shuffled_cameras(cfg))]
     if 'LiDAR' in sensors:
         conditions.append(Condition('lidar-empty', with_empty_lidar(cfg)))
+    if RADAR in sensors:
+        conditions.append(Condition('radars-silent', with_silent_radar(cfg)))
     return conditions
 
 

@@ -210,6 +210,21 @@ class CameraBranch(LiftSplatBranch):
         return self.depth_net(features)
 
 
+@MODELS.register_module(name='GeminiLSSBranch')
+class LSSBranch(CameraBranch):
+    """Predicts depth and context by one 1x1 convolution: MIT's LSSTransform, whose name the weights have."""
+
+    def build_depth(self, in_channels: int, depth_bins: int, context_channels: int) -> None:
+        """Builds the convolution; arguments as those of CameraBranch."""
+        self.depth_bins = depth_bins
+        self.depthnet = nn.Conv2d(in_channels, depth_bins + context_channels, 1)
+
+    def predict_depth(self, features: Float[Tensor, 'n c_in h w'],
+                      lidar_depth_m: Optional[Float[Tensor, 'b n_cam height width']]) -> DepthAndContext:
+        """Returns what to lift; arguments as those of CameraBranch."""
+        return DepthAndContext.from_logits(self.depthnet(features), self.depth_bins)
+
+
 class DepthNet(nn.Module):
     """One 3x3 convolution, then one 1x1 for depth logits and context together.
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .formats import BEVFUSION, MIT_BEVFUSION, recognise
+from .formats import BEVFUSION, MIT_BEVFUSION, MIT_BEVFUSION_MAP, recognise
 from .kernels import yx_from_xy, zyx_from_xyz
 from .key_rules import Rule, apply_rules
 
@@ -63,7 +63,9 @@ BODY_RULES = (
     Rule(r'view_transform\.downsample\.(.+)', r'camera_branch.downsample.\1', yx_from_xy),
     Rule(r'pts_middle_encoder\.(.+)', r'lidar_branch.encoder.\1', zyx_from_xyz),
     Rule(r'fusion_layer\.(.+)', r'fuser.\1', yx_from_xy),
-    Rule(r'pts_(backbone|neck)\.(.+)', r'bev_\1.\2', yx_from_xy))
+    Rule(r'pts_(backbone|neck)\.(.+)', r'bev_\1.\2', yx_from_xy),
+    # MIT's alone: mmdet3d's project does not segment.
+    Rule(r'seg_head\.classifier\.(.+)', r'seg_head.classifier.\1', yx_from_xy))
 
 
 # MIT's names -> mmdet3d's.
@@ -79,7 +81,8 @@ MIT_RULES = (
     Rule(r'heads\.object\.(decoder\.\d+)\.linear2\.(.+)', r'bbox_head.\1.ffn.layers.1.\2'),
     *(Rule(rf'heads\.object\.(decoder\.\d+)\.norm{number + 1}\.(.+)', rf'bbox_head.\1.norms.{number}.\2')
       for number in range(3)),
-    Rule(r'heads\.object\.(.+)', r'bbox_head.\1'))
+    Rule(r'heads\.object\.(.+)', r'bbox_head.\1'),
+    Rule(r'heads\.map\.(.+)', r'seg_head.\1'))
 
 
 def bevfusion_rules() -> List[Rule]:
@@ -94,7 +97,8 @@ def convert_bevfusion(weights: Mapping[str, Tensor], *, lidar_only: bool = False
     """Converts a state dict.
 
     Args:
-        weights: of mmdet3d's or MIT's BEVFusion, lidar or lidar-cam, stored by spconv 2, spconv 1 or mmcv.
+        weights: of mmdet3d's or MIT's BEVFusion, lidar or lidar-cam, MIT's for detection or segmentation,
+            stored by spconv 2, spconv 1 or mmcv.
         lidar_only: keep what a LiDAR-only model has, as the first stage of training a fused one.
         without_fuser: leave the fuser out, as the start of the same network with another one.
 
@@ -105,8 +109,9 @@ def convert_bevfusion(weights: Mapping[str, Tensor], *, lidar_only: bool = False
     Raises:
         UserError: if a weight is unknown, or there is no fuser to leave out.
     """
-    if recognise(weights) == MIT_BEVFUSION:
-        weights = apply_rules(weights, MIT_RULES, source=MIT_BEVFUSION.name)
+    source = recognise(weights)
+    if source in (MIT_BEVFUSION, MIT_BEVFUSION_MAP):
+        weights = apply_rules(weights, MIT_RULES, source=source.name)
     if without_fuser and FUSER_KERNEL not in weights:
         raise UserError('--without-fuser needs the checkpoint of a camera-LiDAR model, this one is of LiDAR '
                         'only: leave it out')

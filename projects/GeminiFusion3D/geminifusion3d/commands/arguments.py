@@ -71,7 +71,9 @@ class Parser(argparse.ArgumentParser):
 
     def _instead_of(self, flag: str) -> str:
         with_dashes = flag.replace('_', '-')
-        if with_dashes not in self.flags() and with_dashes in ELSEWHERE:
+        is_meant = ELSEWHERE.get(with_dashes) != RESULTS_ARE_WRITTEN or '--work-dir' in self.flags() and (
+            self.prog.endswith(('train', 'test')))
+        if with_dashes not in self.flags() and with_dashes in ELSEWHERE and is_meant:
             return f': {ELSEWHERE[with_dashes]}'
         near = difflib.get_close_matches(with_dashes, self.flags(), cutoff=0.6)
         return f', did you mean {" or ".join(near)}?' if near else ''

@@ -12,7 +12,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Collection, Dict, List, NoReturn, Optional, Sequence
 
-from ..cli import run_cli
+from .. import __version__
+from ..cli import PACKAGE, run_cli
 from ..errors import UserError
 from .arguments import Parser
 
@@ -96,6 +97,9 @@ def execute(words: Sequence[str]) -> Optional[int]:
     """Runs a command line without the program; returns the exit code, None for 0."""
     if not words or words[0] in ('-h', '--help', 'help'):
         print(overview(all_commands().values()))
+        return 0
+    if words[0] in ('-V', '--version'):
+        print(f'{PROGRAM} {__version__}, {PACKAGE}')
         return 0
     args = parse(*words)
     return import_module(find(words[0]).module).run(args)

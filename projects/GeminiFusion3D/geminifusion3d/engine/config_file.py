@@ -31,20 +31,26 @@ CLOSE = 0.5
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Splits that hold others.
 SPLITS_IN = {'trainval': ('trainval', 'train', 'val')}
+# An assertion: mmengine's answer to `PACKAGE::` of a package that it does not know.
 FAULTS = (SyntaxError, KeyError, NameError, AttributeError, TypeError, ValueError, OSError,
-          ImportError)
+          ImportError, AssertionError)
+# Before the name of a recipe that comes with this package.
+SHIPPED = 'geminifusion3d::'
+RECIPES = (Path(__file__).resolve().parents[1] / '.mim' / 'configs').resolve()
 
 
 def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Config:
     """Reads a config and applies `--cfg-options`.
 
     Args:
-        path: the config file.
+        path: the config file, or a recipe of this package: geminifusion3d::demo/NAME.py.
         overrides: dotted keys and their new values.
 
     Raises:
         UserError: if the file is absent or faulty, or an override names a key that does not exist.
     """
+    if path.startswith(SHIPPED):
+        path = str(RECIPES / path[len(SHIPPED):])
     if not Path(path).is_file():
         raise UserError(f'config {path} does not exist{_close_configs(path)}')
     register()
@@ -128,12 +134,15 @@ def _value_at(cfg: Config, dotted: str) -> Any:
 
 def _close_configs(path: str) -> str:
     """Suggests configs with a similar name."""
-    known = {config.stem: str(config) for config in sorted(Path('configs').rglob('*.py'))
+    here = Path('configs').is_dir()
+    known = {config.stem: str(config) if here else f'{SHIPPED}{config.relative_to(RECIPES)}'
+             for config in sorted((Path('configs') if here else RECIPES).rglob('*.py'))
              if '_base_' not in config.parts}
     close = difflib.get_close_matches(Path(path).stem, known, cutoff=CLOSE)
     if close:
         return ': did you mean ' + ' or '.join(known[stem] for stem in close) + '?'
-    return ': pass the path of a config, as those under configs/'
+    return ': pass the path of a config, as those under configs/' + (
+        '' if here else f', or a recipe of this package, such as {SHIPPED}demo/NAME.py')
 
 
 def check_override(cfg: Config, dotted: str) -> None:

@@ -28,7 +28,8 @@ from torch.utils.data import DataLoader
 
 from ..atomic import sync_to_disk
 from ..checkpoints.checkpoint_file import read_checkpoint
-from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
+from ..checkpoints.checkpoint_fit import (STRICT, Tolerance, check_learned_classes, fit_weights,
+                                          summarise)
 from ..folder_lock import locked_folder
 from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
 from .activation_checkpointing import checkpoint_activations
@@ -310,6 +311,11 @@ class GeminiRunner(Runner):
         meta = checkpoint.get('meta')
         self._loaded_samples = SampleRecord.read(
             meta.get(LEARNED) if isinstance(meta, dict) else None, Path(filename).name)
+        if strict:
+            # A training that starts from other weights may learn other classes.
+            for loop in (self._train_loop, self._test_loop):
+                meta = getattr(loop.dataloader.dataset, 'metainfo', {}) if isinstance(loop, BaseLoop) else {}
+                check_learned_classes(checkpoint, meta.get('classes'), name=filename)
         if not revise_keys:
             tolerance = STRICT if strict else Tolerance.from_config(self.cfg.get('load_cfg'))
             weights = fit_weights(model, checkpoint, name=filename, tolerance=tolerance)

@@ -98,7 +98,14 @@ class GeminiSegmentationMetric(BaseMetric):
 
         Args:
             results: what `process` made, of all processes, in any order, padding included.
+
+        Raises:
+            UserError: if samples have different classes.
         """
+        lists = {sample.classes for sample in results}
+        if len(lists) > 1:
+            raise UserError(f'samples come with the classes {" and with ".join(map(str, sorted(lists)))}; '
+                            'expected one list: let all datasets load the same classes')
         by_index = {sample.index: sample for sample in results}
         found, wrong, missed = sum(sample.counts for sample in by_index.values()).astype(np.float64)
         iou = found / (found + wrong + missed + NO_CELL)

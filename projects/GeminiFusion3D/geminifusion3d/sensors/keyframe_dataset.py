@@ -8,6 +8,7 @@ of workers.
 """
 import copy
 import json
+import logging
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
@@ -16,6 +17,7 @@ import torch
 from mmdet3d.datasets import Det3DDataset, NuScenesDataset
 from mmdet3d.registry import DATASETS
 from mmdet3d.structures import LiDARInstance3DBoxes
+from mmengine.logging import print_log
 
 from ..errors import UserError
 from ..info_file import open_info_file
@@ -23,6 +25,8 @@ from ..learned_samples import SampleRecord
 from ..nuscenes_facts import CLASS_NAMES, LIDAR_COLUMNS
 from ..paths import inside
 from .draws import draw_key, passes_before, seeded_generators
+from .load_points import GeminiLoadPoints
+from .load_radar import GeminiLoadRadar
 from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
 
 BOX_DIM = 9
@@ -320,8 +324,19 @@ class GeminiNuScenesDataset(GeminiKeyframeDataset):
     """
 
     def open_records(self) -> Sequence[Dict[str, Any]]:
-        """Opens the info file."""
-        return open_info_file(self.ann_file)
+        """Opens the info file; says if it lists fewer sweeps than the pipeline reads."""
+        records = open_info_file(self.ann_file)
+        steps = [part for step in self.pipeline.transforms for part in (step, *getattr(step, 'steps', ()))]
+        for kind, key, option in ((GeminiLoadPoints, 'max_sweeps', '--max-sweeps'),
+                                  (GeminiLoadRadar, 'radar_sweeps', '--radar-sweeps')):
+            listed, read = records.metainfo.get(key), max(
+                (step.sweeps_num for step in steps if isinstance(step, kind)), default=0)
+            # No sweeps at all of the radars is what a world without them is converted with.
+            if listed is not None and listed < read and (listed or kind is GeminiLoadPoints):
+                print_log(f'{self.ann_file} lists {listed} sweeps before each keyframe, and {kind.__name__} '
+                          f'reads {read}: convert again with {option} {read}, unless fewer are meant',
+                          'current', logging.WARNING)
+        return records
 
     def source(self) -> str:
         """Returns version and split."""

@@ -37,7 +37,7 @@ class ObjectDatabase:
     """Objects by class.
 
     Args:
-        folder: as `tools/create_data.py nuscenes --with-gt-database` writes it.
+        folder: as `gemini3d convert --with-gt-database` writes it.
 
     Raises:
         UserError: if the folder is missing, damaged or something else.
@@ -150,5 +150,4 @@ def database_samples(folder: Path) -> SampleRecord:
 
 
 def _remedy(folder: Path) -> str:
-    return ('; write it with python tools/create_data.py nuscenes --root-path ROOT --version VERSION '
-            f'--out-dir {folder.parent} --with-gt-database')
+    return f'; write it with gemini3d convert --dataroot ROOT --out {folder.parent} --with-gt-database'

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple, Union
 
+from ..cli import plural
 from .findings import (ERROR, EXAMPLES, WARNING, Finding, FindingLog, Group, describe_groups,
                        errors_among)
 from .json_stream import NotJson
@@ -67,8 +68,9 @@ class Verdict:
     def lines(self, *, max_listed: int = EXAMPLES) -> Iterator[str]:
         """Yields the verdict for a terminal."""
         yield from describe_groups(self.groups, max_listed=max_listed)
-        yield (f'{"valid" if self.is_valid else "INVALID"}, {self.n_samples} samples, {self.n_boxes} boxes, '
-               f'track {self.track or "unknown"}, {self.n_errors} errors, {self.n_warnings} warnings')
+        yield (f'{"valid" if self.is_valid else "INVALID"}, {plural(self.n_samples, "sample")}, '
+               f'{plural(self.n_boxes, "box")}, track {self.track or "unknown"}, '
+               f'{plural(self.n_errors, "error")}, {plural(self.n_warnings, "warning")}')
 
 
 def validate_file(path: Union[str, Path], split: SplitSamples, *, track: Optional[str] = None) -> Verdict:
