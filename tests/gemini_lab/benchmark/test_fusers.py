@@ -4,8 +4,8 @@ import torch
 
 from gemini_lab.benchmark.fusers import (ADDITION, OURS, PRODUCTS, REFERENCE, WHOLE, build_fusers,
                                          inference_call, training_call)
-from gemini_lab.benchmark.multiply_adds import multiply_adds
 from gemini_lab.benchmark.subcommands.fusion import make_maps, shape_yx
+from gemini_lab.cost.model_cost import multiply_adds
 
 CHANNELS, CELLS = 16, 35
 CPU = torch.device('cpu')

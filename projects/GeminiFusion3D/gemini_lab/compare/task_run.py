@@ -9,7 +9,7 @@ from mmengine.config import Config
 from geminifusion3d.engine.config_file import apply_seed, load_config
 from geminifusion3d.engine.runner import GeminiRunner
 from geminifusion3d.jobs import PACKAGE, identity
-from geminifusion3d.results.inference_clock import hardware
+from geminifusion3d.results.run_record import hardware
 
 from ..robustness.changed_recipe import RADAR, read_sensors, with_silent_radar
 from .runs import TRAINING_FOLDER, Run, Variant
