@@ -92,8 +92,8 @@ def _look_at_times(samples: List[Info], scene: Info, findings: Findings) -> None
     times_us = [at_us for at_us in map(time_us, samples) if at_us is not None]
     step_us = float(np.median(np.diff(times_us))) if len(times_us) > 1 else STEPS_US[0]
     if step_us > 0 and not STEPS_US[0] <= step_us <= STEPS_US[1]:
-        findings.add('scenes whose keyframes are not 0.01 to 60 s apart: are their timestamps in microseconds?',
-                     f'{scene["name"]}, {step_us:g} apart')
+        findings.add('scenes whose keyframes are not 0.01 to 60 s apart: are their timestamps in '
+                     'microseconds?', f'{scene["name"]}, {step_us:g} apart')
 
 
 def _look_at_mounts(info: Info, findings: Findings) -> None:
