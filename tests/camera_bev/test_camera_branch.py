@@ -150,3 +150,14 @@ def test_a_missing_camera_learns_no_depth():
     points = make_batch((300,))['inputs']['points']
     camera = branch(torch.randn(1, 6, 3, *IMAGE_HW), make_rig(is_present=[False] * 5 + [True]), points)
     assert camera.lidar_depth_m[0].flatten(1).any(1).tolist() == [False] * 5 + [True]
+
+
+def test_one_convolution_gives_depth_first_and_then_the_context():
+    branch = build_camera_branch(type='GeminiLSSBranch').eval()
+    features = torch.randn(2, branch.depthnet.in_channels, 3, 4)
+    with torch.no_grad():
+        found, expected = branch.predict_depth(features, None), branch.depthnet(features)
+    bins = branch.depth_bins
+    assert branch.depthnet.kernel_size == (1, 1) and bins < expected.shape[1]
+    assert torch.allclose(found.depth_probability, expected[:, :bins].softmax(1))
+    assert torch.equal(found.context, expected[:, bins:])

@@ -1,7 +1,9 @@
 """The drawing tool writes a picture, and answers mistakes in one line."""
+import json
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from tiny_nuscenes import write_tiny_nuscenes
 
@@ -55,6 +57,27 @@ def test_generic_records_are_drawn_with_their_own_cameras(gemini3d, tmp_path):
     assert done.returncode == 0, done.stderr
     picture = cv2.imread(str(tmp_path / 'a.png'))
     assert picture.shape == (450, 3 * 800 + 450, 3) and picture[:, 1600:2400].std() > 10
+
+
+def test_radars_of_records_are_drawn_when_asked_for(gemini3d, tmp_path):
+    root = tmp_path / 'mine'
+    generate_records(root, scenes=2, samples_per_scene=2)
+    records = [json.loads(line) for line in (root / 'val.jsonl').read_text().splitlines()]
+    np.array([[20.0, 0, 0, 10, 5, 0]], np.float32).tofile(root / 'radar.bin')
+    columns = ['x', 'y', 'z', 'rcs', 'vx', 'vy']
+    records[0]['radars'] = {'front': [dict(path='radar.bin', columns=columns,
+                                           lidar_from_radar=np.eye(4).tolist())]}
+    records[0].pop('crc32', None)
+    (root / 'own.jsonl').write_text(json.dumps(records[0]) + '\n')
+    pictures = []
+    for number, words in enumerate(((), ('--radars',))):
+        out = tmp_path / f'{number}.png'
+        done = gemini3d('draw', '--info-file', root / 'own.jsonl', '--out', out, *words)
+        assert done.returncode == 0, done.stderr
+        pictures.append(cv2.imread(str(out)))
+    changed = np.argwhere((pictures[0] != pictures[1]).any(axis=2))
+    # From above, 450 pixels for 110 m behind the cameras: 20 m to the right of the middle.
+    assert (np.abs(changed - [225, 3 * 800 + 225 + 82]).max(axis=1) < 5).any()
 
 
 def test_an_info_file_may_lie_elsewhere_than_the_dataset(gemini3d, root, tmp_path, monkeypatch):

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gemini_lab import kitti_compare, kitti_frames
+from gemini_lab import kitti_frames
+from gemini_lab.compare import task_run
+from gemini_lab.compare.tasks import TASKS
 from gemini_lab.synthetic.kitti import SIZE_WH, Rig, generate_kitti
 from geminifusion3d.errors import UserError
 from geminifusion3d.kitti.infos import convert_kitti
@@ -97,6 +99,8 @@ def test_the_commands_lead_from_a_world_to_a_score(world, tmp_path, monkeypatch,
         assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
     scores = [json.loads(Path(run, 'kitti_metrics.json').read_text()) for run in ('run', 'scored')]
     assert scores[0] == scores[1]
+    learned = scores[0]['learned_samples']
+    assert learned['scored'] > 0 == learned['learned'] and not learned['unknown']
     assert 0 <= scores[0]['pred_instances_3d/KITTI/Car_3D_AP40_moderate_strict'] <= 100
     assert Path('work_dirs/draw/kitti_000000.png').is_file()
 
@@ -108,10 +112,15 @@ def test_frames_are_overfitted_and_compared(world, tmp_path):
         kitti_frames.overfit(tmp_path, tmp_path / 'none')
 
 
-def test_the_table_has_mean_and_spread_of_the_seeds():
-    keys = [kitti_compare.SCORE.format(name, 'AP40', strictness) for name in kitti_compare.CLASSES
-            for strictness in ('strict', 'loose')]
-    text = kitti_compare.table({'mvxnet': [dict.fromkeys(keys, 10.0), dict.fromkeys(keys, 14.0)],
-                                'mvxnet-every-layer': [], 'geminifusion_mvxnet': [dict.fromkeys(keys, 12.0)]})
-    rows = [row for row in text.splitlines() if row.startswith(('| MVX-Net |', '| Gemini'))]
-    assert [row.split('|')[2:4] for row in rows] == [[' 2 ', ' 12.0 ± 2.8 '], [' 1 ', ' 12.0 ']]
+def test_a_run_of_the_comparison_trains_scores_and_is_kept(world, tmp_path):
+    convert_kitti(world)
+    recipe = Path(kitti_frames.REPO) / 'configs' / 'kitti' / 'mvxnet_tiny_kitti-synthetic.py'
+    budget = dict(max_epochs=1, data_root=str(world))
+    made = task_run.make_training(recipe, 3, tmp_path, budget)
+    made.prepare()
+    made.finish(task_run.train_and_test(made))
+    found = task_run.make_training(recipe, 3, tmp_path, budget).result()
+    assert (found['variant'], found['seed'], found['steps'], found['batch_size']) == (recipe.stem, 3, 1, 2)
+    assert (found['train_samples'], found['scores']['samples']) == (2, 2)
+    assert all(0 <= found['scores'][metric] <= 100 for metric in TASKS['kitti'].columns.values())
+    assert task_run.make_training(recipe, 3, tmp_path, dict(budget, max_epochs=2)).result() is None

@@ -3,8 +3,8 @@ import numpy as np
 from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
-from geminifusion3d.sensors.draw import (BOX_BGR, FRONT_BGR, draw_bev, draw_radar, draw_sample,
-                                         tiled)
+from geminifusion3d.sensors.draw import (BOX_BGR, FRONT_BGR, draw_bev, draw_radar,
+                                         draw_radar_from_above, draw_sample, tiled)
 from geminifusion3d.sensors.project import project_points
 
 CAM_FROM_LIDAR = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
@@ -80,3 +80,13 @@ def test_a_radar_return_is_a_ring_with_a_line_along_its_velocity():
     assert picture[20, 75].any() and not picture[30, 75].any()
     draw_radar(nothing, np.array([[1.0, -10, 0, 5, 2, 0, 0]], np.float32), matrices)
     assert not nothing.any()
+
+
+def test_a_radar_return_from_above_is_at_its_place_with_a_line_along_its_velocity():
+    # 2 pixels a metre: (10, -5) m is column 2 (10 + 20) = 60, row 2 (20 + 5) = 50; 8 m/s up, 16 pixels.
+    picture = np.zeros((80, 80, 3), np.uint8)
+    draw_radar_from_above(picture, np.array([[10.0, -5, 0, 5, 0, 8, 0]], np.float32), range_m=20)
+    rows, columns = np.nonzero(picture.any(axis=2))
+    assert abs(columns.min() - 57) <= 1 and abs(columns.max() - 63) <= 1
+    assert abs(rows.max() - 53) <= 1 and abs(rows.min() - 34) <= 1
+    assert picture[40, 60].any() and not picture[40, 64].any()

@@ -197,7 +197,7 @@ def test_what_a_step_does_to_its_record_is_not_seen_by_the_next_read(root):
 
 
 def test_a_missing_info_file_is_named(root):
-    with pytest.raises(UserError, match='geminifusion3d_infos_none.pkl .*tools/create_data.py'):
+    with pytest.raises(UserError, match='geminifusion3d_infos_none.pkl .*gemini3d convert'):
         built(root, [], ann_file='geminifusion3d_infos_none.pkl')
 
 

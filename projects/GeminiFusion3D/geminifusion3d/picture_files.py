@@ -8,12 +8,14 @@ code is another picture: JPEG has no check sum.
 import re
 import struct
 import zlib
+from pathlib import Path
 from typing import NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
 import simplejpeg
 
+from .atomic import write_whole
 from .errors import UserError
 
 JPEG_START, PNG_START = b'\xff\xd8', b'\x89PNG\r\n\x1a\n'
@@ -28,6 +30,7 @@ _JPEG_SIZES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}
 _JPEG_SCAN = 0xda
 MAX_PIXELS = 200_000_000
 REDUCTIONS = (1, 2, 4, 8)
+WRITTEN = ('.png', '.jpg')
 
 Buffer = Union[bytes, memoryview]
 
@@ -164,3 +167,23 @@ def decode(data: bytes, reduce: int = 1) -> Tuple[np.ndarray, Tuple[float, float
         return image, (1 / reduce, 1 / reduce)
     small = cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_AREA)
     return small, (size_hw[0] / picture.hw[0], size_hw[1] / picture.hw[1])
+
+
+def check_picture_name(path: Path) -> None:
+    """Refuses a name that ends in another format than those that are written."""
+    if path.suffix not in WRITTEN:
+        raise UserError(f'got --out {path}; expected a name that ends in {" or ".join(WRITTEN)}')
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Writes a picture, BGR where it has colours, in the format that its name says."""
+    check_picture_name(path)
+    write_whole(path, encode(picture, path.suffix))
+
+
+def encode(picture: np.ndarray, ending: str, *options: int) -> bytes:
+    """Returns the bytes of a picture's file, with OpenCV's options for the format."""
+    is_ok, data = cv2.imencode(ending, picture, options)
+    if not is_ok:
+        raise ValueError(f'OpenCV could not encode a picture of shape {picture.shape} as {ending}')
+    return data.tobytes()

@@ -1,4 +1,4 @@
-"""Ten corruptions by their published names and seven failures, each of the sensors that it is of."""
+"""Ten corruptions by their published names and eight failures, each of the sensors that it is of."""
 import pytest
 
 from gemini_lab.corruptions.catalogue import CATALOGUE, CORRUPTIONS, FAILURES, find_corruption
@@ -21,7 +21,9 @@ def test_each_failure_is_of_one_sensor():
         'limitedfov', 'objectfailure', 'lidardrop'}
     assert {name for name, one in FAILURES.items() if one.touches_cameras and not one.touches_lidar} == {
         'dirtylens', 'calibrationnoise', 'stuckcamera', 'viewdrop'}
-    assert list(CATALOGUE) == [*CORRUPTIONS, *FAILURES] and len(CATALOGUE) == 17
+    assert {name for name, one in CATALOGUE.items() if one.radar is not None} == {'radardrop'}
+    assert not FAILURES['radardrop'].touches_cameras and not FAILURES['radardrop'].touches_lidar
+    assert list(CATALOGUE) == [*CORRUPTIONS, *FAILURES] and len(CATALOGUE) == 18
 
 
 def test_only_late_and_stuck_sensors_need_an_earlier_keyframe():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gemini_lab.corruptions.catalogue import CATALOGUE
-from gemini_lab.corruptions.corrupted_loading import GeminiCorruptedLoading, corrupted_steps
+from gemini_lab.corruptions.loading import GeminiCorruptedLoading, corrupted_steps
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors.load_images import GeminiLoadImages
 from geminifusion3d.sensors.load_points import GeminiLoadPoints
@@ -129,6 +129,26 @@ def test_a_silent_sensor_is_announced_as_present(name, sensor, sample):
     assert results['camera_present'].all() and len(results['points']) > 0
     # Of keyframe and sweep one return each.
     assert len(results['points']) == 2 if sensor == 'points' else not np.any(results['img'])
+
+
+def test_radars_fail_shot_by_shot_and_the_same_way_in_every_read(sample):
+    rows = np.array([[5.0, 1.0, 0.0, 10.0, 1.0, 0.0]], np.float32)
+    shot = dict(radar_path=rows, columns=['x', 'y', 'z', 'rcs', 'vx', 'vy'], lidar_from_radar=np.eye(4),
+                timestamp_us=50_000)
+    radars = {**sample, 'radars': {channel: [shot, shot] for channel in ('front', 'left', 'right')}}
+
+    def returns(corruption: str, severity: int, token: str) -> int:
+        loading = GeminiCorruptedLoading(corruption=corruption, severity=severity,
+                                         steps=[dict(type='GeminiLoadRadar', sweeps_num=1)])
+        return len(loading.transform({**radars, 'token': token})['radar_points'])
+
+    tokens = [f'token {number}' for number in range(40)]
+    assert all(returns('lidardrop', 3, token) == 6 and returns('radardrop', 3, token) == 0
+               for token in tokens[:3])
+    left = [returns('radardrop', 1, token) for token in tokens]
+    assert left == [returns('radardrop', 1, token) for token in tokens]
+    # Of six shots half, each for itself: all seven outcomes but rare ones come.
+    assert 2.3 < np.mean(left) < 3.7 and len(set(left)) >= 4
 
 
 def test_late_sensors_without_the_keyframe_before_say_which_dataset_has_it(sample):

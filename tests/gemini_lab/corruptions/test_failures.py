@@ -5,12 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from gemini_lab.corruptions.calibration_noise import disturb_cameras, pose_error
-from gemini_lab.corruptions.dirty_lens import MUD_BGR, soil_lens
-from gemini_lab.corruptions.limited_view import limit_view
-from gemini_lab.corruptions.object_failure import fail_objects
-from gemini_lab.corruptions.sensor_drop import OWN_CAR, drop_sweep, drop_view
-from gemini_lab.corruptions.temporal_misalignment import stick_cameras
+from gemini_lab.corruptions.clouds import OWN_CAR, drop_radar, drop_sweep, limit_view
+from gemini_lab.corruptions.images import MUD_BGR, drop_view, soil_lens
+from gemini_lab.corruptions.records import disturb_cameras, fail_objects, pose_error, stick_cameras
 from geminifusion3d.sensors.load_points import lidar_points
 
 
@@ -148,7 +145,8 @@ def test_half_of_the_cameras_are_stuck_the_same_ones_at_every_severity():
         stick_cameras(sample, 4, drawn())
 
 
-@pytest.mark.parametrize('drop, whole', [(drop_view, picture()), (drop_sweep, sweep())])
+@pytest.mark.parametrize('drop, whole', [(drop_view, picture()), (drop_sweep, sweep()),
+                                         (drop_radar, np.ones((5, 18)))])
 def test_sensors_are_silent_half_the_time_three_quarters_and_always(drop, whole):
     lost = np.array([[len(one := drop(whole, severity, drawn(seed))) != len(whole) or not one.any()
                       for severity in (1, 2, 3)] for seed in range(1000)])

@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from gemini_lab.robustness.changed_recipe import (corrupted, is_touched, read_sensors,
                                                   with_black_cameras, with_empty_lidar,
-                                                  with_shuffled_cameras)
+                                                  with_shuffled_cameras, with_silent_radar)
 from geminifusion3d.errors import UserError
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
@@ -60,6 +60,16 @@ def test_a_recipe_of_one_sensor_notices_its_own_corruptions_only():
     names = ('dark', 'beamsreducing', 'fog', 'objectfailure', 'calibrationnoise')
     assert [is_touched(lidar, name) for name in names] == [False, True, True, True, False]
     assert [is_touched(camera, name) for name in names] == [True, False, True, False, True]
+
+
+def test_radars_are_read_fail_and_are_silenced(recipe):
+    radar = Config.fromfile(DEMO / 'geminifusion3d_tiny_lidar-cam-radar_synthetic-mini.py')
+    assert read_sensors(radar) == ['cameras', 'LiDAR', 'radar']
+    assert [is_touched(radar, name) for name in ('radardrop', 'fog')] == [True, True]
+    assert not is_touched(recipe, 'radardrop')
+    inner = [step['type'] for step in pipeline(corrupted(radar, 'radardrop', 1))[0]['steps']]
+    assert inner == ['GeminiLoadRadar', 'GeminiLoadImages', 'GeminiLoadPoints']
+    assert pipeline(with_silent_radar(radar))[-2] == dict(type='GeminiDropSensors', clouds=['radar'])
 
 
 def test_sensors_are_silenced_before_packing_and_shuffled_by_the_dataset(recipe):

@@ -18,7 +18,8 @@ def recipe(sensors: str) -> Config:
 
 @pytest.mark.parametrize('sensors, names', [
     ('lidar-cam', list(NDS)), ('lidar', ['clean', 'lidar-empty']),
-    ('cam', ['clean', 'cameras-black', 'cameras-shuffled'])])
+    ('cam', ['clean', 'cameras-black', 'cameras-shuffled']),
+    ('lidar-cam-radar', [*NDS, 'radars-silent'])])
 def test_what_a_recipe_reads_is_silenced(sensors, names):
     assert [one.name for one in modality_conditions(recipe(sensors))] == names
 

@@ -90,16 +90,7 @@ def used_bytes(folder: Path) -> int:
 
 
 def attack(name: str, world: Path, out: Path) -> List[str]:
-    """Runs one command without a limit, then on disks of several sizes, then with space again.
-
-    Args:
-        name: one of WRITERS.
-        world: what it reads.
-        out: where it is done.
-
-    Returns:
-        What is wrong.
-    """
+    """Runs a command without a limit, on disks of several sizes, with space again; returns what is wrong."""
     words, found, folders = WRITERS[name], [], []
 
     def fresh(kind: str) -> Path:

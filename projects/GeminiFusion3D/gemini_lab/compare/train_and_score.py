@@ -21,7 +21,7 @@ from mmengine.runner import Runner
 from geminifusion3d.engine.config_file import apply_seed, load_config
 from geminifusion3d.engine.runner import GeminiRunner
 from geminifusion3d.jobs import end_with_parent
-from geminifusion3d.results.inference_clock import hardware
+from geminifusion3d.results.run_record import hardware
 
 from ..cost.model_cost import count_costs
 from ..robustness.changed_recipe import with_black_cameras, with_empty_lidar
@@ -62,13 +62,7 @@ def work(run: Run, core: Optional[int]) -> None:
 
 
 def work_on(run: Run, core: Optional[int], produce: Callable[[Any], Dict[str, Any]]) -> None:
-    """Keeps the result of a run; all output of this process goes to the run's log.
-
-    Args:
-        run: what to do.
-        core: as for `work`.
-        produce: returns the result of a run.
-    """
+    """Keeps the result of a run; all output of this process goes to the run's log."""
     end_with_parent()
     if core is not None:
         os.sched_setaffinity(0, {core})
@@ -81,22 +75,23 @@ def work_on(run: Run, core: Optional[int], produce: Callable[[Any], Dict[str, An
 
 
 def train_and_score(run: Run) -> Dict[str, Any]:
-    """Returns the result of a run: scores by silence, costs, times.
-
-    Args:
-        run: what to do.
-    """
+    """Returns the result of a run: scores by silence, costs, times."""
     cfg = load_config(str(run.variant.config))
     apply_seed(cfg, run.seed)
     results = run.results()
-    times = results.once('times', lambda: _train(cfg, run))
+    times = results.once('times', lambda: train(cfg, run))
     silences = list(SILENCES) if run.variant.sensors == 'lidar-cam' else ['all']
     scores = {name: results.once(name, lambda: _score(cfg, run, name)) for name in silences}
     return dict(scores=scores, costs=_costs(cfg), processor=hardware()['cpu'], **times)
 
 
-def _train(cfg: Config, run: Run) -> Dict[str, float]:
-    """Trains what is left to train; returns seconds per step and in all."""
+def train(cfg: Config, run: Run) -> Dict[str, float]:
+    """Trains what is left to train; returns seconds per step and in all, steps and samples.
+
+    Args:
+        cfg: the recipe; left as it is.
+        run: whose folder is used.
+    """
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.resume = str(run.folder / TRAINING_FOLDER), True
     # The scores come after the training, the first of them with all sensors.
@@ -105,7 +100,7 @@ def _train(cfg: Config, run: Run) -> Dict[str, float]:
     runner, clock = GeminiRunner.from_cfg(cfg), StepClock()
     runner.register_hook(clock)
     runner.train()
-    return clock.times
+    return dict(clock.times, steps=runner.max_iters, train_samples=len(runner.train_dataloader.dataset))
 
 
 def _score(cfg: Config, run: Run, silence: str) -> Dict[str, Any]:

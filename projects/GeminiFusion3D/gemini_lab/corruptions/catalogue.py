@@ -1,32 +1,21 @@
-"""Corruptions by name: what each does to a picture, to a sweep, to a record.
+"""Corruptions by name: what each does to a picture, to a sweep, to a record, to the returns of a radar.
 
-MultiCorrupt's ten under its names, and the failures of sensors that nuScenes-R and MoME evaluate.
+MultiCorrupt's ten under its names, the failures of sensors that nuScenes-R and MoME evaluate, and radars that
+fail.
 """
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
-from .beams_reducing import reduce_beams
-from .brightness import brighten
-from .calibration_noise import disturb_cameras
-from .darkness import darken
-from .dirty_lens import soil_lens
-from .image_fog import fog_image
-from .image_motion_blur import blur_image
-from .image_snow import snow_image
-from .lidar_fog import fog_cloud
-from .lidar_motion_blur import shake_cloud
-from .lidar_snow import snow_cloud
-from .limited_view import limit_view
-from .missing_camera import lose_image
-from .object_failure import fail_objects
-from .points_reducing import reduce_points
-from .sensor_drop import drop_sweep, drop_view
-from .spatial_misalignment import misplace_cloud
-from .temporal_misalignment import KEYFRAMES_BACK, delay_cameras, delay_lidar, stick_cameras
+from .clouds import (drop_radar, drop_sweep, fog_cloud, limit_view, misplace_cloud, reduce_beams,
+                     reduce_points, shake_cloud, snow_cloud)
+from .images import (blur_image, brighten, darken, drop_view, fog_image, lose_image, snow_image,
+                     soil_lens)
+from .records import (KEYFRAMES_BACK, delay_cameras, delay_lidar, disturb_cameras, fail_objects,
+                      stick_cameras)
 
-# (picture or cloud, severity, generator) -> the same, corrupted.
+# (picture or cloud, severity 1 to 3, generator) -> the same, corrupted.
 OnArray = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 OnRecord = Callable[[Dict[str, Any], int, np.random.Generator], Dict[str, Any]]
 
@@ -42,6 +31,7 @@ class Corruption:
         camera_files: to the record, before the pictures are read.
         lidar_files: to the record, before the points are read.
         points: to the sample, when keyframe and sweeps are one cloud in the keyframe's frame.
+        radar: to each radar file, (N, 18) of RADAR_FIELDS, in the radar's frame.
         keyframes_back: at each severity, how old the keyframe is that the dataset hands on as `previous`.
     """
 
@@ -51,6 +41,7 @@ class Corruption:
     camera_files: Optional[OnRecord] = None
     lidar_files: Optional[OnRecord] = None
     points: Optional[OnRecord] = None
+    radar: Optional[OnArray] = None
     keyframes_back: Optional[Tuple[int, int, int]] = None
 
     @property
@@ -83,7 +74,7 @@ CORRUPTIONS: Dict[str, Corruption] = {
     'temporalmisalignment': Corruption('Temporal misalignment', camera_files=delay_cameras,
                                        lidar_files=delay_lidar, keyframes_back=(1, 1, 1)),
 }
-# Those of nuScenes-R that are none of the ten; its beams and late frames are.
+# Those of nuScenes-R that are none of the ten; its beams and late frames are. Radars: ours.
 FAILURES: Dict[str, Corruption] = {
     'limitedfov': Corruption('Limited field of view', sweep=limit_view),
     'objectfailure': Corruption('Object failure', points=fail_objects),
@@ -92,19 +83,13 @@ FAILURES: Dict[str, Corruption] = {
     'stuckcamera': Corruption('Stuck cameras', camera_files=stick_cameras, keyframes_back=KEYFRAMES_BACK),
     'lidardrop': Corruption('LiDAR drop', sweep=drop_sweep),
     'viewdrop': Corruption('View drop', image=drop_view),
+    'radardrop': Corruption('Radar drop', radar=drop_radar),
 }
 CATALOGUE: Dict[str, Corruption] = {**CORRUPTIONS, **FAILURES}
 
 
 def find_corruption(name: str) -> Corruption:
-    """Returns a corruption by its name.
-
-    Args:
-        name: as in CATALOGUE.
-
-    Raises:
-        ValueError: if there is none of this name.
-    """
+    """Returns a corruption by its name; ValueError if there is none of this name."""
     if name not in CATALOGUE:
         raise ValueError(f'got corruption {name!r}; expected one of {", ".join(CATALOGUE)}')
     return CATALOGUE[name]

@@ -1,9 +1,9 @@
 """Evaluates a model under conditions: corrupted sensors, silent sensors, test-time augmentation.
 
 Without a choice: every corruption of MultiCorrupt at every severity, into <work-dir>/robustness.
---failures: the failing sensors of nuScenes-R, into <work-dir>/failures. --modalities: black and shuffled
-cameras, empty LiDAR, into <work-dir>/modalities. --tta: what each combination of test-time augmentation gains
-and costs, into <work-dir>/tta_gain. A killed run goes on.
+--failures: the failing sensors of nuScenes-R and radars, into <work-dir>/failures. --modalities: black and
+shuffled cameras, empty LiDAR, silent radars, into <work-dir>/modalities. --tta: what each combination of
+test-time augmentation gains and costs, into <work-dir>/tta_gain. A killed run goes on.
 
 Example:
     gemini3d robustness configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py \\
@@ -27,13 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='some of: beamsreducing brightness dark fog missingcamera motionblur '
                              'pointsreducing snow spatialmisalignment temporalmisalignment (default: these '
                              'ten), limitedfov objectfailure dirtylens calibrationnoise stuckcamera '
-                             'lidardrop viewdrop')
+                             'lidardrop viewdrop radardrop')
     parser.add_argument('--severities', nargs='+', type=int, choices=(1, 2, 3), default=[1, 2, 3],
                         metavar='N', help='some of 1 2 3; default: all')
     parser.add_argument('--failures', action='store_true',
-                        help='failing sensors instead of corruptions: the seven last')
+                        help='failing sensors instead of corruptions: the eight last')
     parser.add_argument('--modalities', action='store_true',
-                        help='black and shuffled cameras and an empty LiDAR instead of corruptions')
+                        help='black and shuffled cameras, an empty LiDAR and silent radars instead of '
+                             'corruptions')
     parser.add_argument('--tta', nargs='*', metavar='TERM[+TERM]',
                         help='test-time augmentation instead of corruptions: plain, and with each of these '
                              'combinations, such as flip rotate=6,-6 flip+image-flip; default: '

@@ -6,24 +6,21 @@ from mmengine.config import Config
 
 from geminifusion3d.atomic import write_json
 from geminifusion3d.jobs import Results
+from geminifusion3d.modalities import RADAR
 
 from ..text_table import number, terminal_table
 from .changed_recipe import (read_sensors, with_black_cameras, with_empty_lidar,
-                             with_shuffled_cameras)
+                             with_shuffled_cameras, with_silent_radar)
 from .evaluations import CLEAN, METRICS, Condition, Evaluate, Scores, run_conditions
 
 JSON_FILE = 'modalities.json'
 LABELS = {CLEAN: 'all sensors', 'cameras-black': 'cameras black', 'cameras-shuffled': 'cameras shuffled',
-          'lidar-empty': 'LiDAR empty'}
+          'lidar-empty': 'LiDAR empty', 'radars-silent': 'radars silent'}
 MODALITY_HEADER = ['sensors', *[cell for metric in METRICS for cell in (metric, f'Δ {metric}')]]
 
 
 def modality_conditions(cfg: Config) -> List[Condition]:
-    """Returns the clean evaluation and those that silence what the recipe reads.
-
-    Args:
-        cfg: the recipe.
-    """
+    """Returns the clean evaluation and those that silence what the recipe reads."""
     sensors = read_sensors(cfg)
     conditions = [Condition(CLEAN, cfg)]
     if 'cameras' in sensors:
@@ -31,20 +28,14 @@ def modality_conditions(cfg: Config) -> List[Condition]:
                        Condition('cameras-shuffled', with_shuffled_cameras(cfg))]
     if 'LiDAR' in sensors:
         conditions.append(Condition('lidar-empty', with_empty_lidar(cfg)))
+    if RADAR in sensors:
+        conditions.append(Condition('radars-silent', with_silent_radar(cfg)))
     return conditions
 
 
 def run_modalities(cfg: Config, results: Results, evaluate: Evaluate, *,
                    say: Callable[[str], None] = print, is_writer: bool = True) -> List[Dict[str, Any]]:
-    """Runs what is not done yet; returns one row per condition, with the deltas to the clean one.
-
-    Args:
-        cfg: the recipe.
-        results: finished evaluations.
-        evaluate: runs one evaluation.
-        say: shows one line.
-        is_writer: write results; of several processes one does.
-    """
+    """Runs what is not done yet; returns one row per condition, with the deltas to the clean one."""
     rows = modality_rows(run_conditions(modality_conditions(cfg), results, evaluate, say=say,
                                         is_writer=is_writer))
     if is_writer:
@@ -54,11 +45,7 @@ def run_modalities(cfg: Config, results: Results, evaluate: Evaluate, *,
 
 
 def modality_rows(scores: Dict[str, Scores]) -> List[Dict[str, Any]]:
-    """Returns name, mAP, NDS and their differences to the clean evaluation.
-
-    Args:
-        scores: by condition, the clean one among them.
-    """
+    """Returns name, mAP, NDS and their differences to the clean evaluation."""
     return [dict(condition=name, **{metric: one[metric] for metric in METRICS},
                  **{f'{metric}_delta': one[metric] - scores[CLEAN][metric] for metric in METRICS})
             for name, one in scores.items()]

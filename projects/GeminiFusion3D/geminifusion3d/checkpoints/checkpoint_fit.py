@@ -202,8 +202,7 @@ def _refusal(name: str, refused: Differences, expected: Mapping[str, Any], weigh
             if absent and len(absent) < len(set(map(branch_of, expected))) else '')
     allowed = f', at most {tolerance.max_differing} may differ' if tolerance.max_differing else ''
     return (f'checkpoint {name} is of another config: the model expects {len(expected)} weights{allowed}; '
-            f'{refused}; pass the config that the checkpoint was trained with, or its own '
-            f'checkpoint{hint}')
+            f'{refused}; pass the config that the checkpoint was trained with, or its own checkpoint{hint}')
 
 
 def _first(keys: List[str]) -> str:

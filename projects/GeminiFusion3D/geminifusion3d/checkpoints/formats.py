@@ -35,10 +35,14 @@ CENTERPOINT_PILLARS = Format(
 MIT_BEVFUSION = Format(
     'the MIT BEVFusion repository', ('encoders.lidar.', 'heads.object.'),
     CONVERT)
+MIT_BEVFUSION_MAP = Format(
+    'the MIT BEVFusion repository, for map segmentation', ('encoders.lidar.', 'heads.map.'),
+    CONVERT)
 OPENPCDET = Format(
     'OpenPCDet', ('backbone_3d.', 'dense_head.'),
     'no converter is at hand: use mmdet3d\'s CenterPoint checkpoints, and gemini3d convert-checkpoint')
-FORMATS = (BEVFUSION, CENTERPOINT, CENTERPOINT_PILLARS, MVXNET_GEMINIFUSION, MIT_BEVFUSION, OPENPCDET)
+FORMATS = (BEVFUSION, CENTERPOINT, CENTERPOINT_PILLARS, MVXNET_GEMINIFUSION, MIT_BEVFUSION, MIT_BEVFUSION_MAP,
+           OPENPCDET)
 
 
 def recognise(keys: Collection[str]) -> Optional[Format]:

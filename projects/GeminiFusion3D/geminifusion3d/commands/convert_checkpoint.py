@@ -33,12 +33,12 @@ def run(args: argparse.Namespace) -> None:
     from ..checkpoints.centerpoint import convert_centerpoint
     from ..checkpoints.converted_file import PROVENANCE, convert_file
     from ..checkpoints.formats import (BEVFUSION, CENTERPOINT, CENTERPOINT_PILLARS, MIT_BEVFUSION,
-                                       MVXNET_GEMINIFUSION, recognise)
+                                       MIT_BEVFUSION_MAP, MVXNET_GEMINIFUSION, recognise)
     from ..checkpoints.mvxnet import convert_mvxnet
 
     def convert(weights: Any) -> Dict[str, Any]:
         source = recognise(weights)
-        if source in (BEVFUSION, MIT_BEVFUSION):
+        if source in (BEVFUSION, MIT_BEVFUSION, MIT_BEVFUSION_MAP):
             return convert_bevfusion(weights, lidar_only=args.lidar_only, without_fuser=args.without_fuser)
         if args.lidar_only or args.without_fuser:
             raise UserError(f'--lidar-only and --without-fuser are for BEVFusion, {args.checkpoint} is of '
@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> None:
         return convert_mvxnet(weights) if source == MVXNET_GEMINIFUSION else convert_centerpoint(weights)
 
     checkpoint = convert_file(args.checkpoint, args.out,
-                              formats=[BEVFUSION, MIT_BEVFUSION, CENTERPOINT, CENTERPOINT_PILLARS,
-                                       MVXNET_GEMINIFUSION],
+                              formats=[BEVFUSION, MIT_BEVFUSION, MIT_BEVFUSION_MAP, CENTERPOINT,
+                                       CENTERPOINT_PILLARS, MVXNET_GEMINIFUSION],
                               convert=convert, check=_check(args, LIDAR_BRANCHES, FUSER_BRANCHES))
     source = checkpoint['meta'][PROVENANCE]
     print(f'{len(checkpoint["state_dict"])} weights of {source["format"]} converted: {args.out}')

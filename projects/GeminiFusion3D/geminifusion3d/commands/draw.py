@@ -1,4 +1,4 @@
-"""Draws LiDAR points and ground truth boxes of a keyframe over the six images and from above.
+"""Draws LiDAR points, radar returns and ground truth boxes of a keyframe over the six images and from above.
 
 The picture goes through the info file and the transforms that training uses: where points lie on
 their objects, conversion, calibration and augmentation agree. --augment 1 draws the same after random
@@ -39,7 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'dataset, instead of --version and --split')
     parser.add_argument('--index', type=int, default=0, help='which keyframe (default: the first)')
     parser.add_argument('--sweeps', type=int, default=0,
-                        help='LiDAR sweeps before the keyframe (default: 0)')
+                        help='sweeps before the keyframe (default: 0)')
+    parser.add_argument('--radars', action='store_true',
+                        help='radar returns too, as rings with a line to where each is in a second; of '
+                             'records that have some, or of gemini3d convert --radar-sweeps')
     parser.add_argument('--augment', type=int, metavar='SEED', help='draw after augmentation')
     parser.add_argument('--out', type=Path, help='the picture, a .png or .jpg file; default: '
                                                  'work_dirs/draw/<info file>_<index>.png')
@@ -49,15 +52,10 @@ def run(args: argparse.Namespace) -> None:
     """Draws and writes the picture."""
     info_file = _info_file(args)
     out = args.out or Path('work_dirs/draw') / f'{info_file.stem}_{args.index}.png'
-    if out.suffix not in ('.png', '.jpg'):
-        raise UserError(f'got --out {out}; expected a name that ends in .png or .jpg')
-    import cv2
-
-    from ..atomic import atomic_write
+    from ..picture_files import check_picture_name, write_picture
+    check_picture_name(out)
     from ..sensors.draw import draw_sample
-    picture = draw_sample(_load_sample(args, info_file))
-    with atomic_write(out) as part:
-        part.write_bytes(cv2.imencode(out.suffix, picture)[1].tobytes())
+    write_picture(out, draw_sample(_load_sample(args, info_file)))
     print(out)
 
 
@@ -92,12 +90,14 @@ def _load_sample(args: argparse.Namespace, info_file: Path) -> Dict[str, Any]:
         cameras = dict(camera_names=list(dict.fromkeys(name for info in infos for name in info['images'])))
     pipeline: List[Any] = [
         dict(type='GeminiLoadImages', **cameras), dict(type='GeminiLoadPoints', sweeps_num=args.sweeps),
+        *([dict(type='GeminiLoadRadar', sweeps_num=args.sweeps)] if args.radars else []),
         dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True),
         *(NO_AUGMENTATION if args.augment is None else AUGMENTATION)]
     init_default_scope('mmdet3d')
     MMLogger.get_instance('draw', log_level='ERROR')
     dataset = dataset_type(data_root=str(args.dataroot), ann_file=str(info_file.absolute()),
                            metainfo=metainfo, pipeline=pipeline, filter_empty_gt=False,
+                           modality=dict(use_camera=True, use_lidar=True, use_radar=args.radars),
                            seed=args.augment or 0)
     if not 0 <= args.index < len(dataset):
         raise UserError(f'{info_file} holds {len(dataset)} keyframes; got --index '

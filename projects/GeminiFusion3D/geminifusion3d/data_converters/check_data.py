@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ..atomic import atomic_write
 from ..check_sums import sealed_line
+from ..cli import plural
 from ..errors import UserError
 from ..geometry.boxes import points_in_boxes
 from ..paths import inside
@@ -60,7 +61,8 @@ class DataReport(NamedTuple):
 
     def text(self) -> str:
         """Returns the report for people."""
-        lines = [f'{self.samples} samples; pictures: {_counted(self.cameras)}; boxes: {_counted(self.boxes)}']
+        lines = [f'{plural(self.samples, "sample")}; pictures: {_counted(self.cameras)}; '
+                 f'boxes: {_counted(self.boxes)}']
         lines += [f'error: {line}' for line in self.mistakes] + [f'warning: {line}' for line in self.warnings]
         return '\n'.join(lines + ([] if self.mistakes else ['every record and every file can be read']))
 
@@ -125,13 +127,7 @@ class _Check:
         self._elongated: Dict[str, Counter] = {}
 
     def look_at(self, record: Dict[str, Any], name: str, *, compares_edges: bool) -> None:
-        """Checks one record whose fields are sound.
-
-        Args:
-            record: the record.
-            name: its line.
-            compares_edges: whether its pictures are compared with its cloud.
-        """
+        """Checks one record whose fields are sound."""
         if record['token'] in self._tokens:
             self.mistakes.add('tokens that occur twice',
                               f'{name}: {record["token"]!r}, as in {self._tokens[record["token"]]}')
@@ -289,8 +285,7 @@ class _Check:
             self._lower_points += int((points[inside_box, 2] < box[2] + LOWER * box[5]).sum())
         if not any(map(len, inside_boxes)):
             self.warnings.add('samples no box of which holds a point: are boxes and points in one frame, '
-                              'z at the centre, '
-                              'length along x before width?', name)
+                              'z at the centre, length along x before width?', name)
 
     def report(self, samples: int) -> DataReport:
         """Returns what was found."""

@@ -109,8 +109,7 @@ def _garbled_rows(nusc: NuScenes, where: str) -> Iterator[None]:
         raise UserError(f'{where}: {error}') from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise UserError(f'{where}: a row of the tables in {nusc.dataroot}/{nusc.version} lacks a field or '
-                        'holds '
-                        f'something else there ({error!r}); compare it with the schema of nuScenes and '
+                        f'holds something else there ({error!r}); compare it with the schema of nuScenes and '
                         'mend it'
                         ) from error
 

@@ -129,8 +129,7 @@ def _samples(nusc: NuScenes, scene: Info, findings: Findings) -> List[Info]:
     while token:
         if token in seen:
             raise UserError(f'the chain of samples of {scene["name"]} comes back to {token}; mend prev and '
-                            'next in '
-                            'the table sample')
+                            'next in the table sample')
         seen.add(token)
         sample = get_row(nusc, 'sample', token)
         token = sample['next']

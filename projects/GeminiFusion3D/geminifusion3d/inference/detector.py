@@ -3,7 +3,7 @@ import copy
 import logging
 import threading
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, overload
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from ..errors import UserError
 from ..point_files import MANY_ROWS
 from ..scene_page import PALETTE_RGB
 from ..sensors import GeminiLoadImages
+from ..sensors.cached_loading import without_cache
 from ..sensors.camera_names import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
 from ..sensors.load_points import FRAME_ADVICE, LEAST_IN_RANGE
 from .detections import Detections
@@ -265,15 +266,6 @@ def _test_dataset(cfg: Config) -> Any:
     dataset = copy.deepcopy(cfg.test_dataloader.dataset)
     while 'dataset' in dataset:
         dataset = dataset.dataset
-    steps = [step for step in _without_cache(dataset.pipeline) if step.get('type') not in LABEL_LOADERS]
+    steps = [step for step in without_cache(dataset.pipeline) if step.get('type') not in LABEL_LOADERS]
     return DATASETS.build({**dataset, 'pipeline': steps, 'data_root': '/', 'ann_file': '', 'lazy_init': True,
                            'test_mode': True, 'load_eval_anns': False})
-
-
-def _without_cache(steps: Sequence[Any]) -> Iterator[Any]:
-    """Yields the steps; what a cache would write is nobody's here."""
-    for step in steps:
-        if step.get('type') == 'GeminiCachedLoading':
-            yield from step['steps']
-        else:
-            yield step

@@ -101,12 +101,7 @@ def convert_kitti(data_root: Path, out: Optional[Path] = None, splits: Sequence[
 
 
 def write_infos(path: Path, infos: List[Dict[str, Any]]) -> Path:
-    """Writes an info file and returns its path.
-
-    Args:
-        path: the file.
-        infos: of its frames.
-    """
+    """Writes an info file and returns its path."""
     with atomic_write(path) as part:
         _write(part, infos)
     return path

@@ -8,6 +8,7 @@ from mmengine.logging import MMLogger
 
 from ..atomic import write_json
 from ..errors import UserError
+from ..learned_samples import Overlap, said_of
 from .average_precision import KINDS, kitti_average_precision
 from .infos import read_infos
 
@@ -27,6 +28,8 @@ class GeminiKittiMetric(KittiMetric):
         super().__init__(**kwargs)
         # The runner sets it to its work folder.
         self.out_dir: Optional[Path] = None
+        # Set by the runner: how many of the frames the weights had learned.
+        self.overlap: Optional[Overlap] = None
 
     def process(self, data_batch: Any, data_samples: Sequence[Dict[str, Any]]) -> None:
         """As mmdet3d's, which takes the place of a frame in the dataset for that in its own file.
@@ -57,7 +60,8 @@ class GeminiKittiMetric(KittiMetric):
                                 f'{held} there; ann_file of dataset and evaluator must be the same file')
         scores = super().compute_metrics(results)
         if self.out_dir is not None and scores:
-            write_json(Path(self.out_dir) / SCORES_NAME, scores, indent=2, sealed=True)
+            write_json(Path(self.out_dir) / SCORES_NAME, {**scores, **said_of(self.overlap)}, indent=2,
+                       sealed=True)
         return scores
 
     def kitti_evaluate(self, results_dict: Dict[str, Any], gt_annos: List[Dict[str, Any]],

@@ -8,7 +8,7 @@ import io
 import json
 import zlib
 from pathlib import Path
-from typing import Any, Dict, Iterator, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -44,11 +44,7 @@ class GeminiCachedLoading(BaseTransform):
         self.folder = Path(folder) / digest.hexdigest()[:12]
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
-        """Loads a keyframe.
-
-        Args:
-            results: holds `token` and what the steps need.
-        """
+        """Loads a keyframe."""
         path, stamp = self._path(results['token']), _stamp(results)
         kept = _read(path, stamp)
         if kept is None:
@@ -63,6 +59,12 @@ class GeminiCachedLoading(BaseTransform):
         """A token is text from a table: its digest names the file, in one of 256 folders."""
         name = hashlib.sha256(str(token).encode()).hexdigest()[:32]
         return self.folder / name[:2] / f'{name}.kept'
+
+
+def without_cache(steps: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Returns a pipeline with cached steps in the open: nothing of its samples is kept on disk."""
+    return [inner for step in steps
+            for inner in (step['steps'] if step.get('type') == GeminiCachedLoading.__name__ else [step])]
 
 
 def _stamp(results: Dict[str, Any]) -> np.ndarray:

@@ -19,7 +19,7 @@ BOX_EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0,
 POINTS_PER_EDGE = 32
 NEAREST_DEPTH_M = 0.3
 FARTHEST_COLOUR_M = 60.0
-BOX_BGR, FRONT_BGR, TEXT_BGR = (80, 255, 80), (60, 60, 255), (255, 255, 255)
+BOX_BGR, FRONT_BGR, TEXT_BGR, RIM_BGR = (80, 255, 80), (60, 60, 255), (255, 255, 255), (0, 0, 0)
 
 
 def draw_sample(results: Dict[str, Any], *, range_m: float = 55.0) -> np.ndarray:
@@ -39,6 +39,8 @@ def draw_sample(results: Dict[str, Any], *, range_m: float = 55.0) -> np.ndarray
     points_m = results['points'].tensor[:, :3].numpy()
     bev = draw_bev(points_m, results['gt_bboxes_3d'].corners.numpy(), size_px=cameras.shape[0],
                    range_m=range_m)
+    if 'radar_points' in results:
+        draw_radar_from_above(bev, results['radar_points'].tensor.numpy(), range_m=range_m)
     _draw_legend(bev, f'{range_m:g} m to each side, x to the right, y up')
     return np.hstack([cameras, bev])
 
@@ -63,12 +65,7 @@ def tiled(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
 
 
 def draw_camera(results: Dict[str, Any], camera: int) -> np.ndarray:
-    """Draws the points, coloured by depth, and the boxes, front face red, over one image.
-
-    Args:
-        results: as for `draw_sample`.
-        camera: position in `cam_names`.
-    """
+    """Draws the points, coloured by depth, and the boxes, front face red, over one image."""
     picture = np.ascontiguousarray(results['img'][camera]).copy()
     matrices = {'lidar_aug_matrix': results['lidar_aug_matrix'],
                 **{key: results[key][camera]
@@ -91,8 +88,13 @@ def _draw_legend(picture: np.ndarray, title: str) -> None:
     entries += [(f'point at {depth_m:.0f} m{" and more" if depth_m == FARTHEST_COLOUR_M else ""}', colour)
                 for depth_m, colour in zip(depths_m, _depth_colours(depths_m).tolist())]
     for line, (text, colour) in enumerate(entries):
-        cv2.putText(picture, text, (8, 20 + 18 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1,
-                    cv2.LINE_AA)
+        # White on a black rim: the darkest colours would not be read, nor would words on points.
+        for text_bgr, width_px in ((RIM_BGR, 4), (TEXT_BGR, 1)):
+            cv2.putText(picture, text, (26, 20 + 18 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.45, text_bgr,
+                        width_px, cv2.LINE_AA)
+        if line:
+            cv2.circle(picture, (14, 16 + 18 * line), 7, RIM_BGR, -1)
+            cv2.circle(picture, (14, 16 + 18 * line), 5, colour, -1, cv2.LINE_AA)
 
 
 def draw_radar(picture: np.ndarray, returns: np.ndarray, matrices: Dict[str, np.ndarray]) -> None:
@@ -115,6 +117,16 @@ def draw_radar(picture: np.ndarray, returns: np.ndarray, matrices: Dict[str, np.
             first, second = (tuple(map(round, end)) for end in ends.tolist())
             cv2.circle(picture, first, 6, colour, 2, cv2.LINE_AA)
             cv2.line(picture, first, second, colour, 2, cv2.LINE_AA)
+
+
+def draw_radar_from_above(picture: np.ndarray, returns: np.ndarray, *, range_m: float) -> None:
+    """Draws radar returns (N, 7) as white rings into a picture of `draw_bev`, with the same line."""
+    px_per_m = len(picture) / (2 * range_m)
+    for x_m, y_m, vx_mps, vy_mps in returns[:, [0, 1, *VELOCITY]].tolist():
+        first, second = ((round((x + range_m) * px_per_m), round((range_m - y) * px_per_m))
+                         for x, y in ((x_m, y_m), (x_m + vx_mps, y_m + vy_mps)))
+        cv2.circle(picture, first, 3, TEXT_BGR, 1, cv2.LINE_AA)
+        cv2.line(picture, first, second, TEXT_BGR, 1, cv2.LINE_AA)
 
 
 def draw_bev(points_m: np.ndarray, corners_m: np.ndarray, *, size_px: int,

@@ -162,8 +162,7 @@ def checked_pose(matrix: Any, path: Any) -> np.ndarray:
     pose = np.asarray(matrix, dtype=np.float64)
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
         raise UserError(f'the pose of the sweep {path} is no 4x4 matrix of finite numbers; convert the '
-                        'dataset '
-                        'again, which leaves such sweeps out')
+                        'dataset again, which leaves such sweeps out')
     return pose
 
 

@@ -123,17 +123,14 @@ def _image_mistakes(images: Any) -> Iterator[str]:
             yield (f'{where} is {_shown(image)}; expected an object with {", ".join(IMAGE_FIELDS[:3])}, or '
                    'null')
             continue
-        yield from _unknown(image, IMAGE_FIELDS, where)
-        yield from _path_mistakes(image.get('path'), where, 3)
-        yield from _sum_mistakes(image, where)
+        yield from _file_mistakes(image, IMAGE_FIELDS, where, 3)
         yield from _matrix_mistakes(image.get('cam2img'), 3, f'{where}.cam2img')
         yield from _pose_mistakes(image.get('lidar2cam'), f'{where}.lidar2cam', FARTHEST_SENSOR_M)
         intrinsic = _numbers(image.get('cam2img'), (3, 3))
         if intrinsic is not None and not (min(intrinsic[0, 0], intrinsic[1, 1]) > 0
                                           and np.allclose(intrinsic[2], (0, 0, 1))):
             yield (f'{where}.cam2img is no matrix of a pinhole camera; expected [[fx, s, cx], [0, fy, cy], '
-                   '[0, 0, 1]] '
-                   'with fx and fy above 0')
+                   '[0, 0, 1]] with fx and fy above 0')
         sides = [image.get(side) for side in ('height', 'width')]
         if sides != [None, None] and not all(_is_integer(side) and side > 0 for side in sides):
             yield f'{where} has height and width {sides}; expected two whole numbers above 0, or neither'
@@ -145,9 +142,7 @@ def _point_mistakes(record: Record) -> Iterator[str]:
         yield f'points is {_shown(points)}; expected an object with path and columns, or null'
         points = None
     if isinstance(points, dict):
-        yield from _unknown(points, POINTS_FIELDS, 'points')
-        yield from _path_mistakes(points.get('path'), 'points', 2)
-        yield from _sum_mistakes(points, 'points')
+        yield from _file_mistakes(points, POINTS_FIELDS, 'points', 2)
         yield from _column_mistakes(points.get('columns'), 'points')
     elif not record.get('images') and not record.get('radars'):
         yield 'neither images nor points nor radars; expected at least one of them'
@@ -162,9 +157,7 @@ def _point_mistakes(record: Record) -> Iterator[str]:
         if not isinstance(sweep, dict):
             yield f'{where} is {_shown(sweep)}; expected an object with {", ".join(SWEEP_FIELDS)}'
             continue
-        yield from _unknown(sweep, SWEEP_FIELDS, where)
-        yield from _path_mistakes(sweep.get('path'), where, 2)
-        yield from _sum_mistakes(sweep, where)
+        yield from _file_mistakes(sweep, SWEEP_FIELDS, where, 2)
         yield from _pose_mistakes(sweep.get('lidar_from_sweep'), f'{where}.lidar_from_sweep', FARTHEST_M)
         if not _is_number(sweep.get('timestamp')):
             yield f'{where}.timestamp is {_shown(sweep.get("timestamp"))}; expected seconds'
@@ -208,9 +201,7 @@ def _radar_mistakes(record: Record) -> Iterator[str]:
             if not isinstance(shot, dict):
                 yield f'{where} is {_shown(shot)}; expected an object with path and lidar_from_radar'
                 continue
-            yield from _unknown(shot, RADAR_FIELDS, where)
-            yield from _path_mistakes(shot.get('path'), where, 2)
-            yield from _sum_mistakes(shot, where)
+            yield from _file_mistakes(shot, RADAR_FIELDS, where, 2)
             yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar', FARTHEST_M)
             yield from _age_mistakes(shots, index, record.get('timestamp'), where)
             path, columns = shot.get('path'), shot.get('columns')
@@ -246,8 +237,7 @@ def _box_mistakes(box: Any, where: str) -> Iterator[str]:
         speeds = _numbers(velocity, (2,))
         if speeds is None or np.hypot(*speeds) > FASTEST_MPS:
             yield (f'{where}.velocity is {_shown(velocity)}; expected x and y in m/s, at most '
-                   f'{FASTEST_MPS:.0f} m/s '
-                   'together, or null')
+                   f'{FASTEST_MPS:.0f} m/s together, or null')
     if box.get('num_points') is not None and not (_is_integer(box['num_points']) and box['num_points'] >= 0):
         yield f'{where}.num_points is {_shown(box["num_points"])}; expected a whole number from 0'
 
@@ -299,7 +289,9 @@ def _numbers(value: Any, shape: Sequence[int]) -> 'np.ndarray | None':
     return array.astype(np.float64) if is_sound else None
 
 
-def _sum_mistakes(part: Record, where: str) -> Iterator[str]:
+def _file_mistakes(part: Record, fields: Sequence[str], where: str, dims: int) -> Iterator[str]:
+    yield from _unknown(part, fields, where)
+    yield from _path_mistakes(part.get('path'), where, dims)
     if part.get('crc32') is not None and not _is_integer(part['crc32']):
         yield f'{where}.crc32 is {_shown(part["crc32"])}; expected a whole number, or none'
 
@@ -318,11 +310,7 @@ def _shown(value: Any) -> str:
 
 
 def record_to_info(record: Record) -> Record:
-    """Returns a checked record as what the loaders and datasets of this project read.
-
-    Args:
-        record: as `check_record` lets it pass; left as it is.
-    """
+    """Returns a checked record as what the loaders and datasets of this project read."""
     points = record.get('points') or {'path': None, 'columns': list(PLACE)}
     time_s = record.get('timestamp', 0.0)
     info = {

@@ -1,0 +1,71 @@
+"""The three comparisons: recipes of one budget, a table by hand, a page that keeps what it lists."""
+import json
+
+import pytest
+from mmengine.config import Config
+
+from gemini_lab.compare.command import REPO
+from gemini_lab.compare.tasks import TASKS
+
+CAMERAS, RADARS = (f'geminifusion3d_{name}_compare' for name in ('cam', 'cam-radar_n-way'))
+
+
+def result(variant: str, seed: int, mAP: float, **other) -> dict:
+    """Returns what a run of the sensors keeps."""
+    scores = dict(mAP=mAP, NDS=0.5, mAVE=1.25, samples=40, **other)
+    return dict(variant=variant, seed=seed, scores=scores, steps=600, batch_size=1, train_samples=200,
+                step_s=0.25, processor='a processor')
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A page with the block and two runs of one model."""
+    path = tmp_path / 'radar.md'
+    path.write_text('# Radar\n<!-- sensors:start -->\n<!-- sensors:end -->\nend\n')
+    runs = [result(CAMERAS, 1, 0.3), result(CAMERAS, 0, 0.1), result(RADARS, 0, 0.25, radar_delta=-0.125)]
+    (tmp_path / 'trained_sensors.json').write_text(json.dumps(dict(runs=runs)))
+    return path
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_the_models_of_a_task_share_data_budget_and_schedule(task):
+    recipes = [Config.fromfile(REPO / 'configs' / f'{name}.py') for name in TASKS[task].models]
+    for cfg in recipes:
+        for key in ('data_root', 'train_cfg', 'param_scheduler', 'optim_wrapper', 'auto_scale_lr'):
+            assert cfg[key] == recipes[0][key]
+        assert cfg.train_dataloader.batch_size == recipes[0].train_dataloader.batch_size
+        heads = [model.get('bbox_head') or model.get('seg_head') or model.get('pts_bbox_head')
+                 for model in (cfg.model, recipes[0].model)]
+        assert heads[0] == heads[1]
+
+
+def test_the_table_is_written_twice_with_the_same_bytes(page, gemini3d):
+    written = []
+    for _ in range(2):
+        ended = gemini3d('compare-tasks', 'sensors', '--table-only', '--page', page)
+        assert ended.returncode == 0, ended.stderr
+        written.append((page.read_bytes(), (page.parent / 'trained_sensors.json').read_bytes()))
+    assert written[0] == written[1]
+    text = page.read_text()
+    # (0.1 + 0.3) / 2, and sqrt(0.02).
+    assert ('| cameras | 2 | 0.200 ± 0.141 | 0.500 ± 0.000 | 1.250 ± 0.000 | – | 0.100, 0.300 | 0.25 |'
+            in text)
+    assert '| cameras, radars | 1 | 0.250 | 0.500 | 1.250 | -0.125 | 0.250 | 0.25 |' in text
+    assert '600 steps of 1 of 200 samples, scored on 40 others' in text and text.endswith('end\n')
+
+
+def test_runs_of_two_budgets_are_no_table(page, gemini3d):
+    path = page.parent / 'trained_sensors.json'
+    runs = json.loads(path.read_text())['runs']
+    path.write_text(json.dumps(dict(runs=[*runs, dict(result(RADARS, 1, 0.2), steps=1200)])))
+    before = page.read_bytes()
+    ended = gemini3d('compare-tasks', 'sensors', '--table-only', '--page', page)
+    assert ended.returncode == 2 and 'which no table may mix' in ended.stderr and page.read_bytes() == before
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['sensors', '--table-only'], 'there is no run of sensors to show'),
+    (['map', '--models', 'nothing'], '--models got nothing; expected words in geminifusion3d_cam_compare-')])
+def test_a_mistake_ends_in_one_line(gemini3d, arguments, message):
+    ended = gemini3d('compare-tasks', *arguments)
+    assert ended.returncode == 2 and message in ended.stderr
