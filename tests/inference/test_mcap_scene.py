@@ -10,8 +10,8 @@ import pytest
 from pyquaternion import Quaternion
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.inference import nuscenes_samples
-from geminifusion3d.inference.mcap_scene import SCHEMAS, write_mcap
+from geminifusion3d.inference import Sample, nuscenes_samples
+from geminifusion3d.inference.mcap_scene import SCHEMAS, STEP_NS, times_of, write_mcap
 
 
 @pytest.fixture(scope='module')
@@ -114,3 +114,9 @@ def test_without_the_package_it_says_what_to_install(scene, detector, tmp_path, 
     with pytest.raises(UserError, match=r"not installed; run pip install 'geminifusion3d\[mcap\]'"):
         write_mcap(tmp_path / 'no.mcap', detector, *scene)
     assert not list(tmp_path.iterdir())
+
+
+def test_samples_of_which_one_has_no_time_stay_in_their_order():
+    timed, untimed = (Sample({'timestamp_us': time_us}, '') for time_us in (7, None))
+    assert times_of([timed, timed]) == [7000, 7000]
+    assert times_of([timed, untimed]) == [0, STEP_NS]

@@ -52,10 +52,10 @@ def instance_infos(nusc: NuScenes, samples: Sequence[Info], global_from_lidar: n
     centers_global_m = _column(annotations, 'translation', 3)
     centers_m = (turn @ centers_global_m[:, :, None])[..., 0] + lidar_from_global[:, :3, 3]
     # The box's own x axis, seen from the LiDAR: what leans out of the xy plane is not in the yaw.
-    heading = (turn @ rotation_matrix(_column(annotations, 'rotation', 4)))[:, :2, 0]
+    rotations = rotation_matrix(_column(annotations, 'rotation', 4))
+    heading = (turn @ rotations)[:, :2, 0]
     yaws = np.arctan2(heading[:, 1], heading[:, 0])
-    up = rotation_matrix(_column(annotations, 'rotation', 4))[:, 2, 2]
-    for index in np.flatnonzero(up < LEAST_UPRIGHT):
+    for index in np.flatnonzero(rotations[:, 2, 2] < LEAST_UPRIGHT):
         findings.add('boxes that do not stand upright: is their rotation w, x, y, z?',
                      f'annotation {annotations[index]["token"]}')
     lwh_m = _column(annotations, 'size', 3)[:, [1, 0, 2]]

@@ -78,6 +78,11 @@ def scene_infos(nusc: NuScenes, scene_token: str, max_sweeps: int, findings: Opt
         'instances': instances,
     } for (sample, some), instances in zip(found, instance_infos(nusc, samples, global_from_lidar, findings))]
     for info in infos:
+        if info['ego2global'][2][2] < LEAST_UPRIGHT:
+            findings.add('keyframes whose car does not stand upright: is the rotation of ego_pose w, x, y, '
+                         'z?', f'sample {info["token"]}')
+    # Sensors stay where they are in a scene.
+    for info in infos[:1]:
         _look_at_mounts(info, findings)
     return infos
 
@@ -87,8 +92,8 @@ def _look_at_times(samples: List[Info], scene: Info, findings: Findings) -> None
     times_us = [at_us for at_us in map(time_us, samples) if at_us is not None]
     step_us = float(np.median(np.diff(times_us))) if len(times_us) > 1 else STEPS_US[0]
     if step_us > 0 and not STEPS_US[0] <= step_us <= STEPS_US[1]:
-        findings.add(f'scenes whose keyframes are {step_us:g} microseconds apart: are their timestamps in '
-                     'microseconds?', scene['name'])
+        findings.add('scenes whose keyframes are not 0.01 to 60 s apart: are their timestamps in '
+                     'microseconds?', f'{scene["name"]}, {step_us:g} apart')
 
 
 def _look_at_mounts(info: Info, findings: Findings) -> None:
@@ -96,14 +101,10 @@ def _look_at_mounts(info: Info, findings: Findings) -> None:
     where = f'sample {info["token"]}'
     images = {name: image for name, image in info['images'].items() if image['img_path'] is not None}
     mount = info['lidar_points']['lidar2ego']
-    if info['ego2global'][2][2] < LEAST_UPRIGHT:
-        findings.add('keyframes whose car does not stand upright: is the rotation of ego_pose w, x, y, z?',
-                     where)
     mounts = {LIDAR_NAME: mount, **{name: image['cam2ego'] for name, image in images.items()}}
-    far = [name for name, pose in mounts.items() if np.linalg.norm([row[3]
-                                                                    for row in pose[:3]]) > FARTHEST_MOUNT_M]
+    far = [name for name, pose in mounts.items() if np.linalg.norm(np.array(pose)[:3, 3]) > FARTHEST_MOUNT_M]
     if far:
-        findings.add(f'keyframes with a sensor farther than {FARTHEST_MOUNT_M:.0f} m from its car: is its '
+        findings.add(f'scenes with a sensor farther than {FARTHEST_MOUNT_M:.0f} m from its car: is its '
                      'translation in metres?', f'{where}, {far[0]}')
     # In the frame of the car: a picture belongs to another moment, and a LiDAR may be mounted in any way.
     in_car = {name: {'lidar2cam': invert_pose(np.array(image['cam2ego']))} for name, image in images.items()}

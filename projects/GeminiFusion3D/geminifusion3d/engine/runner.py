@@ -314,8 +314,8 @@ class GeminiRunner(Runner):
         if strict:
             # A training that starts from other weights may learn other classes.
             for loop in (self._train_loop, self._test_loop):
-                meta = getattr(loop.dataloader.dataset, 'metainfo', {}) if isinstance(loop, BaseLoop) else {}
-                check_learned_classes(checkpoint, meta.get('classes'), name=filename)
+                meta = isinstance(loop, BaseLoop) and getattr(loop.dataloader.dataset, 'metainfo', None)
+                check_learned_classes(checkpoint, (meta or {}).get('classes'), name=filename)
         if not revise_keys:
             tolerance = STRICT if strict else Tolerance.from_config(self.cfg.get('load_cfg'))
             weights = fit_weights(model, checkpoint, name=filename, tolerance=tolerance)

@@ -80,7 +80,7 @@ def write_mcap(path: Path, detector: Detector, samples: Sequence[Sample], found:
     Args:
         path: the file.
         detector: whose classes and cameras these are.
-        samples: what it saw; without a time they are half a second apart.
+        samples: what it saw; where one has no time, all are half a second apart.
         found: what it found in each, in the LiDAR frame.
         min_score: boxes with a lower score are left out.
 
@@ -89,8 +89,7 @@ def write_mcap(path: Path, detector: Detector, samples: Sequence[Sample], found:
     """
     check_mcap()
     from mcap.writer import Writer
-    times_ns = [int(sample.info.get('timestamp_us') or 0) * 1000 or index * STEP_NS
-                for index, sample in enumerate(samples)]
+    times_ns = times_of(samples)
     with atomic_write(path) as part, open(part, 'wb') as stream:
         writer = Writer(stream)
         writer.start(library='geminifusion3d')
@@ -106,6 +105,16 @@ def write_mcap(path: Path, detector: Detector, samples: Sequence[Sample], found:
                 writer.add_message(channels[topic], log_time=at_ns, publish_time=at_ns,
                                    data=json.dumps(message, allow_nan=False).encode())
         writer.finish()
+
+
+def times_of(samples: Sequence[Sample]) -> List[int]:
+    """Returns the nanoseconds of samples; if one has no time, all are STEP_NS apart in their order.
+
+    Args:
+        samples: what was predicted on.
+    """
+    times_ns = [int(sample.info.get('timestamp_us') or 0) * 1000 for sample in samples]
+    return times_ns if all(times_ns) else [index * STEP_NS for index in range(len(samples))]
 
 
 def _messages(detector: Detector, sample: Sample, shown: Detections, at_ns: int) -> Iterator[Message]:
