@@ -74,7 +74,7 @@ def test_radars_are_read_fail_and_are_silenced(recipe):
 
 def test_sensors_are_silenced_before_packing_and_shuffled_by_the_dataset(recipe):
     black, empty, shuffled = (change(recipe) for change in (with_black_cameras, with_empty_lidar,
-                                                            with_shuffled_cameras, with_silent_radar))
+                                                            with_shuffled_cameras))
     assert pipeline(black)[-2]['is_told'] is False and len(pipeline(black)[-2]['cameras']) == 6
     assert pipeline(empty)[-2] == dict(type='GeminiDropSensors', lidar=True)
     assert pipeline(shuffled) == pipeline(recipe)
