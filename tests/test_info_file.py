@@ -178,6 +178,13 @@ def test_another_layout_is_refused(tmp_path, content):
         open_info_file(tmp_path / 'infos.pkl')
 
 
+def test_mmdet3ds_layout_before_v2_is_named(tmp_path):
+    path = tmp_path / 'nuscenes_infos_train.pkl'
+    path.write_bytes(pickle.dumps({'infos': [], 'metadata': {'version': 'v1.0-mini'}}))
+    with pytest.raises(UserError, match='before 1.1 .*update_infos_to_v2.py, or .* gemini3d convert'):
+        open_info_file(path)
+
+
 @pytest.mark.parametrize('damage', [{'data_list': [{'token': 'a', 'instances': []}]}, {'data_list': [
     {**records(1)[0], 'instances': None}]}])
 def test_a_record_that_lacks_a_field_is_one_sentence(tmp_path, damage):

@@ -1,5 +1,4 @@
 """The chain of commands: what is skipped, what starts over, what continues."""
-import fcntl
 import json
 import multiprocessing
 import os
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from geminifusion3d.errors import UserError
+from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.jobs import Results, Step, identity, newest_progress, run_step, run_steps
 
 APPEND = 'import sys; open(sys.argv[1], "a").write(sys.argv[2])'
@@ -114,10 +114,8 @@ def test_the_newest_line_of_a_progress_bar_is_read(tmp_path):
 
 
 def test_two_processes_do_not_work_on_one_chain(tmp_path):
-    with (tmp_path / '.lock').open('w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(UserError, match='another process'):
-            run_steps([], tmp_path)
+    with locked_folder(tmp_path), pytest.raises(UserError, match='another process'):
+        run_steps([], tmp_path)
 
 
 def run_long_step(out: Path) -> None:

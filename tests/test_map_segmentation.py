@@ -28,6 +28,7 @@ def test_a_training_without_boxes_is_scored(converted_root, tmp_path, monkeypatc
     run(gemini3d, 'train', 'map', converted_root)
     metrics = json.loads(Path('run/segmentation_metrics.json').read_text())
     assert 0 <= metrics['mIoU'] <= 1 and 'divider_IoU_0.65' in metrics
+    assert metrics['learned_samples']['scored'] == 2 and metrics['learned_samples']['learned'] == 0
     assert not Path('run/metrics_summary.json').exists()
 
 

@@ -82,3 +82,14 @@ def test_damage_in_the_middle_of_a_jpeg_is_found_when_it_is_decoded():
     for reduce, flag in ((1, cv2.IMREAD_COLOR), (4, cv2.IMREAD_REDUCED_COLOR_4)):
         expected = cv2.imdecode(np.frombuffer(JPEG, np.uint8), flag)
         np.testing.assert_array_equal(decode(JPEG, reduce)[0], expected)
+
+
+@pytest.mark.parametrize('shift, is_dark', [(0, True), (4, False)])
+def test_twelve_bits_of_sixteen_are_no_picture(shift, is_dark):
+    values = np.random.default_rng(0).integers(0, 4096, (6, 8, 3)).astype(np.uint16) << shift
+    data = cv2.imencode('.png', values)[1].tobytes()
+    if is_dark:
+        with pytest.raises(UserError, match='has 16 bits a channel, of which the upper ones are empty'):
+            decode(data)
+    else:
+        np.testing.assert_allclose(decode(data)[0], values / 256, atol=1)

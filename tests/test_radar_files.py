@@ -9,7 +9,8 @@ from real_data import real_data
 
 from gemini_lab.synthetic.radar import _ROW, to_pcd
 from geminifusion3d.errors import UserError
-from geminifusion3d.radar_files import RADAR_FIELDS, radar_file_problem, read_radar_file
+from geminifusion3d.radar_files import (RADAR_FIELDS, radar_file_problem, read_radar_file,
+                                        read_radar_rows)
 
 
 @pytest.fixture
@@ -83,3 +84,11 @@ def test_a_return_that_no_radar_measures_is_dropped(tmp_path, name, value):
     rows[name][1] = value
     (tmp_path / 'scan.pcd').write_bytes(to_pcd(rows))
     assert read_radar_file(str(tmp_path / 'scan.pcd'))[:, 1].tolist() == [1, 3]
+
+
+def test_returns_of_other_units_are_refused(tmp_path):
+    # x, y, z, rcs in square metres in place of dBsm: cars are 10, trucks 1000.
+    rows = np.array([[10, 2, 0, 1000], [20, 1, 0, 900], [30, 0, 0, 10]], np.float32)
+    with pytest.raises(UserError, match='2 of 3 returns that no radar measures; expected .* dBsm'):
+        read_radar_rows(rows, ('x', 'y', 'z', 'rcs'))
+    assert len(read_radar_rows(rows * np.float32([1, 1, 1, 0.03]), ('x', 'y', 'z', 'rcs'))) == 3

@@ -37,5 +37,5 @@ def test_a_damaged_file_is_named(tmp_path, content):
 
 
 def test_a_missing_file_is_named_with_what_writes_it(tmp_path):
-    with pytest.raises(UserError, match='b.pkl .*write it with tools/create_data.py'):
+    with pytest.raises(UserError, match='b.pkl .*write it with gemini3d convert'):
         load_plain_pickle(tmp_path / 'b.pkl')

@@ -100,3 +100,16 @@ def test_an_installed_recipe_finds_the_installed_package(wheel: Path, tmp_path: 
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines()[-2:] == [
         "['geminifusion3d.registered']", str(wheel / 'geminifusion3d' / '__init__.py')]
+
+
+@pytest.mark.timeout(600)
+def test_a_config_anywhere_begins_at_an_installed_recipe(wheel: Path, tmp_path: Path) -> None:
+    shipped = 'geminifusion3d::demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
+    (tmp_path / 'own.py').write_text(f'_base_ = {shipped!r}\n')
+    code = ('from geminifusion3d.engine.config_file import load_config\n'
+            f'print([load_config(name).model.type for name in ("own.py", {shipped!r})])')
+    ended = subprocess.run(
+        [sys.executable, '-S', '-W', 'ignore', '-c', code], cwd=tmp_path, text=True, capture_output=True,
+        env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(wheel), sysconfig.get_path('purelib')])})
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "['GeminiFusion3D', 'GeminiFusion3D']"

@@ -12,7 +12,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from gemini_lab.first_look import CONFIG, WEIGHTS
-from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint, write_whole
+from geminifusion3d.atomic import atomic_write
+from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.learned_samples import LEARNED
 
 
@@ -35,7 +36,8 @@ def main(path: Path) -> None:
         'commit': meta['mmengine_version'][-40:], 'licence': 'Apache-2.0',
         # Metadata are texts; a checkpoint of an earlier version has no record.
         **({LEARNED: json.dumps(meta[LEARNED])} if LEARNED in meta else {})}
-    write_whole(WEIGHTS, lambda part: save_file(tensors, part, metadata=facts))
+    with atomic_write(WEIGHTS) as part:
+        save_file(tensors, part, metadata=facts)
     print(f'{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.2f} MB, {facts}')
 
 

@@ -16,7 +16,7 @@ from geminifusion3d.checkpoints.centerpoint import convert_centerpoint
 from geminifusion3d.checkpoints.checkpoint_fit import fit_weights
 from geminifusion3d.errors import UserError
 from geminifusion3d.lidar_bev.spconv_cpu import choose_algorithm
-from geminifusion3d.ops.hard_voxels import rank_in_group
+from geminifusion3d.ops.voxel_groups import rank_in_group
 
 HOST_CONFIGS = Path(mmdet3d.__file__).parent / '.mim' / 'configs' / 'centerpoint'
 # As its recipes and ours suppress boxes: by circles, and by rotated overlap.

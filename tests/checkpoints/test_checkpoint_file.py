@@ -10,8 +10,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import PARAM_SCHEDULERS
 
-from geminifusion3d.checkpoints.checkpoint_file import (check_exists, known_method,
-                                                        read_checkpoint, write_whole)
+from geminifusion3d.checkpoints.checkpoint_file import check_exists, known_method, read_checkpoint
 from geminifusion3d.errors import UserError
 
 
@@ -81,20 +80,6 @@ def test_an_absent_checkpoint_and_one_without_weights_are_named(tmp_path: Path) 
     torch.save([1, 2], tmp_path / 'list.pth')
     with pytest.raises(UserError, match='holds a list, expected a dictionary'):
         read_checkpoint(tmp_path / 'list.pth')
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / 'note'
-    path.write_text('old')
-
-    def fail(part: Path) -> None:
-        part.write_text('half')
-        raise OSError('disk full')
-
-    with pytest.raises(OSError):
-        write_whole(path, fail)
-    assert path.read_text() == 'old'
-    assert [entry.name for entry in tmp_path.iterdir()] == ['note']
 
 
 @pytest.mark.parametrize('schedule', [

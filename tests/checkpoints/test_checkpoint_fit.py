@@ -6,8 +6,8 @@ import torch
 from mmdet3d.models.layers import make_sparse_convmodule
 from torch import nn
 
-from geminifusion3d.checkpoints.checkpoint_fit import (STRICT, Tolerance, compare_weights,
-                                                       fit_weights, summarise)
+from geminifusion3d.checkpoints.checkpoint_fit import (STRICT, Tolerance, check_learned_classes,
+                                                       compare_weights, fit_weights, summarise)
 from geminifusion3d.errors import UserError
 
 
@@ -124,3 +124,15 @@ def test_sparse_kernels_load_whoever_stored_them(stored_by: str) -> None:
     fitted = fit_weights(model, {'state_dict': weights}, name='a.pth')
     model.load_state_dict(fitted)
     assert torch.equal(model.state_dict()['lidar_branch.0.weight'], expected)
+
+
+@pytest.mark.parametrize('meta, message', [
+    (dict(dataset_meta=dict(classes=('tree', 'car'))), 'w.pth learned .* tree, car, .* has car, tree'),
+    (dict(dataset_meta=dict(classes=('car', 'tree'))), ''), (dict(dataset_meta=None), ''), (None, '')])
+def test_weights_of_other_classes_are_refused(meta, message) -> None:
+    content = {} if meta is None else {'meta': meta}
+    if message:
+        with pytest.raises(UserError, match=message):
+            check_learned_classes(content, ('car', 'tree'), name='w.pth')
+    else:
+        check_learned_classes(content, ('car', 'tree'), name='w.pth')

@@ -14,6 +14,7 @@ from tiny_detector import CONFIG, IMAGE_HW, SMALL_GRID, build_detector, make_bat
 from tiny_transfusion import head_config
 
 from geminifusion3d.camera_bev.lift import frustum_cells
+from geminifusion3d.commands.export_onnx import image_size
 from geminifusion3d.engine.autoware_onnx import (REST, AutowareCameraLidar, AutowareImageBackbone,
                                                  autoware_parts)
 from geminifusion3d.engine.onnx_export import (dense_parts, export_part, settle_norms,
@@ -305,3 +306,9 @@ def test_without_onnxruntime_one_sentence_says_what_to_install(monkeypatch, tmp_
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
     with pytest.raises(UserError, match=r'pip install "geminifusion3d\[onnx\]"'):
         export_part(dense_parts(build_detector(), image_hw=IMAGE_HW, cameras=1)[0], tmp_path)
+
+
+def test_the_size_of_images_is_the_recipes() -> None:
+    recipe = dict(test_dataloader=dict(dataset=dict(dataset=dict(pipeline=[
+        dict(type='GeminiLoadImages'), dict(type='GeminiAugmentImages', final_hw=(64, 192))]))))
+    assert image_size(Config(recipe)) == (64, 192) and image_size(Config({})) == (256, 704)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ten_objects import VERSION, perfect_submission, write_ten_objects
 
+import geminifusion3d
 from geminifusion3d.commands.arguments import ELSEWHERE
 from geminifusion3d.commands.main import COMMANDS, GROUPS, all_commands, find, make_parser, parse
 from geminifusion3d.errors import UserError
@@ -52,6 +53,10 @@ def test_every_command_explains_itself_with_an_example(gemini3d, name):
     (['train', 'a.py', '--resume_from', 'a'], 'has no --resume_from: write --resume FILE'),
     (['test', 'a.py', 'b.pth', '--eval', 'bbox'], 'has no --eval: leave it out'),
     (['test', 'a.py', 'b.pth', '--show'], 'has no --show: no window is opened'),
+    (['demo', '--out', 'a'], 'demo has no --out; gemini3d demo --help'),
+    (['report', 'nowhere'], 'nowhere does not exist; expected what gemini3d test or export has written'),
+    (['validate', 'a.json', '--split', 'val'], 'a.json does not exist; '),
+    (['convert', '--dataroot', 'nowhere'], 'nowhere does not exist; name the folder of a nuScenes dataset'),
     (['train'], 'the following arguments are required: config'),
     (['train', 'a.py', '--cfg-options', 'lr'], "got 'lr', expected KEY=VALUE"),
     (['evaluate', 'score', 'a.json', '--spilt', 'val'], 'score has no --spilt, did you mean --split?')])
@@ -59,6 +64,12 @@ def test_a_slip_is_answered_in_one_sentence(gemini3d, words, message):
     done = gemini3d(*words)
     assert done.returncode == 2 and done.stdout == ''
     assert message in done.stderr and done.stderr.startswith('error: ') and done.stderr.count('\n') == 1
+
+
+def test_the_version_is_said_with_its_place(gemini3d):
+    done = gemini3d('--version')
+    assert done.returncode == 0
+    assert done.stdout == f'gemini3d {geminifusion3d.__version__}, {Path(geminifusion3d.__file__).parent}\n'
 
 
 def test_words_of_mmdet3d_are_explained_where_ours_differ():

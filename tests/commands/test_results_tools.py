@@ -48,7 +48,7 @@ def test_validate_names_each_finding_and_exits_with_1(
     assert done.returncode == 1
     assert '[missing-sample]' in done.stdout
     assert f'results.{VAL_TOKENS[0]}[3].rotation: got [0.0, ' in done.stdout
-    assert 'INVALID, 1 samples, 10 boxes' in done.stdout.splitlines()[-1]
+    assert 'INVALID, 1 sample, 10 boxes' in done.stdout.splitlines()[-1]
     verdict = json.loads(validate(path, '--json').stdout)
     assert not verdict['valid']
     assert [[found['rule'] for found in verdict[kind]] for kind in ('server_refuses', 'advice')] == [

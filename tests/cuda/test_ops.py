@@ -6,10 +6,9 @@ import torch
 
 from geminifusion3d.fusion.gemini_fusion import GeminiFusionLayer
 from geminifusion3d.fusion.gemini_reference import official_layer
-from geminifusion3d.ops.hard_voxels import keep_first
 from geminifusion3d.ops.splat import splat
 from geminifusion3d.ops.splat_plan import plan_splat
-from geminifusion3d.ops.voxel_groups import group_points, mean_per_voxel
+from geminifusion3d.ops.voxel_groups import group_points, keep_first, mean_per_voxel
 
 DEVICE = 'cuda'
 pytestmark = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')]

@@ -22,10 +22,10 @@ SWEEPS = 2
 
 @pytest.fixture(scope='module')
 def info_file(synthetic_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The converted synthetic mini_train."""
+    """The converted synthetic mini_train, as the command converts so few keyframes."""
     init_default_scope('mmdet3d')
     out = tmp_path_factory.mktemp('infos')
-    return convert_nuscenes(synthetic_root, 'v1.0-mini', out)['mini_train']
+    return convert_nuscenes(synthetic_root, 'v1.0-mini', out, reads_all=True)['mini_train']
 
 
 @pytest.fixture(scope='module')

@@ -60,7 +60,7 @@ def test_a_version_of_ones_own_has_the_splits_of_its_file(tmp_path):
     ('v1.0-mini', None, ['trainval'], "unknown split 'trainval'"),
     ('v1.0-mini', None, ['val'], "'val' is not a split of version 'v1.0-mini'"),
     ('v1.0-mini', {'rain': ['scene-0001']}, ['rain'], 'names 1 scenes .* scene-0001'),
-    ('v1.0-mini', '{"rain": [', ['rain'], 'splits.json is no JSON file'),
+    ('v1.0-mini', '{"rain": [', ['rain'], 'splits.json is no JSON'),
     ('v1.0-mini', ['rain'], ['rain'], 'does not map split names to lists'),
     ('v1.0-mini', {'rain': [3]}, ['rain'], 'does not map split names to lists'),
     ('v1.0-mini', {'../rain': ['scene-0061']}, ['mini_train'], "names a split '../rain'"),

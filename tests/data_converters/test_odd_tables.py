@@ -125,6 +125,29 @@ def test_sweeps_go_back_in_time_and_not_far(root, capsys, timestamp):
     assert [len(info['lidar_sweeps']) for info in infos] == [0, 7, 10] and 'chains of sweeps cut short' in out
 
 
+def reorder(table: str, key: str, order: 'tuple[int, ...]', factor: float = 1.0) -> Callable[[Path], None]:
+    return lambda root: change(root, table, lambda rows: [
+        {**row, key: [factor * row[key][place] for place in order]} for row in rows])
+
+
+@pytest.mark.parametrize('edit, message', [
+    (reorder('sample_annotation', 'rotation', (1, 2, 3, 0)), 'boxes that do not stand upright'),
+    (reorder('sample_annotation', 'size', (1, 0, 2)), 'cars are wider than long'),
+    (reorder('ego_pose', 'rotation', (0, 3, 2, 1)), 'car does not stand upright'),
+    (reorder('calibrated_sensor', 'rotation', (1, 2, 3, 0)), 'cameras that '),
+    (reorder('calibrated_sensor', 'translation', (0, 1, 2), 1000.0), 'translation in metres'),
+    (lambda root: change(root, 'sample', lambda rows: [
+        row.update(timestamp=1000 * row['timestamp']) for row in rows] and None), 'in microseconds'),
+    (lambda root: change(root, 'calibrated_sensor', lambda rows: [
+        row['camera_intrinsic'][0].__setitem__(2, 400.0)
+        for row in rows if row['camera_intrinsic']] and None), 'optical axis far from their middle')])
+def test_poses_sizes_and_times_of_another_convention_are_said(root, capsys, edit, message):
+    words = ('upright', 'wider than long', 'cameras that', 'in metres', 'in microseconds', 'optical axis')
+    assert not any(word in converted(root, capsys)[1] for word in words)
+    edit(root)
+    assert message in converted(root, capsys)[1]
+
+
 def test_own_categories_are_said_and_can_be_learned(root, capsys):
     change(root, 'category', lambda rows: [row.update(
         name=row['name'].split('.')[-1]) for row in rows] and None)

@@ -21,8 +21,23 @@ def test_an_absent_config_is_named_with_close_ones(tmp_path: Path,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r'did you mean configs/demo/fusion_tiny.py\?'):
         load_config('configs/fusion_tinny.py')
-    with pytest.raises(UserError, match='as those under configs/'):
+    with pytest.raises(UserError, match='as those under configs/$'):
         load_config('configs/zzz.py')
+
+
+def test_a_recipe_of_this_package_is_named_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                                         ) -> None:
+    monkeypatch.chdir(tmp_path)
+    demo = 'geminifusion3d::demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
+    Path('own.py').write_text(f'_base_ = {demo!r}\nmax_epochs = 3\n')
+    assert load_config(demo).model == load_config('own.py').model
+    Path('foreign.py').write_text("_base_ = 'nobody::demo/tiny.py'\n")
+    with pytest.raises(UserError, match='foreign.py cannot be read: .*nobody config'):
+        load_config('foreign.py')
+    with pytest.raises(UserError, match=f'did you mean {demo}'):
+        load_config(demo.replace('tiny', 'tini'))
+    with pytest.raises(UserError, match='a recipe of this package, such as geminifusion3d::demo/'):
+        load_config('zzz.py')
 
 
 @pytest.mark.parametrize('text', ['a = (', 'a = undefined', "_base_ = ['nowhere.py']",

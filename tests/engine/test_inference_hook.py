@@ -11,8 +11,7 @@ from tiny_detector import build_detector, make_batch
 from torch import nn
 
 from geminifusion3d.commands.main import parse
-from geminifusion3d.engine.folded_norms import fold_norms
-from geminifusion3d.engine.inference_hook import GeminiInferenceHook, speed_up_tests
+from geminifusion3d.engine.inference_hook import GeminiInferenceHook, fold_norms, speed_up_tests
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ def test_deterministic_mode_fills_no_memory(tmp_path: Path) -> None:
 
 
 def test_adamw_runs_fused_unless_the_config_says_otherwise(tmp_path: Path) -> None:
-    kind = "optim_wrapper['type'] = 'GeminiOptimWrapper'\n"
+    kind = "optim_wrapper['constructor'] = 'GeminiOptimWrapperConstructor'\n"
     plain = kind + "optim_wrapper['optimizer']['fused'] = False\n"
     for name, extra, fused in (('a', kind, True), ('b', plain, False)):
         (tmp_path / name).mkdir()

@@ -11,10 +11,13 @@ from demo_weights import CONFIG, REPO, write_checkpoint
 
 import geminifusion3d
 from geminifusion3d.errors import UserError
-from geminifusion3d.inference import Detections, Detector, Sample, nuscenes_samples
+from geminifusion3d.inference import Detections, Detector, Sample
+from geminifusion3d.inference import detector as detector_module
+from geminifusion3d.inference import nuscenes_samples
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES, LIDAR_COLUMNS
 from geminifusion3d.point_files import read_point_file
 from geminifusion3d.radar_files import RADAR_FIELDS, read_radar_file
+from geminifusion3d.sensors import load_points
 
 
 def sensors_of(sample: Sample, *, in_memory: bool = False) -> dict:
@@ -150,7 +153,7 @@ def changed(sensors: dict, **changes: object) -> dict:
     (dict(images=np.zeros((9, 16), np.uint8)), r'array \(9, 16\) of uint8; expected \(H, W, 3\)'),
     (dict(images=np.zeros((9, 16, 3), np.float32)), 'float32; expected'),
     (dict(images={}, points=None, sweeps=[]), 'neither images nor points nor radars'),
-    (dict(timestamp=None), 'timestamp is absent'),
+    (dict(timestamp=None), 'timestamp is absent'), (dict(min_score=50), 'min_score=50; expected 0 to 1'),
     (dict(lidar_2_cam={}), 'got .*lidar_2_cam.* expected the arguments'),
     (dict(ego_from_lidar=np.ones((4, 4))), 'ego_from_lidar is no rotation'), (dict(columns=()), 'columns')])
 def test_each_mistake_is_one_sentence(detector, sample, changes, message):
@@ -217,3 +220,31 @@ def test_half_precision_changes_boxes_a_little_and_graphs_need_a_gpu(detector, c
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match='for predicting on a GPU, got a model on cpu; leave it out'):
             Detector.from_files(CONFIG, checkpoint, cuda_graphs=True)
+
+
+def half(pictures: dict) -> dict:
+    return {name: image[::2, ::2].copy() for name, image in pictures.items()}
+
+
+@pytest.mark.parametrize('change, message', [
+    (lambda sensors: dict(lidar2cam={name: np.linalg.inv(pose)
+                                     for name, pose in sensors['lidar2cam'].items()}),
+     'cameras that do not stand upright'),
+    (lambda sensors: dict(images=half(sensors['images'])), 'optical axis far from their middle'),
+    (lambda sensors: dict(lidar2cam={**sensors['lidar2cam'], 'CAM_FRONT': sensors['lidar2cam']['CAM_BACK'],
+                                     'CAM_BACK': sensors['lidar2cam']['CAM_FRONT']}), 'look elsewhere'),
+    (lambda sensors: dict(points=sensors['points'] * np.float32([1, 1, 1, 1 / 255, 1])), 'from 0 to 1'),
+    (lambda sensors: dict(points=sensors['points'] + np.float32([400, 300, 0, 0, 0])),
+     'points in the range'),
+    (lambda sensors: {}, '')])
+def test_what_is_hardly_meant_is_said_of_the_first_sample(checkpoint, sample, monkeypatch, change, message):
+    said = []
+    for module in (detector_module, load_points):
+        monkeypatch.setattr(module, 'print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr(load_points, '_said', set())
+    sensors = {**sensors_of(sample, in_memory=True), 'sweeps': []}
+    detector = Detector.from_files(CONFIG, checkpoint)
+    sensors.update(change(sensors))
+    detector(**sensors), detector(**sensors)
+    assert any(message in line for line in said) if message else not said
+    assert len(said) == len(set(said))

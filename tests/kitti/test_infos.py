@@ -1,5 +1,6 @@
 """KITTI's files to info files: numbers by hand, mistakes named, real frames where they are."""
 import pickle
+import re
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from geminifusion3d.kitti.dataset import (GeminiKittiDataset, GeminiLoadKittiFra
 from geminifusion3d.kitti.draw import draw_frame
 from geminifusion3d.kitti.infos import convert_kitti, frame_info, write_infos
 from geminifusion3d.kitti.labels import read_labels
+from geminifusion3d.kitti.metric import GeminiKittiMetric
 from geminifusion3d.safe_pickle import load_plain_pickle
 
 
@@ -146,6 +148,10 @@ def _spoil(folder, kind):
         calibration.write_text(calibration.read_text().replace('R0_rect: 1', 'R0_rect: -1'))
     elif kind == 'no projection':
         calibration.write_text(calibration.read_text().replace('P2: 200.0', 'P2: -200.0'))
+    elif kind == 'degrees':
+        label.write_text(LABELS[0].rsplit(' ', 1)[0] + ' 90.00\n')
+    elif kind == 'millimetres':
+        calibration.write_text(re.sub('(Tr_velo_to_cam: .*) (\\S+)', r'\1 -300', calibration.read_text()))
     elif kind == 'smaller picture':
         cv2.imwrite(str(folder / 'image_2/000000.png'), np.zeros((48, 160, 3), np.uint8))
     elif kind == 'negative intensities':
@@ -158,7 +164,9 @@ def _spoil(folder, kind):
 @pytest.mark.parametrize('kind, message', [
     ('calibration that is not finite', 'P2 .*not finite'), ('mirrored calibration', 'R0_rect .*no rotation'),
     ('no projection', 'P2 .*no projection'), ('smaller picture', '160x48, but a label reaches to .200'),
-    ('negative intensities', 'no point that a LiDAR measures'), ('label', 'line 4 has 15 fields')])
+    ('negative intensities', 'no point that a LiDAR measures .intensities fall'),
+    ('degrees', 'line 1 has rotation_y 90; expected radians'), ('millimetres', 'Tr_velo_to_cam .*metres'),
+    ('label', 'line 4 has 15 fields')])
 def test_files_that_contradict_each_other_are_named_all_at_once(tmp_path, kind, message):
     root = write_tiny_kitti(tmp_path)
     _spoil(root / 'training', kind)
@@ -186,6 +194,28 @@ def test_what_no_geometry_holds_is_left_out_and_said(tmp_path, capsys):
     assert (frame['points'].tensor.numpy() == np.delete(rows, 7, 0)).all()
 
 
+@pytest.mark.parametrize('place, order', [(10, (10, 9, 8)), (13, (13, 12, 11)), (None, ())])
+def test_labels_of_another_convention_do_not_fit_the_box_in_the_picture(tmp_path, capsys, place, order):
+    root = write_tiny_kitti(tmp_path)
+    label = root / 'training/label_2/000000.txt'
+    # The car as its picture has it, then its sides as length, width, height, or x and z changed places.
+    fields = 'Car 0.00 0 0.00 110.00 44.00 208.00 86.00 1.50 1.60 3.90 1.00 1.70 10.00 0.30'.split()
+    if place is not None:
+        fields[place - 2:place + 1] = [fields[one] for one in order]
+    label.write_text(' '.join(fields) + '\n')
+    convert_kitti(root, splits=['train'])
+    assert ('not where their place in space is' in capsys.readouterr().out) == (place is not None)
+
+
+def test_intensities_of_another_scale_are_said(tmp_path, capsys):
+    root = write_tiny_kitti(tmp_path)
+    cloud = root / 'training/velodyne/000000.bin'
+    rows = np.fromfile(cloud, np.float32).reshape(-1, 4)
+    (rows * np.float32([1, 1, 1, 255])).tofile(cloud)
+    convert_kitti(root, splits=['train'])
+    assert '1 clouds with intensities above 1' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize('spoil, message', [
     (lambda path, data: cv2.imwrite(str(path), np.zeros((48, 160, 3), np.uint8)), '160x48, but was 320x96'),
     (lambda path, data: path.write_bytes(data[:len(data) // 2]), 'is truncated'),
@@ -193,7 +223,7 @@ def test_what_no_geometry_holds_is_left_out_and_said(tmp_path, capsys):
     (lambda path, data: path.unlink(), 'cannot be read')])
 def test_a_picture_that_changed_behind_the_conversion_is_refused(tmp_path, spoil, message):
     root = write_tiny_kitti(tmp_path)
-    convert_kitti(root, with_sums=True)
+    convert_kitti(root)
     path = root / 'training/image_2/000000.png'
     spoil(path, path.read_bytes())
     with pytest.raises(UserError, match=f'000000.png .*{message}'):
@@ -202,7 +232,7 @@ def test_a_picture_that_changed_behind_the_conversion_is_refused(tmp_path, spoil
 
 def test_a_flipped_bit_of_a_cloud_is_refused_but_a_reduced_cloud_has_no_check_sum(tmp_path):
     root = write_tiny_kitti(tmp_path)
-    convert_kitti(root, with_sums=True)
+    convert_kitti(root)
     info = _dataset(tmp_path).get_data_info(0)
     path = root / 'training/velodyne/000000.bin'
     data = bytearray(path.read_bytes())
@@ -223,3 +253,19 @@ def test_real_frames_hold_the_points_of_their_objects():
     # The pedestrian 8 m ahead, the truck at 69 m, the trailer (Misc) at 9 m.
     assert [info['instances'][0]['num_lidar_pts'] for info in infos] == [376, 70, 1351]
     assert draw_frame(folder, '000002').shape[2] == 3
+
+
+def test_a_metric_that_reads_other_frames_is_refused(tmp_path):
+    metric = GeminiKittiMetric(ann_file=str(convert_kitti(write_tiny_kitti(tmp_path))['val']))
+    metric.process(None, [dict(pred_instances_3d={}, pred_instances={}, sample_idx=0,
+                               lidar_path='training/velodyne/000000.bin')])
+    with pytest.raises(UserError, match='frame 000000 at place 0, and .*val.pkl has 000002'):
+        metric.compute_metrics(metric.results)
+
+
+def test_frames_that_are_learned_and_scored_or_stand_twice_are_said(tmp_path, capsys):
+    root = write_tiny_kitti(tmp_path)
+    (root / 'ImageSets/val.txt').write_text('000001\n000002\n000002\n')
+    convert_kitti(root)
+    said = capsys.readouterr().out
+    assert '1 frames are in train and in val' in said and '1 frames stand more than once in val' in said

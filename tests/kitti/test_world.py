@@ -99,6 +99,8 @@ def test_the_commands_lead_from_a_world_to_a_score(world, tmp_path, monkeypatch,
         assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-1500:]
     scores = [json.loads(Path(run, 'kitti_metrics.json').read_text()) for run in ('run', 'scored')]
     assert scores[0] == scores[1]
+    learned = scores[0]['learned_samples']
+    assert learned['scored'] > 0 == learned['learned'] and not learned['unknown']
     assert 0 <= scores[0]['pred_instances_3d/KITTI/Car_3D_AP40_moderate_strict'] <= 100
     assert Path('work_dirs/draw/kitti_000000.png').is_file()
 

@@ -3,8 +3,7 @@ import pytest
 import torch
 from mmcv.ops import Voxelization
 
-from geminifusion3d.ops.hard_voxels import keep_first, rank_in_group
-from geminifusion3d.ops.voxel_groups import group_points, mean_per_voxel
+from geminifusion3d.ops.voxel_groups import group_points, keep_first, mean_per_voxel, rank_in_group
 
 # 12 x 8 x 4 voxels along x, y, z.
 RANGE_M, VOXEL_M, COUNT = [-3.0, -2.0, -1.0, 3.0, 2.0, 1.0], [0.5, 0.5, 0.5], (12, 8, 4)

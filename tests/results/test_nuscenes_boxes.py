@@ -8,7 +8,7 @@ import torch
 from mmdet3d.structures import LiDARInstance3DBoxes
 from pyquaternion import Quaternion
 
-from geminifusion3d.results.info_file import KeyFrame
+from geminifusion3d.results.evaluated_split import KeyFrame
 from geminifusion3d.results.nuscenes_boxes import GlobalBoxes, boxes_to_global, to_global_boxes
 
 NAMES = ('car', 'pedestrian')

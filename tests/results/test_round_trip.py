@@ -13,7 +13,7 @@ from pyquaternion import Quaternion
 from geminifusion3d.data_converters.nuscenes_infos import scene_infos
 from geminifusion3d.nuscenes_facts import CLASS_NAMES, attribute_by_speed
 from geminifusion3d.results.devkit_eval import open_tables
-from geminifusion3d.results.info_file import KeyFrame
+from geminifusion3d.results.evaluated_split import KeyFrame
 from geminifusion3d.results.nuscenes_boxes import to_global_boxes
 
 Pair = Tuple[Dict[str, Any], Dict[str, Any], np.ndarray]

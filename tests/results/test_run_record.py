@@ -11,10 +11,10 @@ from ten_objects import META, write_infos
 from geminifusion3d.atomic import SEAL, write_json
 from geminifusion3d.errors import UserError
 from geminifusion3d.learned_samples import LEARNED, Overlap, SampleRecord
-from geminifusion3d.results import inference_clock
-from geminifusion3d.results.inference_clock import WARM_UP_BATCHES, InferenceClock, hardware
+from geminifusion3d.results import run_record
 from geminifusion3d.results.nuscenes_metric import GeminiNuScenesMetric
-from geminifusion3d.results.run_record import RunRecordHook, made_with, read_record
+from geminifusion3d.results.run_record import (WARM_UP_BATCHES, InferenceClock, RunRecordHook,
+                                               hardware, made_with, read_record)
 
 
 def test_run(work_dir: Path, *metrics: GeminiNuScenesMetric) -> SimpleNamespace:
@@ -31,7 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch):
     """Has a clock see batches of the given seconds, with a long time to read between them."""
     def run_batches(clock: InferenceClock, seconds: List[float], samples: int = 1) -> InferenceClock:
         now = SimpleNamespace(s=0.0)
-        monkeypatch.setattr(inference_clock, 'perf_counter', lambda: now.s)
+        monkeypatch.setattr(run_record, 'perf_counter', lambda: now.s)
         InferenceClock.before_test(clock, None)
         for second in seconds:
             now.s += 100.0

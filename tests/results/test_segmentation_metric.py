@@ -88,3 +88,9 @@ def test_cells_that_are_not_finite_are_refused(value):
 def test_thresholds_lie_between_zero_and_one(thresholds):
     with pytest.raises(UserError, match='thresholds'):
         GeminiSegmentationMetric(thresholds=thresholds)
+
+
+def test_samples_with_other_classes_are_refused():
+    one = [[[0.9]], [[0.1]]], [[[1]], [[0]]]
+    with pytest.raises(UserError, match='expected one list'):
+        score([sample(*one, 0, ('a', 'b')), sample(*one, 1, ('b', 'a'))])

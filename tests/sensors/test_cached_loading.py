@@ -1,4 +1,5 @@
 """What loading steps set is kept once and comes back equal; changed files are loaded anew."""
+import copy
 import io
 import os
 
@@ -88,3 +89,18 @@ def test_what_cannot_be_kept_is_named(record, tmp_path):
 
     with pytest.raises(ValueError, match='cannot keep thing, a object'):
         GeminiCachedLoading(steps=[dict(type='SetsAnObject')], folder=str(tmp_path))(dict(record))
+
+
+@pytest.mark.parametrize('part', ['images', 'lidar_sweeps'])
+def test_a_record_of_another_conversion_is_loaded_anew(record, tmp_path, part):
+    cached = GeminiCachedLoading(steps=STEPS, folder=str(tmp_path))
+    cached(dict(record))
+    changed = copy.deepcopy({part: record[part]})
+    if part == 'images':
+        changed['images']['CAM_FRONT']['lidar2cam'][0][3] += 1.0
+    else:
+        changed['lidar_sweeps'][0]['lidar_points']['lidar2sensor'][0][3] += 1.0
+    steps = GeminiLoadPoints(sweeps_num=1)(GeminiLoadImages(reduce=4)({**record, **changed}))
+    found = cached({**record, **changed})
+    np.testing.assert_array_equal(found['lidar2cam'], steps['lidar2cam'])
+    assert torch.equal(found['points'].tensor, steps['points'].tensor)

@@ -1,5 +1,6 @@
 """No sample of a training is augmented twice alike, whatever draws it; two trainings draw the same."""
 import pickle
+from types import SimpleNamespace
 from typing import Any, List
 
 import numpy as np
@@ -8,9 +9,9 @@ from mmengine.dataset import (BaseDataset, ClassBalancedDataset, ConcatDataset, 
                               InfiniteSampler, RepeatDataset)
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from geminifusion3d.sensors import GeminiEpochHook
 from geminifusion3d.sensors.draws import (CountedDraws, CountedSampler, Draw, draw_key,
-                                          passes_before)
-from geminifusion3d.sensors.seeding import seeded_generators
+                                          passes_before, seeded_generators)
 
 
 class Keyframes(BaseDataset):
@@ -103,3 +104,26 @@ def test_passes_of_a_training_by_iterations_are_its_epochs() -> None:
 def test_a_draw_is_an_index_that_reaches_a_worker_whole() -> None:
     draw = pickle.loads(pickle.dumps(Draw(4, 2, 1)))
     assert (draw, draw.passes, draw.occurrence) == (4, 2, 1) and list(range(5))[draw] == 4
+
+
+class _Dataset:
+    epoch = None
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+
+def runner_with(dataset: object) -> SimpleNamespace:
+    return SimpleNamespace(train_dataloader=SimpleNamespace(dataset=dataset), epoch=7)
+
+
+def test_the_epoch_reaches_a_wrapped_dataset():
+    dataset = _Dataset()
+    wrapped = SimpleNamespace(dataset=SimpleNamespace(dataset=dataset))
+    GeminiEpochHook().before_train_epoch(runner_with(wrapped))
+    assert dataset.epoch == 7
+
+
+def test_a_dataset_that_knows_no_epoch_is_named():
+    with pytest.raises(ValueError, match='list has no set_epoch'):
+        GeminiEpochHook().before_train_epoch(runner_with([]))

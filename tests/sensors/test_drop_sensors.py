@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
-from geminifusion3d.sensors.seeding import seeded_generators
+from geminifusion3d.sensors.draws import seeded_generators
 
 DATASET = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets' / 'nuscenes.py'
 NUM_DRAWS = 4000

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from geminifusion3d.sensors import GeminiJitterCalibration
-from geminifusion3d.sensors.seeding import seeded_generators
+from geminifusion3d.sensors.draws import seeded_generators
 
 FRONT = np.array([[0.0, -1, 0, 0.1], [0, 0, -1, -0.3], [1, 0, 0, -0.4], [0, 0, 0, 1]])
 BACK = np.array([[0.0, 1, 0, 0.2], [0, 0, -1, -0.3], [-1, 0, 0, -0.5], [0, 0, 0, 1]])

@@ -92,6 +92,10 @@ def test_a_class_of_the_map_is_all_its_layers(tmp_path):
     assert done['gt_cells'][1].any(axis=0)[[1, 6]].all() and not done['gt_cells'][2].any()
     assert done['cell_grid'] == BEVGrid.from_config(CELLS)
     assert done['cell_classes'] == ('walkway', 'divider', 'lane')
+    far = np.eye(4)
+    far[:2, 3] = (10, -70)
+    with pytest.raises(UserError, match=r't lies at .*-70.0. m, outside the map .*boston-seaport'):
+        step.transform({**results, 'ego2global': far})
     with pytest.raises(UserError, match='has no location.*gemini3d convert'):
         step.transform({**results, 'location': None})
 

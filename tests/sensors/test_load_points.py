@@ -10,7 +10,7 @@ from nuscenes.nuscenes import NuScenes
 from tiny_nuscenes import NUM_CLOSE, NUM_LANDMARKS, token, write_tiny_nuscenes
 
 from geminifusion3d.data_converters.nuscenes_infos import scene_infos
-from geminifusion3d.sensors import GeminiLoadPoints, GeminiPointsRangeFilter
+from geminifusion3d.sensors import GeminiLoadPoints, GeminiPointsRangeFilter, load_points
 from geminifusion3d.sensors.load_points import lidar_points, with_tensor
 
 
@@ -207,3 +207,16 @@ def test_as_mmdet3d_the_keyframe_keeps_close_returns_and_stands_in_for_sweeps(re
 def test_an_unknown_convention_is_named():
     with pytest.raises(ValueError, match="convention must be one of .*'devkit', 'mmdet3d'.*got 'host'"):
         GeminiLoadPoints(convention='host')
+
+
+def test_a_cloud_in_another_frame_is_said(monkeypatch):
+    said = []
+    monkeypatch.setattr(load_points, '_said', set())
+    monkeypatch.setattr(load_points, 'print_log', lambda text, *_: said.append(text))
+    cloud = np.random.default_rng(0).uniform([-50, -50, -3, 0, 0], [50, 50, 2, 255, 0], (1000, 5))
+    keep = GeminiPointsRangeFilter(point_cloud_range=[-40, -50, -5, 40, 50, 3])
+    assert len(keep({'points': lidar_points(torch.tensor(cloud))})['points']) > 700 and not said
+    # Camera coordinates: z lies ahead, no point of the car's side is near the ground.
+    turned = torch.tensor(cloud[:, [1, 2, 0, 3, 4]]) + torch.tensor([0, 0, 60, 0, 0])
+    keep({'points': lidar_points(turned)}), keep({'points': lidar_points(turned)})
+    assert len(said) == 1 and 'of 1000 points in the range' in said[0]

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.errors import UserError
-from geminifusion3d.sensors import GeminiNuScenesDataset
+from geminifusion3d.sensors import GeminiNuScenesDataset, keyframe_dataset
 
 RANGE_M = [-30.0, -30.0, -5.0, 30.0, 30.0, 5.0]
 IMAGES = [dict(type='GeminiLoadImages', reduce=4)]
@@ -197,7 +197,7 @@ def test_what_a_step_does_to_its_record_is_not_seen_by_the_next_read(root):
 
 
 def test_a_missing_info_file_is_named(root):
-    with pytest.raises(UserError, match='geminifusion3d_infos_none.pkl .*tools/create_data.py'):
+    with pytest.raises(UserError, match='geminifusion3d_infos_none.pkl .*gemini3d convert'):
         built(root, [], ann_file='geminifusion3d_infos_none.pkl')
 
 
@@ -241,3 +241,12 @@ def test_subsets_are_taken_as_mmengine_takes_them(root):
         for part in (built(root, [], indices=wanted), dataset.get_subset(wanted)):
             assert [part.get_data_info(index)['token'] for index in range(len(part))] == expected
     assert len(dataset) == 3
+
+
+@pytest.mark.parametrize('sweeps, read, said', [(1, 2, True), (2, 2, False)])
+def test_fewer_sweeps_than_the_pipeline_reads_are_said(root, tmp_path, monkeypatch, sweeps, read, said):
+    lines = []
+    monkeypatch.setattr(keyframe_dataset, 'print_log', lambda text, *_: lines.append(text))
+    paths = convert_nuscenes(root, 'v1.0-mini', tmp_path, max_sweeps=sweeps, splits=['mini_train'])
+    built(root, [dict(type='GeminiLoadPoints', sweeps_num=read)], ann_file=str(paths['mini_train']))
+    assert len(lines) == said and all('lists 1 sweeps' in line and '--max-sweeps 2' in line for line in lines)

@@ -13,7 +13,7 @@ from geminifusion3d.commands.export import check_declaration
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.errors import UserError
 from geminifusion3d.sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
-from geminifusion3d.sensors.seeding import seeded_generators
+from geminifusion3d.sensors.draws import seeded_generators
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'demo'
 

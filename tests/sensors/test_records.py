@@ -16,7 +16,8 @@ from geminifusion3d.data_converters.check_data import check_data
 from geminifusion3d.engine import data_loading
 from geminifusion3d.engine.data_loading import check_classes_have_boxes
 from geminifusion3d.errors import UserError
-from geminifusion3d.sensors import GeminiLoadImages, GeminiLoadPoints, GeminiLoadRadar
+from geminifusion3d.sensors import (GeminiLoadCellFile, GeminiLoadImages, GeminiLoadPoints,
+                                    GeminiLoadRadar, load_points)
 from geminifusion3d.sensors.draws import CountedDraws
 from geminifusion3d.sensors.records import RecordInfos, check_record, record_to_info
 
@@ -141,6 +142,14 @@ def test_a_sample_may_lack_a_sensor():
         boxes__0__box__0=float('inf')), '7 numbers'),
     (dict(boxes__0__class=''), 'class'), (dict(boxes__0__velocity=[
      1]), 'velocity'), (dict(boxes__0__name='car'), 'has name'),
+    (dict(boxes__0__box__6=90.0), r'boxes\[0\].box has the yaw 90; expected radians'),
+    (dict(sweeps__0__timestamp=-49990.0), 'is 50000 before that of the sample; expected seconds'),
+    (dict(sweeps=[{**RECORD['sweeps'][0], 'timestamp': 9.8}, RECORD['sweeps'][0]]), 'the newest first'),
+    (dict(radars={'nose': [{**RADAR, 'timestamp': 9.5}, RADAR]}), r'radars.nose\[1\].* the newest first'),
+    (dict(images__nose__lidar2cam=[*LIDAR2CAM[:2], [1, 0, 0, -1500], [0, 0, 0, 1]]),
+     'lidar2cam moves by 1500 m; expected at most 100'),
+    (dict(ego_from_lidar=[[1, 0, 0, 900], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]), 'ego_from_lidar moves'),
+    (dict(cells='cells.png', cells_crc32='ab'), "cells_crc32 is 'ab'"),
     (dict(boxes__0__velocity=[1e9, 0]), 'at most 100'), (dict(boxes__0__num_points=-1), 'num_points'),
     (dict(ego_from_lidar=[[1]]), 'ego_from_lidar'),
     (dict(global_from_ego=np.ones((4, 4)).tolist()), 'no rotation')])
@@ -209,6 +218,78 @@ def test_labels_of_cells_are_looked_at(root, edit, message):
     assert check_data(root / 'data.jsonl').is_sound
     edit(root)
     assert message in ' '.join(check_data(root / 'data.jsonl').mistakes)
+
+
+def test_labels_of_cells_that_changed_are_refused(root):
+    (root / 'data.jsonl').write_text(json.dumps({**RECORD, 'cells': 'cells.png'}) + '\n')
+    cv2.imwrite(str(root / 'cells.png'), np.zeros((3, 4), np.uint8))
+    check_data(root / 'data.jsonl', with_sums=root / 'summed.jsonl')
+    grid = dict(range_m=(0, 0, -1, 4, 3, 1), cell_m=1.0)
+    pipeline = [GeminiLoadImages(camera_names=['nose']),
+                GeminiLoadCellFile(file_grid=grid, cell_grid=grid, classes=('road', 'kerb'))]
+    assert built(root, ann_file='summed.jsonl', pipeline=pipeline)[0]['gt_cells'].shape == (2, 3, 4)
+    cv2.imwrite(str(root / 'cells.png'), np.ones((3, 4), np.uint8))
+    with pytest.raises(UserError, match='cells.png cannot be read .is not the file that was converted'):
+        built(root, ann_file='summed.jsonl', pipeline=pipeline)[0]
+    assert built(root, pipeline=pipeline)[0]['gt_cells'][1].all()
+    assert 'labels of cells' in check_data(root / 'summed.jsonl').text()
+
+
+def cloud(intensities: np.ndarray) -> np.ndarray:
+    """A cloud of many points before the camera, by columns x, y, z, intensity."""
+    numbers, count = np.random.default_rng(0), len(intensities)
+    return np.column_stack([numbers.uniform(5, 20, count), numbers.uniform(-3, 3, (count, 2)), intensities])
+
+
+@pytest.mark.parametrize('rows, message', [
+    # Numbers of 64 bits whose first half is 0, as float32 becomes them.
+    (cloud(np.full(400, 7.)).astype('<f4')[:, :3].astype('<f8'), '64 bits'),
+    (cloud(np.full(400, 7.)).astype('>f4'), 'the other way round'),
+    (cloud(np.full(400, 7.)).round().astype('>f4'), 'all but 0'),
+    ((1000 * cloud(np.full(400, 7.))).astype('<f4'), 'in millimetres')])
+def test_numbers_of_another_kind_are_no_cloud(root, rows, message):
+    rows.tofile(root / 'a.bin')
+    columns = RECORD['points']['columns'][:rows.shape[1]]
+    (root / 'data.jsonl').write_text(json.dumps(changed(points__columns=columns, sweeps=[])))
+    with pytest.raises(UserError, match=f'a.bin cannot have the columns .*{message}'):
+        built(root)[0]
+    assert not check_data(root / 'data.jsonl').is_sound
+
+
+@pytest.mark.parametrize('strongest, said', [(1.0, 'from 0 to 1'), (255.0, ''), (4000.0, 'up to 4000')])
+def test_another_scale_of_intensities_is_said_once(root, monkeypatch, strongest, said):
+    cloud(strongest * np.linspace(0, 1, 400)).astype('<f4').tofile(root / 'a.bin')
+    lines = []
+    monkeypatch.setattr(load_points, '_said', set())
+    monkeypatch.setattr(load_points, 'print_log', lambda text, *_: lines.append(text))
+    built(root)[0], built(root)[0]
+    assert len(lines) == bool(said) and all(f'has intensities {said}; expected 0' in one for one in lines)
+    assert bool(said) == any('of another scale' in line for line in check_data(root / 'data.jsonl').warnings)
+
+
+def test_boxes_that_stand_on_their_centre_or_are_wider_than_long_are_warnings(root):
+    cloud(np.full(9000, 7.)).astype('<f4').tofile(root / 'a.bin')
+    sound = [{'box': [8 + 2 * place, 0, 0, 1.9, 0.8, 6, 0], 'class': 'tram'} for place in range(6)]
+    for place, value, message in ((None, 0, ''), (2, -3, 'is z that of the'), (4, 2.8, 'wider than long')):
+        boxes = [{**box, 'box': [value if index == place else number
+                                 for index, number in enumerate(box['box'])]} for box in sound]
+        (root / 'data.jsonl').write_text(json.dumps(changed(boxes=boxes)))
+        warnings = ' '.join(check_data(root / 'data.jsonl').warnings)
+        assert message in warnings and (message or not warnings)
+
+
+def test_radars_that_look_elsewhere_than_they_are_called_are_a_warning(root):
+    np.zeros((1, 6), '<f4').tofile(root / 'r.bin')
+    # Each of the two with the pose of the other one.
+    left, right = ({**RADAR, 'lidar_from_radar': [[0, -sign, 0, 2], [sign, 0, 0, 0], *LIDAR_FROM_RADAR[2:]]}
+                   for sign in (1, -1))
+    front = {**RADAR, 'lidar_from_radar': np.eye(4).tolist()}
+    for radars, is_odd in ((dict(front=front, left=left, right=right), False),
+                           (dict(front=front, left=right, right=left), True)):
+        (root / 'data.jsonl').write_text(json.dumps(changed(
+            radars={name: [shot] for name, shot in radars.items()})))
+        warnings = ' '.join(check_data(root / 'data.jsonl').warnings)
+        assert ('radars that look elsewhere' in warnings) == is_odd
 
 
 @pytest.mark.parametrize('name', ['nose.png', 'a.bin', 'b.npy'])

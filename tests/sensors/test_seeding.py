@@ -4,7 +4,7 @@ import random
 import numpy as np
 import torch
 
-from geminifusion3d.sensors.seeding import seeded_generators
+from geminifusion3d.sensors.draws import seeded_generators
 
 
 def draw() -> tuple:

@@ -31,10 +31,10 @@ def test_what_is_known_is_filled_in() -> None:
     assert found['Sensors at test time'] == 'camera and lidar (9 past LiDAR sweeps)'
     assert (found['Map data'], found['External data']) == ('no', 'no')
     assert (found['Test-time augmentation'], found['Ensembling']) == ('none', 'none')
-    assert found['Speed'] == '7.12 Hz (6003 samples; network)'
+    assert found['Speed'] == '7.12 Hz (6,003 samples; network)'
     assert (found['Hardware'], found['Code']) == ('GPU 80GB', 'abc')
     assert (found['Config'], found['Checkpoint']) == ('a.py sha256 c0', 'w.pth sha256 f00')
-    assert found['Submission'] == '6008 samples, 99 boxes'
+    assert found['Submission'] == '6,008 samples, 99 boxes'
     assert '\nr.zip sha256 1e' in email_text(KNOWN)
 
 
@@ -53,12 +53,12 @@ def test_what_was_done_besides_is_told() -> None:
 def test_a_machine_without_a_gpu_is_named_by_its_processor() -> None:
     inference = copy.deepcopy(KNOWN['inference'])
     inference['hardware']['gpu'] = None
-    assert lines(inference=inference)['Hardware'] == 'no GPU; 2 x CPU, 1 threads'
+    assert lines(inference=inference)['Hardware'] == 'no GPU; 2 x CPU, 1 thread'
 
 
 def test_the_speed_of_several_processes_is_that_of_each() -> None:
     assert lines(inference={**KNOWN['inference'], 'processes': 8})['Speed'] == (
-        '7.12 Hz (each of 8 processes; 6003 samples; network)')
+        '7.12 Hz (each of 8 processes; 6,003 samples; network)')
 
 
 @pytest.mark.parametrize('field, names', [

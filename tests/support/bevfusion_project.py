@@ -15,10 +15,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from geminifusion3d.lidar_bev.spconv_cpu import enable_spconv_on_cpu
-from geminifusion3d.ops.hard_voxels import keep_first, rank_in_group
 from geminifusion3d.ops.splat import splat
 from geminifusion3d.ops.splat_plan import plan_splat
-from geminifusion3d.ops.voxel_groups import group_points
+from geminifusion3d.ops.voxel_groups import group_points, keep_first, rank_in_group
 
 VARIABLE = 'GEMINIFUSION3D_MMDET3D'
 RECIPE = 'projects/BEVFusion/configs/bevfusion_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-20e_nus-3d.py'

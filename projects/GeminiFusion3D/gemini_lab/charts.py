@@ -5,6 +5,7 @@ from typing import Any, Mapping, Sequence, Tuple
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 # Distinct for eyes that see few colours, on light and on dark pages alike.
 COLOURS = ('#0969da', '#d1242f', '#8250df', '#1a7f37', '#bf8700', '#8c959f', '#c2478f', '#1b7c83')
@@ -81,3 +82,31 @@ def line_chart(lines: Mapping[str, Points], *, x_label: str, y_label: str, title
     if has_legend:
         axes.legend(fontsize=8, labelcolor=TEXT)
     return svg_text(figure, title)
+
+
+def log_log_chart(lines: Mapping[str, Points], *, title: str, x_label: str, y_label: str,
+                  x_ticks: Sequence[float]) -> str:
+    """Returns a chart of lines on logarithmic axes, their names at its side, and a line end.
+
+    Args:
+        lines: (x, y) by name, all positive, x growing.
+        title: stands above the chart.
+        x_label: what x counts.
+        y_label: what y counts.
+        x_ticks: where to draw and write x.
+    """
+    figure, axes = new_chart((7.8, 4.4), x_label, y_label)
+    # The slowest first, as the lines lie.
+    shown = sorted((item for item in lines.items() if item[1]), key=lambda item: -item[1][-1][1])
+    places = list(lines)
+    for name, points in shown:
+        xs, ys = zip(*points)
+        axes.loglog(xs, ys, marker='o', markersize=3, linewidth=1.6, label=name,
+                    color=COLOURS[places.index(name) % len(COLOURS)])
+    axes.set_xticks(list(x_ticks), minor=False)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:,.0f}'))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
+    axes.set_title(title, loc='left', fontsize=10, color=TEXT)
+    axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), fontsize=8, labelcolor='linecolor')
+    return svg_text(figure, title) + '\n'

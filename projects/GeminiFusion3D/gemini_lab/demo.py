@@ -163,14 +163,7 @@ class Chain:
 
 
 def start_fresh(work_dir: Path) -> None:
-    """Removes the work directory of an earlier demo, and no other folder.
-
-    Args:
-        work_dir: of a demo.
-
-    Raises:
-        UserError: if the folder holds something else.
-    """
+    """Removes the work directory of an earlier demo; one that holds something else is refused."""
     if not work_dir.exists():
         return
     if any(work_dir.iterdir()) and not (work_dir / 'steps').is_dir():
@@ -190,8 +183,7 @@ def finish(work_dir: Path, seconds: 'dict[str, float]') -> None:
     if summary_path.exists():
         summary = json.loads(summary_path.read_text())
         write_json(work_dir / 'metrics.json', summary, indent=2)
-        print(f'mAP {summary["mean_ap"]:.4f}  NDS {summary["nd_score"]:.4f}  ({SPLIT}, '
-              'nuscenes-devkit)')
+        print(f'mAP {summary["mean_ap"]:.4f}  NDS {summary["nd_score"]:.4f}  ({SPLIT}, nuscenes-devkit)')
     if (work_dir / 'report.html').exists():
         print(f'report: {shorten(work_dir / "report.html")}')
 

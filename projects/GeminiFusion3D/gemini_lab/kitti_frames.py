@@ -47,13 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def overfit(folder: Path, work_dir: Path, epochs: 'int | None' = None) -> List[Found]:
-    """Converts, trains, tests and compares.
-
-    Args:
-        folder: with the frames.
-        work_dir: where everything is written.
-        epochs: passes over the frames; None for the recipe's.
-    """
+    """Converts, trains, tests and compares."""
     from geminifusion3d.engine.config_file import load_config
     from geminifusion3d.engine.runner import GeminiRunner
     from geminifusion3d.kitti.infos import frame_info, write_infos

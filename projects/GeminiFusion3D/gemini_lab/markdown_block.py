@@ -3,20 +3,14 @@ import re
 from pathlib import Path
 from typing import Union
 
-from geminifusion3d.atomic import atomic_write
+from geminifusion3d.atomic import write_whole
 from geminifusion3d.errors import UserError
 
 
 def replace_block(text: str, name: str, content: str) -> str:
     """Returns the text with what stands between `<!-- NAME:start -->` and `<!-- NAME:end -->` replaced.
 
-    Args:
-        text: a Markdown file.
-        name: of the block.
-        content: Markdown, without the two comments.
-
-    Raises:
-        UserError: unless the block stands there once.
+    UserError unless the block stands there once.
     """
     start, end = f'<!-- {name}:start -->', f'<!-- {name}:end -->'
     pattern = re.compile(f'{re.escape(start)}.*?{re.escape(end)}', re.DOTALL)
@@ -28,17 +22,10 @@ def replace_block(text: str, name: str, content: str) -> str:
 
 
 def write_block(path: Union[str, Path], name: str, content: str) -> None:
-    """Replaces a block of a file; the rest of the file stays as it is.
-
-    Args:
-        path: a Markdown file.
-        name: of the block.
-        content: Markdown.
-    """
+    """Replaces a block of a file; the rest of the file stays as it is."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f'{path} does not exist; name a Markdown file with the block {name}')
     text = replace_block(path.read_text(), name, content)
     if text != path.read_text():
-        with atomic_write(path) as part:
-            part.write_text(text)
+        write_whole(path, text)

@@ -6,12 +6,7 @@ NOTHING = '–'
 
 
 def number(value: Optional[float], *, signed: bool = False) -> str:
-    """Returns three digits behind the point; a dash where there is no number.
-
-    Args:
-        value: what to show.
-        signed: show a plus too.
-    """
+    """Returns three digits behind the point; a dash where there is no number."""
     if value is None:
         return NOTHING
     return f'{value:+.3f}' if signed else f'{value:.3f}'
@@ -36,9 +31,3 @@ def markdown_table(header: Row, rows: Sequence[Row], *, words: int = 1) -> str:
     """Returns a Markdown table; arguments as those of terminal_table."""
     rule = ['---' if column < words else '--:' for column in range(len(header))]
     return '\n'.join('| ' + ' | '.join(line) + ' |' for line in (header, rule, *rows))
-
-
-def plural(count: int, word: str) -> str:
-    """Returns a count with its word: 1 scene, 2 scenes, 1,234 boxes."""
-    ending = '' if count == 1 else 'es' if word.endswith('x') else 's'
-    return f'{count:,} {word}{ending}'

@@ -38,12 +38,26 @@ def atomic_write(path: Union[str, Path], *, sync: bool = True) -> Iterator[Path]
     try:
         yield Path(name)
         if sync:
-            with open(name, 'rb') as written:
-                os.fsync(written.fileno())
+            sync_to_disk(name)
         os.replace(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
         os.close(handle)
+
+
+def sync_to_disk(path: Union[str, Path]) -> None:
+    """Forces a file, or the names in a folder, to the disk: a power cut then takes nothing of it."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_whole(path: Union[str, Path], content: Union[str, bytes, memoryview]) -> None:
+    """Writes a text, in UTF-8, or bytes atomically."""
+    with atomic_write(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def remove_leftovers(path: Path) -> None:
@@ -86,8 +100,7 @@ def write_json(path: Union[str, Path], content: Any, *, indent: Union[int, None]
     """
     if sealed:
         content = {**content, SEAL: _digest_of(content)}
-    with atomic_write(path) as part:
-        part.write_text(json.dumps(content, indent=indent, allow_nan=False) + '\n')
+    write_whole(path, json.dumps(content, indent=indent, allow_nan=False) + '\n')
 
 
 def unsealed(content: Any) -> Any:

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Set, Tuple, Union
 
-from .atomic import atomic_write
+from .atomic import write_whole
 from .errors import UserError
 
 SUMS_NAME = 'SHA256SUMS'
@@ -25,16 +25,10 @@ _LINE = re.compile(rb'(.*), "([^"]*)": (\d+)}\s*', re.DOTALL)
 
 
 def write_sums(folder: Path, names: Iterable[str]) -> None:
-    """Writes SHA256SUMS; what it says of other files stays.
-
-    Args:
-        folder: of the files.
-        names: of those whose check sums are new.
-    """
+    """Writes SHA256SUMS; what it says of other files stays."""
     path = folder / SUMS_NAME
-    rows = {**(_rows(path) if path.exists() else {}), **{name: _sum_of(folder / name) for name in names}}
-    with atomic_write(path) as part:
-        part.write_text(''.join(f'{digest}  {name}\n' for name, digest in sorted(rows.items())))
+    rows = {**(_rows(path) if path.exists() else {}), **{name: file_sum(folder / name) for name in names}}
+    write_whole(path, ''.join(f'{digest}  {name}\n' for name, digest in sorted(rows.items())))
 
 
 def warn_if_changed(path: Union[str, Path]) -> None:
@@ -54,16 +48,12 @@ def warn_if_changed(path: Union[str, Path]) -> None:
     lost = [name for name in rows if not path.with_name(name).exists()]
     if lost or not rows:
         say_once(f'{sums} is damaged or lists files that are not there ({", ".join(lost[:3])})')
-    elif path.name in rows and rows[path.name] != _sum_of(path):
+    elif path.name in rows and rows[path.name] != file_sum(path):
         say_once(f'{path} has another check sum than {sums} says: it was damaged, or changed since then')
 
 
 def say_once(problem: str) -> None:
-    """Prints a warning about a change, once in a process.
-
-    Args:
-        problem: what is changed.
-    """
+    """Prints a warning about a change, once in a process."""
     if problem not in said:
         said.add(problem)
         print(f'warning: {problem}; if you changed it, remove its old check sum', file=sys.stderr)
@@ -74,7 +64,8 @@ def _rows(path: Path) -> Dict[str, str]:
     return {} if None in found else {row[2]: row[1] for row in found if row is not None}
 
 
-def _sum_of(path: Path) -> str:
+def file_sum(path: Path) -> str:
+    """Returns the SHA-256 of a file of any size."""
     digest = hashlib.sha256()
     with path.open('rb') as file:
         while chunk := file.read(1 << 20):

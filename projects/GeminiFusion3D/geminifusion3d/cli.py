@@ -60,12 +60,7 @@ def warn_of_other_checkout(tool: Path) -> None:
 def progress_bar(total: int, description: str) -> Iterator[Callable[[], object]]:
     """Shows on stderr how much is done and when the rest will be; its line ends, whatever happens.
 
-    Args:
-        total: how many parts there are.
-        description: what is done.
-
-    Yields:
-        What is to be called after each part.
+    Yields what is to be called after each part.
     """
     from tqdm import tqdm
     with tqdm(total=total, desc=description) as bar:
@@ -130,3 +125,9 @@ def _is_raised_here(error: BaseException) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return trace is not None and PACKAGE.parent in Path(trace.tb_frame.f_code.co_filename).resolve().parents
+
+
+def plural(count: int, word: str) -> str:
+    """Returns a count with its word: 1 scene, 2 scenes, 1,234 boxes."""
+    ending = '' if count == 1 else 'es' if word.endswith('x') else 's'
+    return f'{count:,} {word}{ending}'

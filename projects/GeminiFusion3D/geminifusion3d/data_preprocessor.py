@@ -24,23 +24,14 @@ class GeminiDataPreprocessor(Det3DDataPreprocessor):
         super().__init__(**{'non_blocking': True, **kwargs})
 
     def cast_data(self, data: Any) -> Any:
-        """Copies a batch to the model's device, all but `data_samples`.
-
-        Args:
-            data: a batch, or a part of one.
-        """
+        """Copies a batch to the model's device, all but `data_samples`."""
         if not isinstance(data, dict) or 'data_samples' not in data:
             return super().cast_data(data)
         rest = {key: value for key, value in data.items() if key != 'data_samples'}
         return {**super().cast_data(rest), 'data_samples': data['data_samples']}
 
     def simple_process(self, data: Dict[str, Any], training: bool = False) -> Dict[str, Any]:
-        """Prepares a batch; clouds of further sensors (`radar_points`) pass beside the LiDAR's.
-
-        Args:
-            data: a batch of the loader.
-            training: whether it is one of training.
-        """
+        """Prepares a batch; clouds of further sensors (`radar_points`) pass beside the LiDAR's."""
         processed = super().simple_process(data, training)
         clouds = {key: value for key, value in data['inputs'].items() if key.endswith('_points')}
         processed['inputs'].update(self.cast_data(clouds))

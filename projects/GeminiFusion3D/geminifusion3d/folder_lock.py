@@ -36,8 +36,7 @@ def locked_folder(out_dir: Path, *, who: str = 'another command', advice: str = 
             raise UserError(f'{who} is writing to {out_dir}; {advice}') from error
         except OSError as error:
             print(f'warning: {out_dir} lies on a disk without locks ({error.strerror}): take care that '
-                  'nothing '
-                  'else writes to it', file=sys.stderr)
+                  'nothing else writes to it', file=sys.stderr)
         yield
     finally:
         os.close(handle)

@@ -46,7 +46,8 @@ def write_info_file(file: BinaryIO, metainfo: Info, records: Iterable[Info]) -> 
 
     Args:
         file: where to write.
-        metainfo: `categories`, `dataset`, `version`, `split`; `info_version` is added.
+        metainfo: `categories`, `dataset`, `version`, `split`, and `max_sweeps`, `radar_sweeps` where
+            they are known; `info_version` is added.
         records: plain data, in order.
     """
     digest, place, places = hashlib.sha256(), 0, []
@@ -169,6 +170,10 @@ def open_info_file(path: Union[str, Path]) -> InfoRecords:
     is_sound = (isinstance(metainfo, dict) and all(key in metainfo for key in META_KEYS)
                 and isinstance(metainfo['categories'], dict) and isinstance(records, list)
                 and all(isinstance(record, dict) for record in records))
+    if isinstance(content, dict) and {'infos', 'metadata'} <= set(content):
+        raise UserError(f'{path} has the layout of mmdet3d before 1.1 (infos, metadata); bring it to v2 with '
+                        "mmdet3d's tools/dataset_converters/update_infos_to_v2.py, or write one of this "
+                        'project with gemini3d convert')
     if not is_sound:
         raise UserError(f'{path} is no info file of this project or of mmdet3d (v2); expected metainfo with '
                         f'{", ".join(META_KEYS)} and a data_list; {REMEDY}')
@@ -213,7 +218,7 @@ def _open_mapped(path: Path) -> Optional[InfoRecords]:
             head = file.read(int(places[0]))
     except OSError as error:
         raise UserError(
-            f'cannot read {path} ({error.strerror}); write it with tools/create_data.py') from error
+            f'cannot read {path} ({error.strerror}); write it with gemini3d convert') from error
     metainfo = loads_data(head + pickle.APPENDS + pickle.SETITEMS + _END, name=str(path))['metainfo']
     return InfoRecords(path, metainfo, places)
 

@@ -6,7 +6,6 @@ ended well, its outputs are as it left them, and neither its command, nor the so
 nor any step before it changed; its state file says so.
 """
 import ctypes
-import fcntl
 import hashlib
 import json
 import re
@@ -22,6 +21,7 @@ from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from .atomic import unsealed, write_json
 from .errors import UserError
+from .folder_lock import locked_folder
 
 # The code of the product, for `identity` and the sources of a step.
 PACKAGE = Path(__file__).resolve().parent
@@ -268,8 +268,7 @@ def run_step(step: Step, state_dir: Path, upstream: str) -> Tuple[str, float]:
     try:
         outputs = describe_outputs(step.outputs)
     except FileNotFoundError as error:
-        raise UserError(f'step {step.name} ended well but left no {error.filename}; '
-                        f'see {log_path}') from None
+        raise UserError(f'step {step.name} ended well but left no {error.filename}; see {log_path}') from None
     write_json(state_path, dict(ended, outputs=outputs))
     print(f'{"":>9}  took {ended["seconds"]:.0f} s, {step.outputs[0]}', flush=True)
     return fingerprint, ended['seconds']
@@ -288,13 +287,7 @@ def run_steps(steps: Sequence[Step], state_dir: Path, chosen: Optional[Sequence[
         UserError: if a step fails, or another process works on the same chain.
     """
     upstream, seconds = '', {}
-    state_dir.mkdir(parents=True, exist_ok=True)
-    with (state_dir / '.lock').open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f'another process works in {state_dir}; wait for it, or choose '
-                            'another folder') from None
+    with locked_folder(state_dir, who='another process', advice='wait for it, or choose another folder'):
         for step in steps:
             if chosen is None or step.name in chosen:
                 upstream, seconds[step.name] = run_step(step, state_dir, upstream)

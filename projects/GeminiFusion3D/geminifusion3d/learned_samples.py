@@ -10,7 +10,7 @@ import binascii
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Dict, FrozenSet, Iterable, Mapping, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Mapping, Optional, Sequence, Tuple
 
 # Where a checkpoint's meta, a database and a test run's record hold it.
 LEARNED = 'learned_samples'
@@ -119,6 +119,11 @@ def overlap_sentence(overlap: Mapping[str, Any]) -> str:
     if scored and unknown:
         return f'unknown whether scored samples were learned: {unknown} has no record of its samples'
     return ''
+
+
+def said_of(overlap: Optional[Overlap]) -> Dict[str, Any]:
+    """Returns what a file of scores says about it: nothing where nobody compared."""
+    return {LEARNED: overlap.to_plain()} if overlap else {}
 
 
 def name_digest(name: str) -> bytes:

@@ -39,9 +39,5 @@ def inside(root: Union[str, Path], name: str) -> str:
 
 
 def safe_name(token: str) -> str:
-    """Returns a file name for a token, which is anybody's text.
-
-    Args:
-        token: of a sample.
-    """
+    """Returns a file name for a token, which is anybody's text."""
     return re.sub(r'[^A-Za-z0-9_-]', '_', token)[:SAFE_NAME_LENGTH]

@@ -8,24 +8,29 @@ code is another picture: JPEG has no check sum.
 import re
 import struct
 import zlib
+from pathlib import Path
 from typing import NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
 import simplejpeg
 
+from .atomic import write_whole
 from .errors import UserError
 
 JPEG_START, PNG_START = b'\xff\xd8', b'\x89PNG\r\n\x1a\n'
 JPEG_END, PNG_END = b'\xff\xd9', b'\0\0\0\0IEND\xaeB`\x82'
 # Behind the end marker some encoders write a few bytes, and some cameras a block of their own.
 TAIL_BYTES = 64
+# Where a PNG says its bits a channel; 12 bits of 16 give at most 15 of 255.
+PNG_DEPTH_AT, DARKEST_16_BIT = 24, 16
 # In coded data FF is followed by 00 or by a restart marker; anything else is a marker.
 _JPEG_MARKER = re.compile(rb'\xff[^\x00\xd0-\xd7\xff]')
 _JPEG_SIZES = {*range(0xc0, 0xd0)} - {0xc4, 0xc8, 0xcc}
 _JPEG_SCAN = 0xda
 MAX_PIXELS = 200_000_000
 REDUCTIONS = (1, 2, 4, 8)
+WRITTEN = ('.png', '.jpg')
 
 Buffer = Union[bytes, memoryview]
 
@@ -154,8 +159,31 @@ def decode(data: bytes, reduce: int = 1) -> Tuple[np.ndarray, Tuple[float, float
         raise UserError(f'is damaged: it cannot be decoded ({error})') from error
     if image is None:
         raise UserError('is damaged: it cannot be decoded')
+    if not picture.is_jpeg and data[PNG_DEPTH_AT] == 16 and image.max() < DARKEST_16_BIT:
+        raise UserError(f'has 16 bits a channel, of which the upper ones are empty (brightest '
+                        f'{image.max()} of 255); expected 8 bits, or all 16: scale it')
     if picture.is_jpeg or reduce == 1:
         # A JPEG decoder that reduces keeps the scale and lets the last pixel stand for a rest.
         return image, (1 / reduce, 1 / reduce)
     small = cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_AREA)
     return small, (size_hw[0] / picture.hw[0], size_hw[1] / picture.hw[1])
+
+
+def check_picture_name(path: Path) -> None:
+    """Refuses a name that ends in another format than those that are written."""
+    if path.suffix not in WRITTEN:
+        raise UserError(f'got --out {path}; expected a name that ends in {" or ".join(WRITTEN)}')
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Writes a picture, BGR where it has colours, in the format that its name says."""
+    check_picture_name(path)
+    write_whole(path, encode(picture, path.suffix))
+
+
+def encode(picture: np.ndarray, ending: str, *options: int) -> bytes:
+    """Returns the bytes of a picture's file, with OpenCV's options for the format."""
+    is_ok, data = cv2.imencode(ending, picture, options)
+    if not is_ok:
+        raise ValueError(f'OpenCV could not encode a picture of shape {picture.shape} as {ending}')
+    return data.tobytes()

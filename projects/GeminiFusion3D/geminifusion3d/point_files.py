@@ -16,6 +16,11 @@ OTHER_LARGEST = 1e12
 PLACE = ('x', 'y', 'z')
 # Of all rows: fewer are damage, more are other columns.
 SUSPICIOUS_SHARE = 0.01
+# Fewer say nothing about a sensor.
+MANY_ROWS = 100
+# Of points with x or y, but not both, exactly 0; and what is less far than any point of a car's LiDAR.
+LARGEST_ON_AXES, SMALLEST_M = 0.2, 1e-6
+STRONGEST = 256
 OTHER_FILE = ('is not the file that was converted (another check sum): take it from its archive again, or '
               'convert again')
 
@@ -96,11 +101,43 @@ def without_absurd(rows: np.ndarray, columns: Sequence[str] = LIDAR_COLUMNS) -> 
     return rows[is_sound], int(len(rows) - is_sound.sum())
 
 
-def has_other_columns(rows: np.ndarray, columns: Sequence[str]) -> bool:
-    """Says whether rows (N, number of columns) cannot have these columns: their intensities fall below 0."""
-    if 'intensity' not in columns or not len(rows):
-        return False
-    return bool((rows[:, list(columns).index('intensity')] < 0).mean() > SUSPICIOUS_SHARE)
+def other_columns(rows: np.ndarray, columns: Sequence[str], num_dropped: int = 0) -> str:
+    """Says why a file cannot have these columns of float32; '' where it can.
+
+    Args:
+        rows: (N, number of columns) without absurd ones.
+        columns: what the columns are.
+        num_dropped: how many rows were absurd, though finite.
+    """
+    if num_dropped > len(rows):
+        return (f'most of its points are farther than {FARTHEST_M:.0f} m or too strong, as in millimetres or '
+                'with bytes the other way round')
+    if 'intensity' in columns and len(rows) and (
+            rows[:, list(columns).index('intensity')] < 0).mean() > SUSPICIOUS_SHARE:
+        return 'intensities fall below 0'
+    if len(rows) < MANY_ROWS:
+        return ''
+    x_m, y_m = (rows[:, list(columns).index(axis)] for axis in 'xy')
+    if ((x_m == 0) != (y_m == 0)).mean() > LARGEST_ON_AXES:
+        return 'x or y is exactly 0 in most rows, as in numbers of 64 bits that are read as 32'
+    if max(np.abs(x_m).max(), np.abs(y_m).max()) < SMALLEST_M:
+        return 'all places are all but 0, as with bytes the other way round'
+    return ''
+
+
+def odd_intensities(rows: np.ndarray, columns: Sequence[str]) -> str:
+    """Says which other scale than 0 to 255 the intensities of a cloud seem to have; '' for none.
+
+    Args:
+        rows: (N, number of columns) without absurd ones.
+        columns: what the columns are.
+    """
+    if 'intensity' not in columns or len(rows) < MANY_ROWS:
+        return ''
+    values = rows[:, list(columns).index('intensity')]
+    if 0 < values.max() <= 1 and (values % 1 > 0).any():
+        return 'from 0 to 1'
+    return f'up to {values.max():.0f}' if values.max() > STRONGEST else ''
 
 
 def in_nuscenes_columns(rows: np.ndarray, columns: Sequence[str]) -> np.ndarray:

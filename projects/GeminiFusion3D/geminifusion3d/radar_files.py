@@ -75,6 +75,7 @@ def read_radar_file(path: str, states: Dict[str, Collection[int]] = DEFAULT_STAT
     with np.errstate(invalid='ignore'):
         # NaN is neither below nor above.
         is_kept = np.isfinite(columns).all(axis=1) & (np.abs(columns) <= _LARGEST).all(axis=1)
+    _check_units(columns, is_kept, path)
     for name, kept in states.items():
         is_kept &= np.isin(columns[:, RADAR_FIELDS.index(name)], list(kept))
     return columns[is_kept]
@@ -96,7 +97,17 @@ def read_radar_rows(source: Any, columns: Sequence[str], crc32: Optional[int] = 
     for name, field in _PLAIN_FIELDS.items():
         if name in columns:
             fields[:, RADAR_FIELDS.index(field)] = rows[:, list(columns).index(name)]
-    return fields
+    is_kept = (np.abs(fields) <= _LARGEST).all(axis=1)
+    _check_units(fields, is_kept, source if isinstance(source, str) else 'the returns')
+    return fields[is_kept]
+
+
+def _check_units(fields: np.ndarray, is_kept: np.ndarray, name: str) -> None:
+    """Raises UserError if most returns that are finite are such as no radar measures."""
+    is_finite = np.isfinite(fields).all(axis=1)
+    if is_kept.sum() < is_finite.sum() / 2:
+        raise UserError(f'{name} holds {is_finite.sum() - is_kept.sum()} of {is_finite.sum()} returns that '
+                        'no radar measures; expected metres, metres a second, and dBsm, which are logarithms')
 
 
 def _rows(path: str, crc32: Optional[int] = None) -> np.ndarray:

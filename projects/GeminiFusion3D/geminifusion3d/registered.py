@@ -1,10 +1,14 @@
 """Import every module that registers something; a recipe names this module in `custom_imports`."""
 import logging
 
+from mmengine.config.utils import MODULE2PACKAGE
+
 from . import (alignment, camera_bev, data_preprocessor, detector, engine, fusion, heads, kitti,
                lidar_bev, radar_bev, sensors)
 from .results import detection_metric, nuscenes_metric, segmentation_metric, test_time_augmentation
 
+# `_base_ = 'geminifusion3d::demo/...'`, as for OpenMMLab's own packages.
+MODULE2PACKAGE.setdefault('geminifusion3d', 'geminifusion3d')
 # torch's note to those who call its tracer by hand stands before every training otherwise.
 logging.getLogger('torch.fx._symbolic_trace').setLevel(logging.ERROR)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from .errors import UserError
 
-REMEDY = 'write it again with tools/create_data.py of GeminiFusion3D'
+REMEDY = 'write it again with gemini3d convert'
 DAMAGES = (pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError,
            OverflowError, MemoryError, RecursionError, SystemError)
 # bool, integers, floats and text; nothing that holds references to objects.
@@ -143,5 +143,5 @@ def load_plain_pickle(path: Union[str, Path]) -> Any:
         data = Path(path).read_bytes()
     except OSError as error:
         raise UserError(
-            f'cannot read {path} ({error.strerror}); write it with tools/create_data.py') from error
+            f'cannot read {path} ({error.strerror}); write it with gemini3d convert') from error
     return loads_data(data, name=str(path))

@@ -29,6 +29,9 @@ def test_spoilt_submissions_are_judged(tmp_path: Path) -> None:
 def test_a_killed_command_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                        capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setattr(kills, 'CHAIN', {'generate': RECORDS})
+    assert kills.run(1, 0, 1, tmp_path, ('generate', ), minutes=0) == kills.UNFINISHED
+    assert '1 are left' in capsys.readouterr().out
+    monkeypatch.delattr(kills, 'undisturbed')
     assert kills.run(1, 0, 1, tmp_path, ('generate', )) == 0
     assert "1 kills: {'generate': 1}, 0 not mended" in capsys.readouterr().out
 

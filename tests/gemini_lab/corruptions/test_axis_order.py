@@ -2,11 +2,9 @@
 import numpy as np
 import pytest
 
-from gemini_lab.corruptions import image_snow
-from gemini_lab.corruptions.directional_blur import directional_blur
-from gemini_lab.corruptions.image_fog import fog_image
-from gemini_lab.corruptions.image_motion_blur import blur_image
-from gemini_lab.corruptions.spatial_misalignment import turn
+from gemini_lab.corruptions import images
+from gemini_lab.corruptions.clouds import turn
+from gemini_lab.corruptions.images import blur_image, directional_blur, fog_image
 
 
 def roughness(pictures: np.ndarray) -> tuple:
@@ -34,16 +32,16 @@ def test_motion_smears_along_the_rows_more_than_across():
 
 def test_snow_falls_down_and_not_sideways():
     image = np.full((150, 800, 3), 51, np.uint8)
-    snowy = np.stack([image_snow.snow_image(image, 3, np.random.default_rng(seed))[..., 0]
+    snowy = np.stack([images.snow_image(image, 3, np.random.default_rng(seed))[..., 0]
                       for seed in range(6)])
     along_the_fall, across = roughness(snowy)
     assert along_the_fall < 0.9 * across
 
 
 def test_flakes_are_as_wide_as_high_in_a_wide_picture(monkeypatch):
-    monkeypatch.setattr(image_snow, 'directional_blur', lambda layer, **_: layer)
+    monkeypatch.setattr(images, 'directional_blur', lambda layer, **_: layer)
     image = np.zeros((100, 1600, 3), np.uint8)
-    flakes = image_snow._flakes(image, image_snow.SNOWFALLS[0], np.random.default_rng(0))
+    flakes = images._flakes(image, images.SNOWFALLS[0], np.random.default_rng(0))
     down, along = roughness(flakes[None])
     assert 0.8 < down / along < 1.25
 

@@ -2,12 +2,9 @@
 import numpy as np
 import pytest
 
-from gemini_lab.corruptions.beams_reducing import reduce_beams
-from gemini_lab.corruptions.lidar_fog import _echo_table, fog_cloud
-from gemini_lab.corruptions.lidar_motion_blur import shake_cloud
-from gemini_lab.corruptions.lidar_snow import covered_per_m, flakes_per_m3, snow_cloud
-from gemini_lab.corruptions.points_reducing import reduce_points
-from gemini_lab.corruptions.spatial_misalignment import misplace_cloud, turn
+from gemini_lab.corruptions.clouds import (_echo_table, covered_per_m, flakes_per_m3, fog_cloud,
+                                           misplace_cloud, reduce_beams, reduce_points,
+                                           shake_cloud, snow_cloud, turn)
 
 ALL = [reduce_beams, reduce_points, shake_cloud, misplace_cloud, fog_cloud, snow_cloud]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gemini_lab.corruptions.catalogue import CATALOGUE
-from gemini_lab.corruptions.corrupted_loading import GeminiCorruptedLoading, corrupted_steps
+from gemini_lab.corruptions.loading import GeminiCorruptedLoading, corrupted_steps
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors.load_images import GeminiLoadImages
 from geminifusion3d.sensors.load_points import GeminiLoadPoints

@@ -5,12 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from gemini_lab.corruptions.calibration_noise import disturb_cameras, pose_error
-from gemini_lab.corruptions.dirty_lens import MUD_BGR, soil_lens
-from gemini_lab.corruptions.limited_view import limit_view
-from gemini_lab.corruptions.object_failure import fail_objects
-from gemini_lab.corruptions.sensor_drop import OWN_CAR, drop_radar, drop_sweep, drop_view
-from gemini_lab.corruptions.temporal_misalignment import stick_cameras
+from gemini_lab.corruptions.clouds import OWN_CAR, drop_radar, drop_sweep, limit_view
+from gemini_lab.corruptions.images import MUD_BGR, drop_view, soil_lens
+from gemini_lab.corruptions.records import disturb_cameras, fail_objects, pose_error, stick_cameras
 from geminifusion3d.sensors.load_points import lidar_points
 
 

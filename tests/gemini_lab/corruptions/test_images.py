@@ -2,14 +2,8 @@
 import numpy as np
 import pytest
 
-from gemini_lab.corruptions.brightness import brighten
-from gemini_lab.corruptions.cloud_map import cloud_map
-from gemini_lab.corruptions.darkness import darken
-from gemini_lab.corruptions.directional_blur import directional_blur
-from gemini_lab.corruptions.image_fog import fog_image
-from gemini_lab.corruptions.image_motion_blur import blur_image
-from gemini_lab.corruptions.image_snow import snow_image
-from gemini_lab.corruptions.missing_camera import lose_image
+from gemini_lab.corruptions.images import (blur_image, brighten, cloud_map, darken,
+                                           directional_blur, fog_image, lose_image, snow_image)
 
 ALL = [brighten, darken, fog_image, blur_image, snow_image, lose_image]
 STRONG = [brighten, darken, fog_image, blur_image, snow_image]

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from tiny_nuscenes import write_tiny_nuscenes
 
-from gemini_lab.corruptions.previous_frame_dataset import GeminiPreviousFrameDataset
-from gemini_lab.corruptions.shuffled_cameras_dataset import (GeminiShuffledCamerasDataset,
-                                                             lenders_of)
+from gemini_lab.corruptions.datasets import (GeminiPreviousFrameDataset,
+                                             GeminiShuffledCamerasDataset, lenders_of)
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.sensors import GeminiNuScenesDataset
 

@@ -4,7 +4,7 @@ import copy
 import numpy as np
 import pytest
 
-from gemini_lab.corruptions.temporal_misalignment import delay_cameras, delay_lidar
+from gemini_lab.corruptions.records import delay_cameras, delay_lidar
 
 ON_TIME, LATE = 'now', 'before'
 

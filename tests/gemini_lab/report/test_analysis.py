@@ -26,25 +26,11 @@ def test_why_predictions_cannot_be_matched_is_said(tiny_nusc):
     assert '1 of the split\'s 4 samples' in why_no_analysis(tiny_nusc, TOKENS, {TOKENS[0]: 0})
 
 
-def test_a_breakdown_file_gives_what_computing_it_gives(analysis, tiny_nusc, metrics_dir, tmp_path):
-    path = tmp_path / 'breakdown.json'
-    path.write_text(json.dumps(analysis.breakdown))
-    again = analyse(metrics_dir / 'results_nusc.json', tiny_nusc, 'mini_val',
-                    read_metrics(metrics_dir), resamples=0, breakdown_path=path)
-    assert again.breakdown == analysis.breakdown
-    assert again.resampled is None
-
-
 def test_metrics_of_another_evaluation_are_refused(analysis, metrics_dir):
     metrics = read_metrics(metrics_dir)
     other = dataclasses.replace(metrics, class_ap={**metrics.class_ap, 'car': 0.0})
     with pytest.raises(UserError, match='for car, the metrics say 0.0000: they are of different'):
         check_agreement(analysis.breakdown, other, 'results.json')
-
-
-def test_a_file_that_is_no_breakdown_is_named(metrics_dir):
-    with pytest.raises(UserError, match='x.json is no breakdown'):
-        check_agreement({'questions': []}, read_metrics(metrics_dir), 'x.json')
 
 
 def test_an_invalid_box_is_named(tiny_nusc, metrics_dir, tmp_path):

@@ -4,9 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from gemini_lab.analysis.breakdown import match_all, scene_weights
+from gemini_lab.analysis.breakdown import interval, match_all, scene_weights
 from gemini_lab.analysis.evaluated_boxes import load_evaluated_boxes
-from gemini_lab.report.bootstrap import interval, resample
+from gemini_lab.report.bootstrap import resample
 from gemini_lab.report.metric_files import TP_ERRORS, read_metrics
 
 

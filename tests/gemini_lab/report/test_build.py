@@ -1,10 +1,12 @@
 """What goes into the page: which samples and why, their boxes, the head, files of the robustness command."""
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from gemini_lab.report.build import (LOWEST_SCORE, ReportRequest, choose_samples, head_facts,
-                                     read_cards, read_robustness, suite_note)
+                                     read_cards, read_robustness, suite_note,
+                                     warn_of_another_model)
 from gemini_lab.report.dataset import read_results, truth_boxes
 from gemini_lab.report.metric_files import read_metrics
 from gemini_lab.report.tables import modalities_table, suite_tables
@@ -125,3 +127,9 @@ def test_another_file_is_refused(tmp_path):
         read_robustness(tmp_path)
     with pytest.raises(UserError, match='cannot read'):
         read_robustness(tmp_path, tmp_path / 'nowhere.json')
+
+
+@pytest.mark.parametrize('nds, said', [(0.5, False), (0.4, True)])
+def test_a_suite_of_another_model_is_said(nds: float, said: bool, capsys: pytest.CaptureFixture) -> None:
+    warn_of_another_model(SimpleNamespace(nds=0.5), {'clean': {'NDS': nds}})
+    assert ('another checkpoint' in capsys.readouterr().err) == said

@@ -20,10 +20,10 @@ def test_a_page_is_written(run, metrics_dir, tiny_root, tmp_path):
     out = tmp_path / 'deep' / 'report.html'
     done = run(metrics_dir, '--dataroot', tiny_root, '--version', 'v1.0-mini',
                '--split', 'mini_val', '--samples', 1, '--worst', 0, '--resamples', 2,
-               '--fact', 'machine=2 cores', '--out', out)
+               '--title', 'Mine', '--out', out)
     assert done.returncode == 0, done.stderr
     assert '1 sample, mAP' in done.stdout
-    assert '<dt>machine</dt><dd>2 cores</dd>' in out.read_text()
+    assert '<h1>Mine</h1>' in out.read_text()
 
 
 def test_a_mistake_ends_in_one_line_and_code_2(run, tiny_root, tmp_path):

@@ -187,7 +187,7 @@ def test_the_view_from_above_holds_every_box_and_circles_each_10_m(sample):
 def test_a_cut_off_lidar_file_is_named(sample, tmp_path):
     broken = tmp_path / 'broken.pcd.bin'
     np.zeros(7, dtype='<f4').tofile(broken)
-    with pytest.raises(UserError, match='7 numbers, expected a multiple of 5'):
+    with pytest.raises(UserError, match='7 numbers; expected a multiple of 5'):
         load_points(dataclasses.replace(sample, lidar_path=broken))
 
 

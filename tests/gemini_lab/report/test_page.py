@@ -37,7 +37,6 @@ def request_of(metrics_dir, root, **changes):
     return ReportRequest(**{
         'metrics_dir': metrics_dir, 'dataroot': root, 'version': 'v1.0-mini', 'split': 'mini_val',
         'num_samples': 2, 'num_worst': 1, 'resamples': 0, 'title': 'Tiny & <small>',
-        'facts': (('date', '2026-01-01'),),
         **changes})
 
 
@@ -104,7 +103,6 @@ def test_what_the_user_wrote_is_escaped(page_path):
     text = page_path.read_text()
     assert '<h1>Tiny &amp; &lt;small&gt;</h1>' in text
     assert 'A &lt;quiet&gt; street &amp; nobody' in text
-    assert '<dt>date</dt><dd>2026-01-01</dd>' in text
     assert '<dt>sensors</dt><dd>camera + LiDAR</dd>' in text
     assert '<dd>v1.0-mini, mini_val: 2 scenes, 4 samples</dd>' in text
     assert '<dt>trained</dt><dd>29 iterations</dd>' in text
@@ -148,7 +146,7 @@ def test_hostile_names_are_words_everywhere(metrics_dir, other_dir, tiny_root, t
     log = tmp_path / 'loss_curve.jsonl'
     log.write_text(''.join(json.dumps({'iter': i, 'loss': 1 / i, f'loss_{hostile}$': 1.0, 'loss_b': 1.0})
                            + '\n' for i in range(1, 9)))
-    write_report(request_of(metrics_dir, root, title=hostile, facts=((hostile, hostile),), compare=other,
+    write_report(request_of(metrics_dir, root, title=hostile, compare=other,
                             train_log=log), tmp_path / 'report.html')
     text = (tmp_path / 'report.html').read_text()
     outline = Outline()

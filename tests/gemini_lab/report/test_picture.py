@@ -6,9 +6,10 @@ import pytest
 from nuscenes import NuScenes
 from tiny_nuscenes import write_tiny_nuscenes
 
-from gemini_lab.report.picture import (CAMERA_WH_PX, CANVAS, PREDICTION_BGR, TRUTH_BGR, encode,
-                                       picture_of, read_file_sample)
+from gemini_lab.report.picture import (CAMERA_WH_PX, CANVAS, PREDICTION_BGR, TRUTH_BGR, picture_of,
+                                       read_file_sample)
 from geminifusion3d.errors import UserError
+from geminifusion3d.picture_files import write_picture
 
 
 @pytest.fixture(scope='module')
@@ -67,4 +68,4 @@ def test_mistakes_are_named(tables):
     with pytest.raises(UserError, match='v1.0-mini has no sample elsewhere'):
         read_file_sample(tables, {'elsewhere': []}, 'elsewhere', min_score=0)
     with pytest.raises(UserError, match='ends in .png or .jpg'):
-        encode(np.zeros((2, 2, 3), np.uint8), Path('picture.gif'))
+        write_picture(Path('picture.gif'), np.zeros((2, 2, 3), np.uint8))

@@ -141,8 +141,8 @@ def test_a_folder_with_somebodys_data_is_never_written_to(tmp_path, present, rep
 
 
 def test_own_tables_give_way_on_request_and_those_that_took_their_place_do_not(tmp_path, monkeypatch):
-    def write_little(job, root, fragment, report=None):
-        write_json(fragment, {name: [] for name in SCENE_TABLES})
+    def write_little(root, task):
+        write_json(task[0], {name: [] for name in SCENE_TABLES})
 
     monkeypatch.setattr(generate_module, '_run_scene', write_little)
     assert generate(Request(tmp_path, **TINY))

@@ -6,23 +6,24 @@ racks. With one part the numbers are the devkit's own.
 """
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from nuscenes.eval.detection.algo import calc_ap, calc_tp
 from nuscenes.eval.detection.constants import TP_METRICS
 
+from geminifusion3d.cli import plural
 from geminifusion3d.nuscenes_facts import UNDEFINED_ERRORS
 from geminifusion3d.results.devkit_eval import ERROR_NAMES
 
-from ..text_table import number, plural, terminal_table
+from ..text_table import number, terminal_table
 from .breakdown_bins import ANY_BIN, Question, questions
 from .evaluated_boxes import EvaluatedBoxes
-from .matched_curves import metric_data
-from .official_matching import ClassBoxes, Matches, match
+from .official_matching import ClassBoxes, Matches, match, metric_data
 
 # Of the resamples, the middle 95 %.
 INTERVAL_PERCENTILES = (2.5, 97.5)
+Interval = Optional[Tuple[float, float]]
 # With fewer, intervals over scenes mean little.
 FEW_SCENES = 10
 
@@ -121,13 +122,7 @@ def _answer(question: Question, evaluated: EvaluatedBoxes,
 
 def score_resamples(parts: List[Part], evaluated: EvaluatedBoxes, weights: np.ndarray
                     ) -> List[Dict[str, Any]]:
-    """Returns the scores of one bin in each resample; equal ones, frequent where scenes are few, once.
-
-    Args:
-        parts: the bin, class by class.
-        evaluated: the boxes that count.
-        weights: see `scene_weights`.
-    """
+    """Returns the scores of one bin in each resample; equal ones, frequent where scenes are few, once."""
     known: Dict[bytes, Dict[str, Any]] = {}
     for row in weights:
         if row.tobytes() not in known:
@@ -136,15 +131,10 @@ def score_resamples(parts: List[Part], evaluated: EvaluatedBoxes, weights: np.nd
 
 
 def with_intervals(scores: Dict[str, Any], resampled: List[Dict[str, Any]]) -> Dict[str, Any]:
-    """Returns the scores of a bin with the interval of every mean and of every class's AP.
-
-    Args:
-        scores: what `score_parts` found in the scenes as they are.
-        resampled: what it found in each resample.
-    """
-    means = {**{key: _interval([entry[key] for entry in resampled]) for key in ('mean_ap', 'nd_score')},
-             **{error: _interval([entry['errors'][error] for entry in resampled]) for error in TP_METRICS}}
-    classes = {name: {**row, 'ap_interval': _interval([
+    """Returns the scores of a bin with the interval of every mean and of every class's AP."""
+    means = {**{key: interval([entry[key] for entry in resampled]) for key in ('mean_ap', 'nd_score')},
+             **{error: interval([entry['errors'][error] for entry in resampled]) for error in TP_METRICS}}
+    classes = {name: {**row, 'ap_interval': interval([
         entry['classes'][name]['ap'] for entry in resampled if name in entry['classes']])}
         for name, row in scores['classes'].items()}
     return {**scores, 'classes': classes, 'intervals': means}
@@ -214,18 +204,18 @@ def _mean(values: List[Optional[float]]) -> Optional[float]:
     return float(np.mean(known)) if known else None
 
 
-def _interval(values: List[Optional[float]]) -> Optional[Tuple[float, float]]:
-    """Returns the middle 95 % of the resamples."""
-    known = [value for value in values if value is not None]
-    return tuple(float(bound) for bound in np.percentile(known, INTERVAL_PERCENTILES)) if known else None
+def interval(values: Sequence[Optional[float]]) -> Interval:
+    """Returns the middle 95 % of the figures that exist, NaN and None left out; None where there is none."""
+    known = np.array(values, dtype=float)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return None
+    low, high = np.percentile(known, INTERVAL_PERCENTILES)
+    return float(low), float(high)
 
 
 def format_breakdown(result: Dict[str, Any]) -> str:
-    """Returns one line per part that has objects: their number, mAP, NDS, errors, intervals.
-
-    Args:
-        result: what `breakdown` returned.
-    """
+    """Returns one line per part that has objects: their number, mAP, NDS, errors, intervals."""
     header = ['', 'objects', 'mAP', 'NDS', *(ERROR_NAMES[name] for name in TP_METRICS), 'mAP in', 'NDS in']
     rows = []
     for question in result['questions']:

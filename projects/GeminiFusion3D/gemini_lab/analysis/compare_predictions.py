@@ -98,13 +98,7 @@ def compare(a: EvaluatedBoxes, b: EvaluatedBoxes, *, min_score: Optional[float] 
 
 
 def finds_of_class(boxes: ClassBoxes, threshold_m: float, min_score: Optional[float]) -> ClassFinds:
-    """Returns what one file found of one class.
-
-    Args:
-        boxes: annotations and predictions.
-        threshold_m: a find is nearer than this.
-        min_score: see compare_files.
-    """
+    """Returns what one file found of one class."""
     matches = match(boxes, threshold_m)
     if min_score is None:
         min_score = best_f1_score(boxes.scores, matches.is_match, len(boxes.annotations))
@@ -192,11 +186,7 @@ def _by_sample(objects: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
 
 
 def format_comparison(result: Mapping[str, Any]) -> str:
-    """Returns one line per class and per distance, and where to look.
-
-    Args:
-        result: what `compare_files` returned.
-    """
+    """Returns one line per class and per distance, and where to look."""
     counts = [name.replace('_', ' ') for name in COUNTS]
     total = {name: sum(row[name] for row in result['classes'].values()) for name in COUNTS}
     rows = [[name, *_counts(row), number(row['min_score_a']), number(row['min_score_b']),

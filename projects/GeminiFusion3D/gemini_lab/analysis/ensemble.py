@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 from typing import Dict, List
 
+from geminifusion3d.cli import plural
 from geminifusion3d.commands.arguments import add_dataset
 from geminifusion3d.commands.dataset import Dataset, choose_dataset, is_named, read_run
 from geminifusion3d.errors import UserError
@@ -73,21 +74,13 @@ def run(args: argparse.Namespace) -> None:
         'method': 'weighted box fusion by centre distance', 'radius_m': radius_m, 'meta': meta,
         'files': facts, 'results': file_facts(out), 'samples': samples, 'boxes': count},
         indent=2, sealed=True)
-    print(f'{out}: {samples} samples, {count} boxes')
+    print(f'{out}: {plural(samples, "sample")}, {plural(count, "box")}')
     if dataset is not None:
         report_gain(args, out, seconds / samples, dataset)
 
 
 def check_files(files: List[Path], dataset: Dataset) -> None:
-    """Refuses files that are no valid submissions of the split.
-
-    Args:
-        files: to combine.
-        dataset: whose split they are of.
-
-    Raises:
-        UserError: with the first rule that one breaks.
-    """
+    """Refuses files that are no valid submissions of the split, with the first rule that one breaks."""
     from geminifusion3d.submission.split_samples import read_split_samples
 
     from .prediction_file import check_submission
@@ -101,7 +94,7 @@ def report_gain(args: argparse.Namespace, fused: Path, seconds_per_sample: float
     from geminifusion3d.atomic import write_json
     from geminifusion3d.results.devkit_eval import open_tables
 
-    from .prediction_file_gain import format_gain, score_gain
+    from .prediction_file_fusion import format_gain, score_gain
     tables = open_tables(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     rows = score_gain(args.files, fused, tables=tables, split=dataset.split)
     print(format_gain(rows))
@@ -111,14 +104,7 @@ def report_gain(args: argparse.Namespace, fused: Path, seconds_per_sample: float
 
 
 def radii(listed: List[str]) -> Dict[str, float]:
-    """Returns the distances of --radius.
-
-    Args:
-        listed: entries such as car=1.5.
-
-    Raises:
-        UserError: if an entry is not CLASS=METRES.
-    """
+    """Returns the distances of --radius by class; an entry must be CLASS=METRES, such as car=1.5."""
     from geminifusion3d.results.weighted_box_fusion import with_radii
     changes = {}
     for entry in listed:

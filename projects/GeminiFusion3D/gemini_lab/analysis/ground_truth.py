@@ -14,13 +14,14 @@ from nuscenes.eval.common.data_classes import EvalBoxes
 from nuscenes.eval.common.loaders import (add_center_dist, get_samples_of_custom_split, load_gt,
                                           load_gt_of_sample_tokens)
 from nuscenes.eval.detection.data_classes import DetectionBox
-from nuscenes.utils.splits import create_splits_scenes, is_predefined_split
+from nuscenes.utils.splits import is_predefined_split
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.nuscenes_facts import CLASS_RANGE_M, attribute_by_speed
 from geminifusion3d.results.devkit_eval import Evaluation, evaluate_file, quiet
 from geminifusion3d.results.nuscenes_boxes import Record
-from geminifusion3d.submission.split_samples import OFFICIAL_SPLITS, read_custom_splits
+from geminifusion3d.submission.split_samples import (OFFICIAL_SPLITS, of_version, official_splits,
+                                                     read_custom_splits)
 from geminifusion3d.submission.submission import write_submission
 
 TOLERANCE = 1e-6
@@ -58,21 +59,13 @@ def annotated_splits(tables: NuScenes) -> List[str]:
     scene_of_sample = {row['token']: row['scene_token'] for row in tables.sample}
     annotated = {scene_of_sample[row['sample_token']] for row in tables.sample_annotation}
     names = {row['name'] for row in tables.scene if row['token'] in annotated}
-    official = [split for ending, splits in OFFICIAL_SPLITS.items()
-                for split in splits if tables.version.endswith(ending)]
-    scenes = {split: create_splits_scenes()[split] for split in official}
+    scenes = {split: official_splits()[split] for split in of_version(OFFICIAL_SPLITS, tables.version, ())}
     scenes.update(read_custom_splits(Path(tables.dataroot) / tables.version))
     return [split for split, members in scenes.items() if names & set(members)]
 
 
 def score_ground_truth(*, tables: NuScenes, split: str, folder: Path) -> GroundTruthScore:
-    """Submits the annotations of a split to the devkit.
-
-    Args:
-        tables: the dataset.
-        split: one of annotated_splits.
-        folder: where the submission is written.
-    """
+    """Submits the annotations of a split to the devkit."""
     boxes = _countable_boxes(tables, split)
     path = folder / f'ground_truth_{split}.json'
     write_submission(path, meta=_META, samples=(

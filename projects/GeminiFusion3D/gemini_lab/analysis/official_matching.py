@@ -1,18 +1,18 @@
-"""The devkit's matching of predictions with annotations, kept instead of thrown away.
+"""The devkit's matching of predictions with annotations, kept instead of thrown away, and its curves.
 
-Source: nuscenes-devkit 1.2.0 eval/detection/algo.py `accumulate`. The delta: it returns which
-annotation each prediction took, so that a breakdown can select among them; its own curves, computed
-from the same pairs, are in matched_curves.
+Source: nuscenes-devkit 1.2.0 eval/detection/algo.py `accumulate`. The delta: it returns which annotation each
+prediction took, so that a breakdown can select among them; its curves, computed from the same pairs, take a
+weight per prediction, with which a bootstrap counts a scene several times. All weights 1 give its numbers.
 """
 from array import array
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from nuscenes.eval.common.utils import attr_acc, center_distance, scale_iou, velocity_l2, yaw_diff
 from nuscenes.eval.detection.constants import ATTRIBUTE_NAMES, TP_METRICS
-from nuscenes.eval.detection.data_classes import DetectionBox
+from nuscenes.eval.detection.data_classes import DetectionBox, DetectionMetricData
 
 UNMATCHED = -1
 COLUMNS = {'translation': slice(0, 3), 'size': slice(3, 6), 'rotation': slice(6, 10),
@@ -110,14 +110,7 @@ class Matches:
 
 def boxes_of_class(name: str, tokens: Sequence[str], annotations: Mapping[str, Sequence[DetectionBox]],
                    predictions: Predictions) -> ClassBoxes:
-    """Collects one class in the devkit's order.
-
-    Args:
-        name: the class.
-        tokens: the samples, in the order of the results file.
-        annotations: filtered annotations by sample.
-        predictions: filtered predictions.
-    """
+    """Collects one class in the devkit's order."""
     truth = [(index, box) for index, token in enumerate(tokens)
              for box in annotations[token] if box.detection_name == name]
     return ClassBoxes(
@@ -174,3 +167,46 @@ def _errors(boxes: ClassBoxes, annotation_of: Int[np.ndarray, ' n_pred']) -> Dic
         errors['orient_err'][index] = yaw_diff(truth, found, period=period_rad)
         errors['attr_err'][index] = 1 - attr_acc(truth, found)
     return errors
+
+
+def metric_data(*, scores: Float[np.ndarray, ' n'], is_match: Bool[np.ndarray, ' n'],
+                errors: Dict[str, Float[np.ndarray, ' n']], n_annotations: float,
+                weights: Optional[Float[np.ndarray, ' n']] = None) -> DetectionMetricData:
+    """Returns precision, confidence and errors over 101 recalls.
+
+    Args:
+        scores: of the predictions, falling.
+        is_match: whether each prediction has an annotation.
+        errors: numbers per prediction by name, read only where it has an annotation; curves of the errors
+            that are not given are NaN.
+        n_annotations: how many there are to find, weighted like the predictions.
+        weights: how often each prediction counts; once where None.
+    """
+    weights = np.ones(len(scores)) if weights is None else weights
+    counts = weights > 0
+    scores, is_match, weights = scores[counts], is_match[counts], weights[counts]
+    if n_annotations == 0 or not is_match.any():
+        return DetectionMetricData.no_predictions()
+    true_positives = np.cumsum(weights * is_match)
+    precision = true_positives / np.cumsum(weights)
+    recall = true_positives / float(n_annotations)
+    recalls = np.linspace(0, 1, DetectionMetricData.nelem)
+    confidence = np.interp(recalls, recall, scores, right=0)
+    curves = {name: np.full(DetectionMetricData.nelem, np.nan) for name in TP_METRICS}
+    curves.update({name: _error_curve(values[counts][is_match], weights[is_match], scores[is_match],
+                                      confidence) for name, values in errors.items()})
+    return DetectionMetricData(recall=recalls, precision=np.interp(recalls, recall, precision, right=0),
+                               confidence=confidence, **curves)
+
+
+def _error_curve(errors: np.ndarray, weights: np.ndarray, scores: np.ndarray,
+                 confidence: np.ndarray) -> np.ndarray:
+    """Returns the cumulative mean error at each confidence; both run from high to low."""
+    is_known = ~np.isnan(errors)
+    if not is_known.any():
+        mean = np.ones(len(errors))
+    else:
+        known = np.cumsum(weights * is_known)
+        total = np.cumsum(weights * np.where(is_known, errors, 0.0))
+        mean = np.divide(total, known, out=np.zeros_like(total), where=known > 0)
+    return np.interp(confidence[::-1], scores[::-1], mean[::-1])[::-1]

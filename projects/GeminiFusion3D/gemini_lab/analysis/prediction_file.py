@@ -70,12 +70,7 @@ class BoxColumns:
         self._numbers = array('d')
 
     def add(self, token: str, records: Sequence[Mapping[str, Any]]) -> None:
-        """Adds a sample.
-
-        Args:
-            token: the sample.
-            records: valid ones.
-        """
+        """Adds a sample."""
         for record in records:
             self._numbers.extend((
                 *record['translation'], *record['size'], *record['rotation'], *record['velocity'],
@@ -97,14 +92,7 @@ class BoxColumns:
 
 
 def read_predictions(path: Path) -> PredictionFile:
-    """Reads a results file, JSON or zip, of this project or anybody else's.
-
-    Args:
-        path: of the file.
-
-    Raises:
-        UserError: if it is not one, or a record breaks a rule.
-    """
+    """Reads a results file, JSON or zip, of this project or anybody else's; UserError if it breaks a rule."""
     file, log = read_with_findings(path)
     errors = errors_among(log.listed)
     if errors:
@@ -113,15 +101,7 @@ def read_predictions(path: Path) -> PredictionFile:
 
 
 def check_submission(path: Path, split: SplitSamples) -> None:
-    """Refuses a file that is no valid submission of a split.
-
-    Args:
-        path: of the file.
-        split: its samples.
-
-    Raises:
-        UserError: with the first rule that it breaks.
-    """
+    """Refuses a file that is no valid submission of a split, with the first rule that it breaks."""
     check_recorded(path)
     errors = errors_among(validate_file(path, split).findings)
     if errors:

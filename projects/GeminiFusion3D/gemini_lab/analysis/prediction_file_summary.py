@@ -8,10 +8,10 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
+from geminifusion3d.cli import plural
 from geminifusion3d.nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
 from geminifusion3d.submission.findings import Finding, FindingLog
 
-from ..text_table import plural
 from .prediction_file import ATTRIBUTES, PredictionFile
 
 SCORE_EDGES = np.linspace(0, 1, 11)

@@ -21,15 +21,7 @@ COLUMNS = ('token', 'name', 'box')
 
 
 def read_world(name: str, path: Path) -> World:
-    """Reads a source.
-
-    Args:
-        name: what the tables call it.
-        path: folder of a dataset, info file or .npz.
-
-    Raises:
-        UserError: if it is none of them.
-    """
+    """Reads a source: the folder of a dataset, an info file or an .npz; UserError if it is none of them."""
     if path.is_dir():
         nusc = open_tables(path, only_version(path))
         infos = [info for scene in nusc.scene for info in scene_infos(nusc, scene['token'], 0)]

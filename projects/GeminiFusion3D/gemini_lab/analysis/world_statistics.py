@@ -41,14 +41,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def read_worlds(sources: Sequence[str]) -> List['World']:
-    """Reads what the command line names.
-
-    Args:
-        sources: NAME=PATH or PATH each.
-
-    Raises:
-        UserError: if two have one name, or one cannot be read.
-    """
+    """Reads the sources NAME=PATH or PATH of the command line; each needs a name of its own."""
     from .world_sources import read_world
     named: List[Tuple[str, Path]] = []
     for source in sources:

@@ -72,11 +72,7 @@ Cell = Callable[[World], str]
 
 
 def render(worlds: Sequence[World]) -> str:
-    """Returns all tables as Markdown.
-
-    Args:
-        worlds: one column each.
-    """
+    """Returns all tables as Markdown."""
     parts = []
     for title, rows in tables():
         lines = [[label, *(cell(world) for world in worlds)] for label, cell in rows]

@@ -49,14 +49,9 @@ class Entrant:
 
 
 def run_contest(entrants: Sequence[Entrant], arguments: Namespace) -> List[Row]:
-    """Warms up, measures memory, then times the entrants in turns.
+    """Warms up, measures memory, then times the entrants in turns, whose order changes from turn to turn.
 
-    Args:
-        entrants: what to compare; their order changes from turn to turn.
-        arguments: `device`, `repeats`, `warm_up` and `quiet` of the command line.
-
-    Returns:
-        One row per entrant, in the given order.
+    Returns one row per entrant, in the given order.
     """
     device = arguments.device
     peaks: List[Optional[int]] = []

@@ -1,12 +1,43 @@
 """What the page shows of `benchmark fusion`: one size in detail, and the growth of all."""
-from typing import Dict, List, Optional, Sequence
+import math
+import statistics
+from typing import Dict, List, Optional, Sequence, Tuple
 
+from ..charts import log_log_chart
 from ..cost.stats_table import three_digits
 from ..text_table import markdown_table
 from .fusers import OURS, PRODUCTS, REFERENCE
-from .growth import log_log_slope
-from .log_log_chart import log_log_chart
 from .rows import Row, mebibytes, ratio, seconds
+
+Point = Tuple[float, float]
+
+
+def log_log_slope(points: Sequence[Point]) -> Optional[float]:
+    """Returns the exponent p of the power law y ~ x^p that fits best in logarithms; None for one point.
+
+    Args:
+        points: (x, y), all positive.
+    """
+    if len({x for x, _ in points}) < 2:
+        return None
+    log_x, log_y = zip(*((math.log(x), math.log(y)) for x, y in points))
+    return statistics.linear_regression(log_x, log_y).slope
+
+
+def predicted(points: Sequence[Point], x: float, *, power: float = 1.0) -> Optional[float]:
+    """Returns what the next larger x will cost if the growth of the last two points goes on.
+
+    Args:
+        points: (x, y) in growing x.
+        x: the next size.
+        power: the slope for a single point, and the least for more.
+    """
+    if not points:
+        return None
+    (last_x, last_y) = points[-1]
+    slope = log_log_slope(points[-2:])
+    return last_y * (x / last_x) ** (power if slope is None else max(slope, power))
+
 
 # The map of the full-size recipes' published kind: 180 x 180.
 DETAIL_CELLS = 32400
@@ -38,13 +69,7 @@ def chart_files(rows: Sequence[Row]) -> Dict[str, str]:
 
 
 def growth_slope(rows: Sequence[Row], name: str, mode: str) -> Optional[float]:
-    """Returns the slope of a contestant's log-log plot; None where it ran on one size only.
-
-    Args:
-        rows: of one number of channels.
-        name: of the contestant.
-        mode: inference or training step.
-    """
+    """Returns the slope of a contestant's log-log plot; None where it ran on one size only."""
     return log_log_slope([(row.facts['cells'], row.median_s) for row in rows
                           if row.name == name and row.mode == mode])
 

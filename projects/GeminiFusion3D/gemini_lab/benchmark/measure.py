@@ -9,13 +9,13 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 import torch
 
-from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.atomic import write_json, write_whole
 from geminifusion3d.errors import UserError
 
 from ..markdown_block import replace_block, write_block
 from ..text_table import markdown_table
-from .environment import describe_environment, machine_line
-from .rows import HEADER, Row, cells, rows_as_json, rows_from_json, text_table
+from .rows import (HEADER, Row, cells, describe_environment, machine_line, rows_as_json,
+                   rows_from_json, text_table)
 
 
 def module_of(what: str) -> ModuleType:
@@ -24,17 +24,7 @@ def module_of(what: str) -> ModuleType:
 
 
 def benchmark(args: Namespace) -> int:
-    """Measures one thing.
-
-    Args:
-        args: of `gemini3d benchmark`.
-
-    Returns:
-        The exit code, 0.
-
-    Raises:
-        UserError: if an option is out of its range, the device is absent or there is no place for the tables.
-    """
+    """Measures one thing; refuses options out of range, an absent device, and a page without the block."""
     prepare(args)
     if args.out:
         _check_block(args)
@@ -91,8 +81,7 @@ def _write_page(args: Namespace, module: ModuleType, rows: Sequence[Row], enviro
                 ) -> None:
     charts = module.charts(rows) if hasattr(module, 'charts') else {}
     for name, svg in charts.items():
-        with atomic_write(args.out.parent / name) as part:
-            part.write_text(svg)
+        write_whole(args.out.parent / name, svg)
     own = getattr(module, 'markdown', None)
     text = own(rows) if own else markdown_table(HEADER, list(map(cells, rows)), words=4)
     write_block(args.out, block_name(args.what), f'{text}\n\nMeasured {machine_line(environment)}.')

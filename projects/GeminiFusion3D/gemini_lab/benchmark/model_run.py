@@ -13,7 +13,7 @@ from torch import nn
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.engine.compiled_parts import compile_parts
 from geminifusion3d.engine.cuda_graphs import graph_parts
-from geminifusion3d.engine.folded_norms import fold_norms
+from geminifusion3d.engine.inference_hook import fold_norms
 from geminifusion3d.engine.optim_wrapper import PRECISIONS
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.results.nuscenes_boxes import to_global_boxes
@@ -80,11 +80,7 @@ class ModelRun:
             frame=self.inputs.keyframe(sample)).records() for sample in predictions]
 
     def step(self, turn: int) -> Any:
-        """Goes from files to records, or makes a training step.
-
-        Args:
-            turn: which batch of the samples.
-        """
+        """Goes from files to records, or makes a training step."""
         batch = self.collate(self.load(turn))
         return self._train(batch) if self.is_training else self.records(self._predict(batch))
 
@@ -129,12 +125,7 @@ def device_bytes(model: nn.Module) -> int:
 
 
 def describe(run: ModelRun, checkpoint: Optional[str]) -> str:
-    """Says in words what ran.
-
-    Args:
-        run: the detector with its samples.
-        checkpoint: where its weights came from, None for random ones.
-    """
+    """Says in words what ran."""
     weights = f'weights of {checkpoint}' if checkpoint else 'random weights'
     compiled = f'; compiled: {", ".join(run.compiled)}' if run.compiled else ''
     if run.graphed:

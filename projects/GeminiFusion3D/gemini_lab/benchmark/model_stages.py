@@ -36,11 +36,7 @@ COUNTED = {'camera_branch.backbone': BACKBONE, 'camera_branch.neck': BACKBONE, '
 
 
 def watched_methods(model: nn.Module) -> List[Watched]:
-    """Returns what a clock shall watch of a detector, those parts that it has.
-
-    Args:
-        model: a detector.
-    """
+    """Returns what a clock shall watch of a detector, those parts that it has."""
     found = []
     for path, method, stage in METHODS:
         owner: Any = model
@@ -52,11 +48,7 @@ def watched_methods(model: nn.Module) -> List[Watched]:
 
 
 def multiply_adds_by_stage(costs: Sequence[StageCost]) -> Dict[str, int]:
-    """Returns the multiply-adds of the stages.
-
-    Args:
-        costs: as stats.model_cost counts them.
-    """
+    """Returns the multiply-adds of the stages."""
     sums: Dict[str, int] = {}
     for cost in costs:
         part = cost.stage.split('.')[0]

@@ -7,7 +7,7 @@ from mmdet3d.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from geminifusion3d.results.info_file import KeyFrame, read_info_file
+from geminifusion3d.results.evaluated_split import KeyFrame, read_info_file
 
 from ..cost.typical_batch import make_typical_batch
 
@@ -74,14 +74,7 @@ class MadeUpInputs:
 
 
 def make_inputs(cfg: Config, loader: str, *, batch_size: int, frames: int) -> Any:
-    """Returns the samples of a data loader where its dataset is there, else made-up ones.
-
-    Args:
-        cfg: the recipe.
-        loader: test_dataloader or train_dataloader.
-        batch_size: samples per batch.
-        frames: how many samples take turns.
-    """
+    """Returns the samples of a data loader where its dataset is there, else made-up ones."""
     dataset = cfg[loader].dataset
     while 'dataset' in dataset:
         dataset = dataset.dataset

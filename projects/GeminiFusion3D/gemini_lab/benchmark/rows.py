@@ -1,14 +1,38 @@
-"""What a measurement is: one row of a table, and rows as JSON, text and Markdown."""
+"""What a measurement is: one row of a table, where it was made; rows as JSON, text and Markdown."""
 import math
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+import torch
+
 from geminifusion3d.errors import UserError
+from geminifusion3d.results.run_record import hardware
+from geminifusion3d.submission.provenance import code_facts, now, package_versions
 
 from ..cost.stats_table import three_digits
 from ..text_table import terminal_table
 
-# What must be the same for times to be comparable, of environment.py.
+PACKAGES = ('torch', 'triton', 'numpy', 'mmcv', 'mmcv-lite', 'mmdet3d', 'spconv-cu120', 'spconv-cu126')
+
+
+def describe_environment(device: torch.device) -> Dict[str, Any]:
+    """Returns where and with what a measurement is made."""
+    return {'device': str(device), **hardware(), 'packages': package_versions(PACKAGES),
+            'code': code_facts(), 'date': now()}
+
+
+def machine_line(environment: Dict[str, Any]) -> str:
+    """Returns the environment in one sentence, for a caption."""
+    on_gpu = str(environment['device']).startswith('cuda')
+    machine = environment['gpu'] if on_gpu else f'{environment["cpu"]}, {environment["cpu_threads"]} threads'
+    others = '' if on_gpu else '; no GPU was used'
+    code = environment['code']
+    commit = f', commit {code["commit"][:7]}{" with changes" if code["is_dirty"] else ""}' if code else ''
+    return (f'{environment["date"][:10]} on {machine} (torch {environment["packages"]["torch"]}{commit})'
+            f'{others}')
+
+
+# What must be the same for times to be comparable.
 MACHINE = ('device', 'cpu', 'cpu_threads', 'gpu')
 
 
@@ -48,26 +72,13 @@ class Row:
 
 
 def rows_as_json(rows: Sequence[Row], environment: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """Returns the content of a `--json` file: a list of rows, each with the machine that it came from.
-
-    Args:
-        rows: the measurements.
-        environment: see environment.py.
-    """
+    """Returns the content of a `--json` file: a list of rows, each with the machine that it came from."""
     return [{**asdict(row), 'facts': dict(row.facts or {}), 'environment': dict(environment)}
             for row in rows]
 
 
 def rows_from_json(content: Any, environment: Mapping[str, Any]) -> List[Row]:
-    """Returns the rows of a `--json` file.
-
-    Args:
-        content: of the file.
-        environment: of this run; device, processor, threads and GPU must be the same.
-
-    Raises:
-        UserError: if the content is none of such a file, or was measured elsewhere.
-    """
+    """Returns the rows of a `--json` file; those that were measured on another machine are refused."""
     try:
         rows = [Row(**{key: value for key, value in row.items() if key != 'environment'}) for row in content]
         measured_on = [{key: row['environment'][key] for key in MACHINE} for row in content]
@@ -81,16 +92,7 @@ def rows_from_json(content: Any, environment: Mapping[str, Any]) -> List[Row]:
 
 
 def find_row(rows: Sequence[Row], name: str, **facts: Any) -> Row:
-    """Returns the one row of a name, and of a shape, mode or dtype.
-
-    Args:
-        rows: the measurements.
-        name: of the contestant.
-        **facts: attributes that the row must have, such as shape='32400 x 128'.
-
-    Raises:
-        LookupError: unless there is one.
-    """
+    """The one row of a name with these attributes, such as mode='inference'; LookupError otherwise."""
     found = [row for row in rows if row.name == name
              and all(getattr(row, key) == value for key, value in facts.items())]
     if len(found) != 1:

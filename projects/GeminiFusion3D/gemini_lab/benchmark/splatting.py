@@ -96,11 +96,7 @@ def nuscenes_rig(device: torch.device) -> CameraRig:
 
 
 def contestants(lifted: Lifted) -> Dict[str, Tuple[Splat, str]]:
-    """Returns each way to pool, and in words what its time includes.
-
-    Args:
-        lifted: what is pooled; all of them know the cells of the pairs.
-    """
+    """Returns each way to pool, and in words what its time includes."""
     kept, n_cells = lifted.plan().without_outside(), lifted.n_cells
     flat = kept.cells().flatten().long()
     spare_row = torch.where(flat >= 0, flat, n_cells)

@@ -18,6 +18,7 @@ import random
 import shutil
 import sys
 import traceback
+import zlib
 from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -47,6 +48,7 @@ from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.results.run_record import read_record
 from geminifusion3d.sensors import (GeminiCachedLoading, GeminiLoadImages, GeminiLoadPoints,
                                     GeminiLoadRadar, GeminiNuScenesDataset, GeminiRecordDataset)
+from geminifusion3d.sensors.load_cells import read_cells
 from geminifusion3d.sensors.map_expansion import read_map
 from geminifusion3d.sensors.object_database import ObjectDatabase
 from geminifusion3d.sensors.records import RecordFile, RecordInfos
@@ -63,7 +65,7 @@ CHECK_SUMS = ('convert', '--dataroot', 'data', '--version', VERSION, '--read-all
               '--out', 'summed')
 RECORD_SUMS = ('check-data', 'records/val.jsonl', '--with-sums', 'records/summed.jsonl')
 KITTI = ('synthetic', '--kitti', '--out', 'kitti', '--scenes', '2', '--samples-per-scene', '2')
-KITTI_SUMS = ('convert-kitti', '--dataroot', 'kitti', '--read-all')
+KITTI_SUMS = ('convert-kitti', '--dataroot', 'kitti')
 MOST_SWEEPS = 9
 RECORDS = ('synthetic', '--records', '--out', 'records', '--scenes', '2', '--samples-per-scene', '2')
 ENSEMBLE = ('ensemble', 'run/results_nusc.json', 'submission/results_nusc.json', '--out', 'ensemble')
@@ -146,6 +148,7 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
         'record of an ensemble': Kind([world / 'ensemble/ensemble.json'],
                                       lambda path: ensemble_facts(path.with_name('results_nusc.json'))),
         'PNG picture': Kind([png], _read_picture),
+        'labels of cells with a check sum': _cells_kind(world),
         'loss curve': Kind([run / 'loss_curve.jsonl'], read_curve),
         'tables of the generator': Kind(sorted((data / VERSION).iterdir()), lambda path: _read_tables(data)),
         'map expansion of the generator': Kind(sorted((data / 'maps/expansion').iterdir()), _read_maps),
@@ -249,7 +252,15 @@ def _kitti_kinds(root: Path) -> Dict[str, Kind]:
         frame = GeminiLoadKittiFrame().transform(dict(of_file[str(path)]))
         return [frame['points'], frame['img']]
 
-    return {'files of KITTI, --read-all': Kind([Path(name) for name in sorted(of_file)], load)}
+    return {'files of KITTI': Kind([Path(name) for name in sorted(of_file)], load)}
+
+
+def _cells_kind(world: Path) -> Kind:
+    """Returns a file of labels, which a record names with its check sum."""
+    path = world / 'cells.npy'
+    np.save(path, np.random.default_rng(0).integers(0, 9, (40, 60), np.uint8))
+    crc32 = zlib.crc32(path.read_bytes())
+    return Kind([path], lambda path: read_cells(path, crc32))
 
 
 def _without_sums(path: Path) -> Path:

@@ -43,7 +43,7 @@ WRITERS: Dict[str, Tuple[str, ...]] = {
     'convert': (*CHAIN['convert'], '--out', 'disk/infos'),
     'convert with radars and check sums': (*CHAIN['convert'], '--radar-sweeps', '2', '--read-all', '--out',
                                            'disk/infos'),
-    'convert-kitti': ('convert-kitti', '--dataroot', 'kitti', '--out', 'disk/infos', '--read-all'),
+    'convert-kitti': ('convert-kitti', '--dataroot', 'kitti', '--out', 'disk/infos'),
     'check-data': ('check-data', 'records/val.jsonl', '--with-sums', 'disk/summed.jsonl'),
     'train': ('train', RECIPE_NAME, '--work-dir', 'disk/run', '--resume', 'auto'),
     'test': ('test', RECIPE_NAME, CHECKPOINT, '--work-dir', 'disk/test'),
@@ -90,16 +90,7 @@ def used_bytes(folder: Path) -> int:
 
 
 def attack(name: str, world: Path, out: Path) -> List[str]:
-    """Runs one command without a limit, then on disks of several sizes, then with space again.
-
-    Args:
-        name: one of WRITERS.
-        world: what it reads.
-        out: where it is done.
-
-    Returns:
-        What is wrong.
-    """
+    """Runs a command without a limit, on disks of several sizes, with space again; returns what is wrong."""
     words, found, folders = WRITERS[name], [], []
 
     def fresh(kind: str) -> Path:

@@ -90,14 +90,7 @@ def write_tables(root: Path, splits: Tuple[str, ...], *, keyframes_only: bool = 
 
 
 def link_files(root: Path, splits: Tuple[str, ...], *, keyframes_only: bool = False, every: int = 1) -> None:
-    """Makes a link to one picture or one cloud of each sensor file that the tables name, once.
-
-    Args:
-        root: of the dataset.
-        splits: as of the tables.
-        keyframes_only: as of the tables.
-        every: as of the tables.
-    """
+    """Makes a link to one picture or one cloud of each sensor file that the tables name, once."""
     done = root / 'samples' / 'complete'
     if done.exists():
         return

@@ -4,14 +4,16 @@ A command is killed alone (as the kernel does when memory runs out: its workers 
 processes (as a cluster or a power cut does), at moments spread over the work (seconds of the processors) that
 it does undisturbed. Run
 again, it must end well and leave what the undisturbed run left: the same names, the same bytes, of a
-checkpoint the same tensors and the same records; only times and hardware may differ. Exit codes: 0 nothing
-found, 1 something (the folder is left for a look).
+checkpoint the same tensors and the same records; only times and hardware may differ. The same command goes
+on where an earlier one of the same code ended. Exit codes: 0 nothing found, 1 something (the folder is left
+for a look), 3 not all done within --minutes.
 
 Example:
     python -m gemini_lab.campaigns.kills --n 100 --out work_dirs/campaigns
 """
 import argparse
 import json
+import math
 import os
 import random
 import re
@@ -22,6 +24,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any, Dict, List, Sequence, Tuple
 
 import torch
@@ -29,8 +32,9 @@ from mmengine.logging import HistoryBuffer
 
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.commands.arguments import at_least
+from geminifusion3d.jobs import PACKAGE, Results, identity
 
-from .tiny_chain import CHAIN, RECIPE, RECIPE_NAME, Command
+from .tiny_chain import CHAIN, LAB, RECIPE, RECIPE_NAME, Command
 
 # Training has most to lose.
 CYCLE = ('train', 'generate', 'train', 'convert', 'train', 'test', 'export', 'report')
@@ -40,6 +44,7 @@ LOGS = re.compile(r'(^|/)\d{8}_\d{6}(/|$)')
 OF_THE_HOUR = {'date', 'digest', 'created', 'inference', 'time', 'data_time', 'iter_time', 'eta', 'eval_time',
                'train/time', 'train/data_time', 'val/time', 'val/data_time', 'experiment_name', 'sha256'}
 ORPHANS_S = 60
+DONE, UNFINISHED = 'kills.json', 3
 
 
 def undisturbed(out: Path) -> Dict[str, float]:
@@ -143,20 +148,25 @@ def _is_alive(session: int) -> bool:
     return True
 
 
-def run(count: int, seed: int, jobs: int, out: Path, cycle: Sequence[str] = CYCLE) -> int:
-    """Kills so many times; returns how many kills were not mended."""
+def run(count: int, seed: int, jobs: int, out: Path, cycle: Sequence[str] = CYCLE,
+        minutes: float = math.inf) -> int:
+    """Kills so many times, those of earlier runs included; returns the exit code."""
     os.environ['OMP_NUM_THREADS'] = '1'
-    shutil.rmtree(out / 'kills', ignore_errors=True)
-    out = (out / 'kills').resolve()
-    seconds = undisturbed(out)
+    out, until_s = (out / 'kills').resolve(), time.monotonic() + 60 * minutes
+    done = Results(out / DONE, identity(code=[PACKAGE, LAB], plan=[count, seed, *cycle]), restart=True)
+    if 'undisturbed' not in done.parts:
+        shutil.rmtree(out, ignore_errors=True)
+        done.keep('undisturbed', undisturbed(out))
+    seconds, keeping = done.parts['undisturbed'], Lock()
     print('undisturbed: ' + ', '.join(f'{step} {value:.0f} s' for step, value in seconds.items()), flush=True)
     steps = [cycle[index % len(cycle)] for index in range(count)]
-    of_step, figures = Counter(steps), Counter()
-    place: 'Counter[str]' = Counter()
+    of_step = Counter(steps)
 
-    def one(index: int) -> bool:
+    def one(index: int) -> None:
+        if str(index) in done.parts or time.monotonic() > until_s:
+            return
         step, rng = steps[index], random.Random(f'{seed} {index}')
-        stratum, place[step] = place[step], place[step] + 1
+        stratum = steps[:index].count(step)
         for _ in range(10):
             share, alone = (stratum + rng.random()) / of_step[step], rng.random() < 0.5
             was_killed, far, found = kill(step, share * seconds[step], alone, out, f'{index}_{step}')
@@ -164,17 +174,23 @@ def run(count: int, seed: int, jobs: int, out: Path, cycle: Sequence[str] = CYCL
                 break
             # It was faster than undisturbed: the machine does less beside it.
             stratum = rng.randrange(of_step[step])
-        figures[step if was_killed else f'{step}, not killed'] += 1
+        with keeping:
+            done.keep(str(index), [step if was_killed else f'{step}, not killed', found])
         print(f'{index}: {step} at {share:.0%}{" alone" if alone else ""} {far}: '
               f'{", ".join(found) or "good"}', flush=True)
-        return bool(found) or not was_killed
 
     with ThreadPoolExecutor(jobs) as pool:
-        bad = sum(pool.map(one, range(count)))
-    print(f'{count} kills: {dict(figures)}, {bad} not mended' + (f'; see {out}' if bad else ''))
+        list(pool.map(one, range(count)))
+    kept = [part for name, part in done.parts.items() if name != 'undisturbed']
+    bad = sum(bool(found) or kind not in cycle for kind, found in kept)
+    print(f'{len(kept)} kills: {dict(Counter(kind for kind, _ in kept))}, {bad} not mended'
+          + (f'; see {out}' if bad else ''))
+    if len(kept) < count:
+        print(f'{count - len(kept)} are left; the same command goes on')
+        return UNFINISHED
     if not bad:
         shutil.rmtree(out)
-    return bad
+    return int(bad > 0)
 
 
 if __name__ == '__main__':
@@ -185,5 +201,7 @@ if __name__ == '__main__':
     parser.add_argument('--jobs', type=int, default=2, help='how many at once, default: 2')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),
                         help='where folders that differ are left')
+    parser.add_argument('--minutes', type=float, default=math.inf,
+                        help='begin no kill after so many; the same command goes on')
     arguments = parser.parse_args()
-    sys.exit(1 if run(arguments.n, arguments.seed, arguments.jobs, arguments.out) else 0)
+    sys.exit(run(arguments.n, arguments.seed, arguments.jobs, arguments.out, minutes=arguments.minutes))

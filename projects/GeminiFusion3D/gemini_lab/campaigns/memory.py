@@ -86,16 +86,7 @@ class Peak(NamedTuple):
 
 
 def measure(command: List[str], log: Path, environment: Optional[Mapping[str, str]] = None) -> Peak:
-    """Runs a command and returns its peak.
-
-    Args:
-        command: to run.
-        log: where its output goes.
-        environment: variables to set.
-
-    Raises:
-        UserError: if the command fails.
-    """
+    """Runs a command and returns its peak; its output goes to the log. UserError if it fails."""
     began_s, most_pss, most_private = time.monotonic(), 0, 0
     with log.open('wb') as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
@@ -157,11 +148,7 @@ def family(parent: int) -> List[int]:
 
 
 def score(folder: str) -> None:
-    """Scores 500 made-up boxes a sample with the metric of a test run; the process of a row runs this.
-
-    Args:
-        folder: of the campaign.
-    """
+    """Scores 500 made-up boxes a sample with the metric of a test run; the process of a row runs this."""
     import numpy as np
     import torch
     from mmdet3d.structures import LiDARInstance3DBoxes
@@ -226,13 +213,7 @@ ROWS: Dict[str, Row] = {
 
 
 def prepare(folder: Path, row: Row, every: int = 1) -> None:
-    """Makes up what a row reads, once.
-
-    Args:
-        folder: of the campaign.
-        row: to be measured.
-        every: take one scene of so many.
-    """
+    """Makes up what a row reads, once."""
     root, splits = (folder / 'full', tuple(SAMPLES)) if row.needs_full else (folder / 'val', ('val', ))
     write_tables(root, splits, keyframes_only=not row.needs_full, every=every)
     link_files(root, splits, keyframes_only=not row.needs_full, every=every)
@@ -249,8 +230,7 @@ def table(figures: Mapping[str, Mapping[str, Any]]) -> str:
     """Returns the Markdown table of what was measured."""
     lines = ['| what | scenes | before, GiB | peak, GiB | of it private | goal | time | date |',
              '|' + '---|' * 8]
-    lines += [f'| {ROWS[name].what} | {_share(row["every"])} | {ROWS[name].before} | '
-              f'{row["pss_gib"]:.2f} | '
+    lines += [f'| {ROWS[name].what} | {_share(row["every"])} | {ROWS[name].before} | {row["pss_gib"]:.2f} | '
               f'{row["private_gib"]:.2f} | {ROWS[name].goal} | {row["seconds"] / 60:.0f} min | '
               f'{row["date"]} |'
               for name, row in figures.items()]

@@ -61,12 +61,7 @@ class Mutant(NamedTuple):
 
 
 def mutants_of(path: str, source: str) -> Iterator[Mutant]:
-    """Yields every mistake that is tried on a module.
-
-    Args:
-        path: of the module, below the checkout.
-        source: its text.
-    """
+    """Yields every mistake that is tried on a module."""
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line.encode()))
@@ -151,13 +146,7 @@ def _exchanged(nodes: Sequence[ast.expr], make: Callable[..., Mutant],
 
 
 def chosen(folders: Sequence[str], count: int, seed: int) -> List[Mutant]:
-    """Returns mistakes drawn by lot, as many kinds of each as there are places for them.
-
-    Args:
-        folders: of the product.
-        count: how many.
-        seed: same seed, same mistakes.
-    """
+    """Returns mistakes drawn by lot, as many kinds of each as there are places for them."""
     found: List[Mutant] = []
     for folder in folders:
         for path in sorted((REPO / PLUGIN / PRODUCT / folder).glob('*.py')):
@@ -167,11 +156,7 @@ def chosen(folders: Sequence[str], count: int, seed: int) -> List[Mutant]:
 
 
 def tests_of(path: str) -> Iterator[List[str]]:
-    """Yields what to run for a module: its mirror, then its folder, then the tests of what imports it.
-
-    Args:
-        path: of the module.
-    """
+    """Yields what to run for a module: its mirror, then its folder, then the tests of what imports it."""
     module = Path(path).relative_to(Path(PLUGIN, PRODUCT))
     folder = Path('tests') / module.parent
     mirror = folder / f'test_{module.stem}.py'
@@ -209,11 +194,7 @@ class Checkout:
                 shutil.copy2(REPO / name, folder / name, follow_symlinks=False)
 
     def noticed(self, mutant: Mutant) -> str:
-        """Puts a mistake in, runs the tests and takes it out again.
-
-        Args:
-            mutant: the mistake.
-        """
+        """Puts a mistake in, runs the tests and takes it out again."""
         path = self.folder / mutant.path
         source = path.read_text()
         spoilt = source[:mutant.start] + mutant.after + source[mutant.start + len(mutant.before):]
@@ -249,13 +230,7 @@ class Checkout:
 
 
 def run_tests(tests: Sequence[str], copy: Path, timeout_s: float) -> int:
-    """Runs tests in a fork of this process; returns their exit code, or less than 0 if they take too long.
-
-    Args:
-        tests: files or folders, below the copy.
-        copy: of the checkout.
-        timeout_s: how long at most.
-    """
+    """Runs tests in a fork of this process; returns their exit code, or less than 0 if they take too long."""
     sys.stdout.flush()
     child = os.fork()
     if not child:

@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
-from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.atomic import write_json, write_whole
 from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
 from geminifusion3d.folder_lock import locked_folder
@@ -57,13 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def data_steps(folder: Path = DATA, world: Sequence[str] = WORLD, prefix: str = '') -> List[Step]:
-    """Returns a world and its conversion.
-
-    Args:
-        folder: of the data.
-        world: what it is made of, as words of `gemini3d synthetic`.
-        prefix: of the steps' names.
-    """
+    """Returns a world and its conversion."""
     infos = tuple(folder / f'geminifusion3d_infos_{split}.pkl' for split in ('train', 'val'))
     gemini3d = (sys.executable, '-m', 'geminifusion3d')
     return [
@@ -80,12 +74,7 @@ def data_steps(folder: Path = DATA, world: Sequence[str] = WORLD, prefix: str = 
 
 
 def launcher(jobs: int, worker: str = WORKER) -> Any:
-    """Returns what starts a run in a process of its own, which finds the imports already done.
-
-    Args:
-        jobs: how many run side by side.
-        worker: the module whose `work` runs.
-    """
+    """Returns what starts a run in a process of its own, which finds the imports already done."""
     for library in ('OMP', 'MKL', 'OPENBLAS'):
         os.environ[f'{library}_NUM_THREADS'] = '1'
     context = multiprocessing.get_context('forkserver')
@@ -103,18 +92,11 @@ def launcher(jobs: int, worker: str = WORKER) -> Any:
 
 
 def render(results: List[Dict[str, Any]], args: argparse.Namespace, facts: Dict[str, Any]) -> None:
-    """Writes the list of runs, the plot and the block of the Markdown file.
-
-    Args:
-        results: of all runs.
-        args: the command line.
-        facts: see `read_budget`.
-    """
+    """Writes the list of runs, the plot and the block of the Markdown file."""
     from .table import markdown_table, processor_marks, summarise, svg_plot
     rows = summarise(results, {variant.name: variant.label for variant in all_variants()})
     write_json(args.docs / RUNS_FILE, dict(facts=facts, runs=results), indent=1)
-    with atomic_write(args.docs / PLOT_FILE) as part:
-        part.write_text(svg_plot(rows))
+    write_whole(args.docs / PLOT_FILE, svg_plot(rows))
     folder = os.path.relpath(args.docs, args.readme.parent)
     write_block(args.readme, BLOCK, '\n\n'.join([
         markdown_table(rows), f'![mAP of each model]({os.path.normpath(os.path.join(folder, PLOT_FILE))})',
@@ -123,13 +105,7 @@ def render(results: List[Dict[str, Any]], args: argparse.Namespace, facts: Dict[
 
 
 def caption(facts: Dict[str, Any], processors: Dict[str, str], runs: str) -> str:
-    """Returns what the numbers are.
-
-    Args:
-        facts: the budget.
-        processors: what steps were timed on, and their marks in the table.
-        runs: path of the list of runs, from the Markdown file.
-    """
+    """Returns what the numbers are."""
     timed_on = ', '.join(name + mark for name, mark in processors.items())
     return (f'mAP and NDS by nuscenes-devkit on {facts["val_keyframes"]} keyframes of '
             f'{facts["val_scenes"]} scenes that training never saw; every model learned from the same '
@@ -140,11 +116,7 @@ def caption(facts: Dict[str, Any], processors: Dict[str, str], runs: str) -> str
 
 
 def read_budget(config: Path) -> Dict[str, Any]:
-    """Returns keyframes and scenes of both splits, and the steps of a training.
-
-    Args:
-        config: a recipe of the comparison; all share these numbers.
-    """
+    """Returns keyframes and scenes of both splits, and the steps of a training."""
     from mmengine.config import Config
 
     from geminifusion3d.info_file import open_info_file
@@ -163,11 +135,7 @@ def read_budget(config: Path) -> Dict[str, Any]:
 def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:
     """Brings data and runs up to date; returns the results of all runs of the work directory.
 
-    Args:
-        args: the command line.
-
-    Raises:
-        UserError: if a run fails; the others are made all the same.
+    UserError if a run fails; the others are made all the same.
     """
     run_steps(data_steps(), args.work_dir / 'steps')
     wanted = [make_run(variant, seed, args.work_dir) for seed in args.seeds for variant in choose(args.only)]

@@ -52,14 +52,7 @@ def all_variants(folder: Path = CONFIG_FOLDER) -> List[Variant]:
 
 
 def choose(names: Sequence[str]) -> List[Variant]:
-    """Returns the named models in the table's order; where none is named, all but the costly ones.
-
-    Args:
-        names: of models.
-
-    Raises:
-        UserError: if one does not exist.
-    """
+    """Returns the named models in the table's order; where none is named, all but the costly ones."""
     variants = all_variants()
     known = [variant.name for variant in variants]
     unknown = sorted(set(names) - set(known))
@@ -97,11 +90,7 @@ class Run:
         return f'{self.variant.name} seed {self.seed}'
 
     def results(self, ignored: Sequence[str] = ()) -> Results:
-        """Returns what is there and belongs to this identity.
-
-        Args:
-            ignored: parts of the identity that may differ.
-        """
+        """Returns what is there and belongs to this identity."""
         wanted = {name: value for name, value in self.identity.items() if name not in ignored}
         return Results(self.folder / RESULT_FILE, wanted, restart=True)
 
@@ -124,16 +113,7 @@ class Run:
 
 
 def make_run(variant: Variant, seed: int, work_dir: Path) -> Run:
-    """Returns a run with the identity that its recipe, its data and the code give it now.
-
-    Args:
-        variant: the model.
-        seed: of everything random.
-        work_dir: of the whole comparison.
-
-    Raises:
-        UserError: if the data is not there.
-    """
+    """Returns a run with the identity that its recipe, its data and the code give it now."""
     from mmengine.config import Config
     cfg = Config.fromfile(variant.config)
     dataset = cfg.train_dataloader.dataset
@@ -144,12 +124,7 @@ def make_run(variant: Variant, seed: int, work_dir: Path) -> Run:
 
 
 def adopt(runs: Sequence[Run], listed: Sequence[Mapping[str, Any]]) -> None:
-    """Takes over the results of a list, such as docs/compare.json, that are of the very same runs.
-
-    Args:
-        runs: what is wanted.
-        listed: results as `finish` wrote them, on this machine or on another.
-    """
+    """Takes over the results of a list, such as docs/compare.json, that are of the very same runs."""
     for run in runs:
         same = [result for result in listed if result.get('identity') == run.identity]
         if same and run.result() is None:

@@ -71,12 +71,7 @@ class Row:
 
 
 def summarise(results: Sequence[Mapping[str, Any]], labels: Mapping[str, str]) -> List[Row]:
-    """Returns one row for each model that has results.
-
-    Args:
-        results: of the runs, as `Run.finish` keeps them.
-        labels: how the table calls each model, by name, in its order.
-    """
+    """Returns one row for each model that has results."""
     by_name = {name: sorted((result for result in results if result['variant'] == name),
                             key=lambda result: result['seed']) for name in labels}
     return [_row(labels[name], found) for name, found in by_name.items() if found]
@@ -104,11 +99,7 @@ def _delta(results: Sequence[Mapping[str, Any]], silence: str) -> Optional[Figur
 
 
 def markdown_table(rows: Sequence[Row]) -> str:
-    """Returns the table; numbers that a model does not have are dashes.
-
-    Args:
-        rows: one per model.
-    """
+    """Returns the table; numbers that a model does not have are dashes."""
     marks = processor_marks(rows)
     return any_table(HEADER, [_cells(row, marks) for row in rows])
 
@@ -129,11 +120,7 @@ def _cells(row: Row, marks: Dict[str, str]) -> List[str]:
 
 
 def svg_plot(rows: Sequence[Row]) -> str:
-    """Returns an SVG file: a bar with mean ± spread per model, a dot per run.
-
-    Args:
-        rows: one per model.
-    """
+    """Returns an SVG file: a bar with mean ± spread per model, a dot per run."""
     figure, axes = new_chart((7.5, 0.6 + 0.27 * len(rows)),
                              'mAP: bars are means, lines standard deviations, dots runs')
     places = range(len(rows))

@@ -21,7 +21,7 @@ from mmengine.runner import Runner
 from geminifusion3d.engine.config_file import apply_seed, load_config
 from geminifusion3d.engine.runner import GeminiRunner
 from geminifusion3d.jobs import end_with_parent
-from geminifusion3d.results.inference_clock import hardware
+from geminifusion3d.results.run_record import hardware
 
 from ..cost.model_cost import count_costs
 from ..robustness.changed_recipe import with_black_cameras, with_empty_lidar
@@ -62,13 +62,7 @@ def work(run: Run, core: Optional[int]) -> None:
 
 
 def work_on(run: Run, core: Optional[int], produce: Callable[[Any], Dict[str, Any]]) -> None:
-    """Keeps the result of a run; all output of this process goes to the run's log.
-
-    Args:
-        run: what to do.
-        core: as for `work`.
-        produce: returns the result of a run.
-    """
+    """Keeps the result of a run; all output of this process goes to the run's log."""
     end_with_parent()
     if core is not None:
         os.sched_setaffinity(0, {core})
@@ -81,11 +75,7 @@ def work_on(run: Run, core: Optional[int], produce: Callable[[Any], Dict[str, An
 
 
 def train_and_score(run: Run) -> Dict[str, Any]:
-    """Returns the result of a run: scores by silence, costs, times.
-
-    Args:
-        run: what to do.
-    """
+    """Returns the result of a run: scores by silence, costs, times."""
     cfg = load_config(str(run.variant.config))
     apply_seed(cfg, run.seed)
     results = run.results()

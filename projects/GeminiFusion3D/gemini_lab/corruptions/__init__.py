@@ -19,15 +19,12 @@ Beemelmanns et al., IV 2024, arXiv 2402.11677; parameters of github.com/ika-rwth
     spatial misalignment   as theirs: the LiDAR's points move, calibration and truth stay
     temporal misalignment  as theirs, but that a scene's first keyframe stays as it is
 
-Failing sensors, as nuScenes-R (Yu et al., arXiv 2205.14951) and MoME (CVPR 2025) have them, stand beside the
-ten: what differs is said in the file of each.
+Failing sensors, as nuScenes-R (Yu et al., arXiv 2205.14951, github.com/kcyu2014/lidar-camera-robust-benchmark
+at a8d78bf) and MoME (CVPR 2025) have them, stand beside the ten: what differs is said at each.
 """
-from .corrupted_loading import GeminiCorruptedLoading
-from .load_corrupted_images import GeminiLoadCorruptedImages
-from .load_corrupted_points import GeminiLoadCorruptedPoints
-from .load_corrupted_radar import GeminiLoadCorruptedRadar
-from .previous_frame_dataset import GeminiPreviousFrameDataset
-from .shuffled_cameras_dataset import GeminiShuffledCamerasDataset
+from .datasets import GeminiPreviousFrameDataset, GeminiShuffledCamerasDataset
+from .loading import (GeminiCorruptedLoading, GeminiLoadCorruptedImages, GeminiLoadCorruptedPoints,
+                      GeminiLoadCorruptedRadar)
 
 __all__ = ['GeminiCorruptedLoading', 'GeminiLoadCorruptedImages', 'GeminiLoadCorruptedPoints',
            'GeminiLoadCorruptedRadar', 'GeminiPreviousFrameDataset', 'GeminiShuffledCamerasDataset']

@@ -8,26 +8,14 @@ from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
-from .beams_reducing import reduce_beams
-from .brightness import brighten
-from .calibration_noise import disturb_cameras
-from .darkness import darken
-from .dirty_lens import soil_lens
-from .image_fog import fog_image
-from .image_motion_blur import blur_image
-from .image_snow import snow_image
-from .lidar_fog import fog_cloud
-from .lidar_motion_blur import shake_cloud
-from .lidar_snow import snow_cloud
-from .limited_view import limit_view
-from .missing_camera import lose_image
-from .object_failure import fail_objects
-from .points_reducing import reduce_points
-from .sensor_drop import drop_radar, drop_sweep, drop_view
-from .spatial_misalignment import misplace_cloud
-from .temporal_misalignment import KEYFRAMES_BACK, delay_cameras, delay_lidar, stick_cameras
+from .clouds import (drop_radar, drop_sweep, fog_cloud, limit_view, misplace_cloud, reduce_beams,
+                     reduce_points, shake_cloud, snow_cloud)
+from .images import (blur_image, brighten, darken, drop_view, fog_image, lose_image, snow_image,
+                     soil_lens)
+from .records import (KEYFRAMES_BACK, delay_cameras, delay_lidar, disturb_cameras, fail_objects,
+                      stick_cameras)
 
-# (picture or cloud, severity, generator) -> the same, corrupted.
+# (picture or cloud, severity 1 to 3, generator) -> the same, corrupted.
 OnArray = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 OnRecord = Callable[[Dict[str, Any], int, np.random.Generator], Dict[str, Any]]
 
@@ -101,14 +89,7 @@ CATALOGUE: Dict[str, Corruption] = {**CORRUPTIONS, **FAILURES}
 
 
 def find_corruption(name: str) -> Corruption:
-    """Returns a corruption by its name.
-
-    Args:
-        name: as in CATALOGUE.
-
-    Raises:
-        ValueError: if there is none of this name.
-    """
+    """Returns a corruption by its name; ValueError if there is none of this name."""
     if name not in CATALOGUE:
         raise ValueError(f'got corruption {name!r}; expected one of {", ".join(CATALOGUE)}')
     return CATALOGUE[name]

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from geminifusion3d.engine.activation_checkpointing import checkpoint_activations
-from geminifusion3d.engine.frozen_modules import freeze_modules
+from geminifusion3d.engine.named_modules import freeze_modules
 from geminifusion3d.engine.optim_wrapper import PRECISIONS
 
 from .typical_batch import make_typical_batch
@@ -72,13 +72,7 @@ def estimate_step_memory(cfg: Config, *, batch_size: Optional[int] = None,
 
 
 def measure_step(model: nn.Module, batch: Dict[str, Any], *, precision: str) -> int:
-    """Returns the most bytes alive at once beside weights and gradients.
-
-    Args:
-        model: in training mode.
-        batch: what its data preprocessor takes.
-        precision: see GeminiOptimWrapper.
-    """
+    """Returns the most bytes alive at once beside weights and gradients."""
     # Where gradients are summed they exist from the start, and stay.
     for weight in model.parameters():
         weight.grad = torch.zeros_like(weight) if weight.requires_grad else None

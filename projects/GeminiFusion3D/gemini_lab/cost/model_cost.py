@@ -8,7 +8,7 @@ and what follows the head's maps (decoding, suppression).
 """
 import copy
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import torch
 from torch import nn
@@ -47,6 +47,14 @@ def count_costs(model: nn.Module, batch: Dict[str, Any]) -> List[StageCost]:
             for stage in stages]
 
 
+def multiply_adds(call: Callable[[], Any]) -> int:
+    """Runs a call once and counts; what works number by number (norms, softmax, sums) counts nothing."""
+    with FlopCounterMode(display=False, custom_mapping=UNKNOWN_TO_TORCH) as counter:
+        call()
+    # A multiply-add is two floating point operations.
+    return counter.get_total_flops() // 2
+
+
 def without_weights(node: Any) -> Any:
     """Returns a model's config without the weights to start from: they change neither cost nor time."""
     if isinstance(node, dict):
@@ -68,13 +76,7 @@ def stage_names(model: nn.Module) -> List[str]:
 
 
 def count_parameters(model: nn.Module, stage: str, stages: Sequence[str]) -> int:
-    """Counts the trained numbers of one stage.
-
-    Args:
-        model: the detector.
-        stage: one of `stages`.
-        stages: all stages, which say what belongs to a `rest`.
-    """
+    """Counts the trained numbers of one stage."""
     owned = [name for name, parameter in model.named_parameters()
              if parameter.requires_grad and _stage_of(name, stages) == stage]
     return sum(model.get_parameter(name).numel() for name in owned)

@@ -49,12 +49,7 @@ def all_recipes() -> List[str]:
 
 
 def count_recipe(config: str, points: 'Optional[Tensor]') -> 'List[StageCost]':
-    """Builds a recipe's model and counts it.
-
-    Args:
-        config: the recipe.
-        points: the cloud; None for the made-up one.
-    """
+    """Builds a recipe's model and counts it."""
     from mmdet3d.registry import MODELS
     from mmengine.registry import init_default_scope
 

@@ -15,11 +15,7 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
 
 
 def stats_table(costs: Mapping[str, Sequence[StageCost]]) -> str:
-    """Returns one line per recipe: parameters / multiply-adds of each group of stages and of all.
-
-    Args:
-        costs: by recipe.
-    """
+    """Returns one line per recipe: parameters / multiply-adds of each group of stages and of all."""
     lines = []
     for recipe, stages in costs.items():
         cells = [_cell([cost for cost in stages if cost.stage.split('.')[0] in group])

@@ -47,11 +47,7 @@ def make_typical_cloud(sweeps: int = 10) -> Tensor:
 
 
 def make_typical_radar(returns: int = 2000) -> Tensor:
-    """Returns (N, 7) radar returns, as five radars give in seven scans: RADAR_COLUMNS.
-
-    Args:
-        returns: N.
-    """
+    """Returns (N, 7) radar returns, as five radars give in seven scans: RADAR_COLUMNS."""
     generator = torch.Generator().manual_seed(0)
     azimuth = 2 * math.pi * torch.rand(returns, generator=generator)
     range_m = -OBSTACLE_M * torch.rand(returns, generator=generator).clamp(min=1e-3).log()
@@ -62,14 +58,7 @@ def make_typical_radar(returns: int = 2000) -> Tensor:
 
 
 def read_cloud(paths: Sequence[Path]) -> Tensor:
-    """Returns (N, 5) points of several nuScenes files; the ring number becomes an age of zero.
-
-    Args:
-        paths: point files.
-
-    Raises:
-        UserError: if a file is absent or no point file.
-    """
+    """Returns (N, 5) points of several nuScenes files; the ring number becomes an age of zero."""
     clouds = []
     for path in paths:
         if not path.is_file() or not path.stat().st_size or path.stat().st_size % (4 * FLOATS_PER_POINT):
@@ -81,12 +70,7 @@ def read_cloud(paths: Sequence[Path]) -> Tensor:
 
 
 def make_typical_batch(cfg: Config, *, points: Optional[Tensor] = None) -> Dict[str, Any]:
-    """Returns a batch of one sample, as the data loader hands it to the data preprocessor.
-
-    Args:
-        cfg: the recipe, which says the size of its images and which sensors it has.
-        points: a cloud to use in place of the made-up one.
-    """
+    """Returns a batch of one sample, as the data loader hands it to the data preprocessor."""
     inputs: Dict[str, Any] = dict(points=[make_typical_cloud() if points is None else points])
     meta = dict(box_type_3d=LiDARInstance3DBoxes, lidar_aug_matrix=np.eye(4), token='typical', sample_idx=0)
     if cfg.model.get('camera_branch'):

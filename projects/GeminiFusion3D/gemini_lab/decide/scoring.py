@@ -19,11 +19,11 @@ from nuscenes.utils.geometry_utils import points_in_box
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.results.detection_ap import UNMATCHED, center_distances_m, match_nearest
 from geminifusion3d.results.devkit_eval import EVAL_CONFIG, open_tables, quiet
-from geminifusion3d.results.info_file import InfoFile, read_info_file
+from geminifusion3d.results.evaluated_split import InfoFile, read_info_file
 from geminifusion3d.results.nuscenes_boxes import GlobalBoxes
 
 from ..analysis.evaluated_boxes import filtered
-from ..analysis.matched_curves import metric_data
+from ..analysis.official_matching import metric_data
 
 RACK = 'static_object.bicycle_rack'
 IN_RACKS = [CLASS_NAMES.index(name) for name in ('bicycle', 'motorcycle')]

@@ -1,5 +1,4 @@
 """What the report knows beyond the official figures: matches, intervals, breakdown, verdicts."""
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -14,7 +13,7 @@ from ..analysis.breakdown import breakdown, match_all
 from ..analysis.evaluated_boxes import EvaluatedBoxes, load_evaluated_boxes
 from ..analysis.official_matching import Matches
 from .bootstrap import Resampled, resample
-from .metric_files import Metrics, read_json
+from .metric_files import Metrics
 from .verdicts import Verdicts, judge
 
 # Metrics and boxes are of one evaluation if their AP agrees this well.
@@ -41,13 +40,7 @@ class Analysis:
 
 
 def why_no_analysis(nusc: NuScenes, tokens: Sequence[str], results: Mapping[str, int]) -> str:
-    """Says why predictions cannot be matched officially; empty if they can.
-
-    Args:
-        nusc: the dataset.
-        tokens: samples of the split.
-        results: number of predicted boxes by sample.
-    """
+    """Says why predictions cannot be matched officially; empty if they can."""
     if not nusc.sample_annotation:
         return 'the split has no annotations'
     if set(tokens) != set(results):
@@ -56,8 +49,8 @@ def why_no_analysis(nusc: NuScenes, tokens: Sequence[str], results: Mapping[str,
     return '' if any(results.values()) else 'nothing was predicted'
 
 
-def analyse(results_path: Path, nusc: NuScenes, split: str, metrics: Metrics, *, resamples: int,
-            breakdown_path: Optional[Path] = None) -> Analysis:
+def analyse(results_path: Path, nusc: NuScenes, split: str, metrics: Metrics, *, resamples: int
+            ) -> Analysis:
     """Matches as the devkit does and takes the score apart.
 
     Args:
@@ -66,7 +59,6 @@ def analyse(results_path: Path, nusc: NuScenes, split: str, metrics: Metrics, *,
         split: official or custom.
         metrics: the official figures of these predictions.
         resamples: how many bootstrap resamples of the scenes; 0 for no intervals.
-        breakdown_path: a file of gemini3d evaluate, instead of computing it.
 
     Raises:
         UserError: if a box is invalid, or the files are of different evaluations.
@@ -77,9 +69,8 @@ def analyse(results_path: Path, nusc: NuScenes, split: str, metrics: Metrics, *,
         raise UserError(f'the devkit refuses {results_path} ({type(error).__name__}: {error}); run '
                         f'gemini3d validate on it') from error
     matched = match_all(evaluated)
-    parts = (read_json(breakdown_path) if breakdown_path
-             else as_json(breakdown(evaluated, resamples=resamples, matched=matched)))
-    check_agreement(parts, metrics, str(breakdown_path or results_path))
+    parts = breakdown(evaluated, resamples=resamples, matched=matched)
+    check_agreement(parts, metrics, str(results_path))
     nearest_m = evaluated.config.dist_th_tp
     matches = {name: by_distance[nearest_m] for name, by_distance in matched.items()}
     return Analysis(
@@ -87,29 +78,10 @@ def analyse(results_path: Path, nusc: NuScenes, split: str, metrics: Metrics, *,
         resampled=resample(evaluated, matched, metrics, resamples=resamples) if resamples else None)
 
 
-def as_json(result: Mapping[str, Any]) -> Dict[str, Any]:
-    """Returns what reading the written file would give."""
-    return json.loads(json.dumps(result))
-
-
 def check_agreement(parts: Mapping[str, Any], metrics: Metrics, path: str) -> None:
-    """Refuses a breakdown of another evaluation than that of the metrics.
-
-    Args:
-        parts: a breakdown.
-        metrics: the official figures.
-        path: the file.
-
-    Raises:
-        UserError: with the first class that differs.
-    """
-    try:
-        rows = parts['questions'][0]['bins'][0]['classes']
-        differing = [name for name, row in rows.items()
-                     if abs(row['ap'] - metrics.class_ap[name]) > AP_TOLERANCE]
-    except (KeyError, TypeError, IndexError) as error:
-        raise UserError(f'{path} is no breakdown ({type(error).__name__}: {error}); write it with '
-                        f'gemini3d evaluate --json') from error
+    """Refuses a breakdown of another evaluation than that of the metrics, and names a class that differs."""
+    rows = parts['questions'][0]['bins'][0]['classes']
+    differing = [name for name, row in rows.items() if abs(row['ap'] - metrics.class_ap[name]) > AP_TOLERANCE]
     if differing:
         name = differing[0]
         raise UserError(

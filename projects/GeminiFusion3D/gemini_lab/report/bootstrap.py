@@ -6,17 +6,15 @@ so that the spread of their difference is that of a paired comparison.
 """
 import math
 from dataclasses import dataclass
-from typing import Container, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Container, Dict, Mapping, Sequence
 
 import numpy as np
 
-from ..analysis.breakdown import INTERVAL_PERCENTILES, part_of, scene_weights, score_resamples
+from ..analysis.breakdown import part_of, scene_weights, score_resamples
 from ..analysis.breakdown_bins import whole
 from ..analysis.evaluated_boxes import EvaluatedBoxes
 from ..analysis.official_matching import Matches
 from .metric_files import TP_ERRORS, Metrics
-
-Interval = Optional[Tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -27,15 +25,6 @@ class Resampled:
     nds: np.ndarray
     mean_errors: Mapping[str, np.ndarray]
     class_ap: Mapping[str, np.ndarray]
-
-
-def interval(values: np.ndarray) -> Interval:
-    """Returns the middle 95 % of the values that exist; None where there is none."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return None
-    low, high = np.percentile(known, INTERVAL_PERCENTILES)
-    return float(low), float(high)
 
 
 def resample(evaluated: EvaluatedBoxes, matched: Mapping[str, Mapping[float, Matches]],

@@ -1,4 +1,5 @@
 """The whole report in one call: read, match, choose, draw, write."""
+import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -8,20 +9,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from nuscenes import NuScenes
 
-from geminifusion3d.atomic import atomic_write
+from geminifusion3d.atomic import write_whole
+from geminifusion3d.cli import plural
 from geminifusion3d.commands.dataset import read_run
 from geminifusion3d.errors import UserError
 from geminifusion3d.learned_samples import LEARNED, overlap_sentence
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
+from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.submission.provenance import code_facts
 
 from ..analysis.breakdown import breakdown_notes
 from ..charts import COLOURS
-from ..text_table import NOTHING, plural
-from .analysis import Analysis, analyse, predictions_by_sample, why_no_analysis
+from ..text_table import NOTHING
+from .analysis import AP_TOLERANCE, Analysis, analyse, predictions_by_sample, why_no_analysis
 from .curves import (DISTANCE_COLOURS, error_charts, error_names, legend, precision_charts,
                      training_charts)
-from .dataset import (Records, Sample, choose_tokens, count_classes, count_results, open_dataset,
+from .dataset import (Records, Sample, choose_tokens, count_classes, count_results,
                       predicted_boxes, read_results, read_sample, sample_names, split_tokens,
                       truth_boxes)
 from .drawing import CANVAS, View, bev_view, camera_views
@@ -57,10 +60,8 @@ class ReportRequest:
         num_worst: how many of the worst samples to show besides.
         sample_tokens: the samples to show instead of both.
         title: of the page.
-        facts: more lines of its head.
         min_score: predictions below it start hidden; None for the score of the best F1.
         resamples: bootstrap resamples of the scenes; 0 for no intervals.
-        breakdown: a file of gemini3d evaluate breakdown, instead of computing it.
         robustness: robustness.json, if it is not in metrics_dir.
         compare: metrics_dir of another model on the same split.
     """
@@ -75,10 +76,8 @@ class ReportRequest:
     num_worst: int = 4
     sample_tokens: Sequence[str] = ()
     title: str = 'Camera-LiDAR 3D detection'
-    facts: Sequence[Tuple[str, str]] = ()
     min_score: Optional[float] = None
     resamples: int = 100
-    breakdown: Optional[Path] = None
     robustness: Optional[Path] = None
     compare: Optional[Path] = None
 
@@ -141,20 +140,11 @@ class Report:
 
 
 def write_report(request: ReportRequest, out: Path) -> Report:
-    """Writes the page and returns what it shows.
-
-    Args:
-        request: what the user asks for.
-        out: the page.
-
-    Raises:
-        UserError: if an input is missing, broken, or does not belong to the others.
-    """
+    """Writes the page and returns what it shows; inputs must be there, whole, and belong together."""
     report = collect_report(request)
     page = render(report)
     try:
-        with atomic_write(out) as part:
-            part.write_text(page, encoding='utf-8')
+        write_whole(out, page)
     except OSError as error:
         raise UserError(f'cannot write {out} ({error.strerror}); give a file in a folder that '
                         f'you may write to') from error
@@ -170,14 +160,14 @@ def collect_report(request: ReportRequest) -> Report:
     training = (read_training_log(request.train_log) if request.train_log
                 else find_training_log(request.metrics_dir))
     suite, modalities = read_robustness(request.metrics_dir, request.robustness)
-    nusc = open_dataset(request.dataroot, request.version, request.split)
+    warn_of_another_model(metrics, suite)
+    nusc = open_tables(data_root=request.dataroot, version=request.version, split=request.split)
     tokens_of_scene = split_tokens(nusc, request.split)
     check_tokens(request, tokens_of_scene, results)
     tokens = [token for found in tokens_of_scene.values() for token in found]
     no_analysis = why_no_analysis(nusc, tokens, results)
     analysis = None if no_analysis else analyse(
-        results_path, nusc, request.split, metrics, resamples=request.resamples,
-        breakdown_path=request.breakdown)
+        results_path, nusc, request.split, metrics, resamples=request.resamples)
     models = compared_models(request, nusc, metrics, analysis, no_analysis)
     errors = [] if analysis is None else errors_by_sample(analysis.evaluated, analysis.matches, min_score)
     worst = worst_first(errors)
@@ -196,15 +186,7 @@ def collect_report(request: ReportRequest) -> Report:
 
 def read_robustness(folder: Path, suite_file: Optional[Path] = None
                     ) -> Tuple[Optional[Mapping[str, Any]], Optional[Sequence[Mapping[str, Any]]]]:
-    """Returns what gemini3d robustness left in a folder of metrics: robustness.json and modalities.json.
-
-    Args:
-        folder: of the metrics.
-        suite_file: robustness.json, if it lies elsewhere.
-
-    Raises:
-        UserError: if a file is broken, or the named one is not there.
-    """
+    """Returns robustness.json, which may lie elsewhere, and modalities.json of a folder of metrics."""
     def first(names: Sequence[str]) -> Optional[Path]:
         return next((folder / name for name in names if (folder / name).is_file()), None)
 
@@ -222,20 +204,22 @@ def read_robustness(folder: Path, suite_file: Optional[Path] = None
     return suite, modalities
 
 
-def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,
-                    analysis: Optional[Analysis], no_analysis: str) -> Optional[TwoModels]:
-    """Returns the comparison with another model, if one is asked for.
+def warn_of_another_model(metrics: Metrics, suite: Optional[Mapping[str, Any]]) -> None:
+    """Says if the clean score of the suite is not that of the metrics.
 
     Args:
-        request: what the user asks for.
-        nusc: the dataset.
         metrics: the official figures.
-        analysis: of this model, if there is one.
-        no_analysis: why there is none.
-
-    Raises:
-        UserError: if the predictions of one of the two cannot be matched.
+        suite: content of robustness.json, if there is one.
     """
+    clean = metrics.nds if suite is None else suite['clean']['NDS']
+    if abs(clean - metrics.nds) > AP_TOLERANCE:
+        print(f'warning: the robustness suite has the clean NDS {clean:.4f}, the metrics {metrics.nds:.4f}: '
+              'another checkpoint, split or augmentation?', file=sys.stderr)
+
+
+def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,
+                    analysis: Optional[Analysis], no_analysis: str) -> Optional[TwoModels]:
+    """Returns the comparison with another model, if one is asked for; both must be matched."""
     if request.compare is None:
         return None
     if analysis is None:
@@ -253,16 +237,7 @@ def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,
 
 def check_tokens(request: ReportRequest, tokens_of_scene: Mapping[str, Sequence[str]],
                  results: Mapping[str, int]) -> None:
-    """Refuses predictions of other samples, and samples of another split.
-
-    Args:
-        request: what the user asks for.
-        tokens_of_scene: samples of the split by scene.
-        results: number of predictions by sample.
-
-    Raises:
-        UserError: with what to check.
-    """
+    """Refuses predictions of other samples, and samples of another split."""
     known = {token for tokens in tokens_of_scene.values() for token in tokens}
     if not known & set(results):
         raise UserError(f'the predictions hold none of the samples of split {request.split!r} of '
@@ -294,9 +269,7 @@ def head_facts(request: ReportRequest, metrics: Metrics, tokens_of_scene: Mappin
         ('trained', training_words(training)),
         ('learned samples', overlap_sentence(run[LEARNED]) if run.get(LEARNED) else ''),
         ('code', f'{code["commit"][:7]}{" with changes" if code["is_dirty"] else ""}' if code else '')]
-    given = dict(request.facts)
-    return [*((name, given.pop(name, value)) for name, value in facts if given.get(name, value)),
-            *given.items()]
+    return [(name, value) for name, value in facts if value]
 
 
 def training_words(training: Optional[TrainingLog]) -> str:
@@ -346,17 +319,7 @@ def choose_samples(request: ReportRequest, tokens_of_scene: Mapping[str, Sequenc
 def read_cards(nusc: NuScenes, chosen: Sequence[Tuple[str, str]], truth: Mapping[str, Sequence],
                results: Records, analysis: Optional[Analysis], models: Optional[TwoModels], min_score: float
                ) -> List[Card]:
-    """Reads and draws the chosen samples.
-
-    Args:
-        nusc: the dataset.
-        chosen: tokens and why they are shown.
-        truth: objects that count, by sample.
-        results: predicted records by sample.
-        analysis: the matching, if there is one.
-        models: the comparison, if there is one.
-        min_score: predictions below it start hidden.
-    """
+    """Reads and draws the chosen samples."""
     predictions = predicted_boxes(nusc, results, [token for token, _ in chosen])
     others = predictions_by_sample(models.analyses[1].evaluated, list(predictions)) if models else {}
     verdicts = analysis.verdicts if analysis else None

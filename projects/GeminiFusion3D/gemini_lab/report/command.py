@@ -9,8 +9,8 @@ Example:
 """
 import argparse
 from pathlib import Path
-from typing import Tuple
 
+from geminifusion3d.cli import plural
 from geminifusion3d.commands.arguments import add_alias, add_dataset, at_least
 from geminifusion3d.errors import UserError
 
@@ -38,24 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--resamples', type=at_least(0), default=100, metavar='N',
                         help='bootstrap resamples of the scenes for 95 %% intervals; 0 for none '
                              '(default 100, about 0.3 s each for 40 samples)')
-    parser.add_argument('--breakdown', type=Path, metavar='FILE',
-                        help='JSON of gemini3d evaluate, instead of computing it')
     parser.add_argument('--robustness', type=Path, metavar='FILE',
                         help='robustness.json, if it is not in WORK_DIR or its folder robustness')
     parser.add_argument('--min-score', type=float,
                         help='predictions below it start hidden (default: where F1 is best)')
     parser.add_argument('--title', default='Camera-LiDAR 3D detection')
-    parser.add_argument('--fact', action='append', default=[], metavar='NAME=VALUE',
-                        help='another line for the head of the page, or one that replaces what was found, '
-                             'such as config=mine; may be repeated')
-
-
-def read_fact(text: str) -> Tuple[str, str]:
-    """Splits NAME=VALUE."""
-    name, equals, value = text.partition('=')
-    if not equals or not name:
-        raise UserError(f'--fact {text!r} is not NAME=VALUE; write for example machine="2 cores"')
-    return name, value
 
 
 def run(args: argparse.Namespace) -> None:
@@ -66,15 +53,13 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f'--min-score {args.min_score} is not within 0 and 1')
     from geminifusion3d.commands.dataset import choose_dataset
     dataset = choose_dataset(args, results=args.results or args.metrics_dir)
-    facts = [read_fact(text) for text in args.fact]
     out = args.out or args.metrics_dir / 'report.html'
-    from ..text_table import plural
     from .build import ReportRequest, write_report
     report = write_report(ReportRequest(
         metrics_dir=args.metrics_dir, results=args.results, dataroot=dataset.dataroot,
         version=dataset.version, split=dataset.split, train_log=args.train_log,
         num_samples=args.samples, num_worst=args.worst, sample_tokens=args.sample_tokens,
-        title=args.title, facts=facts, min_score=args.min_score, resamples=args.resamples,
-        breakdown=args.breakdown, robustness=args.robustness, compare=args.compare), out)
+        title=args.title, min_score=args.min_score, resamples=args.resamples,
+        robustness=args.robustness, compare=args.compare), out)
     print(f'{out}: {plural(len(report.cards), "sample")}, mAP {report.metrics.mean_ap:.4f}, '
           f'NDS {report.metrics.nds:.4f}, {out.stat().st_size / 2**20:.1f} MB')

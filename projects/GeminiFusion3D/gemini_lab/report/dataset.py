@@ -12,20 +12,17 @@ import numpy as np
 from nuscenes import NuScenes
 from nuscenes.eval.common.config import config_factory
 from nuscenes.eval.common.data_classes import EvalBoxes
-from nuscenes.eval.common.loaders import (add_center_dist, filter_eval_boxes,
-                                          load_gt_of_sample_tokens)
+from nuscenes.eval.common.loaders import load_gt_of_sample_tokens
 from nuscenes.eval.detection.data_classes import DetectionBox
-from nuscenes.utils.splits import create_splits_scenes
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import invert_pose, pose
-from geminifusion3d.needed_tables import NeededTables
 from geminifusion3d.paths import inside
 from geminifusion3d.results.devkit_eval import EVAL_CONFIG, quiet
 from geminifusion3d.submission.split_samples import scene_names
 from geminifusion3d.submission.submission import InvalidSubmission, read_samples
 
-from .metric_files import read_json
+from ..analysis.evaluated_boxes import filtered
 from .verdicts import Verdicts
 
 # As they sit around the car, front row first.
@@ -35,49 +32,9 @@ RIG = (('CAM_FRONT_LEFT', 'CAM_FRONT', 'CAM_FRONT_RIGHT'),
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def open_dataset(dataroot: Path, version: str, split: Optional[str] = None) -> NuScenes:
-    """Opens the tables with the devkit.
-
-    Args:
-        dataroot: of the dataset.
-        version: the folder of its tables.
-        split: rows of other splits stay on disk.
-
-    Raises:
-        UserError: if the folder of the version is not there or its tables are broken.
-    """
-    tables = dataroot / version
-    if not tables.is_dir():
-        found = sorted(p.name for p in dataroot.glob('v1.0-*')) if dataroot.is_dir() else []
-        raise UserError(f'no tables in {tables}; found versions {found or "none"} in {dataroot}: '
-                        f'check --dataroot and --version')
-    try:
-        return NeededTables(dataroot, version,
-                            scenes=None if split is None else scene_names(tables, version, split))
-    except UserError:
-        raise
-    except (OSError, KeyError, AssertionError, ValueError) as error:
-        raise UserError(f'the devkit cannot open {tables} ({type(error).__name__}: {error}); '
-                        f'download or generate the dataset again') from error
-
-
 def split_tokens(nusc: NuScenes, split: str) -> Dict[str, List[str]]:
-    """Returns {scene name: its sample tokens in time order} of the scenes of `split` that exist.
-
-    Args:
-        nusc: the dataset.
-        split: official or custom.
-
-    Raises:
-        UserError: if the split is unknown or has no scene here.
-    """
-    splits = dict(create_splits_scenes())
-    custom = Path(nusc.dataroot) / nusc.version / 'splits.json'
-    if custom.is_file():
-        splits.update(read_json(custom))
-    if split not in splits:
-        raise UserError(f'unknown split {split!r}; expected one of {", ".join(sorted(splits))}')
-    names = set(splits[split])
+    """Returns {scene name: its sample tokens in time order} of the scenes of `split` here, at least one."""
+    names = scene_names(Path(nusc.table_root), nusc.version, split)
     tokens = {scene['name']: _scene_tokens(nusc, scene) for scene in nusc.scene if scene['name'] in names}
     if not tokens:
         raise UserError(f'version {nusc.version} holds no scene of split {split!r}; '
@@ -121,28 +78,12 @@ def sample_names(nusc: NuScenes, tokens_of_scene: Mapping[str, Sequence[str]]) -
 
 
 def read_results(path: Path, tokens: Optional[Collection[str]] = None) -> Records:
-    """Reads {sample token: boxes} of a submission file.
-
-    Args:
-        path: the file.
-        tokens: the samples to return; None: all.
-
-    Raises:
-        UserError: if it is not one.
-    """
+    """Reads {sample token: boxes} of a submission file, of these samples or of all."""
     return {token: records for token, records in _samples_of(path) if tokens is None or token in tokens}
 
 
 def count_results(path: Path, min_score: float = 0.0) -> Tuple[Dict[str, int], Dict[str, int]]:
-    """Returns the number of boxes of each sample of a submission file, and of each class from a score on.
-
-    Args:
-        path: the file, of which one sample is held at a time.
-        min_score: predictions below it do not count for the classes.
-
-    Raises:
-        UserError: if it is no submission.
-    """
+    """Returns the number of boxes of each sample of a submission file, and of each class from a score on."""
     by_sample: Dict[str, int] = {}
     by_class: 'Counter[str]' = Counter()
     for token, records in _samples_of(path):
@@ -163,7 +104,8 @@ def truth_boxes(nusc: NuScenes, tokens: Sequence[str]) -> Dict[str, List[Detecti
     if not nusc.sample_annotation:
         return {token: [] for token in tokens}
     with quiet():
-        return _official_filter(nusc, load_gt_of_sample_tokens(nusc, list(tokens), DetectionBox))
+        truth = load_gt_of_sample_tokens(nusc, list(tokens), DetectionBox)
+        return dict(filtered(nusc, truth, config_factory(EVAL_CONFIG)))
 
 
 def predicted_boxes(nusc: NuScenes, results: Records, tokens: Sequence[str]) -> Dict[str, List[DetectionBox]]:
@@ -178,16 +120,7 @@ def predicted_boxes(nusc: NuScenes, results: Records, tokens: Sequence[str]) -> 
             raise UserError(f'a predicted box of sample {token} is invalid ({type(error).__name__}: '
                             f'{error}); run gemini3d validate on the file') from error
         boxes.add_boxes(token, sorted(found, key=lambda box: -box.detection_score))
-    return _official_filter(nusc, boxes)
-
-
-def _official_filter(nusc: NuScenes, boxes: EvalBoxes) -> Dict[str, List[DetectionBox]]:
-    """Applies the devkit's range, point and bicycle-rack filters."""
-    # The devkit raises `Invalid box type: None` where there is nothing to filter.
-    if boxes.all:
-        ranges_m = config_factory(EVAL_CONFIG).class_range
-        boxes = filter_eval_boxes(nusc, add_center_dist(nusc, boxes), ranges_m)
-    return {token: list(boxes[token]) for token in boxes.sample_tokens}
+    return dict(filtered(nusc, boxes, config_factory(EVAL_CONFIG)))
 
 
 def count_classes(boxes: Mapping[str, Sequence[DetectionBox]]) -> Dict[str, int]:
@@ -196,15 +129,7 @@ def count_classes(boxes: Mapping[str, Sequence[DetectionBox]]) -> Dict[str, int]
 
 
 def count_predictions(results: Records, min_score: float) -> Dict[str, int]:
-    """Counts predictions by class with at least `min_score`, unfiltered.
-
-    Args:
-        results: predicted records by sample.
-        min_score: predictions below it do not count.
-
-    Raises:
-        UserError: if a box has no class or no score.
-    """
+    """Counts predictions by class with at least `min_score`, unfiltered."""
     try:
         return dict(Counter(box['detection_name'] for found in results.values() for box in found
                             if box['detection_score'] >= min_score))
@@ -253,16 +178,7 @@ def read_sample(nusc: NuScenes, token: str, *, truth: Sequence[DetectionBox],
                 predictions: Sequence[DetectionBox],
                 other_predictions: Sequence[DetectionBox] = (),
                 verdicts: Optional[Verdicts] = None) -> Sample:
-    """Collects everything that one sample's pictures need.
-
-    Args:
-        nusc: the dataset.
-        token: of the sample.
-        truth: its objects.
-        predictions: of the model.
-        other_predictions: of a second model.
-        verdicts: on truth and predictions.
-    """
+    """Collects everything that one sample's pictures need."""
     record = nusc.get('sample', token)
     scene = nusc.get('scene', record['scene_token'])
     first = nusc.get('sample', scene['first_sample_token'])

@@ -15,14 +15,13 @@ from PIL import Image
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import transform_points
 from geminifusion3d.picture_files import decode, look_at, resize_ratio
+from geminifusion3d.point_files import read_point_file
 
 from .dataset import RIG, Camera, Sample
 from .projection import FOOTPRINT, FRONT_FACE, NEAR_M, box_corners, box_segments_px, project
 
 KINDS = {'truth': 'truth', 'pred': 'prediction', 'other': 'other model'}
 PICTURE_WIDTH_PX, JPEG_QUALITY = 720, 78
-# LiDAR records are x, y, z, intensity, ring.
-LIDAR_COLUMNS = 5
 # nuScenes' Renault Zoe: length and width, and how far its tail is behind the rear axle.
 EGO_LENGTH_M, EGO_WIDTH_M, EGO_TAIL_M = 4.08, 1.73, 1.0
 # Ground, then heights up to 3 m, light to dark, on a near-white sheet.
@@ -97,12 +96,7 @@ CANVAS = BevCanvas()
 
 
 def camera_views(sample: Sample, min_score: float) -> List[View]:
-    """Returns the six pictures in the order in which the cameras sit around the car.
-
-    Args:
-        sample: geometry and boxes.
-        min_score: predictions below it start hidden.
-    """
+    """Returns the six pictures in the order in which the cameras sit around the car."""
     cameras: Dict[str, Camera] = {camera.channel: camera for camera in sample.cameras}
     return [_camera_view(cameras[channel], sample, min_score) if channel in cameras
             else View(f'no {channel}', '', '', (0, 0), []) for row in RIG for channel in row]
@@ -120,13 +114,7 @@ def _camera_view(camera: Camera, sample: Sample, min_score: float) -> View:
 
 
 def bev_view(sample: Sample, min_score: float, canvas: BevCanvas = CANVAS) -> View:
-    """Returns the view from above: LiDAR points as a picture, footprints over it.
-
-    Args:
-        sample: LiDAR file and boxes.
-        min_score: predictions below it start hidden.
-        canvas: extent and scale.
-    """
+    """Returns the view from above: LiDAR points as a picture, footprints over it."""
     picture = data_uri(points_picture(load_points(sample), canvas), 'png')
 
     def shape(box: DetectionBox) -> Optional[Dict]:
@@ -232,32 +220,13 @@ def load_picture(camera: Camera) -> Tuple[bytes, int, int]:
 
 
 def load_points(sample: Sample) -> np.ndarray:
-    """Returns the keyframe's LiDAR points (N, 3) in the ego frame.
-
-    Args:
-        sample: what is drawn.
-    """
+    """Returns the keyframe's LiDAR points (N, 3) in the ego frame."""
     return transform_points(sample.ego_from_lidar, load_lidar(sample)[:, :3].astype(np.float64))
 
 
 def load_lidar(sample: Sample) -> np.ndarray:
-    """Reads the rows of the keyframe's LiDAR file.
-
-    Args:
-        sample: what is drawn.
-
-    Raises:
-        UserError: if the file is missing or not a LiDAR record.
-    """
-    try:
-        values = np.fromfile(sample.lidar_path, dtype='<f4')
-    except OSError as error:
-        raise UserError(f'cannot read the LiDAR file {sample.lidar_path} ({error.strerror}); '
-                        f'download or generate the dataset again') from error
-    if len(values) % LIDAR_COLUMNS:
-        raise UserError(f'{sample.lidar_path} holds {len(values)} numbers, expected a multiple of '
-                        f'{LIDAR_COLUMNS}; the file is cut off: get it again')
-    return values.reshape(-1, LIDAR_COLUMNS)
+    """Reads the rows of the keyframe's LiDAR file; UserError if it is missing or not a LiDAR record."""
+    return read_point_file(str(sample.lidar_path))
 
 
 def points_picture(points_ego: np.ndarray, canvas: BevCanvas) -> bytes:

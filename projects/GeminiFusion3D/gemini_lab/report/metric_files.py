@@ -51,14 +51,7 @@ class Metrics:
 
 
 def read_metrics(metrics_dir: Path) -> Metrics:
-    """Reads both files of a folder; the curves are empty where the details file is absent.
-
-    Args:
-        metrics_dir: what a test run left.
-
-    Raises:
-        UserError: if there is no summary, or a file is not the devkit's.
-    """
+    """Reads both files of a folder, the devkit's; the curves are empty where the details file is absent."""
     path = find_file(metrics_dir, SUMMARY_NAMES)
     summary = read_json(path)
     try:
@@ -80,15 +73,7 @@ def read_metrics(metrics_dir: Path) -> Metrics:
 
 
 def find_file(folder: Path, names: Tuple[str, ...]) -> Path:
-    """Returns the first of `names` that exists in `folder`.
-
-    Args:
-        folder: where to look.
-        names: of models.
-
-    Raises:
-        UserError: if none does.
-    """
+    """Returns the first of `names` that exists in `folder`; UserError if none does."""
     for name in names:
         if (folder / name).is_file():
             return folder / name
@@ -97,14 +82,7 @@ def find_file(folder: Path, names: Tuple[str, ...]) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """Reads JSON.
-
-    Args:
-        path: the file.
-
-    Raises:
-        UserError: if the file is not there, broken, or not the one that a record beside it is about.
-    """
+    """Reads JSON; UserError if it is absent, broken, or not the one that a record beside it is about."""
     check_recorded(path)
     try:
         return unsealed(json.loads(path.read_text()))
@@ -142,14 +120,9 @@ def number(value: Optional[float]) -> float:
 
 
 def operating_score(metrics: Metrics, distance_m: float = 2.0) -> float:
-    """Returns the score from which to draw: the median over classes of that with the best F1.
+    """Returns the score from which to draw: the median over classes of that with the best F1, to 0.01.
 
-    Args:
-        metrics: read by `read_metrics`.
-        distance_m: match distance of the curves to use.
-
-    Returns:
-        A score rounded to 0.01; 0.3 if no class has a curve.
+    It is 0.3 if no class has a curve.
     """
     best = []
     for by_distance in metrics.curves.values():

@@ -4,7 +4,6 @@ The geometry is that of the page (projection, drawing): what is drawn here and t
 are pixels of a PNG, not vectors.
 """
 import io
-from pathlib import Path
 from typing import Iterable, Tuple
 
 import cv2
@@ -30,17 +29,7 @@ CIRCLE_STEP_M = 10
 
 def read_file_sample(nusc: NuScenes, results: Records, token: str, *,
                      min_score: float) -> Sample:
-    """Returns a sample with its predictions.
-
-    Args:
-        nusc: the dataset, with sensor files.
-        results: records by sample token.
-        token: the sample.
-        min_score: predictions below it are left out.
-
-    Raises:
-        UserError: if dataset or file do not have the sample.
-    """
+    """Returns a sample with its predictions from a score on; dataset and file must have it."""
     if token not in results:
         raise UserError(f'the predictions hold no sample {token}; without --sample the first is drawn')
     if all(row['token'] != token for row in nusc.sample):
@@ -51,14 +40,7 @@ def read_file_sample(nusc: NuScenes, results: Records, token: str, *,
 
 
 def picture_of(sample: Sample) -> np.ndarray:
-    """Returns the six cameras as they sit around the car and, to their right, the view from above.
-
-    Args:
-        sample: what is drawn.
-
-    Returns:
-        (H, W, 3), blue green red.
-    """
+    """Returns the six cameras as they sit around the car and, to their right, the view from above, BGR."""
     by_channel = {camera.channel: camera for camera in sample.cameras}
     width_px, height_px = CAMERA_WH_PX
     blank = np.zeros((height_px, width_px, 3), np.uint8)
@@ -106,21 +88,6 @@ def bev_picture(sample: Sample) -> np.ndarray:
 def colour_of(box: DetectionBox) -> Tuple[int, int, int]:
     """Returns the colour of ground truth or of a prediction."""
     return TRUTH_BGR if is_truth(box) else PREDICTION_BGR
-
-
-def encode(picture: np.ndarray, path: Path) -> bytes:
-    """Returns the picture in the format that the path's ending names.
-
-    Args:
-        picture: blue green red.
-        path: the file.
-
-    Raises:
-        UserError: if it is none of .png and .jpg.
-    """
-    if path.suffix not in ('.png', '.jpg'):
-        raise UserError(f'got --out {path}; expected a name that ends in .png or .jpg')
-    return cv2.imencode(path.suffix, picture)[1].tobytes()
 
 
 def _truth_first(sample: Sample) -> Iterable[DetectionBox]:

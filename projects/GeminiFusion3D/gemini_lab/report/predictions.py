@@ -8,11 +8,10 @@ Example:
 import argparse
 from pathlib import Path
 
-from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.atomic import write_json
+from geminifusion3d.cli import plural
 from geminifusion3d.commands.arguments import add_dataset
 from geminifusion3d.commands.dataset import choose_dataset, is_named
-
-from ..text_table import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,18 +79,18 @@ def compare(args: argparse.Namespace) -> None:
 
 def draw(args: argparse.Namespace) -> None:
     """Draws one sample and says what is on the picture."""
+    from geminifusion3d.picture_files import write_picture
+    from geminifusion3d.results.devkit_eval import open_tables
     from geminifusion3d.submission.submission import read_samples
 
-    from .dataset import open_dataset, read_results
-    from .picture import encode, picture_of, read_file_sample
+    from .dataset import read_results
+    from .picture import picture_of, read_file_sample
     dataset = choose_dataset(args, results=args.file, needs_split=False)
     token = args.sample or next((token for token, _ in read_samples(args.file)), '')
     results = read_results(args.file, [token])
-    sample = read_file_sample(open_dataset(dataset.dataroot, dataset.version), results, token,
-                              min_score=args.min_score)
+    tables = open_tables(data_root=dataset.dataroot, version=dataset.version)
+    sample = read_file_sample(tables, results, token, min_score=args.min_score)
     out = args.out or args.file.with_name(f'{token}.png')
-    picture = encode(picture_of(sample), out)
-    with atomic_write(out) as part:
-        part.write_bytes(picture)
+    write_picture(out, picture_of(sample))
     print(f'{out}: {plural(len(sample.predictions), "prediction")} from {args.min_score:g} in orange, '
           f'{plural(len(sample.truth), "object")} in blue')

@@ -16,13 +16,7 @@ MOST_SCENES, MOST_POINTS = 4, 20_000
 
 
 def scenes_page(samples: Sequence[Sample], min_score: float, title: str) -> str:
-    """Returns the page of the first samples: points, cameras, predictions and ground truth.
-
-    Args:
-        samples: in the order of the report.
-        min_score: where its slider starts.
-        title: its head.
-    """
+    """Returns the page of the first samples: points, cameras, predictions and ground truth."""
     scenes = [scene_content(
         f'{sample.scene_name} at {sample.second_in_scene:.1f} s', load_lidar(sample)[:, :4],
         box_rows(sample.predictions, sample), box_rows(sample.truth, sample),
@@ -32,12 +26,7 @@ def scenes_page(samples: Sequence[Sample], min_score: float, title: str) -> str:
 
 
 def box_rows(boxes: Sequence[DetectionBox], sample: Sample) -> np.ndarray:
-    """Returns rows of `scene_content` in the LiDAR frame.
-
-    Args:
-        boxes: in the global frame.
-        sample: has the poses.
-    """
+    """Returns rows of `scene_content` in the LiDAR frame."""
     rows = []
     for box in boxes:
         lidar_from_box = _lidar_from_global(sample) @ pose([*box.rotation], [*box.translation])

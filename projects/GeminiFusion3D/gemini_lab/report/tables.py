@@ -2,8 +2,9 @@
 import math
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ..analysis.breakdown import Interval, interval
 from ..text_table import NOTHING
-from .bootstrap import Interval, Resampled, interval
+from .bootstrap import Resampled
 from .metric_files import TP_ERRORS, Metrics
 from .two_models import TwoModels, alone_found, bin_pairs, difference_intervals
 from .verdicts import SampleErrors
@@ -113,13 +114,7 @@ def count(number: int) -> Cell:
 
 def difference(value: Optional[float], bounds: Optional[Sequence[float]] = None, *,
                lower_is_better: bool = False) -> Cell:
-    """Returns a difference, coloured by whether it is an improvement.
-
-    Args:
-        value: this minus the other.
-        bounds: its interval.
-        lower_is_better: for errors.
-    """
+    """Returns a difference, coloured by whether it is an improvement."""
     text = difference_text(value)
     if value is None or text == NOTHING:
         return Cell(text)
@@ -156,15 +151,7 @@ def tiles(metrics: Metrics, resampled: Optional[Resampled]) -> List[Dict[str, st
 
 def class_table(metrics: Metrics, class_names: Sequence[str], truth: Mapping[str, int],
                 predicted: Mapping[str, int], resampled: Optional[Resampled] = None) -> Table:
-    """Returns a row per class, the official means as the last row.
-
-    Args:
-        metrics: official figures.
-        class_names: rows, in order.
-        truth: evaluated ground-truth boxes per class.
-        predicted: predictions per class from the page's score on.
-        resampled: for the intervals of AP.
-    """
+    """Returns a row per class, the official means as the last row."""
     distances_m = sorted({m for by_m in metrics.class_ap_at_m.values() for m in by_m})
     heads = [Head('class'), Head('boxes', 'evaluated ground-truth boxes'),
              Head('predicted', 'predictions from the score of the slider at first'),
@@ -202,12 +189,7 @@ def parts_of(breakdown: Mapping[str, Any]) -> List[Tuple[str, List[Mapping[str, 
 
 
 def breakdown_tables(breakdown: Mapping[str, Any], class_names: Sequence[str]) -> Tuple[Table, Table]:
-    """Returns the means of every part, and the AP of every class in it.
-
-    Args:
-        breakdown: see `analysis.breakdown.breakdown`.
-        class_names: columns of the second table.
-    """
+    """Returns the means of every part, and the AP of every class in it."""
     spread = '95 % interval' if breakdown['resamples'] else ''
     heads = [Head('part'), Head('objects', 'evaluated ground-truth boxes'),
              Head('mAP', 'mean over the classes that the part has', spread),
@@ -243,12 +225,7 @@ def _pair(this: Optional[float], other: Optional[float], bounds: Any = None) -> 
 
 
 def model_tables(models: TwoModels, class_names: Sequence[str]) -> Dict[str, Table]:
-    """Returns the tables of two models side by side, by title.
-
-    Args:
-        models: what to compare.
-        class_names: rows, in order.
-    """
+    """Returns the tables of two models side by side, by title."""
     spread, (this, other) = difference_intervals(models), models.metrics
     figures: List[Row] = [[Cell('NDS'), *_pair(this.nds, other.nds, spread.get('nds'))],
                           [Cell('mAP'), *_pair(this.mean_ap, other.mean_ap, spread.get('mean_ap'))]]
@@ -327,11 +304,7 @@ def modalities_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def suite_tables(suite: Mapping[str, Any]) -> Tuple[Table, Table]:
-    """Returns the scores under corruption, and this model's resistance above the published ones.
-
-    Args:
-        suite: content of robustness.json.
-    """
+    """Returns the scores under corruption, and this model's resistance above the published ones."""
     # The catalogue imports what corrupts images and clouds: seconds that a page without a suite saves.
     from ..corruptions.catalogue import CORRUPTIONS
     from ..robustness.published import PUBLISHED

@@ -45,14 +45,7 @@ def find_training_log(folder: Path) -> Optional[TrainingLog]:
 
 
 def read_training_log(path: Path) -> TrainingLog:
-    """Reads one log file, or all that a work directory holds.
-
-    Args:
-        path: the file.
-
-    Raises:
-        UserError: if there is none.
-    """
+    """Reads one log file, or all that a work directory holds; UserError if there is none."""
     if not path.exists():
         raise UserError(f'the training log {path} does not exist; give {CURVE_NAME}, scalars.json, or the '
                         'work directory of a training')

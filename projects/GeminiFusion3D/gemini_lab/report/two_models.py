@@ -3,9 +3,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from ..analysis.breakdown import Interval, interval
 from ..analysis.compare_predictions import compare
 from .analysis import Analysis
-from .bootstrap import Interval, Resampled, interval
+from .bootstrap import Resampled
 from .metric_files import TP_ERRORS, Metrics
 
 
@@ -28,13 +29,7 @@ class TwoModels:
 
 def two_models(folders: Tuple[Path, Path], metrics: Tuple[Metrics, Metrics],
                analyses: Tuple[Analysis, Analysis]) -> TwoModels:
-    """Compares object by object.
-
-    Args:
-        folders: of the metrics; they name the models.
-        metrics: official figures.
-        analyses: of the same split.
-    """
+    """Compares object by object."""
     names = tuple(folder.name for folder in folders)
     if names[0] == names[1] or not all(names):
         names = tuple(map(str, folders))

@@ -55,12 +55,7 @@ def box_key(box: DetectionBox) -> BoxKey:
 
 
 def judge(evaluated: EvaluatedBoxes, matches: Mapping[str, Matches]) -> Verdicts:
-    """Returns the verdicts on all boxes that count.
-
-    Args:
-        evaluated: the boxes.
-        matches: by class, within one match distance.
-    """
+    """Returns the verdicts on all boxes that count."""
     score_of_find, finders = {}, []
     for boxes in evaluated.classes:
         annotation_of = matches[boxes.name].annotation_of
@@ -72,13 +67,7 @@ def judge(evaluated: EvaluatedBoxes, matches: Mapping[str, Matches]) -> Verdicts
 
 def errors_by_sample(evaluated: EvaluatedBoxes, matches: Mapping[str, Matches], min_score: float
                      ) -> List[SampleErrors]:
-    """Counts missed objects and false positives of every sample.
-
-    Args:
-        evaluated: the boxes.
-        matches: by class, within one match distance.
-        min_score: predictions below it do not count.
-    """
+    """Counts missed objects and false positives of every sample."""
     length = len(evaluated.tokens)
     objects, found, false = (np.zeros(length, dtype=int) for _ in range(3))
     for boxes in evaluated.classes:

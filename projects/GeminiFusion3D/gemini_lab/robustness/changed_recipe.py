@@ -1,6 +1,6 @@
 """A recipe's evaluation under another condition: what changes in the test data loader, and only there."""
 import copy
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List
 
 from mmengine.config import Config
 
@@ -8,23 +8,18 @@ from geminifusion3d.engine.silenced_sensors import before_packing
 from geminifusion3d.errors import UserError
 from geminifusion3d.modalities import RADAR
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
+from geminifusion3d.sensors.cached_loading import without_cache
 
 from ..corruptions.catalogue import find_corruption
 from ..corruptions.strength import at
 
 LOADERS = {'GeminiLoadImages': 'cameras', 'GeminiLoadPoints': 'LiDAR', 'GeminiLoadRadar': RADAR}
-CACHE, CORRUPTED = 'GeminiCachedLoading', 'GeminiCorruptedLoading'
+CORRUPTED = 'GeminiCorruptedLoading'
 DATASET = 'GeminiNuScenesDataset'
 
 
 def corrupted(cfg: Config, corruption: str, severity: int) -> Config:
-    """Returns the recipe with its test samples corrupted while they are loaded.
-
-    Args:
-        cfg: the recipe; left as it is.
-        corruption: a name of the catalogue.
-        severity: 1, 2 or 3.
-    """
+    """Returns the recipe with its test samples corrupted while they are loaded."""
     cfg = copy.deepcopy(cfg)
     dataset = _test_dataset(cfg)
     steps = without_cache(dataset.pipeline)
@@ -43,12 +38,7 @@ def corrupted(cfg: Config, corruption: str, severity: int) -> Config:
 
 
 def is_touched(cfg: Config, corruption: str) -> bool:
-    """Says whether a corruption changes what the recipe reads.
-
-    Args:
-        cfg: the recipe.
-        corruption: a name of the catalogue.
-    """
+    """Says whether a corruption changes what the recipe reads."""
     sensors, found = read_sensors(cfg), find_corruption(corruption)
     return ('cameras' in sensors and found.touches_cameras or 'LiDAR' in sensors and found.touches_lidar
             or RADAR in sensors and found.radar is not None)
@@ -82,12 +72,6 @@ def read_sensors(cfg: Config) -> List[str]:
     """Returns which of 'cameras', 'LiDAR' and 'radar' the recipe reads in testing."""
     kinds = {step['type'] for step in without_cache(cfg.test_dataloader.dataset.pipeline)}
     return [sensor for loader, sensor in LOADERS.items() if loader in kinds]
-
-
-def without_cache(pipeline: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """Returns the steps with cached ones in the open: nothing of a changed sample is kept on disk."""
-    return [inner for step in pipeline
-            for inner in (step['steps'] if step['type'] == CACHE else [step])]
 
 
 def _with_step(cfg: Config, step: Dict[str, Any]) -> Config:

@@ -9,7 +9,7 @@ from geminifusion3d.atomic import unsealed
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.devkit_eval import ERROR_NAMES
 
-from ..analysis.prediction_file_gain import FUSED, METRICS
+from ..analysis.prediction_file_fusion import FUSED, METRICS
 from ..markdown_block import write_block
 from ..text_table import markdown_table, number
 from .modalities import MODALITY_HEADER, modality_cells
@@ -78,16 +78,7 @@ BLOCKS: Dict[str, Block] = {
 
 
 def write_page(work_dir: Path, page: Path, model: str) -> List[str]:
-    """Writes the tables of what a work directory holds; returns the names of those written.
-
-    Args:
-        work_dir: of the evaluations; see BLOCKS.
-        page: a Markdown file with the blocks' comments.
-        model: how tables call it.
-
-    Raises:
-        UserError: if nothing was measured, a file is broken, or the page lacks a block.
-    """
+    """Writes the tables of what a work directory holds, see BLOCKS; returns the names of those written."""
     found = {name: work_dir / block.path for name, block in BLOCKS.items()
              if (work_dir / block.path).is_file()}
     if not found:

@@ -92,15 +92,7 @@ def run_conditions(conditions: Sequence[Condition], results: Results, evaluate: 
 
 
 def evaluate_recipe(cfg: Config, folder: Path) -> Scores:
-    """Evaluates in this process; returns mAP and NDS.
-
-    Args:
-        cfg: the recipe, with the checkpoint in `load_from`; left as it is.
-        folder: for logs, predictions and the devkit's summary.
-
-    Raises:
-        UserError: if the split cannot be scored.
-    """
+    """Evaluates the checkpoint in `load_from`; returns mAP and NDS. The split must have annotations."""
     metrics: Dict[str, Any] = build_runner(cfg, folder).test()
     # The runner's loading workers end with it, and it is part of a cycle.
     gc.collect()
@@ -112,12 +104,7 @@ def evaluate_recipe(cfg: Config, folder: Path) -> Scores:
 
 
 def build_runner(cfg: Config, folder: Path) -> GeminiRunner:
-    """Returns a runner whose files go to a folder; several may live in one process.
-
-    Args:
-        cfg: the recipe; left as it is.
-        folder: for logs and results.
-    """
+    """Returns a runner whose files go to a folder; several may live in one process."""
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.experiment_name = str(folder), f'{folder.parent.name}_{folder.name}'
     return GeminiRunner.from_cfg(cfg)

@@ -20,11 +20,7 @@ MODALITY_HEADER = ['sensors', *[cell for metric in METRICS for cell in (metric, 
 
 
 def modality_conditions(cfg: Config) -> List[Condition]:
-    """Returns the clean evaluation and those that silence what the recipe reads.
-
-    Args:
-        cfg: the recipe.
-    """
+    """Returns the clean evaluation and those that silence what the recipe reads."""
     sensors = read_sensors(cfg)
     conditions = [Condition(CLEAN, cfg)]
     if 'cameras' in sensors:
@@ -39,15 +35,7 @@ def modality_conditions(cfg: Config) -> List[Condition]:
 
 def run_modalities(cfg: Config, results: Results, evaluate: Evaluate, *,
                    say: Callable[[str], None] = print, is_writer: bool = True) -> List[Dict[str, Any]]:
-    """Runs what is not done yet; returns one row per condition, with the deltas to the clean one.
-
-    Args:
-        cfg: the recipe.
-        results: finished evaluations.
-        evaluate: runs one evaluation.
-        say: shows one line.
-        is_writer: write results; of several processes one does.
-    """
+    """Runs what is not done yet; returns one row per condition, with the deltas to the clean one."""
     rows = modality_rows(run_conditions(modality_conditions(cfg), results, evaluate, say=say,
                                         is_writer=is_writer))
     if is_writer:
@@ -57,11 +45,7 @@ def run_modalities(cfg: Config, results: Results, evaluate: Evaluate, *,
 
 
 def modality_rows(scores: Dict[str, Scores]) -> List[Dict[str, Any]]:
-    """Returns name, mAP, NDS and their differences to the clean evaluation.
-
-    Args:
-        scores: by condition, the clean one among them.
-    """
+    """Returns name, mAP, NDS and their differences to the clean evaluation."""
     return [dict(condition=name, **{metric: one[metric] for metric in METRICS},
                  **{f'{metric}_delta': one[metric] - scores[CLEAN][metric] for metric in METRICS})
             for name, one in scores.items()]

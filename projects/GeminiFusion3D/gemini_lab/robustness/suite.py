@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from mmengine.config import Config
 
-from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.atomic import write_json, write_whole
 from geminifusion3d.jobs import Results
 
 from ..corruptions.catalogue import CATALOGUE, CORRUPTIONS
@@ -87,11 +87,7 @@ class RobustnessReport:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> 'RobustnessReport':
-        """Reads what `to_json` wrote.
-
-        Args:
-            content: of robustness.json.
-        """
+        """Reads what `to_json` wrote."""
         scores = {condition_name(name, int(severity)): found for name, levels in content['scores'].items()
                   for severity, found in levels.items()}
         return cls({**scores, CLEAN: content['clean']}, content['corruptions'], content['severities'],
@@ -121,11 +117,7 @@ class RobustnessReport:
         return '\n'.join([terminal_table(self._header(), self._rows()), *self._notes()])
 
     def to_markdown(self, model: str) -> str:
-        """Returns this model's table and its row among the published ones.
-
-        Args:
-            model: how the row is called.
-        """
+        """Returns this model's table and its row among the published ones."""
         parts = [f'# Robustness of {model}', self.markdown_scores()]
         if set(self.corruptions) & set(CORRUPTIONS):
             parts += ['## Resistance ability (NDS) beside MultiCorrupt\'s published table',
@@ -140,11 +132,7 @@ class RobustnessReport:
         return '\n\n'.join([markdown_table(self._header(), self._rows()), *self._notes()])
 
     def markdown_published(self, model: str) -> str:
-        """Returns this model's row above the published ones, and why they do not compare.
-
-        Args:
-            model: how the row is called.
-        """
+        """Returns this model's row above the published ones, and why they do not compare."""
         table = markdown_table(_published_header(), [self._own_row(model), *_published_rows()])
         return f'{table}\n\n{WARNING}'
 
@@ -154,11 +142,7 @@ class RobustnessReport:
         return not set(self.corruptions) <= set(CORRUPTIONS)
 
     def markdown_failures(self, model: str) -> str:
-        """Returns this model's NDS above MoME's where that is published, and why they do not compare.
-
-        Args:
-            model: how the row is called.
-        """
+        """Returns this model's NDS above MoME's where that is published, and why they do not compare."""
         header = ['model', *[_condition_label(name) for name in MOME_NDS]]
         own = [f'**{model}**', *[number(self.scores[name]['NDS'] if name in self.scores else None)
                                  for name in MOME_NDS]]
@@ -211,13 +195,7 @@ def _published_rows() -> List[Row]:
 
 
 def suite_conditions(cfg: Config, corruptions: Sequence[str], severities: Sequence[int]) -> List[Condition]:
-    """Returns all evaluations of the suite.
-
-    Args:
-        cfg: the recipe.
-        corruptions: names of the catalogue.
-        severities: some of 1, 2, 3.
-    """
+    """Returns all evaluations of the suite."""
     conditions = [Condition(CLEAN, cfg)]
     for name in corruptions:
         same_as = '' if is_touched(cfg, name) else CLEAN
@@ -229,17 +207,7 @@ def suite_conditions(cfg: Config, corruptions: Sequence[str], severities: Sequen
 def run_suite(cfg: Config, results: Results, evaluate: Evaluate, *, corruptions: Sequence[str],
               severities: Sequence[int], say: Callable[[str], None] = print, is_writer: bool = True
               ) -> RobustnessReport:
-    """Runs what is not done yet and returns the result of all.
-
-    Args:
-        cfg: the recipe.
-        results: finished evaluations.
-        evaluate: runs one evaluation.
-        corruptions: names of the catalogue.
-        severities: some of 1, 2, 3.
-        say: shows one line.
-        is_writer: write results; of several processes one does.
-    """
+    """Runs what is not done yet and returns the result of all."""
     scores = run_conditions(suite_conditions(cfg, corruptions, severities), results, evaluate, say=say,
                             is_writer=is_writer)
     untouched = [name for name in corruptions if not is_touched(cfg, name)]
@@ -247,13 +215,6 @@ def run_suite(cfg: Config, results: Results, evaluate: Evaluate, *, corruptions:
 
 
 def write_report(report: RobustnessReport, folder: Path, model: str) -> None:
-    """Writes JSON and Markdown.
-
-    Args:
-        report: the result.
-        folder: where.
-        model: how the tables call it.
-    """
+    """Writes JSON and Markdown."""
     write_json(folder / JSON_FILE, report.to_json(), indent=2, sealed=True)
-    with atomic_write(folder / MARKDOWN_FILE) as part:
-        part.write_text(report.to_markdown(model))
+    write_whole(folder / MARKDOWN_FILE, report.to_markdown(model))

@@ -36,15 +36,7 @@ Cost = Callable[[Mapping[str, Config], Path], Dict[str, float]]
 
 
 def augmented_recipes(cfg: Config, combinations: Sequence[str]) -> Dict[str, Config]:
-    """Returns the plain recipe and one for each combination, by name.
-
-    Args:
-        cfg: the recipe; left as it is.
-        combinations: terms with `+` between; none for each default term that fits the recipe.
-
-    Raises:
-        UserError: if a term is unknown or does not fit.
-    """
+    """Returns the plain recipe and one for each combination of terms, `+` between; none: the defaults."""
     fitting = DEFAULT_TERMS if 'cameras' in read_sensors(cfg) else DEFAULT_TERMS[:-1]
     recipes = {CLEAN: copy.deepcopy(cfg)}
     for combination in combinations or fitting:
@@ -55,17 +47,7 @@ def augmented_recipes(cfg: Config, combinations: Sequence[str]) -> Dict[str, Con
 
 def run_gain(cfg: Config, combinations: Sequence[str], results: Results, evaluate: Evaluate, cost: Cost, *,
              say: Callable[[str], None] = print, is_writer: bool = True) -> List[Dict[str, Any]]:
-    """Runs what is not done yet; returns one row per combination, the plain evaluation first.
-
-    Args:
-        cfg: the recipe.
-        combinations: see `augmented_recipes`.
-        results: finished evaluations.
-        evaluate: runs one evaluation.
-        cost: measures the seconds of one sample under each recipe.
-        say: shows one line.
-        is_writer: write results; of several processes one does.
-    """
+    """Runs what is not done yet; returns one row per combination, the plain evaluation first."""
     recipes = augmented_recipes(cfg, combinations)
     scores = run_conditions([Condition(name, one) for name, one in recipes.items()], results, evaluate,
                             say=say, is_writer=is_writer)
@@ -79,12 +61,7 @@ def run_gain(cfg: Config, combinations: Sequence[str], results: Results, evaluat
 
 
 def gain_rows(scores: Mapping[str, Scores], seconds: Mapping[str, float]) -> List[Dict[str, Any]]:
-    """Returns the scores of each recipe, their gain over the plain one, and its cost.
-
-    Args:
-        scores: by name, the plain one among them.
-        seconds: a sample takes.
-    """
+    """Returns the scores of each recipe, their gain over the plain one, and its cost."""
     return [dict(variants=name, **{metric: one[metric] for metric in METRICS},
                  **{f'{metric}_gain': one[metric] - scores[CLEAN][metric] for metric in METRICS},
                  seconds_per_sample=seconds[name], cost=seconds[name] / seconds[CLEAN])

@@ -14,7 +14,7 @@ from .shading import Look, shade
 from .world import Moment
 
 _STEP = 2
-_JPEG_QUALITY = 88
+JPEG_OPTIONS = (cv2.IMWRITE_JPEG_QUALITY, 88)
 
 
 def pixel_rays(intrinsic: np.ndarray, size_wh: Tuple[int, int] = IMAGE_SIZE) -> np.ndarray:
@@ -59,18 +59,3 @@ def take_picture(look: Look, moment: Moment, local_from_cam: np.ndarray, rays: n
     image = image * np.float32(255 * rng.uniform(0.95, 1.05))
     image += grain * np.float32(255 * look.weather.grain)
     return np.ascontiguousarray(image.clip(0, 255).astype(np.uint8)[..., ::-1])
-
-
-def encode_jpeg(image_bgr: np.ndarray) -> bytes:
-    """Returns the bytes of a JPEG file.
-
-    Args:
-        image_bgr: (H, W, 3) uint8.
-
-    Raises:
-        ValueError: if the encoder refuses the image.
-    """
-    is_ok, data = cv2.imencode('.jpg', image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    if not is_ok:
-        raise ValueError(f'OpenCV could not encode an image of shape {image_bgr.shape} as JPEG')
-    return data.tobytes()

@@ -5,7 +5,7 @@ and construction vehicle, bus and trailer, motorcycle and bicycle, cone and grey
 and hedge or wall. Pairs that look alike in an image and differ in geometry: pedestrian
 and painted post, car and a picture of a car.
 """
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -116,6 +116,11 @@ def attribute_of(category: str, is_moving: bool, choice: float) -> str:
         return 'pedestrian.moving' if is_moving else (
             'pedestrian.sitting_lying_down' if choice < 0.15 else 'pedestrian.standing')
     return ''
+
+
+def class_of(category: str, names: Mapping[str, str]) -> Optional[str]:
+    """Returns what a dataset calls a category, by the first beginning of it that is there; None: nothing."""
+    return next((name for beginning, name in names.items() if category.startswith(beginning)), None)
 
 
 def draw_size(spec: CategorySpec, rng: np.random.Generator, is_ridden: bool) -> np.ndarray:

@@ -50,16 +50,11 @@ def run(args: argparse.Namespace) -> None:
             ('--replace', args.replace), ('--kitti', args.records and args.kitti)) if is_given]
         if others:
             raise UserError(f'{form} got {", ".join(others)}, which it would not read; leave them out')
-    if args.records:
-        from .records import generate_records
-        paths = generate_records(args.out, scenes=args.scenes or 4, samples_per_scene=args.samples_per_scene,
-                                 seed=args.seed)
-        print('\n'.join(f'{split}: {path}' for split, path in paths.items()))
-        return
-    if args.kitti:
         from .kitti import generate_kitti
-        paths = generate_kitti(args.out, scenes=args.scenes or 16, samples_per_scene=args.samples_per_scene,
-                               seed=args.seed)
+        from .records import generate_records
+        generate_form = generate_records if args.records else generate_kitti
+        paths = generate_form(args.out, scenes=args.scenes or (4 if args.records else 16),
+                              samples_per_scene=args.samples_per_scene, seed=args.seed)
         print('\n'.join(f'{split}: {path}' for split, path in paths.items()))
         return
     from .generate import Request, generate

@@ -81,13 +81,7 @@ def _smooth_path(corners_m: np.ndarray) -> np.ndarray:
 
 
 def plan_drive(seed: int, scene_name: str, city: City) -> EgoDrive:
-    """Plans the drive of one scene.
-
-    Args:
-        seed: the dataset's seed.
-        scene_name: official scene name.
-        city: streets of the scene's location.
-    """
+    """Plans the drive of one scene."""
     rng = make_rng(seed, scene_name, 'ego')
     path = _smooth_path(_choose_corners(city, rng))
     time_s = np.arange(-_LEAD_S, DURATION_S, _TICK_S)

@@ -10,35 +10,29 @@ digests are still those that a run of this generator left.
 import fcntl
 import hashlib
 import json
-import multiprocessing
 import os
-import queue
 import shutil
-import threading
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import cv2
-import numpy as np
-from tqdm import tqdm
 
-from geminifusion3d.atomic import atomic_write, unsealed, write_json
-from geminifusion3d.check_sums import write_sums
+from geminifusion3d.atomic import unsealed, write_json
+from geminifusion3d.check_sums import file_sum, write_sums
+from geminifusion3d.data_converters.parallel import map_with_progress
 from geminifusion3d.errors import UserError
+from geminifusion3d.picture_files import write_picture
 
 from .city import MAP_TOKENS, build_city, draw_map_mask
 from .map_expansion import build_map, draw_basemap
 from .scene_names import choose_scenes
-from .scene_simulation import SceneJob, SceneSimulation
+from .scene_simulation import MAX_SAMPLES, SceneJob, SceneSimulation
 from .tables import TABLES, Tables, join_scenes
 
 FORMAT = 1
-MAX_SAMPLES = 40
 _STATE = '.synthetic'
 ARGUMENTS, FINISHED = 'arguments.json', 'finished.json'
 _LOCK_TRIES = 8
@@ -87,8 +81,7 @@ def _check(request: Request, arguments: Dict[str, Any]) -> None:
             if before.get(key) != arguments[key]:
                 raise UserError(
                     f'{request.out} holds {path.parent.name} made with {key}={before.get(key)}, '
-                    f'now {key}={arguments[key]} is asked for: give the same value, '
-                    'or another --out')
+                    f'now {key}={arguments[key]} is asked for: give the same value, or another --out')
 
 
 def _refuse_others_data(request: Request) -> None:
@@ -100,9 +93,8 @@ def _refuse_others_data(request: Request) -> None:
     others = sorted(versions - own) + [name for name in ('samples', 'sweeps', 'maps') if not marked
                                        and (request.out / name).exists()]
     if others:
-        raise UserError(f'{request.out} exists and holds {", ".join(others)}, which was not written by '
-                        'this tool: '
-                        'choose another --out, nothing was changed')
+        raise UserError(f'{request.out} exists and holds {", ".join(others)}, which was not written by this '
+                        'tool: choose another --out, nothing was changed')
 
 
 def _read_state(path: Path) -> Dict[str, Any]:
@@ -116,7 +108,7 @@ def _read_state(path: Path) -> Dict[str, Any]:
 
 
 def _digests(folder: Path) -> Dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+    return {path.name: file_sum(path) for path in sorted(folder.iterdir())}
 
 
 def _has_others_tables(out: Path, version: str) -> bool:
@@ -139,9 +131,8 @@ def _remove_own_version(request: Request) -> None:
     version, finished = request.out / request.version, request.state / FINISHED
     is_own = finished.exists() and not _has_others_tables(request.out, request.version)
     if version.exists() and not is_own:
-        raise UserError(f'{version} exists and nothing says that its tables are those that this tool '
-                        'wrote: choose '
-                        'another --out, nothing was changed')
+        raise UserError(f'{version} exists and nothing says that its tables are those that this tool wrote: '
+                        'choose another --out, nothing was changed')
     if version.exists():
         for name in _read_state(finished):
             (version / name).unlink()
@@ -179,73 +170,17 @@ def _mistakes_of_the_machine(out: Path) -> Iterator[None]:
                         'with fewer --workers if it is memory') from error
 
 
-def _die_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-_progress: Any = None
-
-
-def _start_worker(progress: Any, parent: int) -> None:
-    """Prepares a worker process: one thread each, and no work for a parent that was killed."""
-    global _progress
-    _progress = progress
-    cv2.setNumThreads(1)
-    threading.Thread(target=_die_with_parent, args=(parent,), daemon=True).start()
-
-
-def _run_scene(job: SceneJob, root: Path, fragment: Path,
-               report: Optional[Callable[[], None]] = None) -> None:
+def _run_scene(root: Path, task: Tuple[Path, SceneJob]) -> None:
     """Simulates one scene and records its rows last."""
-    tables = SceneSimulation(job, root).run(report or (lambda: _progress.put(1)))
-    write_json(fragment, tables, sealed=True)
-
-
-def _run_scenes(request: Request, jobs: Dict[Path, SceneJob], done: int) -> None:
-    """Runs the jobs, shows keyframes done and the time left."""
-    total = (len(jobs) + done) * request.samples_per_scene
-    new_bar = partial(tqdm, total=total, initial=done * request.samples_per_scene,
-                      unit='keyframe', desc=request.version, smoothing=0.05)
-    if request.workers == 1 or len(jobs) == 1:
-        with new_bar() as bar:
-            for fragment, job in jobs.items():
-                _run_scene(job, request.out, fragment, bar.update)
-        return
-    # Forked workers need not import everything again; they start before any thread does.
-    context = multiprocessing.get_context('fork')
-    progress = context.Queue()
-    with ProcessPoolExecutor(min(request.workers, len(jobs)), context, _start_worker,
-                             (progress, os.getpid())) as pool:
-        futures = [pool.submit(_run_scene, job, request.out, fragment)
-                   for fragment, job in jobs.items()]
-        try:
-            with new_bar() as bar:
-                _wait(futures, progress, bar)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _wait(futures: 'List[Future[None]]', progress: Any, bar: tqdm) -> None:
-    """Moves the bar until every scene is done; raises what a scene raised."""
-    while True:
-        pending = [future for future in futures if not future.done()]
-        for future in futures:
-            if future.done():
-                future.result()
-        try:
-            bar.update(progress.get(timeout=0.3))
-        except queue.Empty:
-            if not pending:
-                return
+    cv2.setNumThreads(1)
+    fragment, job = task
+    write_json(fragment, SceneSimulation(job, root).run(), sealed=True)
 
 
 def _write_maps(root: Path, tables: Tables) -> None:
     """Draws the map image of every location in use."""
     for row in tables['map']:
-        _write_picture(root / row['filename'], draw_map_mask(build_city(_LOCATION_OF[row['token']])))
+        write_picture(root / row['filename'], draw_map_mask(build_city(_LOCATION_OF[row['token']])))
 
 
 def _write_expansions(request: Request) -> None:
@@ -254,17 +189,9 @@ def _write_expansions(request: Request) -> None:
     for city in (build_city(_LOCATION_OF[row['token']]) for row in rows):
         path = request.out / 'maps' / 'expansion' / f'{city.location}.json'
         if not path.exists():
-            _write_picture(request.out / 'maps' / 'basemap' / f'{city.location}.png', draw_basemap(city))
+            write_picture(request.out / 'maps' / 'basemap' / f'{city.location}.png', draw_basemap(city))
             write_json(path, build_map(city))
             write_sums(path.parent, [path.name])
-
-
-def _write_picture(path: Path, picture: np.ndarray) -> None:
-    is_ok, data = cv2.imencode('.png', picture)
-    if not is_ok:
-        raise ValueError(f'OpenCV could not encode the map {path}')
-    with atomic_write(path) as part:
-        part.write_bytes(data.tobytes())
 
 
 def _publish(request: Request, fragments: List[Path]) -> None:
@@ -311,8 +238,9 @@ def generate(request: Request) -> bool:
             jobs = {path: SceneJob(request.seed, name, request.samples_per_scene,
                                    request.all_sweeps, request.version != 'v1.0-test')
                     for name, path in zip(names, fragments) if not path.exists()}
-            if jobs:
-                _run_scenes(request, jobs, len(names) - len(jobs))
+            for _ in map_with_progress(_run_scene, list(jobs.items()), shared=request.out,
+                                       workers=request.workers, description=f'scenes of {request.version}'):
+                pass
             _publish(request, fragments)
         _write_expansions(request)
         for path in fragments:

@@ -7,19 +7,17 @@ or a painted post has the colour and not the shape.
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
-import cv2
 import numpy as np
-from tqdm import tqdm
 
-from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import invert_pose, transform_points
 from geminifusion3d.kitti.labels import DONT_CARE, Label
+from geminifusion3d.picture_files import encode
 
 from .annotations import count_points, visible_share
 from .camera import pixel_rays, take_picture
+from .categories import class_of
 from .lidar import beam_directions, scan
-from .own_folder import own_folder, write_own_file
-from .scene_names import choose_scenes
+from .own_folder import own_scenes, write_own_file
 from .scene_simulation import SceneJob, SceneSimulation
 from .seeding import make_rng
 from .world import Moment
@@ -111,13 +109,10 @@ class _KittiScene(SceneSimulation):
             sweep[:, 3] /= 255
             picture = take_picture(self._look, moment, local_from_cam @ rig.cam_from_eye, rays,
                                    local_from_ego[:3, 0], rng, SIZE_WH)
-            is_ok, png = cv2.imencode('.png', picture)
-            if not is_ok:
-                raise ValueError(f'OpenCV could not encode the picture of frame {name}')
             points_m = transform_points(local_from_lidar, sweep[:, :3].astype(float))
             labels = self._labels(rig, moment, local_from_cam, points_m, rng)
             write_own_file(folder / 'velodyne' / f'{name}.bin', sweep.tobytes())
-            write_own_file(folder / 'image_2' / f'{name}.png', png.tobytes())
+            write_own_file(folder / 'image_2' / f'{name}.png', encode(picture, '.png'))
             write_own_file(folder / 'calib' / f'{name}.txt', rig.calibration_text().encode())
             write_own_file(folder / 'label_2' / f'{name}.txt', ''.join(
                 f'{label.line()}\n' for label in labels).encode())
@@ -136,8 +131,7 @@ class _KittiScene(SceneSimulation):
         shares = visible_share(self._world, moment, eye_m, np.array(list(boxes), int), rng)
         labels = []
         for (index, (box_px, truncated)), share in zip(boxes.items(), shares):
-            name = next((name for start, name in _CLASS_BY_CATEGORY.items()
-                         if self._actors[index - 1].category.startswith(start)), None)
+            name = class_of(self._actors[index - 1].category, _CLASS_BY_CATEGORY)
             if name is None:
                 continue
             is_clear = share >= LEAST_SHARE and box_px[3] - box_px[1] >= LEAST_HEIGHT_PX and counts[index]
@@ -181,32 +175,14 @@ class _KittiScene(SceneSimulation):
 
 def generate_kitti(out: Path, *, scenes: int = 16, samples_per_scene: int = 8,
                    seed: int = 0) -> Dict[str, Path]:
-    """Writes the dataset; the last quarter of the scenes, at least one, is for scoring.
+    """Writes the dataset, see `own_scenes`; returns the lists of frames by split."""
+    def write(job: SceneJob, number: int, report: Callable[[], None]) -> List[str]:
+        return _KittiScene(job, out).write_frames(out / 'training', number * samples_per_scene, report)
 
-    Args:
-        out: the dataset's folder: new, empty, or one that this function wrote.
-        scenes: how many, from 2.
-        samples_per_scene: frames at 2 Hz, from 2.
-        seed: same seed, same bytes.
-
-    Returns:
-        The lists of frames by split.
-
-    Raises:
-        UserError: for a folder that holds something else or the same of other numbers, or numbers out of
-            range.
-    """
-    if scenes < 2 or not 2 <= samples_per_scene <= 40:
-        raise UserError(f'got {scenes} scenes of {samples_per_scene} frames; expected at least 2 of 2 to 40')
-    num_val, frames = max(1, scenes // 4), []
-    arguments = {'seed': seed, 'scenes': scenes, 'samples_per_scene': samples_per_scene}
-    with own_folder(out, MARK, arguments), tqdm(total=scenes * samples_per_scene, unit='frame') as bar:
-        for name in choose_scenes('v1.0-trainval', scenes):
-            frames += _KittiScene(SceneJob(seed, name, samples_per_scene, False, True), out).write_frames(
-                out / 'training', len(frames), bar.update)
-        first = len(frames) - num_val * samples_per_scene
+    with own_scenes(out, MARK, write, 'frame', scenes=scenes, samples_per_scene=samples_per_scene,
+                    seed=seed) as (train, val):
         paths = {}
-        for split, chosen in (('train', frames[:first]), ('val', frames[first:]), ('trainval', frames)):
+        for split, chosen in (('train', train), ('val', val), ('trainval', train + val)):
             paths[split] = out / 'ImageSets' / f'{split}.txt'
             write_own_file(paths[split], ''.join(f'{name}\n' for name in chosen).encode())
-    return paths
+        return paths

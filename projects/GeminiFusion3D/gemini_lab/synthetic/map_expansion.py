@@ -82,11 +82,7 @@ class _Map:
 
 
 def build_map(city: City) -> Dict[str, Any]:
-    """Returns the content of `maps/expansion/<location>.json`.
-
-    Args:
-        city: streets in the global frame.
-    """
+    """Returns the content of `maps/expansion/<location>.json`."""
     streets = ([_Street(centre, city.y_m, True) for centre in city.x_m]
                + [_Street(centre, city.x_m, False) for centre in city.y_m])
     rows = _Map(city.location)

@@ -9,18 +9,17 @@ from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from geminifusion3d.check_sums import sealed_line
-from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import invert_pose
+from geminifusion3d.picture_files import encode
 
 from .annotations import observe
 from .camera import take_picture
+from .categories import class_of
 from .lidar import scan
-from .own_folder import own_folder, write_own_file
+from .own_folder import own_scenes, write_own_file
 from .rig import IMAGE_SIZE, LIDAR, Shot, plan_shots
-from .scene_names import choose_scenes
 from .scene_simulation import SceneJob, SceneSimulation
 from .world import Moment
 
@@ -51,12 +50,8 @@ class _RecordScene(SceneSimulation):
 
     def records(self, report: Callable[[], None]) -> List[Dict[str, Any]]:
         """Writes the scene's files and returns its records."""
-        shots = plan_shots(
-            self._job.seed,
-            self._job.scene_name,
-            self._recording.start_us,
-            self._job.samples,
-            False)
+        shots = plan_shots(self._job.seed, self._job.scene_name, self._recording.start_us, self._job.samples,
+                           False)
         key_places = [place for place, shot in enumerate(shots[LIDAR]) if shot.is_key_frame]
         records = []
         for index, place in enumerate(key_places):
@@ -112,11 +107,8 @@ class _RecordScene(SceneSimulation):
         picture = take_picture(self._look, moment, local_from_cam, self._rays[shot.channel],
                                local_from_ego[:3, 0], self._rng(shot))
         path = f'images/{name}/{token}{camera.ending}'
-        is_ok, data = cv2.imencode(camera.ending, cv2.resize(
-            picture, camera.size_wh, interpolation=cv2.INTER_AREA))
-        if not is_ok:
-            raise ValueError(f'OpenCV could not encode {path}')
-        write_own_file(self._root / path, data.tobytes())
+        picture = cv2.resize(picture, camera.size_wh, interpolation=cv2.INTER_AREA)
+        write_own_file(self._root / path, encode(picture, camera.ending))
         # Integer coordinates are pixel centres: u becomes s * (u + 0.5) - 0.5.
         scale = camera.size_wh[0] / IMAGE_SIZE[0]
         small_from_full = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5], [0, 0, 1]])
@@ -132,8 +124,7 @@ class _RecordScene(SceneSimulation):
         boxes = []
         for one in seen:
             actor = self._actors[one.actor_index]
-            name = next((name for start, name in _CLASS_BY_CATEGORY.items()
-                        if actor.category.startswith(start)), None)
+            name = class_of(actor.category, _CLASS_BY_CATEGORY)
             if name is None:
                 continue
             center = lidar_from_local[:3, :3] @ (one.center_xyz_m - origin_m) + lidar_from_local[:3, 3]
@@ -147,31 +138,13 @@ class _RecordScene(SceneSimulation):
 
 def generate_records(out: Path, *, scenes: int = 4, samples_per_scene: int = 6,
                      seed: int = 0) -> Dict[str, Path]:
-    """Writes the dataset; the last quarter of the scenes, at least one, is for scoring.
+    """Writes the dataset, see `own_scenes`; returns the files of records by split."""
+    def write(job: SceneJob, _: int, report: Callable[[], None]) -> List[str]:
+        return [sealed_line(record) for record in _RecordScene(job, out).records(report)]
 
-    Args:
-        out: the dataset's folder: new, empty, or one that this function wrote.
-        scenes: how many, from 2.
-        samples_per_scene: samples at 2 Hz.
-        seed: same seed, same bytes.
-
-    Returns:
-        The files of records by split.
-
-    Raises:
-        UserError: for a folder that holds something else or the same of other numbers, or numbers out of
-            range.
-    """
-    if scenes < 2 or samples_per_scene < 2:
-        raise UserError(f'got {scenes} scenes of {samples_per_scene} samples; expected at least 2 of 2')
-    names = choose_scenes('v1.0-trainval', scenes)
-    num_val = max(1, scenes // 4)
-    arguments = {'seed': seed, 'scenes': scenes, 'samples_per_scene': samples_per_scene}
-    with own_folder(out, MARK, arguments), tqdm(total=scenes * samples_per_scene, unit='sample') as bar:
-        paths = {}
-        for split, chosen in (('train', names[:-num_val]), ('val', names[-num_val:])):
-            lines = [sealed_line(record) for name in chosen for record in _RecordScene(
-                SceneJob(seed, name, samples_per_scene, False, True), out).records(bar.update)]
-            paths[split] = out / f'{split}.jsonl'
-            write_own_file(paths[split], ''.join(lines).encode())
-    return paths
+    with own_scenes(out, MARK, write, 'sample', scenes=scenes, samples_per_scene=samples_per_scene,
+                    seed=seed) as found:
+        paths = {split: out / f'{split}.jsonl' for split in ('train', 'val')}
+        for path, lines in zip(paths.values(), found):
+            write_own_file(path, ''.join(lines).encode())
+        return paths

@@ -1,12 +1,14 @@
 """One scene from its name to its files: build the world, drive through it, fire every sensor."""
 import os
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple
 
 import numpy as np
 
+from geminifusion3d.picture_files import encode
+
 from .annotations import observe
-from .camera import encode_jpeg, pixel_rays, take_picture
+from .camera import JPEG_OPTIONS, pixel_rays, take_picture
 from .city import build_city
 from .ego import plan_drive
 from .ground import paint_ground
@@ -24,6 +26,8 @@ from .tables import Tables
 from .weather import describe, make_weather
 from .world import Moment, World
 
+# A scene lasts 20 s.
+MAX_SAMPLES = 40
 _WORDS = ('parked trucks', 'construction', 'peds on sidewalk', 'bicycle rack', 'bus', 'barriers',
           'many cars', 'parked motorcycles')
 
@@ -99,7 +103,7 @@ class SceneSimulation:
         if shot.channel in CAMERAS:
             image = take_picture(self._look, moment, local_from_sensor, self._rays[shot.channel],
                                  local_from_ego[:3, 0], self._rng(shot))
-            write_file(path, encode_jpeg(image))
+            write_file(path, encode(image, '.jpg', *JPEG_OPTIONS))
             return image
         if shot.channel == LIDAR:
             sweep = scan(self._world, moment, local_from_sensor, mount.ego_from_sensor,
@@ -140,16 +144,11 @@ class SceneSimulation:
         if self._job.is_annotated:
             self._observe(index, *key['lidar'], np.concatenate(radar_points))
 
-    def run(self, report: Callable[[], None]) -> Tables:
-        """Writes every sensor file of the scene and returns its tables.
-
-        Args:
-            report: called after each keyframe.
-        """
+    def run(self) -> Tables:
+        """Writes every sensor file of the scene and returns its tables."""
         shots = plan_shots(self._job.seed, self._job.scene_name, self._recording.start_us,
                            self._job.samples, self._job.all_sweeps)
         for index in range(self._job.samples):
             self._run_keyframe(index, [shot for channel in shots.values() for shot in channel
                                        if shot.sample_index == index])
-            report()
         return self._rows.tables(self._actors)

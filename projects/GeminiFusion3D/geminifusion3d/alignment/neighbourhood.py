@@ -59,12 +59,7 @@ class Neighbourhood(BaseModule):
 
     def forward(self, camera: Float[Tensor, 'b c y x'], lidar: Float[Tensor, 'b c y x']
                 ) -> Float[Tensor, 'b c y x']:
-        """Returns the camera map as the LiDAR's cells read it.
-
-        Args:
-            camera: camera BEV on the grid.
-            lidar: LiDAR BEV on the grid.
-        """
+        """Returns the camera map as the LiDAR's cells read it."""
         query, keys = self.q_proj(lidar), self._around(self.k_proj(camera))
         dtype = torch.promote_types(query.dtype, torch.float32)
         logits = torch.stack([self._per_head(query * key).sum(dim=2, dtype=dtype) for key in keys])

@@ -55,23 +55,13 @@ class OffsetField(BaseModule):
 
     def forward(self, camera: Float[Tensor, 'b c y x'], lidar: Float[Tensor, 'b c y x']
                 ) -> Float[Tensor, 'b c y x']:
-        """Returns the camera map, each cell taken from where its content stands; zero from outside.
-
-        Args:
-            camera: camera BEV on the grid.
-            lidar: LiDAR BEV on the grid.
-        """
+        """Returns the camera map, each cell taken from where its content stands; zero from outside."""
         shifted = shift_sample(camera, self.offsets_cells(camera, lidar))
         return shifted.contiguous(memory_format=torch.channels_last)
 
     def offsets_cells(self, camera: Float[Tensor, 'b c y x'], lidar: Float[Tensor, 'b c y x']
                       ) -> Float[Tensor, 'b 2 y x']:
-        """Returns (dx, dy) of each cell in float32, in cells: where the camera map shows its content.
-
-        Args:
-            camera: camera BEV on the grid.
-            lidar: LiDAR BEV on the grid.
-        """
+        """Returns (dx, dy) of each cell in float32, in cells: where the camera map shows its content."""
         raw = self.offset(self.hidden(torch.cat([camera, lidar], dim=1))).float()
         return self.max_offset_cells * (raw / self.max_offset_cells).tanh()
 

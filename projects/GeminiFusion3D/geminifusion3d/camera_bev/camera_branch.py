@@ -54,12 +54,7 @@ class DepthAndContext(NamedTuple):
 
     @classmethod
     def from_logits(cls, predicted: Float[Tensor, 'n d_plus_c h w'], depth_bins: int) -> 'DepthAndContext':
-        """Splits the channels of a last convolution: depth logits first, then the context.
-
-        Args:
-            predicted: output of the convolution.
-            depth_bins: number of depth logits.
-        """
+        """Splits the channels of a last convolution: depth logits first, then the context."""
         return cls(predicted[:, :depth_bins].float().softmax(dim=1), predicted[:, depth_bins:])
 
 
@@ -129,13 +124,7 @@ class LiftSplatBranch(BaseModule):
         super().init_weights()
 
     def build_depth(self, in_channels: int, depth_bins: int, context_channels: int) -> None:
-        """Builds what predict_depth runs.
-
-        Args:
-            in_channels: channels of the image feature.
-            depth_bins: number of depth bins.
-            context_channels: channels to lift.
-        """
+        """Builds what predict_depth runs."""
         raise NotImplementedError(f'{type(self).__name__} must build what predicts its depth')
 
     def predict_depth(self, features: Float[Tensor, 'n c_in h w'],
@@ -170,11 +159,7 @@ class LiftSplatBranch(BaseModule):
         return CameraBEV(self.downsample(bev), lifted.depth_probability, lidar_depth_m)
 
     def loss(self, camera: CameraBEV) -> Dict[str, Float[Tensor, '']]:
-        """Returns the loss of the depth where it is supervised.
-
-        Args:
-            camera: what forward returned in training mode.
-        """
+        """Returns the loss of the depth where it is supervised."""
         if not self.depth_loss_weight or camera.lidar_depth_m is None:
             return {}
         loss = depth_loss(camera.depth_probability, camera.lidar_depth_m, self.frustum)
@@ -210,13 +195,7 @@ class CameraBranch(LiftSplatBranch):
     """Predicts depth from the image alone; LiftSplatBranch lists the arguments."""
 
     def build_depth(self, in_channels: int, depth_bins: int, context_channels: int) -> None:
-        """Builds the depth net.
-
-        Args:
-            in_channels: channels of the image feature.
-            depth_bins: number of depth bins.
-            context_channels: channels to lift.
-        """
+        """Builds the depth net."""
         self.depth_net = DepthNet(in_channels=in_channels, depth_bins=depth_bins,
                                   context_channels=context_channels)
 
@@ -305,5 +284,4 @@ def _check_divides(image_hw: Tuple[int, int], feature_hw: Tuple[int, int]) -> No
     stride = image_hw[0] // feature_hw[0]
     if (feature_hw[0] * stride, feature_hw[1] * stride) != image_hw:
         raise ValueError(f'images of {image_hw} pixels do not divide into a feature map of '
-                         f'{feature_hw}; make height and width multiples of the stride '
-                         'of the image backbone')
+                         f'{feature_hw}; make height and width multiples of the stride of the image backbone')

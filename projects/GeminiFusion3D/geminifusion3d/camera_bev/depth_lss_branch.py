@@ -28,13 +28,7 @@ class DepthLSSBranch(LiftSplatBranch):
     reads_lidar = True
 
     def build_depth(self, in_channels: int, depth_bins: int, context_channels: int) -> None:
-        """Builds the encoder of the depth image and the net that joins it with the image feature.
-
-        Args:
-            in_channels: channels of the image feature.
-            depth_bins: number of depth bins.
-            context_channels: channels to lift.
-        """
+        """Builds the encoder of the depth image and the net that joins it with the image feature."""
         self.dtransform = nn.Sequential(
             *_conv_norm_relu(1, 8, 1), *_conv_norm_relu(8, 32, 5, stride=4),
             *_conv_norm_relu(32, DEPTH_CHANNELS, 5, stride=2))

@@ -41,11 +41,7 @@ class Frustum:
         return (far_m - near_m) / self.depth_bins
 
     def depth_m(self, device: torch.device) -> Float[Tensor, ' d']:
-        """Returns the depth that each bin is lifted to, in float32.
-
-        Args:
-            device: where the depths are needed.
-        """
+        """Returns the depth that each bin is lifted to, in float32."""
         return self.depth_range_m[0] + (torch.arange(self.depth_bins, device=device) + 0.5) * self.bin_m
 
     def pixels(self, image_hw: Tuple[int, int], feature_hw: Tuple[int, int], device: torch.device
@@ -53,11 +49,6 @@ class Frustum:
         """Returns the image position (u, v) of each feature cell, row by row.
 
         Integer coordinates are pixel centres: cell 0 of stride 8 covers pixels 0..7, centre 3.5.
-
-        Args:
-            image_hw: rows and columns of an image.
-            feature_hw: rows and columns of its feature map.
-            device: where the positions are needed.
         """
         rows, columns = ((torch.arange(cells, device=device) + 0.5) * (size / cells) - 0.5
                          for size, cells in zip(image_hw, feature_hw))
@@ -90,22 +81,12 @@ class BEVFusionFrustum(Frustum):
     corner_pixels: ClassVar[bool] = True
 
     def depth_m(self, device: torch.device) -> Float[Tensor, ' d']:
-        """Returns the near end of each bin, in float32.
-
-        Args:
-            device: where the depths are needed.
-        """
+        """Returns the near end of each bin, in float32."""
         return self.depth_range_m[0] + torch.arange(self.depth_bins, device=device) * self.bin_m
 
     def pixels(self, image_hw: Tuple[int, int], feature_hw: Tuple[int, int], device: torch.device
                ) -> Float[Tensor, 'p 2']:
-        """Returns positions from the first pixel to the last, ends included.
-
-        Args:
-            image_hw: rows and columns of an image.
-            feature_hw: rows and columns of its feature map.
-            device: where the positions are needed.
-        """
+        """Returns positions from the first pixel to the last, ends included."""
         return _row_by_row(*(torch.linspace(0, size - 1, cells, device=device)
                              for size, cells in zip(image_hw, feature_hw)))
 

@@ -1,9 +1,10 @@
 """BEVFusion checkpoints (lidar and lidar-cam) of mmdet3d and of MIT -> this project's recipes.
 
-Source of the names: mmdet3d v1.4.0 projects/BEVFusion. Its maps are (B, C, X, Y) and its voxels
-(x, y, z), so every kernel that slides over the BEV or over voxels is turned; what sees images or
-queries carries over. Its view transform keeps its grid among the weights; here that is config. mmdet3d's
-project is MIT's network with other names (mit-han-lab/bevfusion, mmdet3d/models).
+Source of the names: mmdet3d v1.4.0 projects/BEVFusion. Its maps are (B, C, X, Y) and its voxels (x, y, z), so
+every kernel that slides over the BEV or over voxels is turned; what sees images or queries carries over. Its
+view transform keeps its grid among the weights; here that is config. mmdet3d's project is MIT's network with
+other names (mit-han-lab/bevfusion, mmdet3d/models). Of its TransFusionHead (one decoder layer) the 3x3
+kernels have their last two dimensions swapped; positions are (x, y) in cells with half a cell added in both.
 """
 import re
 from typing import Dict, List, Mapping
@@ -12,10 +13,40 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .bevfusion_keys import bevfusion_head_key_map
 from .formats import BEVFUSION, MIT_BEVFUSION, MIT_BEVFUSION_MAP, recognise
 from .kernels import yx_from_xy, zyx_from_xyz
 from .key_rules import Rule, apply_rules
+
+_BRANCHES = ('center', 'height', 'dim', 'rot', 'vel', 'heatmap')
+_NORM = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
+_AFFINE = ('weight', 'bias')
+_ATTENTION = ('in_proj_weight', 'in_proj_bias', 'out_proj.weight', 'out_proj.bias')
+# Theirs, ours, and the tensors of the module.
+_MODULES = (
+    ('shared_conv', 'shared_conv', _AFFINE),
+    ('heatmap_head.0.conv', 'query_init.heatmap.0.conv', ('weight',)),
+    ('heatmap_head.0.bn', 'query_init.heatmap.0.bn', _NORM),
+    ('heatmap_head.1', 'query_init.heatmap.1', _AFFINE),
+    ('class_encoding', 'query_init.class_embedding', _AFFINE),
+    ('decoder.0.self_attn.attn', 'decoder.self_attention', _ATTENTION),
+    ('decoder.0.cross_attn.attn', 'decoder.cross_attention', _ATTENTION),
+    ('decoder.0.ffn.layers.0.0', 'decoder.feedforward.0', _AFFINE),
+    ('decoder.0.ffn.layers.1', 'decoder.feedforward.3', _AFFINE),
+    *((f'decoder.0.norms.{i}', f'decoder.norms.{i}', _AFFINE) for i in range(3)),
+    *((f'decoder.0.{theirs}.position_embedding_head.{i}', f'decoder.{ours}.{i}', tensors)
+      for theirs, ours in (('self_posembed', 'query_position'), ('cross_posembed', 'map_position'))
+      for i, tensors in ((0, _AFFINE), (1, _NORM), (3, _AFFINE))),
+    *((f'prediction_heads.0.{branch}.{part}', f'prediction.{branch}.{part}', tensors)
+      for branch in _BRANCHES
+      for part, tensors in (('0.conv', ('weight',)), ('0.bn', _NORM), ('1', _AFFINE))),
+)
+
+
+def bevfusion_head_key_map() -> Dict[str, str]:
+    """Returns our name of each tensor of theirs, both without the detector's `bbox_head.`."""
+    return {f'{theirs}.{tensor}': f'{ours}.{tensor}'
+            for theirs, ours, tensors in _MODULES for tensor in tensors}
+
 
 LIDAR_BRANCHES = ('lidar_branch', 'lidar_align', 'bev_backbone', 'bev_neck', 'bbox_head')
 FUSER_BRANCHES = ('camera_align', 'lidar_align', 'fuser')

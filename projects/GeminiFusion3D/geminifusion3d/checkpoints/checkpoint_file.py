@@ -9,7 +9,6 @@ stands a function that returns just those methods.
 torch writes a checksum beside every record of a checkpoint, a zip archive, and does not look at it when
 it reads: a flipped bit would load as another weight. Here every record is checked first.
 """
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -21,7 +20,6 @@ from mmengine.logging import HistoryBuffer, print_log
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from safetensors import safe_open
 
-from ..atomic import atomic_write
 from ..errors import UserError
 from .download import local_copy
 
@@ -62,14 +60,7 @@ def register_safe_globals() -> None:
 
 
 def check_exists(path: Union[str, Path]) -> None:
-    """Makes sure that a checkpoint is there; addresses (`https://`) are looked up on reading.
-
-    Args:
-        path: of a file, or an address.
-
-    Raises:
-        UserError: if the file is absent.
-    """
+    """Refuses a path where there is no file; addresses (`https://`) are looked up on reading."""
     if '://' not in str(path) and not Path(path).expanduser().is_file():
         raise UserError(f'checkpoint {path} does not exist: pass the path of a .pth file, '
                         f'as training writes them to its work directory')
@@ -134,16 +125,3 @@ def _why_unreadable(path: Union[str, Path], error: Exception) -> str:
     reason = ' '.join(str(error).split())[:160]
     return (f'checkpoint {path} cannot be read, it is damaged or incomplete ({reason}): '
             f'use another one, or train again')
-
-
-def write_whole(path: Union[str, Path], write: Callable[[Path], None]) -> None:
-    """Writes a file under a temporary name, forces it to the disk and renames it.
-
-    Args:
-        path: where the finished file shall stand.
-        write: writes the content to the path that it is given.
-    """
-    with atomic_write(path) as part:
-        write(part)
-        with open(part, 'rb') as written:
-            os.fsync(written.fileno())

@@ -6,7 +6,7 @@ What may differ is said in the config's `load_cfg`, and nowhere else.
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, fields
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from torch import Tensor, nn
 
@@ -142,6 +142,27 @@ def fit_weights(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str,
     return fitted
 
 
+def check_learned_classes(checkpoint: Mapping[str, Any], classes: Optional[Sequence[str]], *, name: str
+                          ) -> None:
+    """Refuses weights that learned other classes, or in another order: labels count them.
+
+    Args:
+        checkpoint: what `read_checkpoint` returned; checkpoints of others may not say their classes.
+        classes: of the recipe's dataset.
+        name: what the message calls the checkpoint.
+
+    Raises:
+        UserError: with both lists.
+    """
+    meta = checkpoint.get('meta')
+    of_dataset = meta.get('dataset_meta') if isinstance(meta, dict) else None
+    learned = of_dataset.get('classes') if isinstance(of_dataset, dict) else None
+    if isinstance(learned, (list, tuple)) and classes and list(learned) != list(classes):
+        raise UserError(f'checkpoint {name} learned the classes {", ".join(map(str, learned))}, and the '
+                        f'dataset of the recipe has {", ".join(classes)}: labels count them; give '
+                        'metainfo.classes and the head the list of the checkpoint')
+
+
 def summarise(model: nn.Module, loaded: Mapping[str, Any], *, name: str) -> str:
     """Says how many weights of each branch a checkpoint gave, and which stay as initialised."""
     expected = model.state_dict()
@@ -181,8 +202,7 @@ def _refusal(name: str, refused: Differences, expected: Mapping[str, Any], weigh
             if absent and len(absent) < len(set(map(branch_of, expected))) else '')
     allowed = f', at most {tolerance.max_differing} may differ' if tolerance.max_differing else ''
     return (f'checkpoint {name} is of another config: the model expects {len(expected)} weights{allowed}; '
-            f'{refused}; pass the config that the checkpoint was trained with, or its own '
-            f'checkpoint{hint}')
+            f'{refused}; pass the config that the checkpoint was trained with, or its own checkpoint{hint}')
 
 
 def _first(keys: List[str]) -> str:

@@ -1,5 +1,4 @@
 """From a foreign checkpoint file to one of this project, which says where it comes from."""
-import hashlib
 import io
 from collections import OrderedDict
 from pathlib import Path
@@ -8,15 +7,16 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 import torch
 from torch import Tensor
 
+from ..atomic import write_whole
+from ..check_sums import file_sum
 from ..errors import UserError
-from .checkpoint_file import read_checkpoint, write_whole
+from .checkpoint_file import read_checkpoint
 from .checkpoint_fit import SPCONV2_VERSION, state_dict_of
 from .formats import Format, recognise
 from .kernels import SPARSE_DIMS
 
 # Raised whenever the same source would give other weights.
 CONVERTER_VERSION = 1
-CHUNK_BYTES = 1 << 20
 PROVENANCE = 'converted_from'
 
 
@@ -54,7 +54,7 @@ def convert_file(source: Path, out: Path, *, formats: Sequence[Format],
     # On a full disk torch's own writing ends in an error that does not say so.
     memory = io.BytesIO()
     torch.save(checkpoint, memory)
-    write_whole(out, lambda part: part.write_bytes(memory.getbuffer()))
+    write_whole(out, memory.getbuffer())
     return checkpoint
 
 
@@ -67,11 +67,7 @@ def _not_understood(source: Path, found: Optional[Format], formats: Sequence[For
 
 
 def _provenance(source: Path, found: Format) -> Dict[str, Any]:
-    digest = hashlib.sha256()
-    with open(source, 'rb') as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return dict(file=source.name, sha256=digest.hexdigest(), format=found.name,
+    return dict(file=source.name, sha256=file_sum(source), format=found.name,
                 converter_version=CONVERTER_VERSION)
 
 

@@ -39,8 +39,7 @@ def local_copy(address: str) -> Path:
     known_hash = HASHED_NAME.search(name)
     if address.startswith('http://') and not known_hash:
         raise UserError(f'{address} comes by http without a hash in its name, anybody on the way could '
-                        'change it: '
-                        'expected https://, or a name such as swin-0123abcd.pth')
+                        'change it: expected https://, or a name such as swin-0123abcd.pth')
     whole = hashlib.sha256(address.encode()).hexdigest()[:12]
     path = Path(torch.hub.get_dir()) / 'checkpoints' / f'{whole}_{name}'
     if path.is_file():

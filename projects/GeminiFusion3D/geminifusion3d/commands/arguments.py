@@ -6,7 +6,6 @@ from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 from ..errors import UserError
 
-DEMO_CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
 RESULTS_ARE_WRITTEN = 'results_nusc.json is always written, to --work-dir'
 LOOK = 'no window is opened; gemini3d test --show-dir, predict --draw and report write pictures'
 CHECKPOINT = 'write the file behind the config'
@@ -72,21 +71,16 @@ class Parser(argparse.ArgumentParser):
 
     def _instead_of(self, flag: str) -> str:
         with_dashes = flag.replace('_', '-')
-        if with_dashes not in self.flags() and with_dashes in ELSEWHERE:
+        is_meant = ELSEWHERE.get(with_dashes) != RESULTS_ARE_WRITTEN or '--work-dir' in self.flags() and (
+            self.prog.endswith(('train', 'test')))
+        if with_dashes not in self.flags() and with_dashes in ELSEWHERE and is_meant:
             return f': {ELSEWHERE[with_dashes]}'
         near = difflib.get_close_matches(with_dashes, self.flags(), cutoff=0.6)
         return f', did you mean {" or ".join(near)}?' if near else ''
 
 
 def add_alias(parser: Any, *names: str, dest: str, **settings: Any) -> None:
-    """Adds old names of an argument, which the help does not show.
-
-    Args:
-        parser: of the command, or a group of it.
-        *names: old names.
-        dest: attribute that they set.
-        **settings: as of the argument.
-    """
+    """Adds old names of an argument, which the help does not show."""
     parser.add_argument(*names, dest=dest, help=argparse.SUPPRESS, default=argparse.SUPPRESS, **settings)
 
 
@@ -124,11 +118,7 @@ def _key_value(text: str) -> str:
 
 
 def overrides(options: Optional[Sequence[str]]) -> Dict[str, Any]:
-    """Returns what --cfg-options got, with the values that mmengine reads from them.
-
-    Args:
-        options: KEY=VALUE words.
-    """
+    """Returns what --cfg-options got, with the values that mmengine reads from them."""
     from mmengine.config import DictAction
     reader = argparse.ArgumentParser()
     reader.add_argument('--options', nargs='+', action=DictAction, default={})

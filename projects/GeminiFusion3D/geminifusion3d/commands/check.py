@@ -94,11 +94,7 @@ def check_versions(requirements_dir: Path) -> Iterator[Finding]:
 def installed_version(package: str) -> str:
     """Returns a package's version, or that of what stands in for it: mmcv-lite, another build of spconv.
 
-    Args:
-        package: as pip names it.
-
-    Raises:
-        PackageNotFoundError: if neither is installed.
+    PackageNotFoundError if neither is installed.
     """
     try:
         return metadata.version(package)
@@ -173,11 +169,7 @@ def probe_spconv() -> Iterator[Finding]:
 
 
 def compare_sparse_with_dense(device: str) -> Finding:
-    """Compares a sparse convolution where every cell is occupied with the dense one, forward and backward.
-
-    Args:
-        device: 'cpu' or 'cuda'.
-    """
+    """Compares a sparse convolution where every cell is occupied with the dense one, forward and backward."""
     import spconv.pytorch as spconv
     import torch
     torch.manual_seed(0)

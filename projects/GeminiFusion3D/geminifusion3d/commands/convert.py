@@ -17,6 +17,9 @@ from ..errors import UserError
 from .arguments import add_alias, add_dataset
 from .dataset import Dataset, choose_dataset
 
+# Whose files are read in a minute or two.
+FEW_KEYFRAMES = 1000
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds dataset, output and what is converted."""
@@ -31,10 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--mark-damaged', action='store_true',
                         help='go on without damaged files: pictures are marked as missing, sweeps and '
                              'keyframes left out')
-    parser.add_argument('--read-all', action='store_true',
+    parser.add_argument('--read-all', action=argparse.BooleanOptionalAction,
                         help='decode each picture and read each sweep too: finds damage in the middle of '
                              'files, not only missing, empty and cut ones, and writes down the check sum of '
-                             'each file, which loading verifies: a single bit that flips later is found')
+                             'each file, which loading verifies: a single bit that flips later is found '
+                             f'(default: where the tables list up to {FEW_KEYFRAMES} keyframes)')
     parser.add_argument('--max-sweeps', type=int, default=10, metavar='N',
                         help='LiDAR sweeps listed before each keyframe (default: 10)')
     parser.add_argument('--radar-sweeps', type=int, metavar='N',
@@ -61,7 +65,8 @@ def run(args: argparse.Namespace) -> None:
     paths = convert_nuscenes(dataset.dataroot, dataset.version, out, splits=args.split,
                              max_sweeps=args.max_sweeps, radar_sweeps=args.radar_sweeps,
                              workers=args.workers,
-                             mark_damaged=args.mark_damaged, reads_all=args.read_all)
+                             mark_damaged=args.mark_damaged, reads_all=bool(args.read_all),
+                             reads_up_to=FEW_KEYFRAMES if args.read_all is None else 0)
     for split, path in paths.items():
         print(f'{split}: {path}')
     if args.with_gt_database is not None:

@@ -2,7 +2,8 @@
 
 Writes an info file of every list in <dataroot>/ImageSets (train, val, trainval, test); nothing else of the
 dataset is changed, and no reduced clouds are written: the recipes cut clouds to the picture while they read
-them.
+them. The check sum of each picture and cloud is written down and verified by loading: a single bit that flips
+later is found.
 
 Example:
     gemini3d convert-kitti --dataroot data/kitti
@@ -22,13 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='lists of ImageSets (default: all of train, val, trainval, test that are there)')
     parser.add_argument('--out', type=Path, metavar='DIR', help='where the files go; default: the dataset')
     add_alias(parser, '--out-dir', dest='out', type=Path)
-    parser.add_argument('--read-all', action='store_true',
-                        help='write down the check sum of each picture and cloud, all of which are read '
-                             'anyway; loading verifies it: a single bit that flips later is found')
 
 
 def run(args: argparse.Namespace) -> None:
     """Converts and prints what was written."""
     from ..kitti.infos import convert_kitti
-    for split, path in convert_kitti(args.dataroot, args.out, args.split, with_sums=args.read_all).items():
+    for split, path in convert_kitti(args.dataroot, args.out, args.split).items():
         print(f'{split}: {path}')

@@ -40,8 +40,10 @@ def choose_dataset(args: argparse.Namespace, *, results: Optional[Path] = None, 
         needs_split: the command cannot do without.
 
     Raises:
-        UserError: if the version or the split is not known.
+        UserError: if the results are not there, or the version or the split is not known.
     """
+    if results is not None and not results.exists():
+        raise UserError(f'{results} does not exist; expected what gemini3d test or export has written')
     recorded = recorded_dataset(results) if results is not None else {}
     dataroot = Path(args.dataroot or recorded.get('dataroot') or DEFAULT_ROOT)
     split = getattr(args, 'split', None) or recorded.get('split') or ''
@@ -70,33 +72,20 @@ def only_version(dataroot: Path, split: str = '') -> str:
     found = sorted(tables.parent.name for tables in dataroot.glob('*/sample.json'))
     found = [version for version in found if version.endswith(VERSION_ENDS.get(split, ()))] or found
     if len(found) != 1:
-        raise UserError(f'{dataroot} holds {"the versions " + ", ".join(found) if found else "no tables"}; '
+        holds = f'holds {"the versions " + ", ".join(found) if found else "no tables"}'
+        raise UserError(f'{dataroot} {holds if dataroot.is_dir() else "does not exist"}; '
                         + ('choose one with --version' if found else
                            'name the folder of a nuScenes dataset with --dataroot'))
     return found[0]
 
 
 def recorded_dataset(results: Path) -> Dict[str, Any]:
-    """Returns `dataroot`, `version`, `split`, as far as the record of a test run says them.
-
-    Args:
-        results: results file or folder of the run.
-
-    Raises:
-        UserError: if the record is damaged.
-    """
+    """Returns `dataroot`, `version`, `split`, as far as the record of a test run, where it is, says them."""
     return read_run(results).get('dataset') or {}
 
 
 def read_run(results: Path) -> Dict[str, Any]:
-    """Returns the record of a test run; nothing, where there is none.
-
-    Args:
-        results: results file or folder of the run.
-
-    Raises:
-        UserError: if the record is damaged.
-    """
+    """Returns what the record of a test run, where it is, says of `dataroot`, `version` and `split`."""
     path = (results if results.is_dir() else results.parent) / RECORD_NAME
     try:
         content = unsealed(json.loads(path.read_text()))

@@ -52,15 +52,10 @@ def run(args: argparse.Namespace) -> None:
     """Draws and writes the picture."""
     info_file = _info_file(args)
     out = args.out or Path('work_dirs/draw') / f'{info_file.stem}_{args.index}.png'
-    if out.suffix not in ('.png', '.jpg'):
-        raise UserError(f'got --out {out}; expected a name that ends in .png or .jpg')
-    import cv2
-
-    from ..atomic import atomic_write
+    from ..picture_files import check_picture_name, write_picture
+    check_picture_name(out)
     from ..sensors.draw import draw_sample
-    picture = draw_sample(_load_sample(args, info_file))
-    with atomic_write(out) as part:
-        part.write_bytes(cv2.imencode(out.suffix, picture)[1].tobytes())
+    write_picture(out, draw_sample(_load_sample(args, info_file)))
     print(out)
 
 

@@ -26,13 +26,8 @@ def run(args: argparse.Namespace) -> None:
     if not (args.frame.isascii() and args.frame.isdigit()):
         raise UserError(f'got --frame {args.frame}; expected the number of a frame, such as 000002')
     out = args.out or Path('work_dirs/draw') / f'kitti_{args.frame}.png'
-    if out.suffix not in ('.png', '.jpg'):
-        raise UserError(f'got --out {out}; expected a name that ends in .png or .jpg')
-    import cv2
-
-    from ..atomic import atomic_write
+    from ..picture_files import check_picture_name, write_picture
+    check_picture_name(out)
     from ..kitti.draw import draw_frame
-    picture = draw_frame(args.folder, args.frame)
-    with atomic_write(out) as part:
-        part.write_bytes(cv2.imencode(out.suffix, picture)[1].tobytes())
+    write_picture(out, draw_frame(args.folder, args.frame))
     print(out)

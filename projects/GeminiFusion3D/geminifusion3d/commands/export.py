@@ -15,10 +15,9 @@ from ..engine.mistakes import config_mistakes
 from ..engine.runner import GeminiRunner
 from ..errors import UserError
 from ..learned_samples import Overlap
-from ..results.evaluated_split import info_file_of_split
-from ..results.inference_clock import InferenceClock, hardware
-from ..results.info_file import InfoFile, read_info_file
+from ..results.evaluated_split import InfoFile, info_file_of_split, read_info_file
 from ..results.nuscenes_metric import RESULTS_NAME
+from ..results.run_record import InferenceClock, hardware
 from ..submission.external_data import declare_external_data
 from ..submission.provenance import PROVENANCE_NAME, config_facts, past_lidar_sweeps
 from ..submission.rules import META_FLAGS
@@ -135,16 +134,7 @@ def take_predictions(plan: ExportPlan, predictions: Path, json_path: Path, *, is
 
 
 def pack(out_dir: Path, *, json_name: str = RESULTS_NAME, zip_name: Optional[str] = None) -> Dict[str, Path]:
-    """Packs the results JSON into the zip, whole or not at all.
-
-    Args:
-        out_dir: where the JSON stands and the zip goes.
-        json_name: name of the JSON file, beside the zip and in it.
-        zip_name: name of the zip; default: that of the JSON file with `.zip`.
-
-    Returns:
-        The two paths by kind, `json` and `zip`.
-    """
+    """Packs the results JSON into the zip, whole or not at all; returns the two paths by kind."""
     paths = {kind: out_dir / name for kind, name in file_names(json_name, zip_name).items()}
     # New results never stand beside the zip of others.
     paths['zip'].unlink(missing_ok=True)
@@ -153,15 +143,7 @@ def pack(out_dir: Path, *, json_name: str = RESULTS_NAME, zip_name: Optional[str
 
 
 def file_names(json_name: str, zip_name: Optional[str]) -> Dict[str, str]:
-    """Returns the names of both files by kind.
-
-    Args:
-        json_name: of the JSON file.
-        zip_name: of the zip; None: that of the JSON file with `.zip`.
-
-    Raises:
-        UserError: if one is no name of such a file.
-    """
+    """Returns the names of both files by kind; what is no name of such a file is refused."""
     names = {'json': json_name, 'zip': zip_name or str(Path(json_name).with_suffix('.zip'))}
     for kind, name in names.items():
         if Path(name).name != name or not name.endswith(f'.{kind}') or name == PROVENANCE_NAME:
@@ -171,15 +153,7 @@ def file_names(json_name: str, zip_name: Optional[str]) -> Dict[str, str]:
 
 
 def check_declaration(meta: Mapping[str, bool], model: Any) -> None:
-    """Refuses a declaration that differs from the sensors which the model reads.
-
-    Args:
-        meta: the five flags of a submission.
-        model: a detector, wrapped or not.
-
-    Raises:
-        UserError: naming both.
-    """
+    """Refuses a declaration that differs from the sensors which the model reads, naming both."""
     model = model.module if is_model_wrapper(model) else model
     declared = {flag: meta.get(flag, False) for flag in model.modalities}
     if dict(model.modalities) != declared:

@@ -11,11 +11,13 @@ Example:
 """
 import argparse
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from ..errors import UserError
 
 RECORD = 'onnx_export.json'
+# Of a recipe without a test pipeline.
+IMAGE_SIZE = (256, 704)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='recipe of the detector')
     parser.add_argument('checkpoint', nargs='?', help='weights; without any they are random')
     parser.add_argument('--out', type=Path, required=True, help='folder to write')
-    parser.add_argument('--image-size', type=int, nargs=2, default=(256, 704), metavar=('HEIGHT', 'WIDTH'),
-                        help='of an image after resizing, in pixels; default: 256 704')
+    parser.add_argument('--image-size', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'),
+                        help="of an image after resizing, in pixels; default: the recipe's")
     parser.add_argument('--autoware', action='store_true',
                         help='write the files of Autoware\'s ROS 2 node autoware_bevfusion instead')
     parser.add_argument('--cameras', type=int, default=6,
@@ -37,9 +39,14 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f'--out {args.out} holds files and no {RECORD}: expected a new folder or one that '
                         'this command wrote; name another')
     from ..atomic import write_json
+    from ..engine.config_file import load_config
     from ..engine.onnx_export import (TOLERANCE, dense_parts, export_part, settle_norms,
                                       torch_export_differences)
-    detector, size = _build(args), dict(image_hw=tuple(args.image_size), cameras=args.cameras)
+    cfg = load_config(args.config)
+    image_hw = tuple(args.image_size or image_size(cfg))
+    if image_hw != image_size(cfg):
+        print(f'note: {args.config} reads images of {image_size(cfg)} pixels, and the files take {image_hw}')
+    detector, size = _build(cfg, args), dict(image_hw=image_hw, cameras=args.cameras)
     parts = dense_parts(detector, **size)
     if args.checkpoint is None:
         settle_norms(parts)
@@ -88,15 +95,27 @@ def _join(detector: Any, folder: Path) -> float:
     return largest
 
 
-def _build(args: argparse.Namespace) -> Any:
+def image_size(cfg: Any) -> Tuple[int, int]:
+    """Returns height and width of the images that a recipe's model reads in testing.
+
+    Args:
+        cfg: the recipe.
+    """
+    from ..engine.config_file import datasets_of
+    found = [step['final_hw'] for dataset in datasets_of(cfg, ['test_dataloader'])
+             for step in dataset.get('pipeline') or () if 'final_hw' in step]
+    height, width = found[0] if found else IMAGE_SIZE
+    return height, width
+
+
+def _build(cfg: Any, args: argparse.Namespace) -> Any:
     from mmdet3d.registry import MODELS
     from mmengine.registry import init_default_scope
 
     from ..checkpoints.checkpoint_file import read_checkpoint
     from ..checkpoints.checkpoint_fit import fit_weights
-    from ..engine.config_file import check_sections, load_config
+    from ..engine.config_file import check_sections
     from ..engine.mistakes import config_mistakes
-    cfg = load_config(args.config)
     check_sections(cfg, ['model'])
     init_default_scope(cfg.get('default_scope', 'mmdet3d'))
     with config_mistakes(args.config):

@@ -64,14 +64,7 @@ def write_results(args: argparse.Namespace, plan: 'ExportPlan') -> Tuple[Dict[st
 
 
 def check_arguments(args: argparse.Namespace) -> None:
-    """Refuses what cannot work, before anything is read.
-
-    Args:
-        args: of the command; a split that a run has recorded is filled in.
-
-    Raises:
-        UserError: with what to change.
-    """
+    """Refuses what cannot work, before anything is read; fills in a split that a run has recorded."""
     if args.checkpoint is None and args.predictions is None:
         raise UserError('got neither CHECKPOINT nor --predictions; give a model to run or its results')
     if args.checkpoint is not None and not Path(args.checkpoint).is_file():
@@ -86,7 +79,7 @@ def check_arguments(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes the submission and returns the exit code."""
     check_arguments(args)
-    from ..atomic import atomic_write, write_json
+    from ..atomic import write_json, write_whole
     from ..engine.inference_hook import speed_up_tests
     from ..submission.provenance import PROVENANCE_NAME, describe
     from ..submission.submission_email import email_text
@@ -104,8 +97,7 @@ def run(args: argparse.Namespace) -> int:
     write_json(args.out / PROVENANCE_NAME, provenance, indent=2, sealed=True)
     print(f'{args.out / PROVENANCE_NAME}: where it comes from')
     if plan.samples.split == 'test':
-        with atomic_write(args.out / EMAIL_NAME) as part:
-            part.write_text(email_text(provenance))
+        write_whole(args.out / EMAIL_NAME, email_text(provenance))
         print(f'{args.out / EMAIL_NAME}: what the organisers ask for, to be filled in')
     *findings, summary = verdict.lines()
     print('\n'.join([*findings, str(paths['json']), f'{paths["zip"]}: {summary}']))

@@ -12,7 +12,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Collection, Dict, List, NoReturn, Optional, Sequence
 
-from ..cli import run_cli
+from .. import __version__
+from ..cli import PACKAGE, run_cli
 from ..errors import UserError
 from .arguments import Parser
 
@@ -93,34 +94,19 @@ def main(*first: str) -> NoReturn:
 
 
 def execute(words: Sequence[str]) -> Optional[int]:
-    """Runs a command.
-
-    Args:
-        words: the command line without the program.
-
-    Returns:
-        The exit code; None for 0.
-
-    Raises:
-        UserError: if there is no such command or argument, and whatever the command raises.
-    """
+    """Runs a command line without the program; returns the exit code, None for 0."""
     if not words or words[0] in ('-h', '--help', 'help'):
         print(overview(all_commands().values()))
+        return 0
+    if words[0] in ('-V', '--version'):
+        print(f'{PROGRAM} {__version__}, {PACKAGE}')
         return 0
     args = parse(*words)
     return import_module(find(words[0]).module).run(args)
 
 
 def parse(name: str, *words: str) -> argparse.Namespace:
-    """Reads the arguments of a command.
-
-    Args:
-        name: of the command.
-        *words: its arguments.
-
-    Raises:
-        UserError: if one is unknown, absent or wrong.
-    """
+    """Reads the arguments of a command; UserError if one is unknown, absent or wrong."""
     return make_parser(find(name)).parse_args(words)
 
 
@@ -133,14 +119,7 @@ def make_parser(command: Command) -> Parser:
 
 
 def find(name: str) -> Command:
-    """Returns the command of a name.
-
-    Args:
-        name: as typed.
-
-    Raises:
-        UserError: if there is none; it names the nearest ones, and says if this copy is not installed.
-    """
+    """Returns the command of a name; UserError if there is none, with the nearest ones."""
     own = next((command for command in COMMANDS if command.name == name), None)
     if own is not None:
         return own

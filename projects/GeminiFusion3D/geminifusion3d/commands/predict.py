@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
+from ..cli import plural
 from ..errors import UserError
 from ..paths import safe_name
 from .arguments import add_config_options, add_dataset, at_least, overrides
@@ -93,10 +94,10 @@ def run(args: argparse.Namespace) -> None:
 def _samples(args: argparse.Namespace, reads_radar: bool) -> Iterator[Any]:
     from ..inference import nuscenes_samples, record_samples
     if args.records is None:
-        dataset = choose_dataset(args, needs_split=False)
-        if not (args.sample or dataset.split):
+        if not (args.sample or args.split):
             raise UserError('got no samples; name some with --sample TOKEN, a split with --split NAME, or a '
                             'file of records with --records FILE.jsonl')
+        dataset = choose_dataset(args, needs_split=False)
         yield from nuscenes_samples(dataset.dataroot, dataset.version, args.sample, dataset.split,
                                     with_radars=reads_radar)
         return
@@ -115,21 +116,16 @@ def _record_file(path: Path) -> Path:
     files = sorted(path.glob('*.jsonl'))
     if len(files) != 1:
         names = ', '.join(file.name for file in files) or 'no .jsonl file'
-        raise UserError(f'{path} holds {names}; expected '
-                        'one file of records, or name it')
+        raise UserError(f'{path} holds {names}; expected one file of records, or name it')
     return files[0]
 
 
 def _draw(detector: Any, sample: Any, found: Any, args: argparse.Namespace, index: int) -> None:
-    import cv2
-
-    from ..atomic import atomic_write
     from ..inference import draw_detections
+    from ..picture_files import write_picture
 
     path = args.out / f'{index:05d}_{safe_name(sample.token)}.jpg'
-    picture = draw_detections(detector, sample, found, min_score=args.min_score)
-    with atomic_write(path) as part:
-        part.write_bytes(cv2.imencode('.jpg', picture)[1].tobytes())
+    write_picture(path, draw_detections(detector, sample, found, min_score=args.min_score))
     print(path)
 
 
@@ -157,4 +153,5 @@ def _write(detector: Any, found: List[Any], args: argparse.Namespace) -> None:
     boxes = sum(map(len, shown))
     note = '' if boxes else '; nothing reaches it: the best score is ' + (
         f'{max((one.scores.max() for one in found if len(one)), default=0):.3f}')
-    print(f'{boxes} boxes with a score of at least {args.min_score:g} in {len(found)} samples{note}')
+    print(f'{plural(boxes, "box")} with a score of at least {args.min_score:g} in '
+          f'{plural(len(found), "sample")}{note}')

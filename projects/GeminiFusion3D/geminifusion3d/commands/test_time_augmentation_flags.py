@@ -19,14 +19,9 @@ PLACE_STEPS = ('PointsRangeFilter', 'GeminiPointsRangeFilter', *PACKS)
 
 
 def augment_test_time(cfg: Config, terms: Optional[Sequence[str]]) -> int:
-    """Makes a test run look at each sample in every variant; returns how many there are.
+    """Makes a test run look at each sample in every variant of --tta; returns how many there are.
 
-    Args:
-        cfg: the config; its test pipeline and hooks change.
-        terms: what --tta got; None or nothing leaves the config as it is.
-
-    Raises:
-        UserError: if a term is unknown or the recipe does not fit.
+    UserError if a term is unknown or the recipe does not fit.
     """
     if not terms:
         return 1
@@ -48,11 +43,7 @@ def variants_folder(cfg: Config, terms: Optional[Sequence[str]]) -> str:
 def variants(terms: Sequence[str]) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
     """Returns the steps that move the scene and those that mirror images, the sample as it is first.
 
-    Args:
-        terms: of --tta, such as `flip` or `rotate=10,-10`.
-
-    Raises:
-        UserError: if a term is unknown, twice there, or has wrong values.
+    UserError if a term is unknown, twice there, or has wrong values.
     """
     flips: Tuple[Tuple[bool, bool], ...] = ((False, False), )
     angles_deg: Tuple[float, ...] = (0.0, )
@@ -83,16 +74,7 @@ def variants(terms: Sequence[str]) -> Tuple[List[Dict[str, Any]], List[Dict[str,
 
 def with_variants(pipeline: Sequence[Dict[str, Any]], scenes: List[Dict[str, Any]],
                   image_flips: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """Returns a pipeline that loads once and then goes through every variant.
-
-    Args:
-        pipeline: of a test.
-        scenes: steps that move the scene.
-        image_flips: steps that mirror images.
-
-    Raises:
-        UserError: if the pipeline does not pack.
-    """
+    """Returns a test's pipeline that loads once and then goes through every variant; it must pack."""
     kinds = [step['type'] for step in pipeline]
     places = [kinds.index(kind) for kind in PLACE_STEPS if kind in kinds]
     if not set(PACKS) & set(kinds):

@@ -34,14 +34,7 @@ OTHER_RANKS_WAIT_S = 5.
 
 
 def train_config(arguments: argparse.Namespace) -> Config:
-    """Builds the config of a training from its arguments.
-
-    Args:
-        arguments: of the command.
-
-    Raises:
-        UserError: if something in it cannot work.
-    """
+    """Builds the config of a training from its arguments; UserError if something in it cannot work."""
     cfg = _common_config(arguments)
     check_sections(cfg, ['model', 'train_dataloader', 'train_cfg', 'optim_wrapper'])
     if arguments.seed is not None:
@@ -51,8 +44,7 @@ def train_config(arguments: argparse.Namespace) -> Config:
     if arguments.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise UserError('--auto-scale-lr needs the batch size that the learning rate belongs '
-                            'to: add auto_scale_lr = dict(base_batch_size=N, enable=False) to '
-                            'the config')
+                            'to: add auto_scale_lr = dict(base_batch_size=N, enable=False) to the config')
         cfg.auto_scale_lr.enable = True
     if arguments.resume is not None:
         cfg.resume = True
@@ -126,14 +118,7 @@ def _is_validation_lost(runner: Runner) -> bool:
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Trains as the arguments say.
-
-    Args:
-        arguments: of the command.
-
-    Returns:
-        The exit code: 0, or 130 after Ctrl-C.
-    """
+    """Trains as the arguments say; returns 0, or 130 after Ctrl-C."""
     with one_error(arguments):
         cfg = train_config(arguments)
         try:
@@ -149,14 +134,7 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Evaluates a checkpoint as the arguments say.
-
-    Args:
-        arguments: of the command.
-
-    Returns:
-        The exit code, 0.
-    """
+    """Evaluates a checkpoint as the arguments say; returns 0."""
     with one_error(arguments):
         cfg = evaluation_config(arguments)
         silence_sensors(cfg, arguments)
@@ -172,13 +150,7 @@ def test(arguments: argparse.Namespace) -> int:
 
 
 def draw_tests(cfg: Config, folder: str, min_score: float) -> None:
-    """Lets a test draw what it finds.
-
-    Args:
-        cfg: of the test; is changed.
-        folder: where the pictures go.
-        min_score: boxes with a lower score are not drawn.
-    """
+    """Lets a test draw what it finds."""
     task = 'multi-modality_det'
     if not cfg.model.get('lidar_branch'):
         task = 'multi-view_det'
@@ -192,14 +164,7 @@ def draw_tests(cfg: Config, folder: str, min_score: float) -> None:
 
 
 def evaluation_config(arguments: argparse.Namespace) -> Config:
-    """Builds the config of an evaluation from its arguments.
-
-    Args:
-        arguments: those of `add_evaluation`.
-
-    Raises:
-        UserError: if something in it cannot work.
-    """
+    """Builds the config of an evaluation from its arguments; UserError if something in it cannot work."""
     cfg = _common_config(arguments)
     check_sections(cfg, ['model', 'test_dataloader', 'test_cfg', 'test_evaluator'])
     choose_split(cfg, arguments.split)
@@ -215,11 +180,7 @@ def evaluation_config(arguments: argparse.Namespace) -> Config:
 
 @contextmanager
 def one_error(arguments: argparse.Namespace) -> Iterator[None]:
-    """Names a mistake once: all processes make it, and the first to end stops the others.
-
-    Args:
-        arguments: those of `add_recipe`.
-    """
+    """Names a mistake once: all processes make it, and the first to end stops the others."""
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
     try:
         with config_mistakes(arguments.config):

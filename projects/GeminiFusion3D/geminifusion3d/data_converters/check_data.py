@@ -7,33 +7,34 @@ the clouds better when turned; boxes that hold no point, clouds whose columns ar
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 from tqdm import tqdm
 
 from ..atomic import atomic_write
 from ..check_sums import sealed_line
+from ..cli import plural
 from ..errors import UserError
 from ..geometry.boxes import points_in_boxes
 from ..paths import inside
 from ..picture_files import decode
-from ..point_files import SUSPICIOUS_SHARE, has_other_columns, read_point_file, without_absurd
+from ..point_files import (SUSPICIOUS_SHARE, odd_intensities, other_columns, read_point_file,
+                           without_absurd)
 from ..radar_files import read_radar_file, read_radar_rows
+from ..sensors.camera_names import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
 from ..sensors.load_cells import read_cells
 from ..sensors.records import RecordFile, record_mistakes
 from .camera_headings import HeadingFit, border_strengths
-from .camera_names import odd_headings
 from .findings import Findings
 from .sensor_files import picture_file_facts
 
-NEAREST_M = 0.5
-# Cosine of the angle between a camera's up and the LiDAR's; below it lies on its side, or worse.
-LEAST_UPRIGHT = 0.5
+# Of points in boxes with z at the centre, so many lie in the lower part at least.
+LOWER, LEAST_LOWER, FEW_POINTS = 0.4, 0.05, 200
+# Of boxes, whose sides differ by this much, whether the first is the longer one.
+ELONGATED, FEW_BOXES = 1.3, 5
 # In how many records, spread over the file, edges are compared.
 COMPARED_RECORDS = 20
-# Where the principal point lies, as a share of the width: else the picture is another one's, or cropped.
-CENTRAL = (0.3, 0.7)
 
 
 class DataReport(NamedTuple):
@@ -60,7 +61,8 @@ class DataReport(NamedTuple):
 
     def text(self) -> str:
         """Returns the report for people."""
-        lines = [f'{self.samples} samples; pictures: {_counted(self.cameras)}; boxes: {_counted(self.boxes)}']
+        lines = [f'{plural(self.samples, "sample")}; pictures: {_counted(self.cameras)}; '
+                 f'boxes: {_counted(self.boxes)}']
         lines += [f'error: {line}' for line in self.mistakes] + [f'warning: {line}' for line in self.warnings]
         return '\n'.join(lines + ([] if self.mistakes else ['every record and every file can be read']))
 
@@ -121,15 +123,11 @@ class _Check:
         self._cells_shape: Optional[Tuple[int, ...]] = None
         self._fits: Dict[str, HeadingFit] = {}
         self._returns: Counter = Counter()
+        self._points_in_boxes = self._lower_points = 0
+        self._elongated: Dict[str, Counter] = {}
 
     def look_at(self, record: Dict[str, Any], name: str, *, compares_edges: bool) -> None:
-        """Checks one record whose fields are sound.
-
-        Args:
-            record: the record.
-            name: its line.
-            compares_edges: whether its pictures are compared with its cloud.
-        """
+        """Checks one record whose fields are sound."""
         if record['token'] in self._tokens:
             self.mistakes.add('tokens that occur twice',
                               f'{name}: {record["token"]!r}, as in {self._tokens[record["token"]]}')
@@ -155,13 +153,18 @@ class _Check:
             self._cameras[camera] += 1
             self._picture(camera, image, points, name, strengths)
         if record.get('cells') is not None:
-            self._cells(record['cells'], name)
-        self._headings(seen, record, name)
-        for radar, shots in (record.get('radars') or {}).items():
+            self._cells(record, name)
+        radars, pose = record.get('radars') or {}, record.get('ego_from_lidar')
+        self._warn([*odd_cameras(seen, pose), *odd_radars(radars, pose)], name)
+        for radar, shots in radars.items():
             for shot in shots:
                 self._radar(radar, shot, name)
         boxes = record.get('boxes', [])
         self._boxes.update(box['class'] for box in boxes)
+        for box in boxes:
+            length, width = box['box'][3:5]
+            if max(length, width) > ELONGATED * min(length, width):
+                self._elongated.setdefault(box['class'], Counter())[length > width] += 1
         for box in boxes:
             if self._classes and box['class'] not in self._classes:
                 self.warnings.add(
@@ -180,14 +183,19 @@ class _Check:
         if record.get('radars') is not None:
             parts['radars'] = {name: [self._with_sum(shot) for shot in shots]
                                for name, shots in record['radars'].items()}
-        return {**record, **{key: part for key, part in parts.items() if key in record}}
+        if record.get('cells') is not None:
+            parts['cells_crc32'] = self._sum_of(record['cells'])
+        return {**record, **{key: part for key, part in parts.items() if key in {*record, 'cells_crc32'}}}
 
     def _with_sum(self, part: Dict[str, Any]) -> Dict[str, Any]:
-        return {**part, 'crc32': zlib.crc32(Path(inside(self._root, part['path'])).read_bytes())}
+        return {**part, 'crc32': self._sum_of(part['path'])}
 
-    def _cells(self, path: str, name: str) -> None:
+    def _sum_of(self, path: str) -> int:
+        return zlib.crc32(Path(inside(self._root, path)).read_bytes())
+
+    def _cells(self, record: Dict[str, Any], name: str) -> None:
         try:
-            shape = read_cells(inside(self._root, path)).shape
+            shape = read_cells(inside(self._root, record['cells']), record.get('cells_crc32')).shape
         except UserError as error:
             self.mistakes.add('labels of cells that cannot be read', f'{name}: {error}')
             return
@@ -217,10 +225,14 @@ class _Check:
         if num_dropped:
             self.warnings.add('clouds with points that are dropped (not finite, too far, too strong)',
                               f'{name}: {num_dropped} of {len(rows)} in {path}')
-        if num_dropped > SUSPICIOUS_SHARE * len(rows) or has_other_columns(sound, columns):
-            self.mistakes.add(f'clouds that cannot have the columns {", ".join(columns)}: intensities '
-                              'below 0, or '
-                              'numbers that no LiDAR measures', f'{name}: {path}')
+        problem = other_columns(sound, columns)
+        if num_dropped > SUSPICIOUS_SHARE * len(rows) or problem:
+            self.mistakes.add(f'clouds that cannot have the columns {", ".join(columns)}: '
+                              + (problem or 'numbers that no LiDAR measures'), f'{name}: {path}')
+        scale = odd_intensities(sound, columns)
+        if scale:
+            self.warnings.add('clouds with intensities of another scale than 0 to 255, which recipes and '
+                              'trained weights know', f'{name}: {scale} in {path}')
         if not len(rows):
             self.warnings.add('clouds without points', f'{name}: {path}')
         return sound
@@ -251,14 +263,8 @@ class _Check:
                 f'{name}: {image["path"]}')
         height, width = expected_hw if all(expected_hw) else _size_of(path)
         if len(points):
-            self._unseen[camera] += not _sees(points, image, height, width)
-        if -image['lidar2cam'][1][2] < LEAST_UPRIGHT:
-            self.warnings.add("cameras that do not stand upright: lidar2cam turns the LiDAR's z away from "
-                              'up in the picture (x right, y down, z ahead)', f'{name}: {camera}')
-        if not CENTRAL[0] < (image['cam2img'][0][2] + 0.5) / width < CENTRAL[1]:
-            self.warnings.add('pictures with the optical axis far from their middle: is cam2img that of this '
-                              'camera and of this size?',
-                              f'{name}: {camera}, {image["cam2img"][0][2]:.0f} of {width} pixels')
+            self._unseen[camera] += not sees(points, image['cam2img'], image['lidar2cam'], (height, width))
+        self._warn(odd_intrinsics(camera, image['cam2img'], width), name)
         if strengths is not None:
             picture, _ = decode(Path(path).read_bytes())
             scale = np.array([picture.shape[1] / width, picture.shape[0] / height, 1.0])[:, None]
@@ -266,27 +272,20 @@ class _Check:
                 points, strengths, picture, np.array(image['cam2img'], float) * scale,
                 np.array(image['lidar2cam'], float))
 
-    def _headings(self, images: Dict[str, Any], record: Dict[str, Any], name: str) -> None:
-        """Compares where cameras look with what they are called."""
-        pose = record.get('ego_from_lidar')
-        frame_from_lidar = np.eye(4) if pose is None else np.array(pose, float)
-        axes = {camera: frame_from_lidar[:3, :3] @ np.array(image['lidar2cam'], float)[2, :3]
-                for camera, image in images.items()}
-        headings = {camera: float(np.degrees(np.arctan2(axis[1], axis[0]))) for camera, axis in axes.items()}
-        for camera, (heading, expected) in odd_headings(headings, None if pose is None else 0.0).items():
-            self.warnings.add(
-                'cameras that look elsewhere than their names say (degrees to the left of ahead, which is x'
-                + (' of the car' if pose is not None else ' or another axis of the LiDAR')
-                + '): two that changed places, or one turned?',
-                f'{name}: {camera} looks to {heading:.0f}, expected about {expected:.0f}')
+    def _warn(self, found: Iterable[Odd], name: str) -> None:
+        for odd in found:
+            self.warnings.add(odd.what, f'{name}: {odd.where}')
 
     def _boxes_against(self, boxes: np.ndarray, points: np.ndarray, name: str) -> None:
         # Here a box begins at its bottom.
         boxes = boxes - np.array([0, 0, 0.5, 0, 0, 0, 0], np.float32) * boxes[:, 5:6]
-        if not any(len(inside_box) for inside_box in points_in_boxes(points, boxes)):
+        inside_boxes = points_in_boxes(points, boxes)
+        for box, inside_box in zip(boxes, inside_boxes):
+            self._points_in_boxes += len(inside_box)
+            self._lower_points += int((points[inside_box, 2] < box[2] + LOWER * box[5]).sum())
+        if not any(map(len, inside_boxes)):
             self.warnings.add('samples no box of which holds a point: are boxes and points in one frame, '
-                              'z at the centre, '
-                              'length along x before width?', name)
+                              'z at the centre, length along x before width?', name)
 
     def report(self, samples: int) -> DataReport:
         """Returns what was found."""
@@ -303,6 +302,16 @@ class _Check:
                     'then lie on edges of the pictures, with lidar2cam they do not',
                     f'{camera}, by {abs(turn_deg):.0f} degrees to the {"right" if turn_deg > 0 else "left"}, '
                     f'in {fits.samples} records')
+        if self._points_in_boxes >= FEW_POINTS and (
+                self._lower_points < LEAST_LOWER * self._points_in_boxes):
+            self.warnings.add('files whose boxes hold points in their upper part alone: is z that of the '
+                              'bottom? expected that of the centre',
+                              f'{self._lower_points} of {self._points_in_boxes} points in the lower part')
+        wide = [name for name, counts in self._elongated.items()
+                if counts[False] > counts[True] and counts[False] >= FEW_BOXES]
+        if wide and not any(counts[True] >= counts[False] for counts in self._elongated.values()):
+            self.warnings.add('classes whose boxes are wider than long, and none longer than wide: expected '
+                              'length, width, height', ', '.join(wide))
         silent = [radar for radar, count in self._returns.items() if not count]
         if silent:
             self.warnings.add('radars without a return in the whole file', ', '.join(silent))
@@ -319,14 +328,6 @@ class _Check:
 def _size_of(path: str) -> Sequence[int]:
     """The converter's look at a picture names its size only where it is another than expected."""
     return picture_file_facts(path, (1, 1))[1] or (1, 1)
-
-
-def _sees(points: np.ndarray, image: Dict[str, Any], height: int, width: int) -> bool:
-    in_cam = points @ np.array(image['lidar2cam'])[:3, :3].T + np.array(image['lidar2cam'])[:3, 3]
-    in_cam = in_cam[in_cam[:, 2] > NEAREST_M]
-    pixels = in_cam @ np.array(image['cam2img']).T
-    u, v = pixels[:, 0] / pixels[:, 2], pixels[:, 1] / pixels[:, 2]
-    return bool(((u >= 0) & (u < width) & (v >= 0) & (v < height)).any())
 
 
 def _counted(counts: Dict[str, int]) -> str:

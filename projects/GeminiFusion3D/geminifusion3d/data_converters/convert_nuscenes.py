@@ -22,6 +22,7 @@ from ..nuscenes_facts import CAMERA_NAMES, CLASS_NAMES
 from ..point_files import point_file_problem, read_point_file, without_absurd
 from ..radar_files import radar_file_problem
 from .findings import Findings
+from .instance_infos import CAR
 from .nuscenes_infos import Info, scene_infos
 from .nuscenes_splits import resolve_splits
 from .nuscenes_tables import get_row, open_tables
@@ -35,7 +36,8 @@ Sweeps = Tuple[int, Optional[int]]
 
 def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequence[str] = (),
                      max_sweeps: int = 10, radar_sweeps: Optional[int] = None, workers: int = 1,
-                     mark_damaged: bool = False, reads_all: bool = False) -> Dict[str, Path]:
+                     mark_damaged: bool = False, reads_all: bool = False,
+                     reads_up_to: int = 0) -> Dict[str, Path]:
     """Writes `geminifusion3d_infos_<split>.pkl` for every split.
 
     Prints how many boxes of which class there are, and what was left out or masked and why.
@@ -53,6 +55,7 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
             without a LiDAR file are left out.
         reads_all: decode each picture and read each sweep too, which finds damage in their middle, and write
             down the check sum of each, which loading verifies.
+        reads_up_to: do so where the tables list at most so many keyframes, too.
 
     Returns:
         The path of the info file by split.
@@ -68,6 +71,7 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         nusc = open_tables(root, version, with_radars=radar_sweeps is not None)
         with _garbled_rows(nusc, 'the table scene'):
             scenes_by_split = resolve_splits(nusc, splits)
+        reads_all = reads_all or len(nusc.sample) <= reads_up_to
         tokens = list(dict.fromkeys(token for scenes in scenes_by_split.values() for token in scenes))
         pickled_by_scene, findings = _convert_scenes(
             nusc, tokens, (max_sweeps, radar_sweeps), workers, mark_damaged, reads_all)
@@ -79,7 +83,7 @@ def convert_nuscenes(root: Path, version: str, out_dir: Path, *, splits: Sequenc
         for name in CAMERA_NAMES:
             if findings.pictures[name] and not findings.pictures[name, 'usable']:
                 raise UserError(f'no picture of {name} can be used: {"; ".join(findings.lines())}')
-        paths = _write_splits(out_dir, version, by_split)
+        paths = _write_splits(out_dir, version, by_split, (max_sweeps, radar_sweeps))
     print('\n'.join([_describe_boxes(findings), *findings.lines()]))
     return paths
 
@@ -105,8 +109,7 @@ def _garbled_rows(nusc: NuScenes, where: str) -> Iterator[None]:
         raise UserError(f'{where}: {error}') from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise UserError(f'{where}: a row of the tables in {nusc.dataroot}/{nusc.version} lacks a field or '
-                        'holds '
-                        f'something else there ({error!r}); compare it with the schema of nuScenes and '
+                        f'holds something else there ({error!r}); compare it with the schema of nuScenes and '
                         'mend it'
                         ) from error
 
@@ -222,6 +225,9 @@ def _describe_boxes(findings: Findings) -> str:
     if others:
         line += '; of categories without a class: ' + \
             ', '.join(f'{count} {name}' for name, count in others.items())
+    if findings.wide_cars > findings.boxes[CAR] / 2:
+        line += (f'\nwarning: {findings.wide_cars} of {findings.boxes[CAR]} cars are wider than long; '
+                 'expected width, length, height as the size of an annotation')
     if others and not any(by_class.values()):
         line += ('\nwarning: no box belongs to a detection class of nuScenes; to train on these '
                  'categories, name them '
@@ -229,8 +235,8 @@ def _describe_boxes(findings: Findings) -> str:
     return line
 
 
-def _write_splits(out_dir: Path, version: str,
-                  scenes_by_split: Dict[str, List[bytes]]) -> Dict[str, Path]:
+def _write_splits(out_dir: Path, version: str, scenes_by_split: Dict[str, List[bytes]], sweeps: Sweeps
+                  ) -> Dict[str, Path]:
     """Writes every file under a temporary name first and renames them when all are complete."""
     paths = {split: out_dir / info_file_name(split) for split in scenes_by_split}
     with locked_folder(out_dir), ExitStack() as finished_together:
@@ -244,6 +250,7 @@ def _write_splits(out_dir: Path, version: str,
                 write_info_file(file, {
                     'categories': {name: index for index, name in enumerate(CLASS_NAMES)},
                     'dataset': 'nuscenes', 'version': version, 'split': split,
+                    'max_sweeps': sweeps[0], 'radar_sweeps': sweeps[1],
                 }, ({'sample_idx': index, **info} for index, info in enumerate(
                     # Unpickling makes a scene's objects its own for any number of workers: pickle writes
                     # an object that occurs twice as a reference, so the file's bytes would show which

@@ -10,6 +10,7 @@ class Findings:
         boxes: number of boxes by category of the tables.
         pictures: number of pictures by channel, and under `(channel, 'usable')` of those that geometry can
             use.
+        wide_cars: number of cars that are wider than long.
     """
 
     def __init__(self) -> None:
@@ -17,6 +18,7 @@ class Findings:
         self._first: Dict[str, str] = {}
         self.boxes: Counter = Counter()
         self.pictures: Counter = Counter()
+        self.wide_cars = 0
 
     def add(self, what: str, where: str, count: int = 1) -> None:
         """Counts a finding.
@@ -36,6 +38,7 @@ class Findings:
             self.add(what, other._first[what], count)
         self.boxes.update(other.boxes)
         self.pictures.update(other.pictures)
+        self.wide_cars += other.wide_cars
 
     def lines(self) -> List[str]:
         """Returns one line per kind, the most frequent first."""

@@ -151,14 +151,7 @@ def _cut_keyframe(source: _Source, index: int) -> Tuple[np.ndarray, np.ndarray, 
 
 
 def training_split(info_files: Dict[str, Path]) -> str:
-    """Returns the split to learn from among those that were converted.
-
-    Args:
-        info_files: by split.
-
-    Raises:
-        UserError: if it is not clear which.
-    """
+    """Returns the split to learn from among those that were converted; UserError if it is not clear which."""
     found = [split for split in ('train', 'mini_train') if split in info_files]
     found = found or (list(info_files) if len(info_files) == 1 else [])
     if len(found) != 1:

@@ -23,6 +23,7 @@ VOID_LABEL = -1
 LONGEST_BETWEEN_SIGHTS_S = 1.5
 # No road user is that long or that fast; the numbers are slips.
 LONGEST_SIDE_M, FASTEST_MPS = 200.0, 100.0
+LEAST_UPRIGHT, CAR = 0.7, 'vehicle.car'
 
 Info = Dict[str, Any]
 
@@ -53,6 +54,10 @@ def instance_infos(nusc: NuScenes, samples: Sequence[Info], global_from_lidar: n
     # The box's own x axis, seen from the LiDAR: what leans out of the xy plane is not in the yaw.
     heading = (turn @ rotation_matrix(_column(annotations, 'rotation', 4)))[:, :2, 0]
     yaws = np.arctan2(heading[:, 1], heading[:, 0])
+    up = rotation_matrix(_column(annotations, 'rotation', 4))[:, 2, 2]
+    for index in np.flatnonzero(up < LEAST_UPRIGHT):
+        findings.add('boxes that do not stand upright: is their rotation w, x, y, z?',
+                     f'annotation {annotations[index]["token"]}')
     lwh_m = _column(annotations, 'size', 3)[:, [1, 0, 2]]
     boxes = np.column_stack([centers_m, lwh_m, yaws]).tolist()
     velocities_mps = (turn @ velocities_global_mps(nusc, annotations, findings)
@@ -61,6 +66,7 @@ def instance_infos(nusc: NuScenes, samples: Sequence[Info], global_from_lidar: n
     for owner, *one in zip(owners, annotations, boxes, velocities_mps):
         infos[owner].append(_instance_info(nusc, *one))
         findings.boxes[one[0]['category_name']] += 1
+        findings.wide_cars += one[0]['category_name'] == CAR and one[1][3] < one[1][4]
     return infos
 
 

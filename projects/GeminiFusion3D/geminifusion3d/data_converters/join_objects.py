@@ -4,7 +4,6 @@ Written into a folder under a temporary name, which then takes the place of the 
 """
 import hashlib
 import io
-import os
 import shutil
 import zlib
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import BinaryIO, Dict, NamedTuple, Sequence, Tuple
 import numpy as np
 from tqdm import tqdm
 
+from ..atomic import sync_to_disk
 from ..nuscenes_facts import CLASS_NAMES
 from ..sensors.object_database import BOX_COLUMNS, POINT_COLUMNS, array_path, write_metainfo
 
@@ -37,10 +37,6 @@ class Objects(NamedTuple):
 
 def write_part(file: BinaryIO, objects: Objects) -> None:
     """Writes one scene's objects: four arrays in numpy's plain format, one behind the other, and a SHA-256.
-
-    Args:
-        file: where to write.
-        objects: the objects.
     """
     memory = io.BytesIO()
     for array in objects:
@@ -56,11 +52,7 @@ def is_whole_part(path: Path) -> bool:
 
 
 def read_part(path: Path) -> Objects:
-    """Reads what write_part wrote.
-
-    Args:
-        path: the file.
-    """
+    """Reads what write_part wrote."""
     with path.open('rb') as file:
         return Objects(*(np.load(file, allow_pickle=False) for _ in Objects._fields))
 
@@ -84,7 +76,7 @@ def join_objects(parts: Sequence[Path], folder: Path, metainfo: Dict[str, object
         counts = {name: int(count) for name, count in zip(CLASS_NAMES, writer.num_objects)}
         write_metainfo(unfinished, {**metainfo, 'num_objects': counts})
         for path in unfinished.iterdir():
-            _sync(path)
+            sync_to_disk(path)
         _replace(unfinished, folder)
     finally:
         # On a full disk half a database would keep it full.
@@ -140,11 +132,6 @@ def _new_array(path: Path, dtype: type, shape: Tuple[int, ...]) -> BinaryIO:
         descr=np.lib.format.dtype_to_descr(np.dtype(dtype)), fortran_order=False, shape=shape))
     file.flush()
     return file
-
-
-def _sync(path: Path) -> None:
-    with path.open('rb') as file:
-        os.fsync(file.fileno())
 
 
 def _replace(unfinished: Path, folder: Path) -> None:

@@ -14,6 +14,7 @@ from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..nuscenes_facts import CAMERA_NAMES, LIDAR_NAME, RADAR_NAMES
 from ..paths import checked_relative_path
+from ..sensors.camera_names import odd_cameras, odd_intrinsics, odd_radars
 from .findings import Findings
 from .instance_infos import MICROSECONDS, instance_infos
 from .nuscenes_tables import get_row
@@ -22,6 +23,10 @@ from .sensor_poses import SensorPoses, sound_numbers
 NUM_LIDAR_FEATURES = 5
 # Ten sweeps at 20 Hz are half a second; where some were lost it is a little more.
 OLDEST_SWEEP_US = 5_000_000
+# Between keyframes; what differs from these is in other units than microseconds.
+STEPS_US = (10_000, 60_000_000)
+# Cosine of the angle between up and a car's up, and how far a sensor is from the middle of its rear axle.
+LEAST_UPRIGHT, FARTHEST_MOUNT_M = 0.7, 100.0
 
 Info = Dict[str, Any]
 
@@ -62,8 +67,9 @@ def scene_infos(nusc: NuScenes, scene_token: str, max_sweeps: int, findings: Opt
             findings.add('keyframes left out: the pose of the car or of the LiDAR is no pose',
                          f'sample {sample["token"]} of {scene["name"]}')
     samples = [sample for sample, _ in found]
+    _look_at_times(samples, scene, findings)
     global_from_lidar = poses.global_from_sensors([sample['data'][LIDAR_NAME] for sample in samples])
-    return [{
+    infos = [{
         **_keyframe_info(nusc, poses, scene, sample),
         'images': _image_infos(nusc, poses, sample, findings),
         'lidar_points': _lidar_info(nusc, poses, sample),
@@ -71,6 +77,41 @@ def scene_infos(nusc: NuScenes, scene_token: str, max_sweeps: int, findings: Opt
         **({'radars': _radar_infos(poses, sample, radars[sample['token']], findings)} if radars else {}),
         'instances': instances,
     } for (sample, some), instances in zip(found, instance_infos(nusc, samples, global_from_lidar, findings))]
+    for info in infos:
+        _look_at_mounts(info, findings)
+    return infos
+
+
+def _look_at_times(samples: List[Info], scene: Info, findings: Findings) -> None:
+    """Says if keyframes are so near or far in time that their unit is another."""
+    times_us = [at_us for at_us in map(time_us, samples) if at_us is not None]
+    step_us = float(np.median(np.diff(times_us))) if len(times_us) > 1 else STEPS_US[0]
+    if step_us > 0 and not STEPS_US[0] <= step_us <= STEPS_US[1]:
+        findings.add(f'scenes whose keyframes are {step_us:g} microseconds apart: are their timestamps in '
+                     'microseconds?', scene['name'])
+
+
+def _look_at_mounts(info: Info, findings: Findings) -> None:
+    """Says what is a pose, but none of a car and its sensors."""
+    where = f'sample {info["token"]}'
+    images = {name: image for name, image in info['images'].items() if image['img_path'] is not None}
+    mount = info['lidar_points']['lidar2ego']
+    if info['ego2global'][2][2] < LEAST_UPRIGHT:
+        findings.add('keyframes whose car does not stand upright: is the rotation of ego_pose w, x, y, z?',
+                     where)
+    mounts = {LIDAR_NAME: mount, **{name: image['cam2ego'] for name, image in images.items()}}
+    far = [name for name, pose in mounts.items() if np.linalg.norm([row[3]
+                                                                    for row in pose[:3]]) > FARTHEST_MOUNT_M]
+    if far:
+        findings.add(f'keyframes with a sensor farther than {FARTHEST_MOUNT_M:.0f} m from its car: is its '
+                     'translation in metres?', f'{where}, {far[0]}')
+    # In the frame of the car: a picture belongs to another moment, and a LiDAR may be mounted in any way.
+    in_car = {name: {'lidar2cam': invert_pose(np.array(image['cam2ego']))} for name, image in images.items()}
+    found = [*odd_cameras(in_car, np.eye(4)), *odd_radars(info.get('radars', {}), mount)]
+    for name, image in images.items():
+        found += odd_intrinsics(name, image['cam2img'], image['width']) if image['width'] else ()
+    for odd in found:
+        findings.add(odd.what, f'{where}, {odd.where}')
 
 
 def time_us(row: Info) -> Optional[int]:
@@ -87,8 +128,7 @@ def _samples(nusc: NuScenes, scene: Info, findings: Findings) -> List[Info]:
     while token:
         if token in seen:
             raise UserError(f'the chain of samples of {scene["name"]} comes back to {token}; mend prev and '
-                            'next in '
-                            'the table sample')
+                            'next in the table sample')
         seen.add(token)
         sample = get_row(nusc, 'sample', token)
         token = sample['next']

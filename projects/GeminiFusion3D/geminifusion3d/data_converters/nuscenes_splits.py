@@ -4,25 +4,18 @@ A split's name means what it means to the devkit (`nuscenes.utils.splits`): offi
 from its lists, any other name from `<root>/<version>/splits.json`. A scene that no split names is
 in no split: mmdet3d's converter puts it into `val`.
 """
-import json
 import re
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
+from typing import Dict, List, Sequence, Tuple
 
 from nuscenes.nuscenes import NuScenes
-from nuscenes.utils.splits import create_splits_scenes
 
 from ..errors import UserError
+from ..submission.split_samples import (OFFICIAL_SPLITS, of_version, official_splits,
+                                        read_custom_splits)
 
-Entry = TypeVar('Entry')
-
-# What the devkit's evaluation accepts for a version with this ending (eval/common/loaders.py); the
-# first entry is converted when no split is asked for.
-OFFICIAL_SPLITS: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = {
-    'mini': (('mini_train', 'mini_val'), ()),
-    'trainval': (('train', 'val'), ('train_detect', 'train_track')),
-    'test': (('test',), ()),
-}
+# So many of a version's official splits are converted where none is asked for.
+CONVERTED = 2
 # Several official splits as one, for a model that goes to the leaderboard; nothing is evaluated on it.
 UNIONS: Dict[str, Dict[str, Tuple[str, ...]]] = {'trainval': {'trainval': ('train', 'val')}}
 
@@ -42,14 +35,13 @@ def resolve_splits(nusc: NuScenes, requested: Sequence[str]) -> Dict[str, List[s
         UserError: if a split is unknown, belongs to another version or has no scene.
     """
     custom = _read_custom_splits(nusc)
-    official = _of_version(OFFICIAL_SPLITS, nusc.version) or ((), ())
-    names = list(dict.fromkeys(requested)) or list(official[0]) or sorted(custom)
+    official = of_version(OFFICIAL_SPLITS, nusc.version, ())
+    names = list(dict.fromkeys(requested)) or list(official[:CONVERTED]) or sorted(custom)
     if not names:
         raise UserError(f'version {nusc.version!r} is not official and has no splits; write '
                         f'{_splits_file(nusc)} with {{"SPLIT": ["scene-0001", ...]}}')
-    unions = _of_version(UNIONS, nusc.version) or {}
-    scenes = {name: _scenes_of_split(nusc, name, official[0] + official[1], unions, custom)
-              for name in names}
+    unions = of_version(UNIONS, nusc.version, {})
+    scenes = {name: _scenes_of_split(nusc, name, official, unions, custom) for name in names}
     empty = [name for name in names if not scenes[name]]
     if empty and (requested or len(empty) == len(names)):
         held = _shortened(sorted(scene['name'] for scene in nusc.scene))
@@ -60,7 +52,7 @@ def resolve_splits(nusc: NuScenes, requested: Sequence[str]) -> Dict[str, List[s
 
 def _scenes_of_split(nusc: NuScenes, name: str, official: Sequence[str],
                      unions: Dict[str, Tuple[str, ...]], custom: Dict[str, List[str]]) -> List[str]:
-    predefined = create_splits_scenes()
+    predefined = official_splits()
     known = _shortened([*official, *unions, *sorted(custom)])
     if name in unions:
         scene_names = [scene for part in unions[name] for scene in predefined[part]]
@@ -68,7 +60,7 @@ def _scenes_of_split(nusc: NuScenes, name: str, official: Sequence[str],
         if name not in official:
             raise UserError(f'split {name!r} is not a split of version {nusc.version!r}; expected '
                             f'one of {known}')
-        scene_names = predefined[name]
+        scene_names = [*predefined[name]]
     elif name in custom:
         scene_names = custom[name]
         unknown = sorted(set(scene_names) - {scene['name'] for scene in nusc.scene})
@@ -81,30 +73,13 @@ def _scenes_of_split(nusc: NuScenes, name: str, official: Sequence[str],
     return [scene['token'] for scene in nusc.scene if scene['name'] in set(scene_names)]
 
 
-def _of_version(table: Mapping[str, Entry], version: str) -> Optional[Entry]:
-    """Returns the entry of the ending that a version has."""
-    return next((entry for ending, entry in table.items() if version.endswith(ending)), None)
-
-
 def _splits_file(nusc: NuScenes) -> Path:
     return Path(nusc.dataroot) / nusc.version / 'splits.json'
 
 
 def _read_custom_splits(nusc: NuScenes) -> Dict[str, List[str]]:
     path = _splits_file(nusc)
-    if not path.is_file():
-        return {}
-    try:
-        splits = json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f'{path} is no JSON file ({error}); expected '
-                        '{"SPLIT": ["scene-0001", ...]}') from error
-    is_sound = isinstance(splits, dict) and all(
-        isinstance(names, list) and all(isinstance(name, str) for name in names)
-        for names in splits.values())
-    if not is_sound:
-        raise UserError(f'{path} does not map split names to lists of scene names; expected '
-                        '{"SPLIT": ["scene-0001", ...]}')
+    splits = read_custom_splits(path.parent)
     odd = [name for name in splits if not re.fullmatch(r'[\w.-]+', name)]
     if odd:
         raise UserError(f'{path} names a split {odd[0]!r}; expected letters, digits, dot, dash '

@@ -51,16 +51,7 @@ def open_tables(root: Path, version: str, with_radars: bool = False) -> NuScenes
 
 
 def get_row(nusc: NuScenes, table: str, token: str) -> Dict[str, Any]:
-    """Returns a row by its token.
-
-    Args:
-        nusc: the tables.
-        table: name of one.
-        token: of the row.
-
-    Raises:
-        UserError: if the table does not hold it, as happens where tables were cut by hand.
-    """
+    """Returns a row of a table by its token; UserError if it is not there, as in tables cut by hand."""
     try:
         return nusc.get(table, token)
     except (KeyError, TypeError) as error:

@@ -3,11 +3,10 @@ import mmap
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Dict, List, Optional, Tuple
 
 from ..errors import UserError
 from ..picture_files import decode, look_at, resize_ratio
-from ..point_files import point_file_problem
 
 ARCHIVES: Dict[str, str] = {
     'mini': 'v1.0-mini.tgz',
@@ -17,12 +16,6 @@ ARCHIVES: Dict[str, str] = {
 
 # (what is wrong, scene name, file name relative to the data root)
 Problem = Tuple[str, str, str]
-
-
-def sensor_file_problem(path: Union[str, Path]) -> Optional[str]:
-    """Says what is wrong with a sweep or a picture: missing, empty, truncated, damaged; or None."""
-    path = os.fspath(path)
-    return point_file_problem(path) if path.endswith('.bin') else picture_file_facts(path)[0]
 
 
 def picture_file_facts(path: str, expected_hw: Tuple[int, int] = (0, 0), *, decodes: bool = False

@@ -19,14 +19,8 @@ from .running_statistics import norm_layers
 def checkpoint_activations(model: nn.Module, modules: Union[str, Sequence[str]]) -> None:
     """Makes modules keep nothing but their inputs for the backward pass of a training step.
 
-    Random numbers (dropout, stochastic depth) are the same in both computations.
-
-    Args:
-        model: not wrapped.
-        modules: names or patterns, see find_modules.
-
-    Raises:
-        UserError: if a pattern names no module.
+    Random numbers (dropout, stochastic depth) are the same in both computations. UserError if a name or
+    pattern (see find_modules) is of no module.
     """
     patterns = [modules] if isinstance(modules, str) else modules
     for module in find_modules(model, patterns).values():

@@ -79,15 +79,7 @@ class _Graph:
 
 
 def encoder_model(branch: nn.Module, opset: int) -> onnx.ModelProto:
-    """Returns the graph of a LiDAR branch.
-
-    Args:
-        branch: LidarBranch with GeminiVoxelMean and GeminiSparseEncoder.
-        opset: of the other files.
-
-    Raises:
-        UserError: if the branch has another encoder.
-    """
+    """Returns the graph of a LiDAR branch, of GeminiVoxelMean and GeminiSparseEncoder and no others."""
     encoder = branch.encoder
     is_known = isinstance(encoder, GeminiSparseEncoder) and isinstance(branch.voxel_encoder, VoxelFeatureMean)
     if not is_known:
@@ -184,13 +176,7 @@ def _out_size(size: int, kernel: int, stride: int, padding: int, dilation: int) 
 
 
 def join(encoder: onnx.ModelProto, rest_file: Path, file: Path) -> None:
-    """Writes the encoder with the graph behind it as one file.
-
-    Args:
-        encoder: as `encoder_model` returns it.
-        rest_file: from `lidar_bev` on.
-        file: what is written.
-    """
+    """Writes the encoder with the graph behind it as one file."""
     rest = onnx.load(rest_file)
     encoder.ir_version = rest.ir_version
     joined = onnx.compose.merge_models(encoder, rest, io_map=[(OUTPUT, OUTPUT)])

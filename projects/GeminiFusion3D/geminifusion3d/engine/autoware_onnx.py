@@ -140,8 +140,7 @@ def autoware_parts(detector: nn.Module, *, image_hw: Tuple[int, int], cameras: i
     if detector.sensors != (CAMERA, LIDAR) or not isinstance(detector.bbox_head, GeminiTransFusionHead):
         raise UserError('--autoware needs a recipe with camera_branch, lidar_branch and '
                         f'GeminiTransFusionHead, got {", ".join(detector.sensors)} and '
-                        f'{type(detector.bbox_head).__name__}; choose a '
-                        '..._transfusion_... recipe')
+                        f'{type(detector.bbox_head).__name__}; choose a ..._transfusion_... recipe')
     backbone = AutowareImageBackbone(detector).eval()
     images = [dict(imgs=torch.randint(256, (number, 3, *image_hw), dtype=torch.uint8,
                                       generator=torch.Generator().manual_seed(number)))

@@ -7,7 +7,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from ..checkpoints.checkpoint_file import write_whole
+from ..atomic import write_whole
 from ..errors import UserError
 from .resume import LAST_CHECKPOINT, check_resumable
 
@@ -38,8 +38,7 @@ class GeminiCheckpointHook(CheckpointHook):
                                save_param_scheduler=self.save_param_scheduler, meta=meta,
                                by_epoch=self.by_epoch, backend_args=self.backend_args, **self.args)
         if is_main_process():
-            write_whole(Path(runner.work_dir) / LAST_CHECKPOINT,
-                        lambda part: part.write_text(self.last_ckpt))
+            write_whole(Path(runner.work_dir) / LAST_CHECKPOINT, self.last_ckpt)
             self._remove(outdated)
             self._check_once(runner)
 

@@ -47,12 +47,7 @@ class FasterForward:
 
 
 def find_parts(model: nn.Module, names: Sequence[str]) -> Iterator[Tuple[str, Any]]:
-    """Yields the parts of every detector in a model that have no faster form yet.
-
-    Args:
-        model: a detector, or what wraps one.
-        names: dotted paths below a detector; what it lacks is left out.
-    """
+    """Yields the parts of every detector in a model that have no faster form yet."""
     for detector in _detectors(model):
         for name in names:
             part = detector
@@ -63,13 +58,9 @@ def find_parts(model: nn.Module, names: Sequence[str]) -> Iterator[Tuple[str, An
 
 
 def compile_parts(model: nn.Module) -> List[str]:
-    """Compiles the static parts of every detector in a model, in place, each at its first call.
+    """Compiles the static parts of every detector in a model, in place, at their first calls.
 
-    Args:
-        model: a detector, or what wraps one; on its device, in evaluation mode.
-
-    Returns:
-        The names of the parts.
+    Returns their names.
     """
     # Pieces that the compiler cannot take run as they are: no reason for pages of its traceback.
     logging.getLogger('torch._dynamo').setLevel(logging.ERROR)

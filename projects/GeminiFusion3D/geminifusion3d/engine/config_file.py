@@ -14,9 +14,8 @@ from ..errors import UserError
 from ..info_file import KITTI_PREFIX, existing_info_file, open_info_file
 from ..learned_samples import LEARNED, Overlap, SampleRecord
 from ..sensors.object_database import read_metainfo
-from .config_variables import evaluate_with
+from .config_variables import check_unread_names, evaluate_with, places_of
 from .registered import accepts_argument
-from .unread_names import check_unread_names
 
 # What the Runner reads although no config need mention it.
 RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_hooks',
@@ -32,20 +31,26 @@ CLOSE = 0.5
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Splits that hold others.
 SPLITS_IN = {'trainval': ('trainval', 'train', 'val')}
+# An assertion: mmengine's answer to `PACKAGE::` of a package that it does not know.
 FAULTS = (SyntaxError, KeyError, NameError, AttributeError, TypeError, ValueError, OSError,
-          ImportError)
+          ImportError, AssertionError)
+# Before the name of a recipe that comes with this package.
+SHIPPED = 'geminifusion3d::'
+RECIPES = (Path(__file__).resolve().parents[1] / '.mim' / 'configs').resolve()
 
 
 def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Config:
     """Reads a config and applies `--cfg-options`.
 
     Args:
-        path: the config file.
+        path: the config file, or a recipe of this package: geminifusion3d::demo/NAME.py.
         overrides: dotted keys and their new values.
 
     Raises:
         UserError: if the file is absent or faulty, or an override names a key that does not exist.
     """
+    if path.startswith(SHIPPED):
+        path = str(RECIPES / path[len(SHIPPED):])
     if not Path(path).is_file():
         raise UserError(f'config {path} does not exist{_close_configs(path)}')
     register()
@@ -102,12 +107,11 @@ def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
             raise UserError(f'--cfg-options {key}={value}: {cfg.filename} cannot be read with it: '
                             f'{type(error).__name__}: {" ".join(str(error).split())}') from error
         if changed is None or _sections(changed) == _sections(cfg):
-            places = _places(_sections(cfg), key.split('.')[-1], _value_at(cfg, key))
-            raise UserError(
-                f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} does not use '
-                'it'
-                + (f'; expected keys of sections, such as {", ".join(places)}' if places else
-                   '; leave it out'))
+            namesakes = places_of(_sections(cfg), key.split('.')[-1])
+            places = [place for place, held in namesakes if held == _value_at(cfg, key)]
+            remedy = f'expected keys of sections, such as {", ".join(places)}' if places else 'leave it out'
+            raise UserError(f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} '
+                            f'does not use it; {remedy}')
         cfg = changed
     return cfg
 
@@ -128,40 +132,21 @@ def _value_at(cfg: Config, dotted: str) -> Any:
     return node
 
 
-def _places(node: Any, name: str, value: Any, at: str = '') -> List[str]:
-    """Lists the keys of this name and value below a node."""
-    found = []
-    items: Any = node.items() if isinstance(node, Mapping) else ()
-    if isinstance(node, (list, tuple)):
-        items = enumerate(node)
-    for key, below in items:
-        place = f'{at}.{key}' if at else str(key)
-        if key == name and below == value:
-            found.append(place)
-        found += _places(below, name, value, place)
-    return found
-
-
 def _close_configs(path: str) -> str:
     """Suggests configs with a similar name."""
-    known = {config.stem: str(config) for config in sorted(Path('configs').rglob('*.py'))
+    here = Path('configs').is_dir()
+    known = {config.stem: str(config) if here else f'{SHIPPED}{config.relative_to(RECIPES)}'
+             for config in sorted((Path('configs') if here else RECIPES).rglob('*.py'))
              if '_base_' not in config.parts}
     close = difflib.get_close_matches(Path(path).stem, known, cutoff=CLOSE)
     if close:
         return ': did you mean ' + ' or '.join(known[stem] for stem in close) + '?'
-    return ': pass the path of a config, as those under configs/'
+    return ': pass the path of a config, as those under configs/' + (
+        '' if here else f', or a recipe of this package, such as {SHIPPED}demo/NAME.py')
 
 
 def check_override(cfg: Config, dotted: str) -> None:
-    """Makes sure that an override names a key which the config has.
-
-    Args:
-        cfg: the config.
-        dotted: a key such as 'optim_wrapper.optimizer.lr' or 'custom_hooks.0.type'.
-
-    Raises:
-        UserError: if a part of the key does not exist; the message lists close ones.
-    """
+    """Refuses an override, such as custom_hooks.0.type, of a key that the config lacks; lists close ones."""
     node: Any = cfg
     passed: List[str] = []
     for part in dotted.split('.'):
@@ -200,16 +185,7 @@ def datasets_of(cfg: Config, loaders: Sequence[str]) -> Iterator[Dict[str, Any]]
 
 
 def check_data_files(cfg: Config, loaders: List[str]) -> None:
-    """Makes sure that what data loaders read beside sensor files exists.
-
-    Args:
-        cfg: the config.
-        loaders: names such as 'train_dataloader'; absent ones are skipped.
-
-    Raises:
-        UserError: if an info file or a ground-truth database is absent; the message holds the
-            command that writes it.
-    """
+    """Refuses absent info files and ground-truth databases, with the command that writes them."""
     for dataset in datasets_of(cfg, loaders):
         root, name = Path(dataset.get('data_root') or '.'), dataset.get('ann_file')
         if name and not existing_info_file(root / name).is_file():
@@ -224,14 +200,9 @@ def check_data_files(cfg: Config, loaders: List[str]) -> None:
 
 
 def check_pasted_objects(cfg: Config) -> None:
-    """Makes sure that no object of an evaluated sample is pasted into training samples.
+    """Refuses ground-truth databases that were cut from samples which validation scores.
 
-    Args:
-        cfg: of a recipe whose data files exist.
-
-    Raises:
-        UserError: if a ground-truth database was cut from samples that validation scores; of a database that
-            does not list its samples, if it is of a split that holds the scored one.
+    Of a database that does not list its samples, those of a split that holds the scored one.
     """
     databases = {Path(step['database']) for dataset in datasets_of(cfg, ['train_dataloader'])
                  for step in dataset.get('pipeline') or () if step.get('type') == 'GeminiSampleObjects'}
@@ -253,13 +224,9 @@ def check_pasted_objects(cfg: Config) -> None:
 
 
 def check_ranges(cfg: Config) -> None:
-    """Makes sure that points and boxes are filtered to the range that the model's grid covers.
+    """Refuses points and boxes that are filtered to another range than the model's grid covers.
 
-    Args:
-        cfg: of a recipe.
-
-    Raises:
-        UserError: if a filter keeps another range: what lies between would train nothing, or be lost.
+    What lies between would train nothing, or be lost.
     """
     range_m = list((cfg.get('model') or {}).get('bev_grid', {}).get('range_m') or ())
     for loader in LOADERS if range_m else ():
@@ -273,15 +240,7 @@ def check_ranges(cfg: Config) -> None:
 
 
 def check_classes(cfg: Config, loaders: Sequence[str] = LOADERS) -> None:
-    """Makes sure that the head and every dataset list the same classes: labels count them.
-
-    Args:
-        cfg: of a recipe.
-        loaders: whose datasets are used.
-
-    Raises:
-        UserError: if two lists differ.
-    """
+    """Refuses a head and datasets that list different classes: labels count them."""
     expected: Any = None
     for place, part, registry in _parts_with_classes(cfg, loaders):
         name = part.get('type')
@@ -308,14 +267,7 @@ def _parts_with_classes(cfg: Config, loaders: Sequence[str]
 
 
 def check_first_stage(cfg: Config) -> None:
-    """Makes sure that the weights which a training starts from are there.
-
-    Args:
-        cfg: of a training.
-
-    Raises:
-        UserError: if not; the message names the recipe that leaves them.
-    """
+    """Refuses absent weights to start from, and names the recipe that leaves them."""
     source = str(cfg.get('load_from') or '')
     if not source or '://' in source or Path(source).expanduser().is_file():
         return
@@ -339,15 +291,7 @@ def _create_data(root: Path, info_file: Path) -> str:
 
 
 def check_sections(cfg: Config, sections: List[str]) -> None:
-    """Makes sure that a config is a recipe for what shall be done.
-
-    Args:
-        cfg: as loaded.
-        sections: names that it must have.
-
-    Raises:
-        UserError: if one of the sections is absent.
-    """
+    """Refuses a config without the sections that what shall be done needs."""
     missing = [section for section in sections if cfg.get(section) is None]
     if missing:
         raise UserError(f'config {cfg.filename} has no {", ".join(missing)}: pass a whole recipe '

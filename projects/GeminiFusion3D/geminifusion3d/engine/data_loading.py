@@ -40,12 +40,7 @@ def loader_config(loader: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def with_counted_draws(loader: Mapping[str, Any], *, seed: Optional[int]) -> Dict[str, Any]:
-    """Builds dataset and sampler of a data loader's config, such that samples know which draw they are.
-
-    Args:
-        loader: the config.
-        seed: of the sampler.
-    """
+    """Builds dataset and sampler of a data loader's config, such that samples know which draw they are."""
     dataset, sampler = loader['dataset'], loader['sampler']
     if isinstance(dataset, dict):
         dataset = DATASETS.build(dataset)
@@ -60,31 +55,21 @@ def with_counted_draws(loader: Mapping[str, Any], *, seed: Optional[int]) -> Dic
 def set_clock(loader: DataLoader, *, by_epoch: bool) -> None:
     """Says whether epochs or iterations are the clock of a training's augmentation.
 
-    Args:
-        loader: the training's.
-        by_epoch: whether a hook is called at the start of each epoch.
-
-    Raises:
-        UserError: if a training by epochs has a sampler that never ends.
+    UserError if a training by epochs has a sampler that never ends.
     """
     sampler = loader.sampler if isinstance(loader.sampler, CountedSampler) else loader.batch_sampler.sampler
     if not isinstance(sampler, CountedSampler):
         return
     if by_epoch and sampler.is_infinite:
         raise UserError('train_dataloader.sampler is an InfiniteSampler, with which an epoch never ends; '
-                        'expected '
-                        'a DefaultSampler, or train_cfg.type=IterBasedTrainLoop with max_iters')
+                        'expected a DefaultSampler, or train_cfg.type=IterBasedTrainLoop with max_iters')
     sampler.by_epoch = by_epoch
 
 
 def check_classes_have_boxes(dataset: Any) -> None:
     """Names classes of which the whole training data, joined datasets together, hold no box.
 
-    Args:
-        dataset: of a training, wrapped or joined ones included; others than this project's are left alone.
-
-    Raises:
-        UserError: if an own class has none while the data hold categories that no class names: a slip.
+    UserError if an own class has none while the data hold categories that no class names: a slip.
     """
     parts = list(_keyframe_datasets(dataset))
     absent = [name for name in (parts[0].classes_without_boxes if parts else ())
@@ -171,16 +156,10 @@ def _on_gpu(node: Any) -> Any:
 
 
 def check_shared_memory(loader: DataLoader) -> None:
-    """Makes sure that the batches under way fit into the memory that the workers hand them over in.
+    """Refuses batches under way that do not fit into the memory in which workers hand them over.
 
     torch hangs where they do not. The size of a sample is that of the first one; it is loaded only where the
     shared memory is small, as in a container.
-
-    Args:
-        loader: before its first batch.
-
-    Raises:
-        UserError: if they do not fit.
     """
     if not loader.num_workers or not SHARED_MEMORY_FOLDER.is_dir():
         return
@@ -194,8 +173,7 @@ def check_shared_memory(loader: DataLoader) -> None:
     needed = here * under_way * (loader.batch_size or 1) * shared_bytes(sample)
     if needed > free:
         raise UserError(f'{loader.num_workers} loading workers hand over about {needed / 1e6:.1f} MB at a '
-                        'time, '
-                        f'{SHARED_MEMORY_FOLDER} has {free / 1e6:.1f} MB free: {SHARED_MEMORY}')
+                        f'time, {SHARED_MEMORY_FOLDER} has {free / 1e6:.1f} MB free: {SHARED_MEMORY}')
 
 
 def shared_bytes(sample: Any) -> int:

@@ -1,14 +1,48 @@
 """Reports steps that were skipped; stops a training that went wrong before its weights are spoilt."""
 import logging
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+import torch
 from mmdet3d.registry import HOOKS
+from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..errors import UserError
 from .optim_wrapper import GeminiOptimWrapper
-from .skipped_step import bad_losses, find_culprits
+
+
+class Culprits(NamedTuple):
+    """What the processes know about a step that was skipped.
+
+    Attributes:
+        tokens: sample tokens of the batch, of those processes whose own loss was not finite, else of all.
+        losses: losses that were not finite, as `name = value`.
+    """
+
+    tokens: List[str]
+    losses: List[str]
+
+
+def bad_losses(outputs: Optional[Dict[str, Any]]) -> List[str]:
+    """Lists the losses of an iteration that are not finite."""
+    return [f'{name} = {float(value.mean())}' for name, value in (outputs or {}).items()
+            if torch.is_tensor(value) and not bool(torch.isfinite(value).all())]
+
+
+def sample_tokens(data_batch: Any) -> List[str]:
+    """Returns the tokens of a batch's samples; none where the data have no tokens."""
+    samples = data_batch.get('data_samples', ()) if isinstance(data_batch, dict) else ()
+    return [str(sample.metainfo['token']) for sample in samples if 'token' in sample.metainfo]
+
+
+def find_culprits(data_batch: Any, outputs: Optional[Dict[str, Any]]) -> Culprits:
+    """Asks every process for its part; all must call this together."""
+    reports = all_gather_object((sample_tokens(data_batch), bad_losses(outputs)))
+    guilty = [(tokens, losses) for tokens, losses in reports if losses] or reports
+    return Culprits(tokens=[token for tokens, _ in guilty for token in tokens],
+                    losses=sorted({loss for _, losses in guilty for loss in losses}))
+
 
 SHOWN_TOKENS = 8
 ADVICE = ('lower the learning rate, lengthen the warm-up or clip the gradients '
@@ -40,17 +74,7 @@ class GeminiFiniteLossHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch: Optional[Sequence[Any]] = None,
                          outputs: Optional[Dict[str, Any]] = None) -> None:
-        """Looks at the step of the iteration.
-
-        Args:
-            runner: the running training.
-            batch_idx: not read.
-            data_batch: the samples.
-            outputs: losses by name.
-
-        Raises:
-            UserError: if it was one failure too many.
-        """
+        """Looks at the step of the iteration; UserError if it was one failure too many."""
         wrapper = runner.optim_wrapper
         self.iterations += 1
         self.has_stepped |= getattr(wrapper, 'has_stepped', True)
@@ -65,18 +89,10 @@ class GeminiFiniteLossHook(Hook):
                             f'{self.last_reason}; {ADVICE}')
 
     def after_train(self, runner: Runner) -> None:
-        """Refuses to call it a success where no step has changed a weight.
-
-        Args:
-            runner: the running training.
-
-        Raises:
-            UserError: if all were skipped.
-        """
+        """Refuses to call it a success where no step has changed a weight."""
         if self.iterations and not self.has_stepped:
             raise UserError(f'each step of the {self.iterations} iterations was skipped, the weights are as '
-                            'they '
-                            f'were at the start; the last one: {self.last_reason}; {ADVICE}')
+                            f'they were at the start; the last one: {self.last_reason}; {ADVICE}')
 
     def _report(self, runner: Runner, data_batch: Any, outputs: Optional[Dict[str, Any]]) -> None:
         """Logs a skipped step and the samples behind it."""
@@ -96,15 +112,7 @@ class GeminiFiniteLossHook(Hook):
                             f'{", ".join(bad)}; {ADVICE}')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: Dict[str, Any]) -> None:
-        """Refuses to save spoilt weights.
-
-        Args:
-            runner: the running training.
-            checkpoint: what is to be saved.
-
-        Raises:
-            UserError: if a weight is infinite or not a number.
-        """
+        """Refuses to save weights that are infinite or not a number."""
         bad = [name for name, value in checkpoint['state_dict'].items()
                if value.is_floating_point() and not bool(value.isfinite().all())]
         if bad:

@@ -52,12 +52,7 @@ def batch_size_ratio(auto_scale_lr: Optional[Mapping[str, Any]], *, processes: i
 def check_same_batches(real: Sequence[int], before: Sequence[int]) -> None:
     """Refuses to continue a training whose learning rate and schedule are of other batches.
 
-    Args:
-        real: samples per iteration of all processes, and iterations per step, now.
-        before: the same of the checkpoint.
-
-    Raises:
-        UserError: if they differ.
+    Batches are samples per iteration of all processes, and iterations per step.
     """
     if list(real) != list(before):
         raise UserError(f'the checkpoint was trained with {before[0]} samples per iteration x {before[1]} '
@@ -117,16 +112,7 @@ def schedule_ends(schedulers: Any) -> List[Tuple[Any, ...]]:
 
 
 def check_same_schedule(planned: Sequence[Any], resumed: Sequence[Any], *, source: Any) -> None:
-    """Refuses to continue a training that was planned for another length: its schedule would end as it was.
-
-    Args:
-        planned: what schedule_ends says of the config.
-        resumed: what it says once the checkpoint is loaded, which brings its own.
-        source: the checkpoint.
-
-    Raises:
-        UserError: if they differ.
-    """
+    """Refuses to continue a training that was planned for another length, whose schedule would end."""
     if list(planned) != list(resumed):
         differing = next((pair for pair in zip(planned, resumed) if pair[0] != pair[1]), (planned, resumed))
         raise UserError(f'the schedule of the learning rate is another one in {source}: expected '
@@ -136,11 +122,7 @@ def check_same_schedule(planned: Sequence[Any], resumed: Sequence[Any], *, sourc
 
 
 def last_epoch(schedules: Schedules) -> Optional[float]:
-    """Returns the epoch in which the last schedule but warm-ups ends; None if none says so in epochs.
-
-    Args:
-        schedules: as for scaled_schedules.
-    """
+    """Returns the epoch in which the last schedule but warm-ups ends; None if none says so in epochs."""
     if isinstance(schedules, (list, tuple)) or isinstance(schedules, dict) and 'type' not in schedules:
         parts = schedules.values() if isinstance(schedules, dict) else schedules
         return max((end for end in map(last_epoch, parts) if end is not None), default=None)

@@ -9,10 +9,10 @@ from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ..atomic import write_whole
 from ..check_sums import json_lines, sealed_line
-from ..checkpoints.checkpoint_file import write_whole
+from .finite_loss_hook import find_culprits
 from .optim_wrapper import GeminiOptimWrapper
-from .skipped_step import find_culprits
 
 CURVE_FILE = 'loss_curve.jsonl'
 
@@ -49,7 +49,7 @@ class GeminiLossCurveHook(Hook):
         self.path = Path(runner.work_dir) / CURVE_FILE
         if is_main_process():
             rows = [row for row in read_curve(self.path) if row['iter'] <= runner.iter]
-            write_whole(self.path, lambda part: part.write_text(''.join(map(_line, rows))))
+            write_whole(self.path, ''.join(map(_line, rows)))
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch: Optional[Sequence[Any]] = None,

@@ -30,8 +30,7 @@ OF_A_WORKER = re.compile(r'^Caught \w+ in DataLoader worker process.*\n(?:[\w.]+
 OF_THE_RUNNER = ('__init__', 'from_cfg', 'setup_env', 'scale_lr')
 LEAVE_THEIR_TRACEBACK = (MemoryError, NotImplementedError)
 SHARED_MEMORY = ('give it more (docker run --shm-size=2g, or --ipc=host), or load without workers '
-                 '(--cfg-options train_dataloader.num_workers=0, and the same for val_ and '
-                 'test_dataloader)')
+                 '(--cfg-options train_dataloader.num_workers=0, and the same for val_ and test_dataloader)')
 
 
 @contextmanager
@@ -65,8 +64,7 @@ def _explain(error: Exception, config: str) -> Optional[str]:
                 'auto')
     if 'out of memory' in str(error) and type(error).__name__ == 'OutOfMemoryError':
         return ('the GPU\'s memory is full: lower train_dataloader.batch_size (the learning rate follows '
-                'where '
-                'auto_scale_lr is on), use --amp, or a preset with activation_checkpointing')
+                'where auto_scale_lr is on), use --amp, or a preset with activation_checkpointing')
     if isinstance(error, LEAVE_THEIR_TRACEBACK) or getattr(error, 'errno', None) in FULL_DISK:
         return None
     raised_in = Path(frames[-1].f_code.co_filename).resolve()
@@ -135,6 +133,5 @@ def _of_loader(text: str) -> Optional[str]:
                 '--cfg-options train_dataloader.timeout=SECONDS')
     if 'DataLoader worker' in text:
         return (f'a loading worker was killed, mostly because the memory was full '
-                f'({words}): lower num_workers of the data loaders, then continue with '
-                '--resume auto')
+                f'({words}): lower num_workers of the data loaders, then continue with --resume auto')
     return None

@@ -1,7 +1,11 @@
-"""Finds parts of a model by the names that a config gives them."""
+"""Finds parts of a model by the names that a config gives them, and freezes them.
+
+Frozen parts stay as they were loaded while the rest trains, as in a fusion stage: BEVFusion's own freezes
+nothing. Freezing the LiDAR branch saves its backward pass and keeps what the LiDAR stage has learned.
+"""
 import difflib
 from fnmatch import fnmatchcase
-from typing import Dict, Sequence
+from typing import Any, Dict, Sequence
 
 from torch import nn
 
@@ -34,3 +38,32 @@ def find_modules(model: nn.Module, patterns: Sequence[str]) -> Dict[str, nn.Modu
 def _fits(name: str, pattern: str) -> bool:
     parts, wanted = name.split('.'), pattern.split('.')
     return len(parts) == len(wanted) and bool(name) == bool(pattern) and all(map(fnmatchcase, parts, wanted))
+
+
+def freeze_modules(model: nn.Module, patterns: Sequence[str]) -> int:
+    """Takes modules out of training: no gradient, evaluation mode in every forward pass.
+
+    To be called before the model is wrapped for several processes, which wait for the gradients of
+    every parameter that has one.
+
+    Args:
+        model: not wrapped.
+        patterns: see find_modules.
+
+    Returns:
+        The number of weights that no longer train.
+
+    Raises:
+        UserError: if a pattern names no module.
+    """
+    modules = find_modules(model, patterns).values()
+    for module in modules:
+        module.requires_grad_(False)
+        # `model.train()` at the start of each epoch reaches all modules; this comes after it.
+        module.register_forward_pre_hook(_evaluate)
+    frozen = {id(weight): weight.numel() for module in modules for weight in module.parameters()}
+    return sum(frozen.values())
+
+
+def _evaluate(module: nn.Module, inputs: Any) -> None:
+    module.eval()

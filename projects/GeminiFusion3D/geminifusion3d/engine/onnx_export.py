@@ -80,11 +80,7 @@ class BEVPart(nn.Module):
         return tuple(tensor for _, tensor in named)
 
     def predict(self, *maps: Tensor) -> Any:
-        """Return what the head returns; see `forward`.
-
-        Args:
-            *maps: as for forward.
-        """
+        """Return what the head returns; see `forward`."""
         model, bevs = self.detector, list(maps)
         is_present = torch.ones_like(bevs[0][:, 0, 0, 0], dtype=torch.bool)
         if model.camera_branch is not None:
@@ -215,11 +211,7 @@ def export_part(part: Part, folder: Path) -> Dict[str, Any]:
 
 
 def torch_export_differences(part: Part) -> Dict[str, float]:
-    """Exports a part by torch.export for inputs of any size, and returns the differences of its outputs.
-
-    Args:
-        part: what to export.
-    """
+    """Exports a part by torch.export for inputs of any size, and returns the differences of its outputs."""
     # A size of 1 would be taken for a constant: the larger batch is traced, a still larger one compared.
     more = {name: torch.cat([one, one[:len(one) - len(part.inputs[name])]])
             for name, one in part.others.items()}
@@ -303,11 +295,7 @@ def _differences(part: Part, run: Any, *batches: Dict[str, Tensor]) -> Dict[str,
 
 
 def channels_of(align: nn.Module) -> int:
-    """Returns how many channels the map of a branch has.
-
-    Args:
-        align: the alignment that reads it.
-    """
+    """Returns how many channels the map of a branch has."""
     return len(align.stand_in) if isinstance(align.project, nn.Identity) else align.project.conv.in_channels
 
 

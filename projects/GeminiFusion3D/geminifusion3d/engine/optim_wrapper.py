@@ -87,13 +87,7 @@ class GeminiOptimWrapper(OptimWrapper):
 
     def update_params(self, loss: Tensor, step_kwargs: Optional[Dict] = None,
                       zero_kwargs: Optional[Dict] = None) -> None:
-        """Sums the gradient of an iteration; at the end of an accumulation, steps or skips.
-
-        Args:
-            loss: of this process.
-            step_kwargs: arguments of `step`.
-            zero_kwargs: arguments of `zero_grad`.
-        """
+        """Sums the gradient of an iteration; at the end of an accumulation, steps or skips."""
         self.skipped, self.has_stepped = None, False
         self._is_spoilt = self._is_spoilt and self._position()[0] > 0
         if self._is_spoilt:
@@ -120,12 +114,7 @@ class GeminiOptimWrapper(OptimWrapper):
         super().backward(scaled, **kwargs)
 
     def step(self, *, norm: float, **kwargs: Any) -> None:
-        """Clips the gradients and steps, unless they are not finite.
-
-        Args:
-            norm: of the gradients.
-            **kwargs: arguments of the optimiser's step.
-        """
+        """Clips the gradients and steps, unless they are not finite."""
         self.has_stepped = math.isfinite(norm)
         if self.has_stepped:
             self._clip(norm)
@@ -232,7 +221,7 @@ class GeminiOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     mmdet3d's tools/train.py refuses `--amp` unless the config says OptimWrapper, and writes AmpOptimWrapper.
     That becomes bf16, which scales no loss, on a CPU and on a GPU that computes it, else fp16; a precision
-    that the recipe names stays.
+    that the recipe names stays. AdamW runs fused unless the recipe says otherwise.
 
     Args:
         optim_wrapper_cfg: the config's `optim_wrapper` without `constructor`.
@@ -250,4 +239,6 @@ class GeminiOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 cfg['precision'] = 'bf16' if has_bf16 else 'fp16'
         if cfg['type'] in ('OptimWrapper', 'AmpOptimWrapper'):
             cfg['type'] = 'GeminiOptimWrapper'
+        if cfg['optimizer'].get('type') == 'AdamW':
+            cfg['optimizer'] = {'fused': True, **cfg['optimizer']}
         super().__init__(cfg, paramwise_cfg)

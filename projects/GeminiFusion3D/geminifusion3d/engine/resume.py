@@ -13,14 +13,7 @@ LAST_CHECKPOINT = 'last_checkpoint'
 
 
 def check_resumable(path: Path) -> None:
-    """Makes sure that a training can continue from a file.
-
-    Args:
-        path: of a checkpoint.
-
-    Raises:
-        UserError: if the file is unreadable or holds weights only.
-    """
+    """Refuses a checkpoint that holds weights alone, without the state of a training."""
     missing = [key for key in TRAINING_STATE if key not in read_checkpoint(path)]
     if missing:
         raise UserError(f'checkpoint {path} holds no training state (no {", ".join(missing)}), '

@@ -26,8 +26,10 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ..atomic import sync_to_disk
 from ..checkpoints.checkpoint_file import read_checkpoint
-from ..checkpoints.checkpoint_fit import STRICT, Tolerance, fit_weights, summarise
+from ..checkpoints.checkpoint_fit import (STRICT, Tolerance, check_learned_classes, fit_weights,
+                                          summarise)
 from ..folder_lock import locked_folder
 from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
 from .activation_checkpointing import checkpoint_activations
@@ -35,16 +37,15 @@ from .config_file import check_classes, check_ranges
 from .data_loading import (DevicePrefetch, check_classes_have_boxes, check_shared_memory,
                            loader_config, set_clock, with_counted_draws)
 from .distributed import runs_on_gpu, start_process_group
-from .frozen_modules import freeze_modules
 from .learning_rate import (batch_size_ratio, check_length, check_same_batches,
                             check_same_schedule, last_epoch, scaled_schedules, schedule_ends)
+from .named_modules import freeze_modules
 from .optim_wrapper import GeminiOptimWrapper
 from .resume import check_resumable, find_resumable
 
 PART_SUFFIX = '.part'
 TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was started again may still run: '
-                 'squeue, '
-                 'scancel), or give another --work-dir')
+                 'squeue, scancel), or give another --work-dir')
 # Under this name a checkpoint remembers samples per iteration and iterations per step.
 BATCHES = 'batches'
 # What is unknown of weights; a suite evaluates them under many conditions.
@@ -73,15 +74,7 @@ class GeminiRunner(Runner):
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> 'GeminiRunner':
-        """As mmengine's.
-
-        Args:
-            cfg: of a recipe.
-
-        Raises:
-            UserError: if the data are filtered to another range than the model's grid covers, or a part has
-                other classes.
-        """
+        """As mmengine's; refuses data of another range than the model's grid covers, or of other classes."""
         check_ranges(cfg)
         check_classes(cfg)
         return super().from_cfg(cfg)
@@ -131,16 +124,7 @@ class GeminiRunner(Runner):
     @staticmethod
     def build_dataloader(dataloader: Union[DataLoader, Dict], seed: Optional[int] = None,
                          diff_rank_seed: bool = False) -> DataLoader:
-        """As mmengine's; pinned for a GPU, with a limit for lost batches, refused where they cannot fit.
-
-        Args:
-            dataloader: its config.
-            seed: of the run.
-            diff_rank_seed: whether each process draws for itself.
-
-        Raises:
-            UserError: if the shared memory is too small for the workers.
-        """
+        """As mmengine's; pinned for a GPU, with a limit for lost batches, refused where they cannot fit."""
         if isinstance(dataloader, dict):
             dataloader = with_counted_draws(loader_config(dataloader), seed=None if diff_rank_seed else seed)
         built = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
@@ -185,11 +169,7 @@ class GeminiRunner(Runner):
         return super().test()
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """As mmengine's; AdamW runs fused, and accumulated gradients are stepped at the end of each epoch."""
-        if isinstance(optim_wrapper, dict) and optim_wrapper.get('type') == 'GeminiOptimWrapper':
-            optimizer = optim_wrapper['optimizer']
-            if isinstance(optimizer, dict) and optimizer.get('type') == 'AdamW':
-                optim_wrapper = {**optim_wrapper, 'optimizer': {'fused': True, **optimizer}}
+        """As mmengine's; accumulated gradients are stepped at the end of each epoch."""
         built = super().build_optim_wrapper(optim_wrapper)
         if isinstance(built, GeminiOptimWrapper) and isinstance(self._train_loop, EpochBasedTrainLoop):
             built.epoch_length = len(self.train_dataloader)
@@ -198,12 +178,7 @@ class GeminiRunner(Runner):
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: Optional[Dict[str, Any]] = None) -> None:
         """Multiplies learning rate and schedule by the real batch size over the recipe's.
 
-        Args:
-            optim_wrapper: holds the learning rates.
-            auto_scale_lr: `base_batch_size` and `enable`, of the recipe.
-
-        Raises:
-            UserError: if the two differ and scaling is off.
+        UserError if the two differ and scaling is off.
         """
         sizes = dict(processes=self.world_size, batch_size=self.train_dataloader.batch_size,
                      accumulated=getattr(optim_wrapper, '_accumulative_counts', 1))
@@ -336,6 +311,11 @@ class GeminiRunner(Runner):
         meta = checkpoint.get('meta')
         self._loaded_samples = SampleRecord.read(
             meta.get(LEARNED) if isinstance(meta, dict) else None, Path(filename).name)
+        if strict:
+            # A training that starts from other weights may learn other classes.
+            for loop in (self._train_loop, self._test_loop):
+                meta = getattr(loop.dataloader.dataset, 'metainfo', {}) if isinstance(loop, BaseLoop) else {}
+                check_learned_classes(checkpoint, meta.get('classes'), name=filename)
         if not revise_keys:
             tolerance = STRICT if strict else Tolerance.from_config(self.cfg.get('load_cfg'))
             weights = fit_weights(model, checkpoint, name=filename, tolerance=tolerance)
@@ -352,12 +332,6 @@ class GeminiRunner(Runner):
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """As mmengine's, under a name that is replaced when the file is whole; `meta` says what was learned.
-
-        Args:
-            out_dir: the folder.
-            filename: name of the file.
-            *args: as mmengine's.
-            **kwargs: as mmengine's.
         """
         part = filename + PART_SUFFIX
         written = Path(out_dir) / part
@@ -366,9 +340,9 @@ class GeminiRunner(Runner):
         try:
             super().save_checkpoint(out_dir, part, *args, **kwargs)
             if is_main_process() and written.is_file():
-                _sync(written)
+                sync_to_disk(written)
                 os.replace(written, Path(out_dir) / filename)
-                _sync(Path(out_dir))
+                sync_to_disk(Path(out_dir))
         finally:
             # On a full disk half a checkpoint would keep it full.
             if is_main_process():
@@ -384,15 +358,6 @@ def _is_for_console(record: logging.LogRecord) -> bool:
 def _is_no_config(record: logging.LogRecord) -> bool:
     """Says whether a message is anything but the config, of which the folder holds a file."""
     return not str(record.msg).startswith('Config:\n')
-
-
-def _sync(path: Path) -> None:
-    """Forces a file, or the names in a folder, to the disk: a power cut then takes nothing of it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _remove_parts(work_dir: Path) -> None:

@@ -41,15 +41,7 @@ def silence_sensors(cfg: Config, arguments: argparse.Namespace) -> None:
 
 
 def before_packing(pipeline: Sequence[Dict[str, Any]], step: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """Returns a pipeline with one more step before the one that packs.
-
-    Args:
-        pipeline: of a dataset.
-        step: the one to add.
-
-    Raises:
-        UserError: if the pipeline does not pack.
-    """
+    """Returns a pipeline with a step before it packs, which it must."""
     kinds = [entry['type'] for entry in pipeline]
     at = next((place for place, kind in enumerate(kinds) if kind in PACKS), None)
     if at is None:

@@ -59,11 +59,7 @@ class GeminiCellEncoding(BaseModule):
 
 
 def cell_places(bev_grid: BEVGrid) -> Float[Tensor, '1 3 y x']:
-    """Returns log(1 + range in metres), sine and cosine of the bearing of each cell's centre.
-
-    Args:
-        bev_grid: the grid.
-    """
+    """Returns log(1 + range in metres), sine and cosine of the bearing of each cell's centre."""
     x_m, y_m = bev_grid.centres_m().unbind(dim=-1)
     bearing_rad = torch.atan2(y_m, x_m)
     return torch.stack([torch.hypot(x_m, y_m).log1p(), bearing_rad.sin(), bearing_rad.cos()]).unsqueeze(0)

@@ -84,11 +84,7 @@ class CameraRig:
                    steps=_steps(metas, device) if corner_pixels else None)
 
     def of_sample(self, sample: int) -> 'CameraRig':
-        """Returns the rig of one sample alone, as a batch of one.
-
-        Args:
-            sample: index in the batch.
-        """
+        """Returns the rig of one sample alone, as a batch of one."""
         one = slice(sample, sample + 1)
         steps = self.steps and ProjectionSteps(*(matrices[one] for matrices in self.steps))
         return CameraRig(self.lidar_from_ray[one], self.ray_from_lidar[one], self.is_present[one],

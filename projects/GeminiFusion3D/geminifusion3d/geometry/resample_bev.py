@@ -31,11 +31,7 @@ class ResampleBEV(nn.Module):
             self.register_buffer('is_covered', (positions.abs() < 1).all(-1), persistent=False)
 
     def forward(self, bev: Float[Tensor, 'b c y_in x_in']) -> Float[Tensor, 'b c y x']:
-        """Returns the map's values at the centres of the target's cells; zero outside the source.
-
-        Args:
-            bev: a map on the source.
-        """
+        """Returns the map's values at the centres of the target's cells; zero outside the source."""
         if not self.is_needed:
             return bev
         # In half precision a position on a wide grid may be wrong by a whole cell.

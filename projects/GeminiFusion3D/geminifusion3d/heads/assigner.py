@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
-from ..geometry.common_area import common_area_m2
+from ..geometry.boxes import common_area_m2
 
 # Far above any finite cost, far below where float64 sums of it lose the small ones.
 _UNAFFORDABLE = 1e6

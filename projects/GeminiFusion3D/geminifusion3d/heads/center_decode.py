@@ -14,7 +14,7 @@ from mmdet3d.models.layers import circle_nms
 from torch import Tensor
 
 from ..geometry.bev_grid import BEVGrid
-from ..geometry.common_area import common_area_m2
+from ..geometry.boxes import common_area_m2
 
 BOX_NUMBERS = 9
 # Columns behind the box.

@@ -115,11 +115,7 @@ class GeminiCenterHead(CenterHead):
         return super().forward(feats)
 
     def forward_single(self, x: Float[Tensor, 'b c y x']) -> List[Dict[str, Tensor]]:
-        """Returns each task's maps in float32: half precision rounds the bound of a score to 1.
-
-        Args:
-            x: the feature map.
-        """
+        """Returns each task's maps in float32: half precision rounds the bound of a score to 1."""
         return [{name: part.float() for name, part in maps.items()}
                 for maps in super().forward_single(x)]
 

@@ -93,9 +93,5 @@ class DecoderLayer(BaseModule):
 
 
 def float32_region(like: Float[Tensor, '...']) -> torch.autocast:
-    """Returns a context without autocast on the device of a tensor.
-
-    Args:
-        like: the tensor.
-    """
+    """Returns a context without autocast on the device of a tensor."""
     return torch.autocast(like.device.type, enabled=False)

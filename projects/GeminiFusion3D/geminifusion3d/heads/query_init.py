@@ -99,11 +99,7 @@ class QueryInit(BaseModule):
 
 
 def cell_centres(bev_grid: BEVGrid) -> Float[Tensor, 'cells 2']:
-    """Returns the (x, y) centre of every cell of a flattened map, counted in cells.
-
-    Args:
-        bev_grid: the grid of the map.
-    """
+    """Returns the (x, y) centre of every cell of a flattened map, counted in cells."""
     rows, columns = torch.meshgrid(torch.arange(bev_grid.n_y), torch.arange(bev_grid.n_x), indexing='ij')
     return torch.stack([columns.flatten(), rows.flatten()], dim=1) + 0.5
 

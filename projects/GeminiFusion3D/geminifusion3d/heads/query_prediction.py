@@ -46,12 +46,7 @@ class QueryPrediction(SeparateHead):
 
     def forward(self, queries: Float[Tensor, 'b n c'], query_xy_cells: Float[Tensor, 'b n 2']
                 ) -> Prediction:
-        """Returns what each query predicts; the centre of its box is regressed from its own position.
-
-        Args:
-            queries: decoded features.
-            query_xy_cells: positions of the queries.
-        """
+        """Returns what each query predicts; the centre of its box is regressed from its own position."""
         parts = {name: part.transpose(1, 2)
                  for name, part in super().forward(queries.transpose(1, 2)).items()}
         centre_xy_cells = parts['center'] + query_xy_cells

@@ -3,8 +3,8 @@
     map -> shared convolution -> heat map -> queries at its peaks -> decoder layer -> class and box
 
 Source: Bai et al., TransFusion, CVPR 2022 (LiDAR branch); the variant of mmdet3d's
-projects/BEVFusion, whose weights fit (bevfusion_keys.py). Differences: ranges come from the grid, the map is
-(B, C, Y, X), and no state survives a call.
+projects/BEVFusion, whose weights fit (checkpoints/bevfusion.py). Differences: ranges come from the grid, the
+map is (B, C, Y, X), and no state survives a call.
 """
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
@@ -151,12 +151,7 @@ class GeminiTransFusionHead(BaseModule):
 
     def loss_by_output(self, output: TransFusionOutput, ground_truth: Sequence[InstanceData]
                        ) -> Dict[str, Float[Tensor, '']]:
-        """Returns the losses of raw predictions; see `loss`.
-
-        Args:
-            output: what forward returned.
-            ground_truth: `bboxes_3d` and `labels_3d` of each sample.
-        """
+        """Returns the losses of raw predictions; see `loss`."""
         targets = self.target_maker.make(output.codes, output.class_logits, ground_truth)
         heatmap = output.heatmap_logits.sigmoid().clamp(1e-4, 1 - 1e-4)
         weights = targets.is_assigned.unsqueeze(-1) * self.code_weights

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from mmdet3d.structures import LiDARInstance3DBoxes
 
 from ..errors import UserError
-from ..results.info_file import KeyFrame
+from ..results.evaluated_split import KeyFrame
 from ..results.nuscenes_boxes import boxes_to_global, check_class_names, to_global_boxes
 
 BOX_COLUMNS = ('x', 'y', 'z', 'length', 'width', 'height', 'yaw')

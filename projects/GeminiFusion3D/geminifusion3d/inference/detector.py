@@ -1,26 +1,32 @@
 """A trained model that predicts on samples of one's own, through the recipe's own test pipeline."""
 import copy
+import logging
 import threading
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, overload
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union, overload
 
 import numpy as np
 import torch
 from mmdet3d.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..checkpoints.checkpoint_file import check_exists, read_checkpoint
-from ..checkpoints.checkpoint_fit import fit_weights
+from ..checkpoints.checkpoint_fit import check_learned_classes, fit_weights
 from ..engine.config_file import check_classes, check_ranges, check_sections, load_config
 from ..engine.cuda_graphs import graph_parts
 from ..engine.mistakes import config_mistakes
 from ..engine.optim_wrapper import PRECISIONS
 from ..errors import UserError
+from ..point_files import MANY_ROWS
 from ..scene_page import PALETTE_RGB
 from ..sensors import GeminiLoadImages
+from ..sensors.cached_loading import without_cache
+from ..sensors.camera_names import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
+from ..sensors.load_points import FRAME_ADVICE, LEAST_IN_RANGE
 from .detections import Detections
 from .sample import Sample
 
@@ -59,7 +65,7 @@ class Detector:
         self.palette_rgb = [PALETTE_RGB[label % len(PALETTE_RGB)] for label in range(len(self.class_names))]
         loaders = [step for step in dataset.pipeline.transforms if isinstance(step, GeminiLoadImages)]
         self.camera_names: Tuple[str, ...] = loaders[0].camera_names if loaders else ()
-        self._dataset, self._lock = dataset, threading.Lock()
+        self._dataset, self._lock, self._has_looked = dataset, threading.Lock(), False
 
     @classmethod
     def from_files(cls, config: Union[str, Path, Config], checkpoint: Union[str, Path], device: str = 'cpu',
@@ -91,7 +97,9 @@ class Detector:
         init_default_scope('mmdet3d')
         with config_mistakes(config):
             model, dataset = MODELS.build(cfg.model), _test_dataset(cfg)
-        model.load_state_dict(fit_weights(model, read_checkpoint(checkpoint), name=checkpoint))
+        content = read_checkpoint(checkpoint)
+        check_learned_classes(content, dataset.metainfo['classes'], name=checkpoint)
+        model.load_state_dict(fit_weights(model, content, name=checkpoint))
         try:
             model = model.to(device)
         except (RuntimeError, AssertionError) as error:
@@ -127,12 +135,15 @@ class Detector:
         """
         if samples is None or isinstance(samples, (Sample, Mapping)):
             return self([sensors if samples is None else samples], min_score=min_score)[0]
+        if not 0 <= min_score <= 1:
+            raise UserError(f'got min_score={min_score}; expected 0 to 1')
         made = [self.sample_of(sample) for sample in samples]
         if not made:
             return []
         with self._lock, config_mistakes(self.name):
             init_default_scope('mmdet3d')
             batch = [self.prepared(sample, index) for index, sample in enumerate(made)]
+            self._look_once(made[0], batch[0]['inputs'].get('points'))
             dtype = PRECISIONS[self.precision]
             device_type = next(self.model.parameters()).device.type
             with torch.autocast(device_type, dtype=dtype, enabled=dtype is not None):
@@ -172,6 +183,42 @@ class Detector:
         sample = self.sample_of(sensors)
         dataset = self._at(sample)
         return dataset.run_pipeline({**dataset.parse_data_info(sample.info), 'sample_idx': index, 'epoch': 0})
+
+    def _look_once(self, sample: Sample, points: Optional[torch.Tensor]) -> None:
+        """Says of the first sample what is allowed in its calibration, but hardly meant.
+
+        Args:
+            sample: what is predicted on.
+            points: (N, C) in LiDAR coordinates, of the recipe's range; None where it reads none.
+        """
+        if self._has_looked:
+            return
+        self._has_looked = True
+        images = {name: image for name, image in sample.info['images'].items()
+                  if name in self.camera_names and image['img_path'] is not None}
+        pose = sample.info['lidar_points'].get('lidar2ego')
+        found = [*odd_cameras(images, pose), *odd_radars(sample.info.get('radars') or {}, pose)]
+        for name, image in images.items():
+            source = image['img_path']
+            hw = source.shape[:2] if isinstance(source, np.ndarray) else (
+                image.get('height'), image.get('width'))
+            if not all(hw):
+                continue
+            found += odd_intrinsics(name, image['cam2img'], hw[1])
+            if points is not None and len(points) and not sees(points[:, :3].cpu().numpy(), image['cam2img'],
+                                                               image['lidar2cam'], hw):
+                found.append(Odd('cameras that see no point of the cloud: is lidar2cam the camera from LiDAR '
+                                 'coordinates, and not its inverse?', name))
+        if points is not None and sample.info['lidar_points']['lidar_path'] is not None:
+            range_m = list(self.model.bev_grid.range_m)
+            low_m, high_m = np.array(range_m).reshape(2, 3)
+            places_m = points[:, :3].cpu().numpy()
+            is_in_range = ((places_m > low_m) & (places_m < high_m)).all(axis=1)
+            if is_in_range.sum() < max(MANY_ROWS, LEAST_IN_RANGE * len(points)):
+                found.append(Odd(f'{is_in_range.sum()} points in the range {range_m} m', FRAME_ADVICE))
+        for odd in found:
+            print_log(f'the sample {sample.token} has {odd.what}; {odd.where}; later samples are not looked '
+                      'at', 'current', logging.WARNING)
 
     def _at(self, sample: Sample) -> Any:
         dataset = copy.copy(self._dataset)
@@ -219,15 +266,6 @@ def _test_dataset(cfg: Config) -> Any:
     dataset = copy.deepcopy(cfg.test_dataloader.dataset)
     while 'dataset' in dataset:
         dataset = dataset.dataset
-    steps = [step for step in _without_cache(dataset.pipeline) if step.get('type') not in LABEL_LOADERS]
+    steps = [step for step in without_cache(dataset.pipeline) if step.get('type') not in LABEL_LOADERS]
     return DATASETS.build({**dataset, 'pipeline': steps, 'data_root': '/', 'ann_file': '', 'lazy_init': True,
                            'test_mode': True, 'load_eval_anns': False})
-
-
-def _without_cache(steps: Sequence[Any]) -> Iterator[Any]:
-    """Yields the steps; what a cache would write is nobody's here."""
-    for step in steps:
-        if step.get('type') == 'GeminiCachedLoading':
-            yield from step['steps']
-        else:
-            yield step

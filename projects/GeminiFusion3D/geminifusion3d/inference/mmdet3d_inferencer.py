@@ -7,7 +7,6 @@ model; the delta is that samples run through the recipe's own test pipeline, as 
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
-import cv2
 import mmengine
 import numpy as np
 from mmdet3d.apis import Base3DInferencer
@@ -17,8 +16,8 @@ from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from torch import nn
 
-from ..atomic import atomic_write
 from ..paths import safe_name
+from ..picture_files import write_picture
 from .detector import Detector, Sensors
 from .picture import draw_detections
 
@@ -89,8 +88,7 @@ class GeminiDet3DInferencer(Base3DInferencer):
         pictures = [draw_detections(self.detector, sample, self.detector.detections(sample, found),
                                     min_score=pred_score_thr) for sample, found in zip(inputs, preds)]
         for sample, picture in zip(inputs, pictures) if is_saved else ():
-            with atomic_write(Path(img_out_dir, 'vis', f'{safe_name(sample.token)}.jpg')) as part:
-                part.write_bytes(cv2.imencode('.jpg', picture)[1].tobytes())
+            write_picture(Path(img_out_dir, 'vis', f'{safe_name(sample.token)}.jpg'), picture)
         return pictures
 
     def pred2dict(self, data_sample: Det3DDataSample, pred_out_dir: str = '') -> Dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Sequence
 import numpy as np
 import torch
 
-from ..atomic import atomic_write
+from ..atomic import write_whole
 from ..geometry.frames import invert_pose
 from ..scene_page import frustum, scene_content, scene_page
 from ..sensors import GeminiLoadPoints
@@ -28,8 +28,7 @@ def write_scene_page(path: Path, detector: Detector, samples: Sequence[Sample], 
     """
     page = scene_page([_scene(detector, *pair) for pair in zip(samples, found)], detector.class_names,
                       detector.palette_rgb, title=Path(detector.name).stem)
-    with atomic_write(path) as part:
-        part.write_text(page)
+    write_whole(path, page)
 
 
 def _scene(detector: Detector, sample: Sample, found: Detections) -> Dict[str, Any]:

@@ -5,8 +5,7 @@ the network, average_precision and metric the scores.
 """
 from .dataset import GeminiKittiDataset, GeminiLoadKittiFrame, GeminiPointsInPicture
 from .metric import GeminiKittiMetric
-from .mvxnet_parts import GeminiMVXPreprocessor, GeminiMVXSparseEncoder
-from .point_fusion import GeminiPointFusion
+from .mvxnet_parts import GeminiMVXPreprocessor, GeminiMVXSparseEncoder, GeminiPointFusion
 from .voxel_encoder import GeminiDynamicVFE
 
 __all__ = ['GeminiDynamicVFE', 'GeminiKittiDataset', 'GeminiKittiMetric', 'GeminiLoadKittiFrame',

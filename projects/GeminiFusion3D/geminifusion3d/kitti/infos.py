@@ -19,7 +19,7 @@ from ..folder_lock import locked_folder
 from ..info_file import (INFO_VERSION, KITTI_PREFIX, carries_digest, is_own_info_file,
                          write_info_file)
 from ..picture_files import look_at
-from ..point_files import FARTHEST_M, has_other_columns, read_point_file, without_absurd
+from ..point_files import FARTHEST_M, other_columns, read_point_file, without_absurd
 from ..safe_pickle import load_plain_pickle
 from ..sensors.records import LONGEST_SIDE_M
 from .labels import CLASSES, DONT_CARE, Label, read_calibration, read_frame_names, read_labels
@@ -30,8 +30,10 @@ CAMERA = 'CAM2'
 # Of width and height: where the optical axis of a camera meets its picture.
 MIDDLE = (0.3, 0.7)
 # Of the box of a label beyond the picture: rounding.
-EDGE_PX = 2
-SHOWN = 3
+EDGE_PX, STRONGEST = 2, 1.0
+# Least overlap of the box in the picture with that of the place in space.
+LEAST_OVERLAP = 0.3
+SHOWN, NEAREST_M = 3, 0.5
 CATEGORIES = {**{name: label for label, name in enumerate(CLASSES)}, DONT_CARE: -1}
 
 
@@ -40,15 +42,13 @@ def info_file_name(split: str) -> str:
     return f'{KITTI_PREFIX}{split}.pkl'
 
 
-def convert_kitti(data_root: Path, out: Optional[Path] = None, splits: Sequence[str] = (), *,
-                  with_sums: bool = False) -> Dict[str, Path]:
-    """Writes the info files of splits.
+def convert_kitti(data_root: Path, out: Optional[Path] = None, splits: Sequence[str] = ()) -> Dict[str, Path]:
+    """Writes the info files of splits, with the check sum of each picture and cloud, which loading verifies.
 
     Args:
         data_root: with ImageSets, training and, for the split test, testing.
         out: where the files go; the dataset by default.
         splits: names of lists in ImageSets; all that are there by default.
-        with_sums: write down the check sum of each picture and cloud, which loading verifies.
 
     Prints what was left out and why.
 
@@ -66,6 +66,13 @@ def convert_kitti(data_root: Path, out: Optional[Path] = None, splits: Sequence[
                         'of frames, as mmdet3d names where to get them')
     names = {split: read_frame_names(lists / f'{split}.txt') for split in splits}
     findings, problems, frames = Findings(), [], {}
+    both = sorted(set(names.get('train', ())) & set(names.get('val', ())))
+    if both:
+        findings.add('frames are in train and in val: what is scored was learned', both[0], len(both))
+    for split, chosen in names.items():
+        if len(set(chosen)) < len(chosen):
+            findings.add(f'frames stand more than once in {split}', max(chosen, key=list(chosen).count),
+                         len(chosen) - len(set(chosen)))
     for split, chosen in names.items():
         is_test = split == 'test'
         for name in chosen:
@@ -73,8 +80,7 @@ def convert_kitti(data_root: Path, out: Optional[Path] = None, splits: Sequence[
                 continue
             try:
                 frames[is_test, name] = frame_info(data_root / ('testing' if is_test else 'training'), name,
-                                                   with_labels=not is_test, with_sums=with_sums,
-                                                   findings=findings)
+                                                   with_labels=not is_test, findings=findings)
             except UserError as error:
                 frames[is_test, name] = {}
                 problems.append(str(error))
@@ -95,12 +101,7 @@ def convert_kitti(data_root: Path, out: Optional[Path] = None, splits: Sequence[
 
 
 def write_infos(path: Path, infos: List[Dict[str, Any]]) -> Path:
-    """Writes an info file and returns its path.
-
-    Args:
-        path: the file.
-        infos: of its frames.
-    """
+    """Writes an info file and returns its path."""
     with atomic_write(path) as part:
         _write(part, infos)
     return path
@@ -149,15 +150,14 @@ def check_own(path: Path) -> None:
                             ) from error
 
 
-def frame_info(folder: Path, name: str, *, with_labels: bool, with_sums: bool = False,
-               findings: Optional[Findings] = None) -> Dict[str, Any]:
+def frame_info(folder: Path, name: str, *, with_labels: bool, findings: Optional[Findings] = None
+               ) -> Dict[str, Any]:
     """Returns what mmdet3d's dataset has to know of a frame.
 
     Args:
         folder: with image_2, velodyne, calib and label_2.
         name: number of the frame, as the files are called.
         with_labels: whether there are any.
-        with_sums: write down the check sum of picture and cloud.
         findings: where to say what was left out.
 
     Raises:
@@ -177,14 +177,12 @@ def frame_info(folder: Path, name: str, *, with_labels: bool, with_sums: bool = 
                          'lidar2img': (calibration[f'P{number}'] @ cam_from_lidar).tolist()}
         for number in range(4)}
     images[CAMERA].update(img_path=f'{name}.png', height=height, width=width,
-                          lidar2cam=cam_from_lidar.tolist())
+                          lidar2cam=cam_from_lidar.tolist(), crc32=picture_sum)
     images['R0_rect'] = calibration['R0_rect'].tolist()
     info = {'sample_idx': int(name), 'images': images, 'lidar_points': {
-        'num_pts_feats': len(COLUMNS), 'lidar_path': f'{name}.bin',
+        'num_pts_feats': len(COLUMNS), 'lidar_path': f'{name}.bin', 'crc32': cloud_sum,
         'Tr_velo_to_cam': calibration['Tr_velo_to_cam'].tolist(),
         'Tr_imu_to_velo': calibration['Tr_imu_to_velo'].tolist()}}
-    if with_sums:
-        images[CAMERA]['crc32'], info['lidar_points']['crc32'] = picture_sum, cloud_sum
     if with_labels:
         points_cam_m = points[:, :3] @ cam_from_lidar[:3, :3].T + cam_from_lidar[:3, 3]
         labels = read_labels(folder / 'label_2' / f'{name}.txt')
@@ -194,6 +192,12 @@ def frame_info(folder: Path, name: str, *, with_labels: bool, with_sums: bool = 
             raise UserError(f'{folder / "image_2" / name}.png is {width}x{height}, but a label reaches to '
                             f'{beyond[0][2:]}: the picture was resized or cropped, and its calibration does '
                             'not fit; take the original one')
+        elsewhere = [label for label in _sound(labels, name, Findings()) if label.name in CLASSES
+                     and not _is_where_its_picture_is(label, calibration['P2'], (height, width))]
+        if elsewhere:
+            findings.add('labels whose box in the picture is not where their place in space is: metres, '
+                         'radians, height before width before length, calibration of this frame?',
+                         f'{name}: {elsewhere[0].line()}', len(elsewhere))
         info['instances'] = [_instance(label, place, calibration['P2'], points_cam_m)
                              for place, label in enumerate(_sound(labels, name, findings))]
     return info
@@ -218,8 +222,12 @@ def _cloud(path: Path, findings: Findings) -> Tuple[np.ndarray, int]:
     sound, num_dropped = without_absurd(rows, COLUMNS)
     if num_dropped:
         findings.add('clouds with points that loading drops: not finite, too far, too strong', path.name)
-    if not len(sound) or has_other_columns(sound, COLUMNS):
-        raise UserError(f'{path} holds no point that a LiDAR measures; expected rows of {", ".join(COLUMNS)}')
+    if len(sound) and sound[:, 3].max() > STRONGEST:
+        findings.add('clouds with intensities above 1, which KITTI\'s do not reach', path.name)
+    if not len(sound) or other_columns(sound, COLUMNS):
+        why = other_columns(sound, COLUMNS) or 'nothing is left'
+        raise UserError(f'{path} holds no point that a LiDAR measures ({why}); expected rows of '
+                        f'{", ".join(COLUMNS)}')
     return sound, zlib.crc32(path.read_bytes())
 
 
@@ -248,6 +256,27 @@ def _instance(label: Label, place: int, img_from_cam: Float[np.ndarray, '4 4'],
         'truncated': label.truncated, 'occluded': label.occluded, 'alpha': label.alpha, 'score': label.score,
         'difficulty': label.difficulty(), 'index': place if is_object else -1, 'group_id': place,
         'num_lidar_pts': _count_inside(label, points_cam_m) if is_object else -1}
+
+
+def _is_where_its_picture_is(label: Label, img_from_cam: Float[np.ndarray, '4 4'], hw: Tuple[int, int]
+                             ) -> bool:
+    """Compares the two boxes of a label; true where a part lies outside the picture and nobody can."""
+    height, width, length = label.size_hwl_m
+    x, y, z = np.meshgrid((-length / 2, length / 2), (-height, 0), (-width / 2, width / 2), indexing='ij')
+    cos, sin = np.cos(label.rotation_y), np.sin(label.rotation_y)
+    corners = np.stack([cos * x + sin * z, y, cos * z - sin * x, np.zeros_like(x)], -1).reshape(-1, 4)
+    corners += [*label.location_cam_m, 1]
+    if label.truncated != 0:
+        return True
+    if corners[:, 2].min() < NEAREST_M:
+        return False
+    pixels = corners @ img_from_cam[:3].T
+    uv = pixels[:, :2] / pixels[:, 2:]
+    low, high = np.clip(uv.min(0), 0, hw[::-1]), np.clip(uv.max(0), 0, hw[::-1])
+    left_top, right_bottom = np.array(label.box_px[:2]), np.array(label.box_px[2:])
+    common = np.prod(np.maximum(np.minimum(high, right_bottom) - np.maximum(low, left_top), 0))
+    either = np.prod(high - low) + np.prod(right_bottom - left_top) - common
+    return bool(common >= LEAST_OVERLAP * either)
 
 
 def _count_inside(label: Label, points_cam_m: Float[np.ndarray, 'n 3']) -> int:

@@ -15,6 +15,7 @@ from ..errors import UserError
 CLASSES = ('Pedestrian', 'Cyclist', 'Car', 'Van', 'Truck', 'Person_sitting', 'Tram', 'Misc')
 DONT_CARE = 'DontCare'
 ROTATION_TOLERANCE = 1e-2
+FARTHEST_MOUNT_M, LARGEST_ANGLE_RAD = 100.0, 2 * np.pi + 1e-2
 MATRICES = {'P0': (3, 4), 'P1': (3, 4), 'P2': (3, 4), 'P3': (3, 4), 'R0_rect': (3, 3),
             'Tr_velo_to_cam': (3, 4), 'Tr_imu_to_velo': (3, 4)}
 # Of easy, moderate and hard objects; what is beyond the last is not scored.
@@ -80,6 +81,9 @@ def read_labels(path: Path) -> List[Label]:
         if len(numbers) not in (12, 13) or not np.isfinite(numbers).all():
             raise UserError(f'{path}, line {number} has {len(fields)} fields; expected 15, or 16 with a '
                             'score, all finite')
+        # What nobody labelled has the angle -10.
+        if name != DONT_CARE and abs(numbers[11]) > LARGEST_ANGLE_RAD:
+            raise UserError(f'{path}, line {number} has rotation_y {numbers[11]:g}; expected radians')
         labels.append(Label(name, truncated, occluded, numbers[0], tuple(numbers[1:5]), tuple(numbers[5:8]),
                             tuple(numbers[8:11]), *numbers[11:]))
     return labels
@@ -120,6 +124,8 @@ def _check_matrix(name: str, matrix: np.ndarray) -> None:
         if np.abs(rotation @ rotation.T - np.eye(3)).max() > ROTATION_TOLERANCE or (
                 np.linalg.det(rotation) < 0):
             raise ValueError('it is no rotation with a translation')
+        if matrix.shape[1] > 3 and np.linalg.norm(matrix[:, 3]) > FARTHEST_MOUNT_M:
+            raise ValueError('it moves farther than a car is long; expected metres')
 
 
 def read_frame_names(path: Path) -> Sequence[str]:

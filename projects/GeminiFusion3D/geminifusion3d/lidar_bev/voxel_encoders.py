@@ -123,11 +123,7 @@ class PillarFeatureNet(BaseModule):
 
 
 def offsets_in_voxel_m(groups: VoxelGroups) -> Float[Tensor, 'p 6']:
-    """Returns each point's offset from its voxel's mean and from the voxel's middle, x, y, z each.
-
-    Args:
-        groups: points in voxels.
-    """
+    """Returns each point's offset from its voxel's mean and from the voxel's middle, x, y, z each."""
     position = groups.points[:, :3]
     mean = mean_per_voxel(position, groups)[groups.voxel_of_point]
     return torch.cat([position - mean, position - groups.centres_m[groups.voxel_of_point]], dim=1)

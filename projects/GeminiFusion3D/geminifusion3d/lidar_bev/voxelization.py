@@ -6,8 +6,7 @@ from mmdet3d.registry import MODELS
 from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
-from ..ops.hard_voxels import keep_first
-from ..ops.voxel_groups import VoxelGroups, group_points
+from ..ops.voxel_groups import VoxelGroups, group_points, keep_first
 
 
 @MODELS.register_module(name='GeminiDynamicVoxelization')

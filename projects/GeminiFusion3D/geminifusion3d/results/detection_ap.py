@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from ..geometry.common_area import common_area_m2
+from ..geometry.boxes import common_area_m2
 
 # Centre x, y, z; length, width, height; yaw.
 BOX_COLUMNS = 7

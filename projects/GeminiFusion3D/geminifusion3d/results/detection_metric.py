@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 
 from ..atomic import write_json
 from ..errors import UserError
-from ..learned_samples import LEARNED, Overlap
+from ..learned_samples import Overlap, said_of
 from .detection_ap import (BOX_COLUMNS, UNMATCHED, center_distances_m, distance_average_precision,
                            match_nearest, overlap_average_precision, rotated_overlaps)
 
@@ -158,8 +158,7 @@ class GeminiDetectionMetric(BaseMetric):
         print_log(_table(tables) + (f'\nno object, not scored: {", ".join(left_out)}' if left_out else ''),
                   logger='current')
         if self.out_dir is not None:
-            said = {LEARNED: self.overlap.to_plain()} if self.overlap else {}
-            write_json(Path(self.out_dir) / METRICS_NAME, {**metrics, **said}, indent=2)
+            write_json(Path(self.out_dir) / METRICS_NAME, {**metrics, **said_of(self.overlap)}, indent=2)
         return metrics
 
     def _score_class(self, label: int, class_name: str, samples: Sequence[SampleBoxes]) -> Dict[str, float]:

@@ -15,7 +15,7 @@ from mmdet3d.structures import LiDARInstance3DBoxes
 
 from ..errors import UserError
 from ..nuscenes_facts import CLASS_NAMES, CLASS_RANGE_M, MAX_BOXES_PER_SAMPLE, attribute_by_speed
-from .info_file import KeyFrame
+from .evaluated_split import KeyFrame
 
 Record = Dict[str, Any]
 

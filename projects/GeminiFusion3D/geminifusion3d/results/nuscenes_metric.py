@@ -20,7 +20,7 @@ from ..submission.findings import errors_among
 from ..submission.rules import check_meta
 from ..submission.submission import write_submission
 from .devkit_eval import ERROR_NAMES, evaluate_file, format_table, open_tables
-from .info_file import InfoFile, KeyFrame, read_info_file
+from .evaluated_split import InfoFile, KeyFrame, read_info_file
 from .nuscenes_boxes import GlobalBoxes, check_class_names, to_global_boxes
 
 RESULTS_NAME = 'results_nusc.json'

@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 from ..atomic import write_json
 from ..errors import UserError
 from ..geometry.bev_grid import UNKNOWN
+from ..learned_samples import Overlap, said_of
 
 METRICS_NAME = 'segmentation_metrics.json'
 # Keeps a class without a cell, labelled or predicted, at 0, as in MIT's code.
@@ -64,6 +65,8 @@ class GeminiSegmentationMetric(BaseMetric):
             raise UserError(f'got thresholds={list(thresholds)}; expected at least one, between 0 and 1')
         self.thresholds = [float(threshold) for threshold in thresholds]
         self.out_dir = out_dir
+        # Set by the runner: how many of the samples the weights had learned.
+        self.overlap: Optional[Overlap] = None
 
     def process(self, data_batch: Any, data_samples: Sequence[Dict[str, Any]]) -> None:
         """Counts the cells of a batch.
@@ -95,7 +98,14 @@ class GeminiSegmentationMetric(BaseMetric):
 
         Args:
             results: what `process` made, of all processes, in any order, padding included.
+
+        Raises:
+            UserError: if samples have different classes.
         """
+        lists = {sample.classes for sample in results}
+        if len(lists) > 1:
+            raise UserError(f'samples come with the classes {" and with ".join(map(str, sorted(lists)))}; '
+                            'expected one list: let all datasets load the same classes')
         by_index = {sample.index: sample for sample in results}
         found, wrong, missed = sum(sample.counts for sample in by_index.values()).astype(np.float64)
         iou = found / (found + wrong + missed + NO_CELL)
@@ -111,7 +121,7 @@ class GeminiSegmentationMetric(BaseMetric):
                   + (f'\nno cell of {", ".join(empty)} is labelled: IoU 0, and counted' if empty else ''),
                   logger='current')
         if self.out_dir is not None:
-            write_json(Path(self.out_dir) / METRICS_NAME, metrics, indent=2)
+            write_json(Path(self.out_dir) / METRICS_NAME, {**metrics, **said_of(self.overlap)}, indent=2)
         return metrics
 
 

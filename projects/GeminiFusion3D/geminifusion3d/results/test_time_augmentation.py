@@ -32,11 +32,7 @@ class GeminiTestTimeAugmentation(BaseTTAModel):
         super().__init__(module)
 
     def merge_preds(self, data_samples_list: Sequence[Sequence[Det3DDataSample]]) -> List[Det3DDataSample]:
-        """Returns one prediction a sample, in the un-augmented LiDAR frame.
-
-        Args:
-            data_samples_list: for each sample its variants, with predictions.
-        """
+        """Returns one prediction a sample, in the un-augmented LiDAR frame."""
         return [fuse_variants(variants) for variants in data_samples_list]
 
 

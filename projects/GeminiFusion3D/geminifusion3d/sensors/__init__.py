@@ -3,8 +3,8 @@ from .augment_images import GeminiAugmentImages, GeminiFlipImages
 from .augment_scene import GeminiAugmentScene
 from .cached_loading import GeminiCachedLoading
 from .cbgs_dataset import GeminiCBGSDataset
+from .draws import GeminiEpochHook
 from .drop_sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
-from .epoch_hook import GeminiEpochHook
 from .jitter_calibration import GeminiJitterCalibration
 from .keyframe_dataset import GeminiNuScenesDataset, GeminiRecordDataset
 from .load_cells import GeminiLoadCellFile, GeminiLoadMapCells

@@ -6,8 +6,9 @@ The steps must draw nothing at random; augmentation comes after this transform.
 import hashlib
 import io
 import json
+import zlib
 from pathlib import Path
-from typing import Any, Dict, Iterator, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -20,6 +21,9 @@ STAMP = 'stamp'
 # How a value becomes arrays, and what it is again after reading.
 ARRAY, LIST, PLAIN, POINTS, COLUMNS = 'array', 'list', 'plain', 'points', 'columns'
 DIGEST_BYTES = 32
+# What loading reads of a record.
+RECORD_KEYS = ('images', 'lidar_points', 'lidar_sweeps', 'radars', 'timestamp_us', 'lidar2ego',
+               'ego2global')
 
 
 @TRANSFORMS.register_module()
@@ -40,11 +44,7 @@ class GeminiCachedLoading(BaseTransform):
         self.folder = Path(folder) / digest.hexdigest()[:12]
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
-        """Loads a keyframe.
-
-        Args:
-            results: holds `token` and what the steps need.
-        """
+        """Loads a keyframe."""
         path, stamp = self._path(results['token']), _stamp(results)
         kept = _read(path, stamp)
         if kept is None:
@@ -61,14 +61,23 @@ class GeminiCachedLoading(BaseTransform):
         return self.folder / name[:2] / f'{name}.kept'
 
 
+def without_cache(steps: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Returns a pipeline with cached steps in the open: nothing of its samples is kept on disk."""
+    return [inner for step in steps
+            for inner in (step['steps'] if step.get('type') == GeminiCachedLoading.__name__ else [step])]
+
+
 def _stamp(results: Dict[str, Any]) -> np.ndarray:
-    """Returns size and time of change of the keyframe's files."""
+    """Returns size and time of change of the keyframe's files, and a check sum of its record."""
     paths = [image['img_path'] for image in results.get('images', {}).values() if image['img_path']]
     if 'lidar_sweeps' in results:
-        paths.append(results['lidar_points']['lidar_path'])
+        paths += [part['lidar_points']['lidar_path'] for part in (results, *results['lidar_sweeps'])]
     paths += [shot['radar_path'] for shots in results.get('radars', {}).values() for shot in shots]
     stats = [Path(path).stat() for path in paths if Path(path).exists()]
-    return np.array([(stat.st_size, stat.st_mtime_ns) for stat in stats], dtype=np.int64)
+    # A conversion with other calibrations leaves the files as they are.
+    record = json.dumps({key: results[key] for key in RECORD_KEYS if key in results}, default=str)
+    return np.array([(stat.st_size, stat.st_mtime_ns) for stat in stats] + [(zlib.crc32(record.encode()), 0)],
+                    dtype=np.int64)
 
 
 def _write(path: Path, stamp: np.ndarray, kept: Dict[str, Any]) -> None:

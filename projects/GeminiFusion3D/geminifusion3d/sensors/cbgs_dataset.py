@@ -53,11 +53,7 @@ class GeminiCBGSDataset(CBGSDataset):
             counts[index] += 1
 
     def __getitem__(self, idx: int) -> dict:
-        """Runs the pipeline on the keyframe of one draw.
-
-        Args:
-            idx: which draw.
-        """
+        """Runs the pipeline on the keyframe of one draw."""
         self.full_init()
         return self.dataset.draw(self.sample_indices[idx], repetition=self.repetitions[idx])
 

@@ -65,12 +65,7 @@ def tiled(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
 
 
 def draw_camera(results: Dict[str, Any], camera: int) -> np.ndarray:
-    """Draws the points, coloured by depth, and the boxes, front face red, over one image.
-
-    Args:
-        results: as for `draw_sample`.
-        camera: position in `cam_names`.
-    """
+    """Draws the points, coloured by depth, and the boxes, front face red, over one image."""
     picture = np.ascontiguousarray(results['img'][camera]).copy()
     matrices = {'lidar_aug_matrix': results['lidar_aug_matrix'],
                 **{key: results[key][camera]

@@ -4,12 +4,18 @@ A wrapper such as mmengine's RepeatDataset hands only an index of its own datase
 an index twice: both would be augmented as before. Here the sampler counts, its indices carry the count to
 the loading worker, and the dataset asks for it below any wrapper.
 """
+import random
 from collections import Counter
 from contextlib import contextmanager
 from typing import Any, Iterator, Optional, Tuple
 
+import numpy as np
+import torch
+from mmdet3d.registry import HOOKS
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from torch.utils.data import Dataset, Sampler
 
 
@@ -53,11 +59,7 @@ def passes_before() -> int:
 
 
 def drawn_as(index: int) -> Tuple[int, ...]:
-    """Returns what tells this draw of a keyframe from others of the pass; nothing for a plain first draw.
-
-    Args:
-        index: of the keyframe in its own dataset.
-    """
+    """Returns what tells this draw of a keyframe from others of the pass; nothing for a plain first draw."""
     if _current is None or (int(_current), _current.occurrence) == (index, 0):
         return ()
     return int(_current), _current.occurrence
@@ -143,3 +145,61 @@ class CountedDraws(Dataset):
         if name == 'dataset':
             raise AttributeError(name)
         return getattr(self.dataset, name)
+
+
+@contextmanager
+def seeded_generators(key: Tuple[int, ...]) -> Iterator[None]:
+    """Seeds the generators of `random`, numpy and torch (CPU) from `key`; restores them later.
+
+    So randomness belongs to a sample: the same for any number of workers, whose own random streams depend on
+    which samples they happen to serve, new in every epoch, and unnoticed by the model's own.
+
+    Args:
+        key: non-negative integers, such as those of `draw_key`.
+    """
+    python_seed, numpy_seed, torch_seed = np.random.SeedSequence(key).generate_state(3).tolist()
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    torch_state = torch.get_rng_state()
+    try:
+        random.seed(python_seed)
+        np.random.seed(numpy_seed)
+        # torch.manual_seed would also reseed an accelerator, which has no part in loading.
+        torch.default_generator.manual_seed(torch_seed)
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        torch.set_rng_state(torch_state)
+
+
+@HOOKS.register_module()
+class GeminiEpochHook(Hook):
+    """Calls `set_epoch` of the training dataset, through any wrappers, before each epoch."""
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Passes the epoch on.
+
+        Args:
+            runner: the running training.
+
+        Raises:
+            ValueError: if no dataset of the chain knows `set_epoch`.
+        """
+        found = list(_with_epochs(runner.train_dataloader.dataset))
+        if not found:
+            raise ValueError(f'{type(runner.train_dataloader.dataset).__name__} has no set_epoch; expected a '
+                             'GeminiNuScenesDataset, wrapped or not; remove GeminiEpochHook from '
+                             'the hooks or change the dataset')
+        for dataset in found:
+            dataset.set_epoch(runner.epoch)
+
+
+def _with_epochs(dataset: Any) -> Iterator[Any]:
+    """Yields the datasets below any wrappers that know epochs."""
+    if hasattr(dataset, 'set_epoch'):
+        yield dataset
+        return
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    for part in inner:
+        if part is not None:
+            yield from _with_epochs(part)

@@ -94,11 +94,7 @@ class GeminiDropSensorsAtRandom(BaseTransform):
                              'shares from 0 to 1')
 
     def share(self, epoch: float) -> float:
-        """Returns by what the probabilities are multiplied.
-
-        Args:
-            epoch: from 0.
-        """
+        """Returns by what the probabilities are multiplied."""
         return float(np.interp(epoch, *zip(*self.phases))) if self.phases else 1.0
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:

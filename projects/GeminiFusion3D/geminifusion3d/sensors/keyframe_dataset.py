@@ -8,6 +8,7 @@ of workers.
 """
 import copy
 import json
+import logging
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple, Union
 
@@ -16,15 +17,17 @@ import torch
 from mmdet3d.datasets import Det3DDataset, NuScenesDataset
 from mmdet3d.registry import DATASETS
 from mmdet3d.structures import LiDARInstance3DBoxes
+from mmengine.logging import print_log
 
 from ..errors import UserError
 from ..info_file import open_info_file
 from ..learned_samples import SampleRecord
 from ..nuscenes_facts import CLASS_NAMES, LIDAR_COLUMNS
 from ..paths import inside
-from .draws import draw_key, passes_before
+from .draws import draw_key, passes_before, seeded_generators
+from .load_points import GeminiLoadPoints
+from .load_radar import GeminiLoadRadar
 from .records import FASTEST_MPS, LONGEST_SIDE_M, RecordInfos
-from .seeding import seeded_generators
 
 BOX_DIM = 9
 # What is read where a dataset does not say.
@@ -152,19 +155,11 @@ class GeminiKeyframeDataset(Det3DDataset):
         return Path(self.ann_file).name
 
     def sample_name(self, place: int) -> str:
-        """Returns what tells a keyframe from all others, of whatever dataset.
-
-        Args:
-            place: of its record.
-        """
+        """Returns what tells a keyframe from all others, of whatever dataset."""
         return str(self.records[place]['token'])
 
     def __getitem__(self, idx: int) -> dict:
-        """Runs the pipeline on one keyframe with the randomness of (seed, epoch, index).
-
-        Args:
-            idx: which keyframe.
-        """
+        """Runs the pipeline on one keyframe with the randomness of (seed, epoch, index)."""
         return self.draw(idx)
 
     def draw(self, idx: int, *, repetition: int = 0) -> dict:
@@ -183,8 +178,7 @@ class GeminiKeyframeDataset(Det3DDataset):
                     return sample
                 idx = self._rand_another()
         raise UserError(f'{self.max_refetch + 1} keyframes of {self.ann_file} have no box left after the '
-                        'pipeline; '
-                        'are its ranges in metres, and its classes those of the dataset?')
+                        'pipeline; are its ranges in metres, and its classes those of the dataset?')
 
     def get_subset_(self, indices: Union[List[int], int]) -> None:
         """Keeps some keyframes only.
@@ -202,21 +196,13 @@ class GeminiKeyframeDataset(Det3DDataset):
         return other
 
     def get_data_info(self, idx: int) -> dict:
-        """Returns one keyframe's record, with the `epoch` for transforms that change over time.
-
-        Args:
-            idx: which keyframe.
-        """
+        """Returns one keyframe's record, with the `epoch` for transforms that change over time."""
         self.full_init()
         info = self.parse_data_info({**self.records[self._places[idx]], 'sample_idx': self._places[idx]})
         return {**info, 'epoch': int(self._epoch) + passes_before()}
 
     def prepare_data(self, index: int) -> Optional[dict]:
-        """Runs the pipeline on one keyframe; None where training skips it.
-
-        Args:
-            index: which keyframe.
-        """
+        """Runs the pipeline on one keyframe; None where training skips it."""
         record = self.get_data_info(index)
         skips_empty = self.filter_empty_gt and not self.test_mode
         if skips_empty and len(record['ann_info']['gt_labels_3d']) == 0:
@@ -227,19 +213,11 @@ class GeminiKeyframeDataset(Det3DDataset):
         return sample
 
     def run_pipeline(self, record: Dict[str, Any]) -> Optional[dict]:
-        """Runs the pipeline on what `parse_data_info` made of a record.
-
-        Args:
-            record: with `sample_idx`.
-        """
+        """Runs the pipeline on what `parse_data_info` made of a record."""
         return self.pipeline({**record, 'box_type_3d': self.box_type_3d, 'box_mode_3d': self.box_mode_3d})
 
     def get_cat_ids(self, idx: int) -> Set[int]:
-        """Returns the labels of a keyframe's boxes, for class-balanced sampling.
-
-        Args:
-            idx: which keyframe.
-        """
+        """Returns the labels of a keyframe's boxes, for class-balanced sampling."""
         self.full_init()
         return set(self._boxes_and_labels(self.records[self._places[idx]])[1].tolist())
 
@@ -346,8 +324,19 @@ class GeminiNuScenesDataset(GeminiKeyframeDataset):
     """
 
     def open_records(self) -> Sequence[Dict[str, Any]]:
-        """Opens the info file."""
-        return open_info_file(self.ann_file)
+        """Opens the info file; says if it lists fewer sweeps than the pipeline reads."""
+        records = open_info_file(self.ann_file)
+        steps = [part for step in self.pipeline.transforms for part in (step, *getattr(step, 'steps', ()))]
+        for kind, key, option in ((GeminiLoadPoints, 'max_sweeps', '--max-sweeps'),
+                                  (GeminiLoadRadar, 'radar_sweeps', '--radar-sweeps')):
+            listed, read = records.metainfo.get(key), max(
+                (step.sweeps_num for step in steps if isinstance(step, kind)), default=0)
+            # No sweeps at all of the radars is what a world without them is converted with.
+            if listed is not None and listed < read and (listed or kind is GeminiLoadPoints):
+                print_log(f'{self.ann_file} lists {listed} sweeps before each keyframe, and {kind.__name__} '
+                          f'reads {read}: convert again with {option} {read}, unless fewer are meant',
+                          'current', logging.WARNING)
+        return records
 
     def source(self) -> str:
         """Returns version and split."""
@@ -363,8 +352,7 @@ def _checked_metainfo(metainfo: Dict[str, Any], usual: Dict[str, Any]) -> Dict[s
             name, str) for name in classes)
     if not is_sound or isinstance(metainfo.get('classes'), str):
         raise UserError(f'got metainfo with classes={metainfo["classes"]!r}; expected different names, in '
-                        'the '
-                        'order of the labels')
+                        'the order of the labels')
     palette = metainfo.get('palette', usual['palette'])
     return {**metainfo, 'classes': classes,
             'palette': [palette[index % len(palette)] for index in range(len(classes))]}
@@ -396,9 +384,5 @@ class GeminiRecordDataset(GeminiKeyframeDataset):
         return records
 
     def sample_name(self, place: int) -> str:
-        """Returns the whole record: two datasets may both call their first sample 0.
-
-        Args:
-            place: of its record.
-        """
+        """Returns the whole record: two datasets may both call their first sample 0."""
         return json.dumps(self.records.records[place], sort_keys=True)

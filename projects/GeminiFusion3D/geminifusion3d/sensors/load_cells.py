@@ -6,8 +6,9 @@ uint8 of 0, 1 and 255 (unknown), `cell_grid` and `cell_classes`.
 Source of the map labels: MIT's BEVFusion, mmdet3d/datasets/pipelines/loading.py, LoadBEVSegmentation.
 """
 import io
+import zlib
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence, Union
+from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from ..errors import UserError
 from ..geometry.bev_grid import UNKNOWN, BEVGrid
 from ..nuscenes_facts import MAP_CLASSES
 from ..picture_files import look_at
+from ..point_files import OTHER_FILE
 from .map_expansion import cells_from_global, known_layer, open_map
 
 
@@ -58,8 +60,14 @@ class GeminiLoadMapCells(BaseTransform):
             raise UserError(f'keyframe {results.get("token")} has no {", ".join(absent)}, by which its map '
                             'is found; write the info file again with gemini3d convert')
         world = open_map(str(self.data_root), results['location'], self.layers)
+        global_from_lidar = np.asarray(results['ego2global'], float) @ np.asarray(results['lidar2ego'], float)
+        place_m = global_from_lidar[:2, 3]
+        if not ((place_m >= 0) & (place_m <= world.extent_m)).all():
+            raise UserError(f'keyframe {results.get("token")} lies at {np.round(place_m).tolist()} m, '
+                            f'outside the map {world.path} of {world.extent_m.tolist()} m: does its log name '
+                            'the right location?')
         matrix = cells_from_global(
-            np.asarray(results['ego2global'], float) @ np.asarray(results['lidar2ego'], float),
+            global_from_lidar,
             np.asarray(results['lidar_aug_matrix'], float), self.cell_grid)
         cells = np.zeros((len(self.layers_of), *self.cell_grid.shape_yx), np.uint8)
         for target, layers in zip(cells, self.layers_of.values()):
@@ -108,7 +116,8 @@ class GeminiLoadCellFile(BaseTransform):
         if source is None:
             raise UserError(f'sample {results.get("token")} names no cells; expected the path of its label '
                             'file, relative to the data root')
-        labels = self._checked(read_cells(source) if isinstance(source, (str, Path)) else source, source)
+        labels = self._checked(read_cells(source, results.get('cells_crc32'))
+                               if isinstance(source, (str, Path)) else source, source)
         lidar_from_augmented = np.linalg.inv(np.asarray(results['lidar_aug_matrix'], float))
         centres_m = self.cell_grid.centres_m().double().numpy()
         xy_m = centres_m @ lidar_from_augmented[:2, :2].T + lidar_from_augmented[:2, 3]
@@ -139,17 +148,20 @@ class GeminiLoadCellFile(BaseTransform):
         return np.where(labels == UNKNOWN, np.uint8(UNKNOWN), layers)
 
 
-def read_cells(path: Union[str, Path]) -> np.ndarray:
+def read_cells(path: Union[str, Path], crc32: Optional[int] = None) -> np.ndarray:
     """Returns the numbers in a file of labels.
 
     Args:
         path: a PNG or .npy file.
+        crc32: of the file, as a record says it; None where nobody knows.
 
     Raises:
-        UserError: if it cannot be read, or is no such file.
+        UserError: if it cannot be read, is another one, or is no such file.
     """
     try:
         data = Path(path).read_bytes()
+        if crc32 not in (None, zlib.crc32(data)):
+            raise ValueError(OTHER_FILE)
         if Path(path).suffix == '.npy':
             return np.load(io.BytesIO(data), allow_pickle=False)
         # OpenCV fills what is cut off with zeros, and a JPEG smears numbers.

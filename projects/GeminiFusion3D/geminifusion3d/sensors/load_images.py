@@ -150,8 +150,7 @@ def _matrix(camera: Dict[str, Any], key: str, absent: np.ndarray) -> np.ndarray:
     if matrix.shape != absent.shape or not np.isfinite(matrix).all():
         side = len(absent)
         raise UserError(f'{key} of {camera["img_path"]} is no {side}x{side} matrix of finite numbers; '
-                        'correct the '
-                        'calibration')
+                        'correct the calibration')
     return matrix
 
 

@@ -8,7 +8,7 @@ and no sweep is made up where a scene starts. A file that cannot be read is an e
 points. Where a record holds the check sum of a file, it is verified.
 """
 import logging
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Set
 
 import numpy as np
 import torch
@@ -21,15 +21,18 @@ from mmengine.logging import print_log
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..nuscenes_facts import LIDAR_COLUMNS
-from ..point_files import (FARTHEST_M, has_other_columns, in_nuscenes_columns, read_point_file,
-                           without_absurd)
+from ..point_files import (FARTHEST_M, MANY_ROWS, in_nuscenes_columns, odd_intensities,
+                           other_columns, read_point_file, without_absurd)
 from .load_images import check_on_missing
 
 FLOATS_PER_POINT = len(LIDAR_COLUMNS)
 NUM_FEATURES = 5  # x, y, z, intensity, time lag
 CONVENTIONS = ('devkit', 'mmdet3d')
 MICROSECONDS = 1e-6
-_has_said = False
+# Of the points of a sample; a LiDAR in another frame has fewer in the range of a grid.
+LEAST_IN_RANGE = 0.05
+FRAME_ADVICE = "are they in the LiDAR's frame, x and y level, z up, its origin at the sensor?"
+_said: Set[str] = set()
 
 
 @TRANSFORMS.register_module()
@@ -121,27 +124,29 @@ class GeminiLoadPoints(BaseTransform):
             raise UserError(f'{error}; check the data root; gemini3d convert --read-all names '
                             'all damaged files') from error
         sound, num_dropped = without_absurd(rows, columns)
-        if has_other_columns(sound, columns):
-            name = path if isinstance(path, str) else 'points in memory'
-            raise UserError(f'{name} cannot have the columns {", ".join(columns)}: intensities fall below 0; '
-                            'declare what it holds')
+        name = path if isinstance(path, str) else 'points in memory'
+        num_finite = int(np.isfinite(rows).all(axis=1).sum()) if num_dropped else 0
+        problem = other_columns(sound, columns, num_finite - len(sound))
+        if problem:
+            raise UserError(f'{name} cannot have the columns {", ".join(columns)}: {problem}; declare what '
+                            'it holds, coordinates in metres')
         if num_dropped:
             self._num_dropped += num_dropped
-            _say_once(path, num_dropped, len(rows))
+            _say_once('dropped', f'{name}: {num_dropped} of {len(rows)} points dropped: not finite, farther '
+                      f'than {FARTHEST_M:.0f} m or too strong; num_points_dropped counts them for each '
+                      'sample, further files are not named')
+        scale = odd_intensities(sound, columns)
+        if scale:
+            _say_once('scale', f'{name} has intensities {scale}; expected 0 to 255, which the recipes and '
+                      'trained weights know; further files are not named')
         return in_nuscenes_columns(sound, columns)
 
 
-def _say_once(path: Any, num_dropped: int, num_all: int) -> None:
+def _say_once(kind: str, text: str) -> None:
     """Names the first file of a process; a sensor that writes such rows writes them into every file."""
-    global _has_said
-    if not _has_said:
-        _has_said = True
-        name = path if isinstance(path, str) else 'points in memory'
-        print_log(f'{name}: {num_dropped} of {num_all} points dropped: not finite, farther than '
-                  f'{FARTHEST_M:.0f} m '
-                  'or too strong; num_points_dropped counts them for each sample, further files are not '
-                  'named',
-                  'current', logging.WARNING)
+    if kind not in _said:
+        _said.add(kind)
+        print_log(text, 'current', logging.WARNING)
 
 
 def checked_pose(matrix: Any, path: Any) -> np.ndarray:
@@ -157,8 +162,7 @@ def checked_pose(matrix: Any, path: Any) -> np.ndarray:
     pose = np.asarray(matrix, dtype=np.float64)
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
         raise UserError(f'the pose of the sweep {path} is no 4x4 matrix of finite numbers; convert the '
-                        'dataset '
-                        'again, which leaves such sweeps out')
+                        'dataset again, which leaves such sweeps out')
     return pose
 
 
@@ -206,6 +210,9 @@ class GeminiPointsRangeFilter(PointsRangeFilter):
         columns = np.ascontiguousarray(rows[:, :3].T)
         low_m, high_m = self.pcd_range.reshape(2, 3, 1)
         is_kept = ((columns > low_m) & (columns < high_m)).all(axis=0)
+        if len(rows) >= MANY_ROWS and is_kept.sum() < LEAST_IN_RANGE * len(rows):
+            _say_once('range', f'a sample has {is_kept.sum()} of {len(rows)} points in the range '
+                      f'{self.pcd_range.tolist()} m; {FRAME_ADVICE}; further samples are not named')
         kept = torch.from_numpy(np.compress(is_kept, rows, axis=0))
         return {**results, 'points': with_tensor(points, kept)}
 

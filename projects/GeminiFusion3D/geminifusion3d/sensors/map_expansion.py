@@ -43,7 +43,10 @@ class MapExpansion:
 
     def __init__(self, path: Path, layers: Sequence[str]) -> None:
         content = read_map(path)
+        self.path = path
         try:
+            # Width and height of what is mapped, in metres from the origin of the global frame.
+            self.extent_m = np.array(content.get('canvas_edge', (np.inf, np.inf)), float).reshape(2)
             self._trees = {layer: shapely.STRtree(list(_shapes(content, layer))) for layer in layers}
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, shapely.GEOSException) as error:
             raise UserError(f'{path} is no whole map expansion ({error!r}); unpack the map expansion of '

@@ -13,7 +13,6 @@ Large arrays are mapped, not read: many loading workers share one copy. `databas
 SHA-256 and those of the small arrays, which are verified when the folder is opened; points are verified
 when an object is read. It also lists the samples that the objects come from (see `learned_samples`).
 """
-import hashlib
 import json
 import zlib
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any, Dict, Union
 import numpy as np
 
 from ..atomic import SEAL, unsealed, write_json
+from ..check_sums import file_sum
 from ..errors import UserError
 from ..learned_samples import LEARNED, SampleRecord
 from ..nuscenes_facts import CLASS_NAMES
@@ -37,7 +37,7 @@ class ObjectDatabase:
     """Objects by class.
 
     Args:
-        folder: as `tools/create_data.py nuscenes --with-gt-database` writes it.
+        folder: as `gemini3d convert --with-gt-database` writes it.
 
     Raises:
         UserError: if the folder is missing, damaged or something else.
@@ -63,24 +63,18 @@ class ObjectDatabase:
         return np.diff(self._ends.get(name, np.zeros(0, np.int64)), prepend=0)
 
     def points(self, name: str, index: int) -> np.ndarray:
-        """Returns a copy of one object's points (n, 5).
-
-        Args:
-            name: the class.
-            index: which of its objects.
-        """
+        """Returns a copy of one object's points (n, 5)."""
         ends = self._ends[name]
         points = np.array(self._points[name][ends[index - 1] if index else 0:ends[index]])
         if zlib.crc32(points.tobytes()) != self._sums[name][index]:
             raise UserError(f'{array_path(self.folder, name, "points")} is damaged: object {index} is not '
-                            'the one that '
-                            f'was written{_remedy(self.folder)}')
+                            f'the one that was written{_remedy(self.folder)}')
         return points
 
     def _array(self, name: str, kind: str) -> np.ndarray:
         path = array_path(self.folder, name, kind)
         try:
-            if kind in SMALL and file_digest(path) != self.metainfo['digests'].get(path.name):
+            if kind in SMALL and file_sum(path) != self.metainfo['digests'].get(path.name):
                 raise ValueError('its digest is another')
             return np.load(path, mmap_mode='r', allow_pickle=False)
         except (OSError, ValueError, EOFError, SyntaxError) as error:
@@ -96,34 +90,17 @@ class ObjectDatabase:
                     and (np.diff(ends, prepend=0) > 0).all())
         if not is_sound:
             raise UserError(f'{self.folder} does not fit together: {count} {name} objects, boxes '
-                            f'{boxes.shape}, ends {ends.shape}, points {points.shape}'
-                            f'{_remedy(self.folder)}')
+                            f'{boxes.shape}, ends {ends.shape}, points {points.shape}{_remedy(self.folder)}')
 
 
 def array_path(folder: Path, name: str, kind: str) -> Path:
-    """Returns where one array of a class lies.
-
-    Args:
-        folder: the database.
-        name: the class.
-        kind: 'boxes', 'ends' or 'points'.
-    """
+    """Returns where one array of a class lies."""
     return folder / f'{name}.{kind}.npy'
 
 
-def file_digest(path: Path) -> str:
-    """Returns the SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def write_metainfo(folder: Path, content: Dict[str, Any]) -> None:
-    """Writes `database.json` last, with the digests of the small arrays and its own.
-
-    Args:
-        folder: the database, whose arrays are complete.
-        content: what it was built from, and `num_objects`.
-    """
-    digests = {path.name: file_digest(path) for path in sorted(folder.glob('*.npy'))
+    """Writes `database.json` last, with the digests of the small arrays and its own."""
+    digests = {path.name: file_sum(path) for path in sorted(folder.glob('*.npy'))
                if path.name.rsplit('.', 2)[-2] in SMALL}
     write_json(folder / METAINFO_NAME, {**content, 'digests': digests}, indent=1, sealed=True)
 
@@ -168,13 +145,9 @@ def read_metainfo(folder: Path) -> Dict[str, Any]:
 
 def database_samples(folder: Path) -> SampleRecord:
     """Returns which samples the objects were cut from; unknown where an earlier version built the database.
-
-    Args:
-        folder: the database.
     """
     return SampleRecord.read(read_metainfo(folder).get(LEARNED), f'ground-truth database {folder.name}')
 
 
 def _remedy(folder: Path) -> str:
-    return ('; write it with python tools/create_data.py nuscenes --root-path ROOT --version VERSION '
-            f'--out-dir {folder.parent} --with-gt-database')
+    return f'; write it with gemini3d convert --dataroot ROOT --out {folder.parent} --with-gt-database'

@@ -12,11 +12,7 @@ class GeminiPackInputs(Pack3DDetInputs):
     """mmdet3d's, which knows `points` only; also each other cloud of `keys`, and `gt_cells`."""
 
     def pack_single_results(self, results: Dict[str, Any]) -> Dict[str, Any]:
-        """Packs one sample.
-
-        Args:
-            results: of the pipeline.
-        """
+        """Packs one sample."""
         clouds = {key: results[key].tensor for key in self.keys
                   if key != 'points' and isinstance(results.get(key), BasePoints)}
         packed: Dict[str, Any] = super().pack_single_results(

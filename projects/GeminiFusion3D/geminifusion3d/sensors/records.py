@@ -31,6 +31,7 @@ root, which is the folder of the file unless said otherwise. All matrices map co
                       velocity    optional: x, y in m/s over ground along the LiDAR's axes; null if unknown
                       num_points  optional: points inside; a box with none is not learned
     cells           optional: path of the labels of the cells around the LiDAR, PNG or .npy (load_cells.py)
+    cells_crc32     optional, of that file; another one is refused
     extra           optional, anything; not read
     crc32           optional, at the end: of the line before it; another one is warned of. In a picture,
                     points, sweeps and radars: of the file; another one is refused. `gemini3d check-data
@@ -49,12 +50,12 @@ from ..check_sums import say_once, unsealed_line
 from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..paths import checked_relative_path
-from ..point_files import PLACE
+from ..point_files import FARTHEST_M, PLACE
 from ..radar_files import RADAR_SUFFIX
 
 Record = Dict[str, Any]
 FIELDS = ('token', 'images', 'points', 'sweeps', 'radars', 'timestamp', 'scene', 'ego_from_lidar',
-          'global_from_ego', 'boxes', 'cells', 'extra')
+          'global_from_ego', 'boxes', 'cells', 'cells_crc32', 'extra')
 IMAGE_FIELDS = ('path', 'cam2img', 'lidar2cam', 'height', 'width', 'crc32')
 POINTS_FIELDS = ('path', 'columns', 'crc32')
 SWEEP_FIELDS = ('path', 'timestamp', 'lidar_from_sweep', 'crc32')
@@ -63,6 +64,8 @@ BOX_FIELDS = ('box', 'class', 'velocity', 'num_points')
 ROTATION_TOLERANCE = 1e-3
 # Sides of a box and speeds that no road user has: a slip in the annotation, of no use to any loss.
 LONGEST_SIDE_M, FASTEST_MPS = 200.0, 100.0
+# What lies beyond is in other units: millimetres, degrees, milliseconds.
+FARTHEST_SENSOR_M, LARGEST_YAW_RAD, OLDEST_SWEEP_S = 100.0, 2 * np.pi + 1e-3, 30.0
 
 
 def check_record(record: Any, name: str = 'the record') -> None:
@@ -89,15 +92,17 @@ def record_mistakes(record: Any) -> Iterator[str]:
         yield f'token is {_shown(record.get("token"))}; expected a text that no other record has'
     if not isinstance(record.get('scene', ''), str):
         yield f'scene is {_shown(record["scene"])}; expected a text'
-    for key in ('ego_from_lidar', 'global_from_ego'):
+    for key, farthest_m in (('ego_from_lidar', FARTHEST_SENSOR_M), ('global_from_ego', np.inf)):
         if record.get(key) is not None:
-            yield from _pose_mistakes(record[key], key)
+            yield from _pose_mistakes(record[key], key, farthest_m)
     yield from _image_mistakes(record.get('images', {}))
     yield from _point_mistakes(record)
     yield from _radar_mistakes(record)
     cells = record.get('cells')
     if cells is not None and not isinstance(cells, np.ndarray):
         yield from _path_mistakes(cells, 'cells', 2)
+    if record.get('cells_crc32') is not None and not _is_integer(record['cells_crc32']):
+        yield f'cells_crc32 is {_shown(record["cells_crc32"])}; expected a whole number, or none'
     boxes = record.get('boxes', [])
     if not isinstance(boxes, list):
         yield f'boxes is {_shown(boxes)}; expected a list'
@@ -118,17 +123,14 @@ def _image_mistakes(images: Any) -> Iterator[str]:
             yield (f'{where} is {_shown(image)}; expected an object with {", ".join(IMAGE_FIELDS[:3])}, or '
                    'null')
             continue
-        yield from _unknown(image, IMAGE_FIELDS, where)
-        yield from _path_mistakes(image.get('path'), where, 3)
-        yield from _sum_mistakes(image, where)
+        yield from _file_mistakes(image, IMAGE_FIELDS, where, 3)
         yield from _matrix_mistakes(image.get('cam2img'), 3, f'{where}.cam2img')
-        yield from _pose_mistakes(image.get('lidar2cam'), f'{where}.lidar2cam')
+        yield from _pose_mistakes(image.get('lidar2cam'), f'{where}.lidar2cam', FARTHEST_SENSOR_M)
         intrinsic = _numbers(image.get('cam2img'), (3, 3))
         if intrinsic is not None and not (min(intrinsic[0, 0], intrinsic[1, 1]) > 0
                                           and np.allclose(intrinsic[2], (0, 0, 1))):
             yield (f'{where}.cam2img is no matrix of a pinhole camera; expected [[fx, s, cx], [0, fy, cy], '
-                   '[0, 0, 1]] '
-                   'with fx and fy above 0')
+                   '[0, 0, 1]] with fx and fy above 0')
         sides = [image.get(side) for side in ('height', 'width')]
         if sides != [None, None] and not all(_is_integer(side) and side > 0 for side in sides):
             yield f'{where} has height and width {sides}; expected two whole numbers above 0, or neither'
@@ -140,9 +142,7 @@ def _point_mistakes(record: Record) -> Iterator[str]:
         yield f'points is {_shown(points)}; expected an object with path and columns, or null'
         points = None
     if isinstance(points, dict):
-        yield from _unknown(points, POINTS_FIELDS, 'points')
-        yield from _path_mistakes(points.get('path'), 'points', 2)
-        yield from _sum_mistakes(points, 'points')
+        yield from _file_mistakes(points, POINTS_FIELDS, 'points', 2)
         yield from _column_mistakes(points.get('columns'), 'points')
     elif not record.get('images') and not record.get('radars'):
         yield 'neither images nor points nor radars; expected at least one of them'
@@ -157,15 +157,27 @@ def _point_mistakes(record: Record) -> Iterator[str]:
         if not isinstance(sweep, dict):
             yield f'{where} is {_shown(sweep)}; expected an object with {", ".join(SWEEP_FIELDS)}'
             continue
-        yield from _unknown(sweep, SWEEP_FIELDS, where)
-        yield from _path_mistakes(sweep.get('path'), where, 2)
-        yield from _sum_mistakes(sweep, where)
-        yield from _pose_mistakes(sweep.get('lidar_from_sweep'), f'{where}.lidar_from_sweep')
+        yield from _file_mistakes(sweep, SWEEP_FIELDS, where, 2)
+        yield from _pose_mistakes(sweep.get('lidar_from_sweep'), f'{where}.lidar_from_sweep', FARTHEST_M)
         if not _is_number(sweep.get('timestamp')):
             yield f'{where}.timestamp is {_shown(sweep.get("timestamp"))}; expected seconds'
         elif _is_number(time_s) and not sweep['timestamp'] < time_s:
             yield (f'{where}.timestamp is {sweep["timestamp"]}; expected less than {time_s}, that of the '
                    'sample')
+        yield from _age_mistakes(sweeps, index, time_s, where)
+
+
+def _age_mistakes(clouds: Sequence[Any], index: int, time_s: Any, where: str) -> Iterator[str]:
+    """Yields what is odd about the time of a cloud in a list, newest first, of a sample."""
+    times_s = [cloud.get('timestamp', time_s) if isinstance(cloud, dict) else None
+               for cloud in clouds[max(index - 1, 0):index + 1]]
+    if not all(map(_is_number, (time_s, *times_s))):
+        return
+    if times_s[0] < times_s[-1]:
+        yield f'{where}.timestamp is later than the one before in its list; expected the newest first'
+    if abs(time_s - times_s[-1]) > OLDEST_SWEEP_S:
+        yield (f'{where}.timestamp is {time_s - times_s[-1]:g} before that of the sample; expected seconds, '
+               f'at most {OLDEST_SWEEP_S:.0f}')
 
 
 def _column_mistakes(columns: Any, where: str) -> Iterator[str]:
@@ -189,10 +201,9 @@ def _radar_mistakes(record: Record) -> Iterator[str]:
             if not isinstance(shot, dict):
                 yield f'{where} is {_shown(shot)}; expected an object with path and lidar_from_radar'
                 continue
-            yield from _unknown(shot, RADAR_FIELDS, where)
-            yield from _path_mistakes(shot.get('path'), where, 2)
-            yield from _sum_mistakes(shot, where)
-            yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar')
+            yield from _file_mistakes(shot, RADAR_FIELDS, where, 2)
+            yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar', FARTHEST_M)
+            yield from _age_mistakes(shots, index, record.get('timestamp'), where)
             path, columns = shot.get('path'), shot.get('columns')
             if isinstance(path, str) and path.endswith(RADAR_SUFFIX):
                 if columns is not None:
@@ -217,6 +228,8 @@ def _box_mistakes(box: Any, where: str) -> Iterator[str]:
     elif not ((numbers[3:6] > 0) & (numbers[3:6] < LONGEST_SIDE_M)).all():
         yield (f'{where}.box has the sides {numbers[3:6].tolist()} m; expected above 0 and below '
                f'{LONGEST_SIDE_M:.0f}')
+    elif abs(numbers[6]) > LARGEST_YAW_RAD:
+        yield f'{where}.box has the yaw {numbers[6]:g}; expected radians, within a full turn to either side'
     if not isinstance(box.get('class'), str) or not box['class']:
         yield f'{where}.class is {_shown(box.get("class"))}; expected a text'
     velocity = box.get('velocity')
@@ -224,8 +237,7 @@ def _box_mistakes(box: Any, where: str) -> Iterator[str]:
         speeds = _numbers(velocity, (2,))
         if speeds is None or np.hypot(*speeds) > FASTEST_MPS:
             yield (f'{where}.velocity is {_shown(velocity)}; expected x and y in m/s, at most '
-                   f'{FASTEST_MPS:.0f} m/s '
-                   'together, or null')
+                   f'{FASTEST_MPS:.0f} m/s together, or null')
     if box.get('num_points') is not None and not (_is_integer(box['num_points']) and box['num_points'] >= 0):
         yield f'{where}.num_points is {_shown(box["num_points"])}; expected a whole number from 0'
 
@@ -253,7 +265,7 @@ def _matrix_mistakes(value: Any, side: int, where: str) -> Iterator[str]:
         yield f'{where} is {_shown(value)}; expected {side}x{side} finite numbers'
 
 
-def _pose_mistakes(value: Any, where: str) -> Iterator[str]:
+def _pose_mistakes(value: Any, where: str, farthest_m: float = np.inf) -> Iterator[str]:
     yield from _matrix_mistakes(value, 4, where)
     matrix = _numbers(value, (4, 4))
     if matrix is not None:
@@ -263,6 +275,9 @@ def _pose_mistakes(value: Any, where: str) -> Iterator[str]:
         if not is_rigid:
             yield (f'{where} is no rotation with a translation; expected [[R, t], [0, 0, 0, 1]] with R of '
                    'determinant 1')
+        elif np.linalg.norm(matrix[:3, 3]) > farthest_m:
+            yield (f'{where} moves by {np.linalg.norm(matrix[:3, 3]):.0f} m; expected at most '
+                   f'{farthest_m:.0f} between sensors of one car, in metres')
 
 
 def _numbers(value: Any, shape: Sequence[int]) -> 'np.ndarray | None':
@@ -274,7 +289,9 @@ def _numbers(value: Any, shape: Sequence[int]) -> 'np.ndarray | None':
     return array.astype(np.float64) if is_sound else None
 
 
-def _sum_mistakes(part: Record, where: str) -> Iterator[str]:
+def _file_mistakes(part: Record, fields: Sequence[str], where: str, dims: int) -> Iterator[str]:
+    yield from _unknown(part, fields, where)
+    yield from _path_mistakes(part.get('path'), where, dims)
     if part.get('crc32') is not None and not _is_integer(part['crc32']):
         yield f'{where}.crc32 is {_shown(part["crc32"])}; expected a whole number, or none'
 
@@ -293,11 +310,7 @@ def _shown(value: Any) -> str:
 
 
 def record_to_info(record: Record) -> Record:
-    """Returns a checked record as what the loaders and datasets of this project read.
-
-    Args:
-        record: as `check_record` lets it pass; left as it is.
-    """
+    """Returns a checked record as what the loaders and datasets of this project read."""
     points = record.get('points') or {'path': None, 'columns': list(PLACE)}
     time_s = record.get('timestamp', 0.0)
     info = {
@@ -328,7 +341,7 @@ def record_to_info(record: Record) -> Record:
             **({'columns': list(shot['columns'])} if shot.get('columns') else {})} for shot in shots]
             for name, shots in record['radars'].items()}
     if record.get('cells') is not None:
-        info['cells'] = record['cells']
+        info.update(cells=record['cells'], cells_crc32=record.get('cells_crc32'))
     if record.get('ego_from_lidar') is not None:
         info['lidar_points']['lidar2ego'] = record['ego_from_lidar']
     if record.get('global_from_ego') is not None:

@@ -43,11 +43,7 @@ def declare_external_data(cfg: Mapping[str, Any], meta: Mapping[str, bool], reas
 
 
 def starting_weights(value: Any) -> Iterator[str]:
-    """Yields the names of all weights that a config starts from.
-
-    Args:
-        value: the config as plain containers, or a part of it.
-    """
+    """Yields the names of all weights that a config starts from."""
     if isinstance(value, Mapping):
         if isinstance(value.get('load_from'), str):
             yield value['load_from']

@@ -100,12 +100,7 @@ def errors_among(findings: Iterable[Finding]) -> List[Finding]:
 
 
 def describe_groups(groups: Iterable[Group], *, max_listed: int = EXAMPLES) -> Iterator[str]:
-    """Yields the lines that tell a user what was found: what the server refuses, then our advice.
-
-    Args:
-        groups: of a FindingLog.
-        max_listed: how many findings of each group are shown.
-    """
+    """Yields the lines that tell a user what was found: what the server refuses, then our advice."""
     groups = list(groups)
     refused = [group for group in groups if group.listed[0].server_refuses]
     advice = [group for group in groups if not group.listed[0].server_refuses]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..atomic import unsealed
+from ..check_sums import file_sum
 from ..errors import UserError
 
 PROVENANCE_NAME = 'provenance.json'
@@ -25,11 +26,7 @@ PACKAGES = ('torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 'mmdet', 'mmdet3d
 
 def file_facts(path: Path) -> Dict[str, Any]:
     """Returns a file's path, SHA-256 and size."""
-    digest = hashlib.sha256()
-    with path.open('rb') as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return {'path': str(path), 'sha256': digest.hexdigest(), 'bytes': path.stat().st_size}
+    return {'path': str(path), 'sha256': file_sum(path), 'bytes': path.stat().st_size}
 
 
 def check_recorded(path: Path) -> None:
@@ -56,7 +53,7 @@ def check_recorded(path: Path) -> None:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f'{record} is not what was written beside {path.name} ({error}); write both '
                             'again, or remove it') from None
-        if digests and file_facts(path)['sha256'] not in digests:
+        if digests and file_sum(path) not in digests:
             raise UserError(f'{path} is not the file that {record} is about (its SHA-256 differs), it was '
                             f'changed or damaged; write it again, or remove {record} if the change was meant')
 
@@ -72,11 +69,7 @@ def config_facts(text: str, path: str) -> Dict[str, str]:
 
 
 def code_facts(folder: Path = Path(__file__).parent) -> Optional[Dict[str, Any]]:
-    """Returns the git commit of the code and whether files differ from it, None outside a checkout.
-
-    Args:
-        folder: any folder of the code.
-    """
+    """Returns the git commit of the code and whether files differ from it, None outside a checkout."""
     try:
         # An installed copy may lie inside somebody else's checkout, which does not list it.
         if not _git(folder, 'ls-files', '.'):
@@ -145,11 +138,7 @@ def ensemble_facts(predictions: Optional[Path]) -> Optional[Dict[str, Any]]:
 
 
 def past_lidar_sweeps(cfg: Mapping[str, Any]) -> Optional[int]:
-    """Returns how many sweeps before the keyframe the model sees in testing, None without LiDAR.
-
-    Args:
-        cfg: the config.
-    """
+    """Returns how many sweeps before the keyframe the model sees in testing, None without LiDAR."""
     return max(_sweeps(cfg['test_dataloader']['dataset'].get('pipeline') or []), default=None)
 
 

@@ -126,12 +126,7 @@ def challenge_track(meta: Mapping[str, bool]) -> str:
 
 
 def check_track(meta: Any, track: Optional[str]) -> Iterator[Finding]:
-    """Yields the flags that a track does not allow.
-
-    Args:
-        meta: as parsed from JSON, of any type.
-        track: one of TRACKS; None allows everything.
-    """
+    """Yields the flags that a track does not allow."""
     used = [flag for flag in META_FLAGS if meta.get(flag) is True] if isinstance(meta, dict) else []
     for flag in used:
         if track is not None and flag not in TRACKS[track]:

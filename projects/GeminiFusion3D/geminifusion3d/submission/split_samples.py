@@ -19,6 +19,7 @@ from .json_stream import JsonReader
 
 Row = Dict[str, Any]
 Collected = TypeVar('Collected')
+Entry = TypeVar('Entry')
 
 # What the devkit's evaluation accepts for versions that end so (eval/common/loaders.py).
 OFFICIAL_SPLITS: Dict[str, Tuple[str, ...]] = {
@@ -139,14 +140,18 @@ def read_custom_splits(tables: Path) -> Dict[str, List[str]]:
     try:
         custom = json.loads(path.read_bytes()) if path.is_file() else {}
     except ValueError as error:
-        raise UserError(f'{path} is not JSON ({error}); expected {{"NAME": ["scene-0001", ...]}}'
-                        ) from None
+        raise UserError(f'{path} is no JSON ({error}); expected {{"SPLIT": ["scene-0001", ...]}}') from None
     if not isinstance(custom, dict) or not all(
             isinstance(names, list) and all(isinstance(name, str) for name in names)
             for names in custom.values()):
         raise UserError(f'{path} does not map split names to lists of scene names; expected '
-                        '{"NAME": ["scene-0001", ...]}')
+                        '{"SPLIT": ["scene-0001", ...]}')
     return custom
+
+
+def of_version(table: Mapping[str, Entry], version: str, default: Entry) -> Entry:
+    """Returns the entry of the ending that a version has."""
+    return next((entry for ending, entry in table.items() if version.endswith(ending)), default)
 
 
 def scene_names(tables: Path, version: str, split: str) -> Set[str]:
@@ -160,8 +165,7 @@ def scene_names(tables: Path, version: str, split: str) -> Set[str]:
     Raises:
         UserError: if there is no such split.
     """
-    official = next((names for ending, names in OFFICIAL_SPLITS.items()
-                     if version.endswith(ending)), ())
+    official = of_version(OFFICIAL_SPLITS, version, ())
     predefined = official_splits()
     if split in official:
         return set(predefined[split])

@@ -7,6 +7,8 @@ of whoever sends it.
 from pathlib import PurePath
 from typing import Any, Mapping
 
+from ..cli import plural
+
 TEMPLATE = """\
 To: nuScenes@motional.com
 Subject: nuScenes detection submission ({split} split): [METHOD, such as GeminiFusion3D]
@@ -28,7 +30,7 @@ Ensembling: {ensemble}
 Speed: {speed}
 Hardware: {hardware}
 
-Submission: {samples} samples, {boxes} boxes
+Submission: {counts}
 {files}
 Code: {code}
 Config: {config}
@@ -41,11 +43,7 @@ UNKNOWN = '[NOT KNOWN: fill in]'
 
 
 def email_text(provenance: Mapping[str, Any]) -> str:
-    """Returns the e-mail.
-
-    Args:
-        provenance: content of provenance.json.
-    """
+    """Returns the e-mail."""
     meta = provenance['meta']
     external, ensemble = provenance['external_data'], provenance['ensemble']
     sweeps, terms = provenance['past_lidar_sweeps'], provenance['test_time_augmentation']
@@ -59,7 +57,8 @@ def email_text(provenance: Mapping[str, Any]) -> str:
         augmentation='none' if not terms else ' '.join(terms),
         ensemble='none' if not ensemble else f'{len(ensemble["files"])} result files, {ensemble["method"]}',
         speed=_speed(provenance['inference']), hardware=_hardware(provenance['inference']),
-        samples=provenance['samples'], boxes=provenance['boxes'],
+        counts=f'{plural(provenance["samples"], "sample")}, '
+               f'{plural(provenance["boxes"], "box")}',
         files='\n'.join(f'{_name(file)} sha256 {file["sha256"]}' for file in provenance['files']),
         code=_code(provenance['code']),
         config=f'{_name(provenance["config"])} sha256 {provenance["config"]["sha256_of_text"]}',
@@ -75,14 +74,15 @@ def _speed(inference: Any) -> str:
         return UNKNOWN
     processes = inference.get('processes', 1)
     one_of = f'each of {processes} processes; ' if processes > 1 else ''
-    return f'{inference["fps_hz"]:.2f} Hz ({one_of}{inference["samples"]} samples; {inference["includes"]})'
+    samples = plural(inference['samples'], 'sample')
+    return f'{inference["fps_hz"]:.2f} Hz ({one_of}{samples}; {inference["includes"]})'
 
 
 def _hardware(inference: Any) -> str:
     if not inference:
         return UNKNOWN
     used = inference['hardware']
-    return used['gpu'] or f'no GPU; {used["cpu"]}, {used["cpu_threads"]} threads'
+    return used['gpu'] or f'no GPU; {used["cpu"]}, {plural(used["cpu_threads"], "thread")}'
 
 
 def _code(code: Any) -> str:

@@ -46,11 +46,6 @@ class Part:
     constants: Tuple[str, ...] = ()
     repeated: Tuple[Tuple[str, int], ...] = ()
 
-    @property
-    def is_strict(self) -> bool:
-        """Whether the text of the value is strict JSON."""
-        return not (self.constants or self.repeated)
-
     def text_findings(self) -> Iterator[Finding]:
         """Yields where the text of the value is looser than JSON."""
         token = self.key if self.kind == SAMPLE else ''

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple, Union
 
+from ..cli import plural
 from .findings import (ERROR, EXAMPLES, WARNING, Finding, FindingLog, Group, describe_groups,
                        errors_among)
 from .json_stream import NotJson
@@ -56,11 +57,7 @@ class Verdict:
         return any(group.listed[0].server_refuses for group in self.groups)
 
     def to_dict(self, *, max_listed: int = EXAMPLES) -> Dict[str, Any]:
-        """Returns the verdict for JSON output.
-
-        Args:
-            max_listed: how many findings of each rule are given in full.
-        """
+        """Returns the verdict for JSON output."""
         def part(refused: bool) -> List[Dict[str, Any]]:
             return [group.to_dict(max_listed) for group in self.groups
                     if group.listed[0].server_refuses == refused]
@@ -69,14 +66,11 @@ class Verdict:
                 'server_refuses': part(True), 'advice': part(False)}
 
     def lines(self, *, max_listed: int = EXAMPLES) -> Iterator[str]:
-        """Yields the verdict for a terminal.
-
-        Args:
-            max_listed: how many findings of each rule are shown.
-        """
+        """Yields the verdict for a terminal."""
         yield from describe_groups(self.groups, max_listed=max_listed)
-        yield (f'{"valid" if self.is_valid else "INVALID"}, {self.n_samples} samples, {self.n_boxes} boxes, '
-               f'track {self.track or "unknown"}, {self.n_errors} errors, {self.n_warnings} warnings')
+        yield (f'{"valid" if self.is_valid else "INVALID"}, {plural(self.n_samples, "sample")}, '
+               f'{plural(self.n_boxes, "box")}, track {self.track or "unknown"}, '
+               f'{plural(self.n_errors, "error")}, {plural(self.n_warnings, "warning")}')
 
 
 def validate_file(path: Union[str, Path], split: SplitSamples, *, track: Optional[str] = None) -> Verdict:

@@ -36,11 +36,7 @@ class _Stages(StageClock):
 
 
 def run(arguments: Namespace) -> str:
-    """Returns a table of the stages.
-
-    Args:
-        arguments: of `gemini3d benchmark counts`.
-    """
+    """Returns a table of the stages."""
     from geminifusion3d.engine.config_file import check_sections, load_config
     from geminifusion3d.engine.mistakes import config_mistakes
     cfg = load_config(arguments.config, overrides(arguments.cfg_options))

@@ -9,9 +9,10 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 import torch
 
+from geminifusion3d.cli import plural
 from geminifusion3d.errors import UserError
 
-from ...text_table import markdown_table, plural
+from ...text_table import markdown_table
 from ..contest import quartile_spread
 from ..rows import Row, seconds
 

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from geminifusion3d.errors import UserError
 
+from ...cost.model_cost import multiply_adds
 from ..contest import Entrant, run_contest
 from ..fusers import HEADS, WHOLE, build_fusers, includes, inference_call, training_call
-from ..fusion_tables import chart_files, fusion_markdown
-from ..growth import Point, predicted
-from ..multiply_adds import multiply_adds
+from ..fusion_tables import Point, chart_files, fusion_markdown, predicted
 from ..rows import Row
 
 DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
@@ -26,14 +25,7 @@ markdown, charts = fusion_markdown, chart_files
 
 
 def run(arguments: Namespace) -> List[Row]:
-    """Measures every contestant for each number of channels and cells.
-
-    Args:
-        arguments: the command line.
-
-    Raises:
-        UserError: if the attention heads do not divide the channels.
-    """
+    """Measures every contestant for each number of channels, multiples of the heads, and of cells."""
     odd = [channels for channels in arguments.channels if channels % HEADS]
     if odd:
         raise UserError(f'--channels got {odd[0]}; expected multiples of {HEADS}, the attention heads')

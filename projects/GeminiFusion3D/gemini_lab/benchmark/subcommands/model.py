@@ -59,11 +59,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def host_waits(step: Callable[[int], Any]) -> Dict[str, int]:
-    """Returns how often each place of a step, file:line, waited for the GPU, as torch itself says.
-
-    Args:
-        step: what runs, given a number.
-    """
+    """Returns how often each place of a step, file:line, waited for the GPU, as torch itself says."""
     before = torch.cuda.get_sync_debug_mode()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')

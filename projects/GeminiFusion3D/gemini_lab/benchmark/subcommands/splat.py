@@ -49,11 +49,7 @@ def run(arguments: Namespace) -> List[Row]:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """Returns the page's table, with ratios to both references.
-
-    Args:
-        rows: as `run` returns them.
-    """
+    """Returns the page's table, with ratios to both references."""
     references = [f'against "{name}"' for name in REFERENCES]
     header = ('contestant', 'mode', 'median', 'spread', 'peak memory', *references)
     lines = []

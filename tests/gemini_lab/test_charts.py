@@ -1,7 +1,7 @@
 """The log-log chart: every name is there, escaped, and the bytes are the same each time."""
 from xml.etree import ElementTree
 
-from gemini_lab.benchmark.log_log_chart import log_log_chart
+from gemini_lab.charts import log_log_chart
 
 LINES = {'ours & others': [(1000, 1.0), (10000, 10.0), (100000, 100.0)],
          'quadratic <b>': [(1000, 1.0), (10000, 100.0)], 'none': []}

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from geminifusion3d.engine import unread_names
+from geminifusion3d.engine import config_variables
 from geminifusion3d.engine.config_file import load_config
 from geminifusion3d.errors import UserError
 
@@ -36,7 +36,7 @@ def test_a_variable_that_the_file_uses_itself_passes(tmp_path):
 
 def test_an_edited_number_at_the_top_of_a_dumped_config_is_warned_of(tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(unread_names, 'print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr(config_variables, 'print_log', lambda text, *_: said.append(text))
     cfg = load_config(str(DEMO))
     cfg.dump(tmp_path / 'dumped.py')
     load_config(str(tmp_path / 'dumped.py'))
@@ -61,7 +61,7 @@ def test_a_misspelt_variable_of_the_inherited_files_is_refused(tmp_path, text, m
 
 def test_a_name_that_nobody_knows_is_said_once_and_one_that_is_used_is_not(tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(unread_names, 'print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr(config_variables, 'print_log', lambda text, *_: said.append(text))
     load_config(own(tmp_path, 'helper = 3\nwarmup_share = 0.1\nnote = 1\n'
                               'train_cfg = dict(max_epochs=helper)\n'))
     assert said == [f'{tmp_path}/mine.py sets warmup_share, note, which nothing reads: no setting has that '
