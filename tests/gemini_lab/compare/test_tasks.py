@@ -14,7 +14,7 @@ def result(variant: str, seed: int, mAP: float, **other) -> dict:
     """Returns what a run of the sensors keeps."""
     scores = dict(mAP=mAP, NDS=0.5, mAVE=1.25, samples=40, **other)
     return dict(variant=variant, seed=seed, scores=scores, steps=600, batch_size=1, train_samples=200,
-                step_s=0.25, processor='a processor')
+                step_s=0.25, processor='a processor', date='2026-11-27')
 
 
 @pytest.fixture
@@ -52,6 +52,7 @@ def test_the_table_is_written_twice_with_the_same_bytes(page, gemini3d):
             in text)
     assert '| cameras, radars | 1 | 0.250 | 0.500 | 1.250 | -0.125 | 0.250 | 0.25 |' in text
     assert '600 steps of 1 of 200 samples, scored on 40 others' in text and text.endswith('end\n')
+    assert 'Trained on 2026-11-27; seconds of one thread of a processor.' in text
 
 
 def test_runs_of_two_budgets_are_no_table(page, gemini3d):

@@ -1,5 +1,6 @@
 """What one process of `compare-tasks` does: train with the given budget, then test."""
 import copy
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
@@ -87,6 +88,7 @@ def train_and_test(run: Training) -> Dict[str, Any]:
         silent = results.once('silent', lambda: _test(with_silent_radar(cfg), run, 'radar_silent'))
         scores = dict(scores, radar_delta=silent['mAP'] - scores['mAP'])
     return dict(scores=scores, processor=hardware()['cpu'], epochs=cfg.train_cfg.max_epochs,
+                date=datetime.date.today().isoformat(),
                 batch_size=cfg.train_dataloader.batch_size, **times)
 
 

@@ -172,6 +172,7 @@ def caption(runs: List[Dict[str, Any]], runs_file: str) -> str:
                         f'which no table may mix; train the others again, or move {runs_file} away')
     steps, batch_size, learned, scored = budgets[0]
     return (f'Every model: {steps} steps of {batch_size} of {learned} samples, scored on {scored} others of '
-            'scenes that training never saw; mean ± standard deviation over the seeds. Seconds of one thread '
+            'scenes that training never saw; mean ± standard deviation over the seeds. Trained on '
+            f'{" and ".join(sorted({one["date"] for one in runs}))}; seconds of one thread '
             f'of {", ".join(sorted({one["processor"] for one in runs}))}. Every single run: '
             f'[{runs_file}]({runs_file}).')

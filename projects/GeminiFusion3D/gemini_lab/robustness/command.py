@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--severities', nargs='+', type=int, choices=(1, 2, 3), default=[1, 2, 3],
                         metavar='N', help='some of 1 2 3; default: all')
     parser.add_argument('--failures', action='store_true',
-                        help='failing sensors instead of corruptions: the eight last')
+                        help='failing sensors instead of corruptions: the eight last, radars only where there '
+                             'are some')
     parser.add_argument('--modalities', action='store_true',
                         help='black and shuffled cameras, an empty LiDAR and silent radars instead of '
                              'corruptions')
@@ -46,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from geminifusion3d.commands.train_and_test import evaluation_config, one_error, process_rank
 
     from ..corruptions.catalogue import CATALOGUE, CORRUPTIONS, FAILURES
+    from .changed_recipe import RADAR, read_sensors
     from .evaluations import evaluate_recipe, open_scores
     from .modalities import run_modalities
     from .suite import JSON_FILE, MARKDOWN_FILE, run_suite, write_report
@@ -63,6 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         ''.join(flags), 'robustness')
     with one_error(arguments):
         cfg = evaluation_config(arguments)
+        if arguments.failures and RADAR not in read_sensors(cfg):
+            # Its clean score would only raise the mean.
+            chosen = [name for name in chosen if CATALOGUE[name].radar is None]
         folder = Path(cfg.work_dir) / ('' if arguments.work_dir else kind)
         results = open_scores(cfg, folder, restart=arguments.restart)
         is_writer = process_rank() == 0
