@@ -98,4 +98,3 @@ def test_a_process_of_multiprocessing_ends_after_an_error():
     code = process.exitcode
     process.kill()
     assert code == 0
-
