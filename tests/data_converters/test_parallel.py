@@ -1,4 +1,5 @@
 """Parallel work keeps the order, passes failures on and leaves no process behind."""
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -79,3 +80,21 @@ def test_each_worker_is_one_thread_whatever_the_parent_is():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def _fails(shared, task):
+    raise OSError(task)
+
+
+def _run_into_an_error():
+    with pytest.raises(OSError):
+        list(map_with_progress(_fails, [1, 2, 3, 4], shared=None, workers=2, description='tasks'))
+
+
+def test_a_process_of_multiprocessing_ends_after_an_error():
+    process = multiprocessing.get_context('fork').Process(target=_run_into_an_error)
+    process.start()
+    process.join(60)
+    code = process.exitcode
+    process.kill()
+    assert code == 0

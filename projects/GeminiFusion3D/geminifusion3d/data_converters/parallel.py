@@ -37,7 +37,8 @@ def map_with_progress(function: Callable[[Any, Any], Any], tasks: Sequence[Any],
                 for future in bar:
                     yield future.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Without waiting, a process that multiprocessing started may end before it tells its workers to.
+            pool.shutdown(cancel_futures=True)
             raise
 
 
