@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--severities', nargs='+', type=int, choices=(1, 2, 3), default=[1, 2, 3],
                         metavar='N', help='some of 1 2 3; default: all')
     parser.add_argument('--failures', action='store_true',
-                        help='failing sensors instead of corruptions: the eight last, radars only where there '
-                             'are some')
+                        help='failing sensors instead of corruptions: the eight last, radars only where '
+                             'there are some')
     parser.add_argument('--modalities', action='store_true',
                         help='black and shuffled cameras, an empty LiDAR and silent radars instead of '
                              'corruptions')
