@@ -1,5 +1,5 @@
 # GeminiFusion3D: `make help` lists the targets.
-# The first of these that starts; 3.11 is tested in full.
+# The first of these that starts; .ci/run tests the oldest in full.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.10; do \
 	$$name -c '' 2> /dev/null && echo $$name && break; done)
 VENV ?= .venv

@@ -33,6 +33,14 @@ def test_a_wrong_version_is_named_with_its_remedy(tmp_path):
     assert 'make setup' in finding.remedy
 
 
+@pytest.mark.parametrize('version, state', [((3, 9, 2), 'problem'), ((3, 10, 13), 'ok'), ((3, 11, 7), 'ok'),
+                                            ((3, 12, 1), 'note'), ((3, 14, 0), 'problem')])
+def test_it_says_which_pythons_are_tested(monkeypatch, version, state):
+    monkeypatch.setattr(check.sys, 'version_info', version)
+    finding = check.check_python()
+    assert finding.state == state and finding.detail.startswith('.'.join(map(str, version)))
+
+
 def test_a_missing_package_is_named(tmp_path):
     write_pins(tmp_path, 'no-such-package==1.0\n')
     finding, = check.check_versions(tmp_path)
