@@ -36,6 +36,9 @@ def recipes() -> list:
     paths = [path for path in CONFIGS.rglob('*.py') if not {'_base_', 'kitti'} & set(path.parts)]
     for path in sorted(paths, key=lambda path: (path.parent.name not in ('compare', 'demo'), path)):
         cfg = Config.fromfile(path)
+        # A segmentation has cells of its own, which a small grid does not cover; see test_map_segmentation.
+        if cfg.model.get('seg_head'):
+            continue
         if parts_of(cfg) - met:
             chosen.append(pytest.param(cfg, id=path.stem))
         met |= parts_of(cfg)

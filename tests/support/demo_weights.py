@@ -1,6 +1,6 @@
 """Recipes of the demo with random weights."""
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 import torch
 from mmdet3d.registry import MODELS
@@ -24,8 +24,9 @@ def write_checkpoint(config: Path, path: Path, sample: Optional[Sample] = None) 
     """
     init_default_scope('mmdet3d')
     torch.manual_seed(1)
-    model = MODELS.build(Config.fromfile(config).model)
-    save(model, path)
+    cfg = Config.fromfile(config)
+    model = MODELS.build(cfg.model)
+    save(model, path, cfg.test_dataloader.dataset.get('metainfo', {}).get('classes', CLASS_NAMES))
     if sample is not None:
         detector = Detector.from_files(config, path)
         for module in detector.model.modules():
@@ -36,6 +37,6 @@ def write_checkpoint(config: Path, path: Path, sample: Optional[Sample] = None) 
     return path
 
 
-def save(model: torch.nn.Module, path: Path) -> None:
-    """Saves weights as a training does."""
-    torch.save({'state_dict': model.state_dict(), 'meta': {'dataset_meta': {'classes': CLASS_NAMES}}}, path)
+def save(model: torch.nn.Module, path: Path, classes: Sequence[str] = CLASS_NAMES) -> None:
+    """Saves weights as a training on these classes does."""
+    torch.save({'state_dict': model.state_dict(), 'meta': {'dataset_meta': {'classes': list(classes)}}}, path)

@@ -75,7 +75,7 @@ def test_an_ensemble_says_what_it_gains_and_costs(run, root, files, tmp_path):
 
 @pytest.mark.parametrize('arguments, message', [
     (['--weights', 1], 'got weights 1 for 2 sources'),
-    (['--split', 'mini_val'], 'no tables'),
+    (['--split', 'mini_val'], 'name the folder of a nuScenes dataset with --dataroot'),
     (['--radius', 'car'], "got 'car'; expected CLASS=METRES"),
     (['--radius', 'van=1'], 'got the fusion distance van=1')])
 def test_mistakes_of_an_ensemble_are_one_line(run, files, tmp_path, arguments, message):
