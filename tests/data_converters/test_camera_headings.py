@@ -9,7 +9,7 @@ from real_data import real_data
 from geminifusion3d.data_converters.camera_headings import HeadingFit, border_strengths
 from geminifusion3d.inference.sample import nuscenes_samples
 from geminifusion3d.point_files import read_point_file
-from geminifusion3d.sensors.camera_names import heading_of_name, odd_headings
+from geminifusion3d.sensors.odd_calibrations import heading_of_name, odd_headings
 
 CAM2IMG = np.array([[200.0, 0, 159.5], [0, 200, 89.5], [0, 0, 1]])
 # The camera looks along x of the LiDAR: its right is -y, its down is -z.

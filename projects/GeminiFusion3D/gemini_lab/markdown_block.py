@@ -21,11 +21,17 @@ def replace_block(text: str, name: str, content: str) -> str:
     return pattern.sub(lambda _: f'{start}\n{content.strip()}\n{end}', text)
 
 
+def check_block(path: Union[str, Path], name: str) -> None:
+    """Refuses a page that is not there or lacks the block, before anything long is done for it."""
+    if not Path(path).is_file():
+        raise UserError(f'{path} does not exist; name a Markdown file with the block {name}')
+    replace_block(Path(path).read_text(), name, '')
+
+
 def write_block(path: Union[str, Path], name: str, content: str) -> None:
     """Replaces a block of a file; the rest of the file stays as it is."""
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f'{path} does not exist; name a Markdown file with the block {name}')
-    text = replace_block(path.read_text(), name, content)
-    if text != path.read_text():
+    check_block(path, name)
+    before = Path(path).read_text()
+    text = replace_block(before, name, content)
+    if text != before:
         write_whole(path, text)

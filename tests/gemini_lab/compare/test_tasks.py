@@ -70,3 +70,19 @@ def test_runs_of_two_budgets_are_no_table(page, gemini3d):
 def test_a_mistake_ends_in_one_line(gemini3d, arguments, message):
     ended = gemini3d('compare-tasks', *arguments)
     assert ended.returncode == 2 and message in ended.stderr
+
+
+@pytest.mark.parametrize('content', ['{"runs": 3', '{"runs": [{"seed": 1}]}', '[]', '{"runs": [3]}'])
+def test_a_damaged_list_of_runs_is_named_and_left_alone(page, gemini3d, content):
+    path = page.parent / 'trained_sensors.json'
+    path.write_text(content)
+    ended = gemini3d('compare-tasks', 'sensors', '--table-only', '--page', page)
+    assert ended.returncode == 2 and f'error: {path} is no list of runs' in ended.stderr
+    assert ended.stderr.count('\n') == 1 and path.read_text() == content
+
+
+def test_a_page_without_the_block_is_refused_before_anything_is_trained(page, gemini3d, tmp_path):
+    for name in (page, tmp_path / 'absent.md'):
+        ended = gemini3d('compare-tasks', 'map', '--page', name, '--work-dir', tmp_path / 'runs')
+        assert ended.returncode == 2 and 'map' in ended.stderr and ended.stderr.count('\n') == 1
+    assert not (tmp_path / 'runs').exists()

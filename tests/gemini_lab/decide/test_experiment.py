@@ -154,3 +154,15 @@ def test_power_is_not_stated_of_one_fuser_or_one_seed(plan, tmp_path):
                 job.finish(dict(conditions=list(SEEN), scores={REPORT: dict.fromkeys(SEEN, seed / 100)}))
         assert command.power_statement(plan, arguments, fusers) == []
     assert not (tmp_path / command.PILOT_FILE).exists()
+
+
+@pytest.mark.parametrize('words, message', [
+    (['--only', 'gemini-typo'], 'no fuser of the experiment is called gemini-typo'),
+    (['--page', 'absent.md'], 'absent.md does not exist')])
+def test_a_slip_is_named_before_a_world_is_written(gemini3d, monkeypatch, tmp_path, words, message):
+    from gemini_lab.decide import command
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, 'REPO', tmp_path)
+    ended = gemini3d('decide', *words, '--work-dir', tmp_path / 'runs')
+    assert ended.returncode == 2 and message in ended.stderr
+    assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ import torch
 from geminifusion3d.atomic import write_json, write_whole
 from geminifusion3d.errors import UserError
 
-from ..markdown_block import replace_block, write_block
+from ..markdown_block import check_block, write_block
 from ..text_table import markdown_table
 from .rows import (HEADER, Row, cells, describe_environment, machine_line, rows_as_json,
                    rows_from_json, text_table)
@@ -27,7 +27,7 @@ def benchmark(args: Namespace) -> int:
     """Measures one thing; refuses options out of range, an absent device, and a page without the block."""
     prepare(args)
     if args.out:
-        _check_block(args)
+        check_block(args.out, block_name(args.what))
     environment, module = describe_environment(args.device), module_of(args.what)
     print(f'{args.what}: {machine_line(environment)}', flush=True)
     earlier = [row for path in args.join for row in _read(path, environment)]
@@ -90,12 +90,3 @@ def _write_page(args: Namespace, module: ModuleType, rows: Sequence[Row], enviro
 def block_name(what: str) -> str:
     """Returns the name of a sub-command's block in the page."""
     return f'benchmark-{what}'
-
-
-def _check_block(args: Namespace) -> None:
-    """Makes sure before minutes of measuring that there is a place for the result."""
-    path = args.out
-    if not path.is_file():
-        raise UserError(f'--out {path} does not exist; name a Markdown file with the block '
-                        f'{block_name(args.what)}')
-    replace_block(path.read_text(), block_name(args.what), '')

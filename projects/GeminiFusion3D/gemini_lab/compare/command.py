@@ -13,7 +13,6 @@ Example:
 """
 import argparse
 import importlib
-import json
 import multiprocessing
 import os
 import sys
@@ -26,8 +25,9 @@ from geminifusion3d.errors import UserError
 from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.jobs import PACKAGE, Step, run_steps
 
-from ..markdown_block import write_block
-from .runs import COSTLY, LOG_FILE, RESULT_FILE, Run, adopt, all_variants, choose, make_run
+from ..markdown_block import check_block, write_block
+from .runs import (COSTLY, LOG_FILE, RESULT_FILE, Run, adopt, all_variants, choose, make_run,
+                   read_list)
 
 REPO = Path(__file__).resolve().parents[4]
 DATA = Path('data') / 'compare'
@@ -151,8 +151,7 @@ def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:
 
 def adopt_listed_runs(args: argparse.Namespace) -> None:
     """Takes over the runs that an earlier comparison, perhaps on another machine, wrote to docs."""
-    path = args.docs / RUNS_FILE
-    listed = json.loads(path.read_text())['runs'] if path.is_file() else []
+    listed = read_list(args.docs / RUNS_FILE)['runs']
     known = {(result['variant'], result['seed']) for result in listed}
     adopt([make_run(variant, seed, args.work_dir) for variant in all_variants()
            for name, seed in sorted(known) if name == variant.name], listed)
@@ -179,6 +178,7 @@ def run(args: argparse.Namespace) -> None:
         path.absolute() for path in (args.work_dir, args.docs, args.readme))
     os.chdir(REPO)
     budget_recipe = choose(args.only)[0].config
+    check_block(args.readme, BLOCK)
     if not args.render_only:
         with locked_folder(args.work_dir):
             results, facts = train_all(args), read_budget(budget_recipe)
@@ -188,7 +188,7 @@ def run(args: argparse.Namespace) -> None:
         path = args.docs / RUNS_FILE
         if not path.is_file():
             raise UserError(f'nothing to render: no results in {args.work_dir} and no {path}; train first')
-        listed = json.loads(path.read_text())
+        listed = read_list(path)
         results, facts = listed['runs'], listed['facts']
     if not results:
         raise UserError(f'the results in {args.work_dir} belong to other recipes or other data; train again')

@@ -1,5 +1,6 @@
 """The models of the comparison and one training of each as files: its folder, its identity, its result."""
 import ast
+import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -121,6 +122,20 @@ def make_run(variant: Variant, seed: int, work_dir: Path) -> Run:
              for name in (dataset.ann_file, cfg.test_dataloader.dataset.ann_file)]
     return Run(variant, seed, work_dir,
                identity(config=cfg.to_dict(), seed=seed, data=infos, code=PACKAGE))
+
+
+def read_list(path: Path) -> Dict[str, Any]:
+    """Returns the list of runs of a page, with what stands beside them; no runs where there is no file."""
+    if not path.is_file():
+        return dict(runs=[])
+    try:
+        listed: Dict[str, Any] = json.loads(path.read_text())
+        if all(result['variant'] and result['seed'] >= 0 for result in listed['runs']):
+            return listed
+        raise ValueError('a run without a model')
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f'{path} is no list of runs ({error}); restore or remove it: then only the runs of '
+                        'the work directory count') from None
 
 
 def adopt(runs: Sequence[Run], listed: Sequence[Mapping[str, Any]]) -> None:

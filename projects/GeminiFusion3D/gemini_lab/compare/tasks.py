@@ -10,7 +10,6 @@ Example:
     gemini3d compare-tasks kitti --dataroot data/kitti_synthetic --page docs/kitti.md
 """
 import argparse
-import json
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple
 
@@ -19,7 +18,7 @@ from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
 from geminifusion3d.folder_lock import locked_folder
 
-from ..markdown_block import write_block
+from ..markdown_block import check_block, write_block
 from .command import REPO, launcher
 
 WORKER = 'gemini_lab.compare.task_run'
@@ -90,13 +89,17 @@ def run(args: argparse.Namespace) -> None:
     if not names:
         raise UserError(f'--models got {" ".join(args.models)}; expected words in '
                         f'{", ".join(Path(name).stem for name in task.models)}')
+    listed: List[Dict[str, Any]] = []
+    if args.page:
+        from .runs import read_list
+        check_block(args.page, args.task)
+        listed_in = args.page.parent / f'trained_{args.task}.json'
+        listed = read_list(listed_in)['runs']
     work_dir = (args.work_dir or Path('work_dirs') / f'compare_{args.task}').absolute()
     found = [] if args.table_only else _train(args, task, names, work_dir)
-    listed_in = args.page and args.page.parent / f'trained_{args.task}.json'
-    if listed_in and listed_in.is_file():
+    if args.page:
         new = {(one['variant'], one['seed']) for one in found}
-        found += [one for one in json.loads(listed_in.read_text())['runs']
-                  if (one['variant'], one['seed']) not in new]
+        found += [one for one in listed if (one['variant'], one['seed']) not in new]
     if not found:
         raise UserError(f'there is no run of {args.task} to show; leave --table-only out, or name the page '
                         'beside which trained_*.json lies with --page')

@@ -26,8 +26,8 @@ from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.jobs import run_steps
 
 from ..compare.command import REPO, data_steps, launcher
-from ..compare.runs import LOG_FILE, RESULT_FILE, adopt
-from ..markdown_block import write_block
+from ..compare.runs import LOG_FILE, RESULT_FILE, adopt, read_list
+from ..markdown_block import check_block, write_block
 
 if TYPE_CHECKING:
     from .runs import Job, Plan
@@ -63,8 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Trains, scores and writes."""
     args.work_dir, args.docs, args.page = (path.absolute() for path in (args.work_dir, args.docs, args.page))
+    from .fusers import choose
     from .runs import Plan
     os.chdir(REPO)
+    # Slips are named before two worlds are written.
+    choose(args.only)
+    check_block(args.page, BLOCK)
+    read_list(args.docs / RUNS_FILE)
     plan = Plan()
     if not args.render_only:
         with locked_folder(args.work_dir):
@@ -138,8 +143,7 @@ def describe(result: Mapping[str, Any]) -> str:
 
 def kept_runs(args: argparse.Namespace) -> List[Dict[str, Any]]:
     """Returns the runs that docs list, perhaps of another machine."""
-    path = args.docs / RUNS_FILE
-    runs: List[Dict[str, Any]] = json.loads(path.read_text())['runs'] if path.is_file() else []
+    runs: List[Dict[str, Any]] = read_list(args.docs / RUNS_FILE)['runs']
     return runs
 
 
@@ -192,9 +196,8 @@ def render(plan: 'Plan', args: argparse.Namespace) -> None:
     """
     from . import table
     path = args.docs / RUNS_FILE
-    listed: Dict[str, Any] = (json.loads(path.read_text()) if path.is_file()
-                              else dict(runs=[], facts=dict(power=[])))
-    results, facts = listed['runs'], listed['facts']
+    listed = read_list(path)
+    results, facts = listed['runs'], listed.get('facts', dict(power=[]))
     there = {(path.parent.parent.name, int(path.parent.name[4:]))
              for path in args.work_dir.glob(f'*/seed*/{RESULT_FILE}')}
     if there:

@@ -144,7 +144,7 @@ def fit_weights(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str,
 
 def check_learned_classes(checkpoint: Mapping[str, Any], classes: Optional[Sequence[str]], *, name: str
                           ) -> None:
-    """Refuses weights that learned other classes, or in another order: labels count them.
+    """Refuses weights that learned other classes, or in another order: a label is a place in their list.
 
     Args:
         checkpoint: what `read_checkpoint` returned; checkpoints of others may not say their classes.
@@ -159,8 +159,8 @@ def check_learned_classes(checkpoint: Mapping[str, Any], classes: Optional[Seque
     learned = of_dataset.get('classes') if isinstance(of_dataset, dict) else None
     if isinstance(learned, (list, tuple)) and classes and list(learned) != list(classes):
         raise UserError(f'checkpoint {name} learned the classes {", ".join(map(str, learned))}, and the '
-                        f'dataset of the recipe has {", ".join(classes)}: labels count them; give '
-                        'metainfo.classes and the head the list of the checkpoint')
+                        f'dataset of the recipe has {", ".join(classes)}; a label is a place in the list: '
+                        'give metainfo.classes and the head that of the checkpoint')
 
 
 def summarise(model: nn.Module, loaded: Mapping[str, Any], *, name: str) -> str:

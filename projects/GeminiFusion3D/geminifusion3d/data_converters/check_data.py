@@ -22,8 +22,8 @@ from ..picture_files import decode
 from ..point_files import (SUSPICIOUS_SHARE, odd_intensities, other_columns, read_point_file,
                            without_absurd)
 from ..radar_files import read_radar_file, read_radar_rows
-from ..sensors.camera_names import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
 from ..sensors.load_cells import read_cells
+from ..sensors.odd_calibrations import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
 from ..sensors.records import RecordFile, record_mistakes
 from .camera_headings import HeadingFit, border_strengths
 from .findings import Findings

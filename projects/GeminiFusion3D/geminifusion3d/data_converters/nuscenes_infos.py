@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..geometry.frames import invert_pose
 from ..nuscenes_facts import CAMERA_NAMES, LIDAR_NAME, RADAR_NAMES
 from ..paths import checked_relative_path
-from ..sensors.camera_names import odd_cameras, odd_intrinsics, odd_radars
+from ..sensors.odd_calibrations import odd_cameras, odd_intrinsics, odd_radars
 from .findings import Findings
 from .instance_infos import MICROSECONDS, instance_infos
 from .nuscenes_tables import get_row

@@ -25,8 +25,8 @@ from ..point_files import MANY_ROWS
 from ..scene_page import PALETTE_RGB
 from ..sensors import GeminiLoadImages
 from ..sensors.cached_loading import without_cache
-from ..sensors.camera_names import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
 from ..sensors.load_points import FRAME_ADVICE, LEAST_IN_RANGE
+from ..sensors.odd_calibrations import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
 from .detections import Detections
 from .sample import Sample
 
