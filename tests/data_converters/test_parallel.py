@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -43,6 +44,19 @@ def test_a_failure_in_a_worker_reaches_the_caller(workers):
     with pytest.raises(ValueError, match='two'):
         list(map_with_progress(fails_at_two, [1, 2, 3], shared=None, workers=workers,
                                description='tests'))
+
+
+def fails_first(folder: Path, task: int) -> None:
+    (folder / str(task)).touch()
+    if task == 0:
+        raise ValueError('first')
+    time.sleep(0.1)
+
+
+def test_after_a_failure_what_has_not_begun_is_left(tmp_path):
+    with pytest.raises(ValueError, match='first'):
+        list(map_with_progress(fails_first, list(range(40)), shared=tmp_path, workers=2, description='tests'))
+    assert 1 <= len(list(tmp_path.iterdir())) < 20
 
 
 def test_workers_end_when_their_parent_is_killed():

@@ -4,6 +4,7 @@ import json
 import pytest
 from mmengine.config import Config
 
+from gemini_lab.compare import task_run
 from gemini_lab.compare.command import REPO
 from gemini_lab.compare.tasks import TASKS
 
@@ -70,6 +71,17 @@ def test_runs_of_two_budgets_are_no_table(page, gemini3d):
 def test_a_mistake_ends_in_one_line(gemini3d, arguments, message):
     ended = gemini3d('compare-tasks', *arguments)
     assert ended.returncode == 2 and message in ended.stderr
+
+
+def test_silent_radars_are_scored_beside_the_sound_ones(tmp_path, monkeypatch):
+    config = REPO / 'configs/demo/geminifusion3d_tiny_lidar-cam-radar_synthetic-mini.py'
+    run = task_run.Training(task_run.Recipe(config), 0, tmp_path, {}, dict(max_epochs=1))
+    run.prepare()
+    monkeypatch.setattr(task_run, 'train', lambda cfg, run: dict(steps=80))
+    monkeypatch.setattr(task_run, '_test', lambda cfg, run, name: dict(mAP=0.25 if name == 'all' else 0.125))
+    found = task_run.train_and_test(run)
+    assert found['scores'] == dict(mAP=0.25, radar_delta=-0.125)
+    assert (found['epochs'], found['steps']) == (1, 80)
 
 
 @pytest.mark.parametrize('content', ['{"runs": 3', '{"runs": [{"seed": 1}]}', '[]', '{"runs": [3]}'])
