@@ -2,19 +2,23 @@
 import fcntl
 import os
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
 from .errors import UserError
 
+# Workers of a killed command hold its locks with it; PyTorch's look every 5 s whether it is alive.
+PATIENCE_S = 10.0
+
 
 @contextmanager
 def locked_folder(out_dir: Path, *, who: str = 'another command', advice: str = 'wait for it to end'
                   ) -> Iterator[None]:
-    """Creates the folder and holds it; the lock ends with the process, however that ends.
+    """Creates the folder and holds it; the lock ends with the process and its workers, however they end.
 
-    A network disk that knows no locks holds nothing back, and says so.
+    Whoever comes second waits PATIENCE_S before it gives up. A network disk that knows no locks holds nothing back, and says so.
 
     Args:
         out_dir: the folder.
@@ -31,7 +35,7 @@ def locked_folder(out_dir: Path, *, who: str = 'another command', advice: str = 
     handle = os.open(out_dir, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle)
         except BlockingIOError as error:
             raise UserError(f'{who} is writing to {out_dir}; {advice}') from error
         except OSError as error:
@@ -40,3 +44,14 @@ def locked_folder(out_dir: Path, *, who: str = 'another command', advice: str = 
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    until_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.2)

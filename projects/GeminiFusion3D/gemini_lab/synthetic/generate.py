@@ -7,12 +7,10 @@ scenes are there, so a dataset that opens is complete; the same command continue
 Nothing is written into a folder that holds data of somebody else, and nothing is removed but tables whose
 digests are still those that a run of this generator left.
 """
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-import time
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +22,7 @@ from geminifusion3d.atomic import unsealed, write_json
 from geminifusion3d.check_sums import file_sum, write_sums
 from geminifusion3d.data_converters.parallel import map_with_progress
 from geminifusion3d.errors import UserError
+from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.picture_files import write_picture
 
 from .city import MAP_TOKENS, build_city, draw_map_mask
@@ -35,7 +34,6 @@ from .tables import TABLES, Tables, join_scenes
 FORMAT = 1
 _STATE = '.synthetic'
 ARGUMENTS, FINISHED = 'arguments.json', 'finished.json'
-_LOCK_TRIES = 8
 _LOCATION_OF = {token: location for location, token in MAP_TOKENS.items()}
 
 
@@ -141,23 +139,6 @@ def _remove_own_version(request: Request) -> None:
 
 
 @contextmanager
-def _alone(request: Request) -> Iterator[None]:
-    """Keeps a second run out of the folder; workers of a killed run need a moment to end."""
-    request.state.mkdir(parents=True, exist_ok=True)
-    with open(request.state / 'lock', 'w') as lock:
-        for attempt in range(_LOCK_TRIES):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if attempt == _LOCK_TRIES - 1:
-                    raise UserError(f'another run is writing {request.version} into {request.out}:'
-                                    ' wait until it ends, or choose another --out') from None
-                time.sleep(0.5)
-        yield
-
-
-@contextmanager
 def _mistakes_of_the_machine(out: Path) -> Iterator[None]:
     """Says in one sentence what to do about a full disk or a killed worker."""
     remedy = 'mend that and run the same command again, it continues'
@@ -231,7 +212,8 @@ def generate(request: Request) -> bool:
         _remove_own_version(request)
     _check(request, arguments)
     fragments = [request.state / f'{name}.json' for name in names]
-    with _alone(request), _mistakes_of_the_machine(request.out):
+    alone = locked_folder(request.state, who='another run', advice='wait for it, or choose another --out')
+    with alone, _mistakes_of_the_machine(request.out):
         is_new = not (request.out / request.version).exists()
         if is_new:
             write_json(request.state / ARGUMENTS, {**arguments, 'code': _code_digest()})
