@@ -11,6 +11,7 @@ import torch
 from mmengine.fileio import LocalBackend
 from toy_training import in_processes, logged_metrics, run_test, run_train, write_config
 
+from geminifusion3d import folder_lock
 from geminifusion3d.cli import EXIT_COULD_NOT_RUN
 from geminifusion3d.engine import read_checkpoint
 from geminifusion3d.errors import UserError
@@ -222,7 +223,8 @@ def test_a_frozen_process_ends_the_others_after_the_timeout(tmp_path: Path, capf
     assert 'error: process 0 lost another process of this run' in capfd.readouterr().out
 
 
-def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_lock, 'PATIENCE_S', 0.0)
     config, work_dir = write_config(tmp_path), tmp_path / 'run'
     with locked_folder(work_dir):
         with pytest.raises(UserError, match='another training is writing to .*run; wait.*squeue.*--work-dir'):

@@ -18,7 +18,8 @@ def locked_folder(out_dir: Path, *, who: str = 'another command', advice: str = 
                   ) -> Iterator[None]:
     """Creates the folder and holds it; the lock ends with the process and its workers, however they end.
 
-    Whoever comes second waits PATIENCE_S before it gives up. A network disk that knows no locks holds nothing back, and says so.
+    Whoever comes second gives up after PATIENCE_S. A network disk that knows no locks holds nothing back, and
+    says so.
 
     Args:
         out_dir: the folder.
