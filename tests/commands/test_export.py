@@ -2,14 +2,12 @@
 import json
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Dict
 
 import pytest
 from ten_objects import META, TRAIN_TOKEN, VAL_TOKENS, VERSION, write_infos
 
-from geminifusion3d.commands.export import (check_declaration, file_names, pack, plan_export,
-                                            take_predictions)
+from geminifusion3d.commands.export import file_names, pack, plan_export, take_predictions
 from geminifusion3d.errors import UserError
 from geminifusion3d.submission.submission import write_submission
 
@@ -46,13 +44,6 @@ def test_a_config_without_all_flags_is_refused(config: str) -> None:
     Path(config).write_text(text.replace("'use_map': False, ", ''))
     with pytest.raises(UserError, match='expected a dict of the five flags'):
         plan_export(config=config, split='val')
-
-
-def test_a_model_that_reads_other_sensors_than_declared_is_refused() -> None:
-    camera_only = SimpleNamespace(modalities={'use_camera': True, 'use_lidar': False})
-    with pytest.raises(UserError, match='the model reads .*use_lidar.: False'):
-        check_declaration(META, camera_only)
-    check_declaration({**META, 'use_lidar': False}, camera_only)
 
 
 def written(path: Path, meta: Dict[str, bool], content: Dict[str, Any]) -> Path:

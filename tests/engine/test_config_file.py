@@ -191,6 +191,20 @@ def test_the_variables_of_the_recipes_act() -> None:
         load_config(DEMO, {'load_images.reduce': 1})
 
 
+def test_the_sensors_that_a_recipe_declares_are_those_of_its_metrics_too() -> None:
+    cfg = load_config(DEMO, {'modality.use_radar': True})
+    assert cfg.modality.use_radar and cfg.val_evaluator.meta.use_radar and cfg.test_evaluator.meta.use_radar
+
+
+def test_a_file_that_raises_anything_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'own.py').write_text('steps = [1]\nmodel = dict(type="A", first=steps[0])\n')
+    with pytest.raises(UserError, match='steps=.* cannot be read with it: IndexError'):
+        load_config(str(tmp_path / 'own.py'), {'steps': []})
+    (tmp_path / 'own.py').write_text('half = 1 / 0\n')
+    with pytest.raises(UserError, match='cannot be read: ZeroDivisionError'):
+        load_config(str(tmp_path / 'own.py'))
+
+
 def test_a_filter_of_another_range_than_the_grid_is_refused() -> None:
     wider = [-60.0, -50.0, -3.0, 60.0, 50.0, 3.0]
     check_ranges(load_config(DEMO))

@@ -8,6 +8,7 @@ from typing import Any, Dict
 
 import pytest
 import torch
+import toy_training
 from mmengine.fileio import LocalBackend
 from toy_training import in_processes, logged_metrics, run_test, run_train, write_config
 
@@ -231,6 +232,17 @@ def test_two_trainings_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest
             run_train(config, work_dir)
     assert not list(work_dir.glob('*.p*'))
     assert run_train(config, work_dir) == 0
+
+
+def test_a_metric_that_declares_other_sensors_ends_a_training_before_its_first_step(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toy_training.ToyModel, 'modalities', {'use_camera': False}, raising=False)
+    monkeypatch.setattr(toy_training.ToyMetric, 'meta', {'use_camera': True}, raising=False)
+    with pytest.raises(UserError, match="declares modality {'use_camera': True}, the model reads"):
+        run_train(write_config(tmp_path), tmp_path / 'run')
+    assert not list((tmp_path / 'run').glob('*.pth'))
+    monkeypatch.setattr(toy_training.ToyMetric, 'meta', {'use_camera': False}, raising=False)
+    assert run_train(write_config(tmp_path), tmp_path / 'run') == 0
 
 
 def test_what_a_killed_training_left_half_written_goes(tmp_path: Path) -> None:

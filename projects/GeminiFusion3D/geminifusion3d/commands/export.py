@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 
 from ..engine.config_file import load_config
 from ..engine.mistakes import config_mistakes
@@ -98,7 +97,6 @@ def predict(plan: ExportPlan, json_path: Path, *, config: str, checkpoint: str, 
     clock = InferenceClock()
     with config_mistakes(config):
         runner = GeminiRunner.from_cfg(cfg)
-        check_declaration(plan.meta, runner.model)
         runner.register_hook(clock)
         runner.test()
     return {**clock.speed(), 'hardware': hardware()}, runner.overlap
@@ -150,15 +148,6 @@ def file_names(json_name: str, zip_name: Optional[str]) -> Dict[str, str]:
             raise UserError(f'got {name!r} as name of the {kind} file; expected a file name that ends with '
                             f'.{kind}, not {PROVENANCE_NAME}, without a folder (--out names the folder)')
     return names
-
-
-def check_declaration(meta: Mapping[str, bool], model: Any) -> None:
-    """Refuses a declaration that differs from the sensors which the model reads, naming both."""
-    model = model.module if is_model_wrapper(model) else model
-    declared = {flag: meta.get(flag, False) for flag in model.modalities}
-    if dict(model.modalities) != declared:
-        raise UserError(f'the config declares modality {declared}, the model reads '
-                        f'{dict(model.modalities)}; correct modality in the config')
 
 
 def _declared(cfg: Config, config: str) -> Dict[str, bool]:

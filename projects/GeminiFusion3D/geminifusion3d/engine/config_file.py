@@ -24,6 +24,8 @@ RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_h
                'param_scheduler', 'randomness', 'resume', 'sync_bn', 'visualizer', 'work_dir')
 # What commands, this project's or mmdet3d's, read beside the Runner.
 COMMAND_KEYS = ('custom_imports', 'external_data', 'modality', 'runner_type')
+# Of these, what recipes copy into sections too.
+READ_AND_COPIED = ('modality', )
 # Dictionaries whose optional arguments a config rarely spells out.
 OPEN_DICTS = ('randomness', 'model_wrapper_cfg', 'auto_scale_lr', 'env_cfg', 'test_cfg',
               'train_cfg', 'init_cfg', 'clip_grad', 'load_cfg')
@@ -31,9 +33,6 @@ CLOSE = 0.5
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # Splits that hold others.
 SPLITS_IN = {'trainval': ('trainval', 'train', 'val')}
-# An assertion: mmengine's answer to `PACKAGE::` of a package that it does not know.
-FAULTS = (SyntaxError, KeyError, NameError, AttributeError, TypeError, ValueError, OSError,
-          ImportError, AssertionError)
 
 
 def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Config:
@@ -53,7 +52,8 @@ def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Con
     register()
     try:
         cfg = _without_scope(Config.fromfile(path))
-    except FAULTS as error:
+    # A config is a program: it may raise anything.
+    except Exception as error:
         reason = ' '.join(str(error).split())
         raise UserError(f'config {path} cannot be read: {type(error).__name__}: {reason}'
                         ) from error
@@ -61,10 +61,10 @@ def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Con
     overrides = dict(overrides or {})
     for key in overrides:
         check_override(cfg, key)
-    variables = {key: value for key, value in overrides.items() if not is_read(key)}
+    variables = {key: value for key, value in overrides.items() if is_variable(key)}
     cfg = _set_variables(cfg, variables)
     try:
-        cfg.merge_from_dict({key: value for key, value in overrides.items() if is_read(key)})
+        cfg.merge_from_dict({key: value for key, value in overrides.items() if key not in variables})
     except (KeyError, TypeError, IndexError, AssertionError) as error:
         raise UserError(f'--cfg-options {" ".join(overrides)} cannot be applied to {path}: {error}'
                         ) from error
@@ -81,6 +81,15 @@ def is_read(dotted: str) -> bool:
         dotted: a key such as 'train_cfg.max_epochs'.
     """
     return dotted.split('.')[0] in _section_names()
+
+
+def is_variable(dotted: str) -> bool:
+    """Says whether the files of a config are to be evaluated anew with another value of a key.
+
+    Args:
+        dotted: a key.
+    """
+    return not is_read(dotted) or dotted.split('.')[0] in READ_AND_COPIED
 
 
 def _section_names() -> Set[str]:
@@ -100,7 +109,7 @@ def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
         given[key] = value
         try:
             changed = evaluate_with(Path(cfg.filename), given)
-        except FAULTS as error:
+        except Exception as error:
             raise UserError(f'--cfg-options {key}={value}: {cfg.filename} cannot be read with it: '
                             f'{type(error).__name__}: {" ".join(str(error).split())}') from error
         if changed is None or _sections(changed) == _sections(cfg):

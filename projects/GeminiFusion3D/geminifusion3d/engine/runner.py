@@ -32,6 +32,7 @@ from ..checkpoints.checkpoint_fit import (STRICT, Tolerance, check_learned_class
                                           summarise)
 from ..folder_lock import locked_folder
 from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
+from ..modalities import check_declaration
 from .activation_checkpointing import checkpoint_activations
 from .config_file import check_classes, check_ranges
 from .data_loading import (DevicePrefetch, check_classes_have_boxes, check_shared_memory,
@@ -202,10 +203,15 @@ class GeminiRunner(Runner):
     def build_evaluator(self, evaluator: Union[Dict, List, Evaluator]) -> Evaluator:
         """Collects the processes' results in the log folder; keeps metric files in the work folder.
 
-        mmengine collects in the current folder. A metric with an `out_dir` of its own keeps it.
+        mmengine collects in the current folder. A metric with an `out_dir` of its own keeps it; one that
+        declares other sensors than the model reads is refused.
         """
         built = super().build_evaluator(evaluator)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
         for metric in built.metrics:
+            # Detectors and metrics of others declare nothing.
+            if hasattr(model, 'modalities') and hasattr(metric, 'meta'):
+                check_declaration(metric.meta, model.modalities)
             if getattr(metric, 'out_dir', '') is None:
                 metric.out_dir = Path(self.work_dir)
             if metric.collect_device == 'cpu' and metric.collect_dir is None:
