@@ -186,6 +186,8 @@ def test_the_variables_of_the_recipes_act() -> None:
     assert set(roots) == {'/elsewhere'}
     assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].total_steps == 1
     assert cfg.train_dataloader.dataset.pipeline[0].sweeps_num == 0
+    cfg = load_config(DEMO, {'lr': 0.5})
+    assert cfg.optim_wrapper.optimizer.lr == cfg.param_scheduler[0].eta_max == 0.5
     # The recipe has no cameras.
     with pytest.raises(UserError, match='load_images.reduce=1 would change nothing'):
         load_config(DEMO, {'load_images.reduce': 1})

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 from toy_training import run_train, write_config
 
-from geminifusion3d.engine.learning_rate import batch_size_ratio, last_epoch, scaled_schedules
+from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
+from geminifusion3d.engine.learning_rate import (batch_size_ratio, last_epoch, scaled_schedules,
+                                                 with_group_rates)
 from geminifusion3d.engine.loss_curve_hook import read_curve
 from geminifusion3d.errors import UserError
 
@@ -52,15 +54,33 @@ def test_a_training_shorter_than_its_schedule_says_so(tmp_path: Path, capfd: pyt
     assert 'the schedule of the learning rate ends with epoch 4, training with 1' in capfd.readouterr().out
 
 
-@pytest.mark.parametrize('schedule', [
-    SCHEDULE,
-    "param_scheduler = [dict(type='CosineAnnealingLR', eta_min={peak}, T_max=16, by_epoch=False)]\n"])
+def test_one_cycle_keeps_the_rates_of_the_groups_and_names_a_rate_without_effect(tmp_path: Path) -> None:
+    """Group 2 at a tenth of the rate: with 16 steps, one cycle ends at 1/25/1e4 of either peak."""
+    given = [[dict(type='OneCycleLR', eta_max=0.01, total_steps=16)], dict(type='LinearLR', end=3)]
+    assert with_group_rates(given, 0.01, [0.01, 0.01]) == given and with_group_rates(None, 1, [1]) is None
+    assert with_group_rates(given, 0.01, [0.01, 0.001])[0][0]['eta_max'] == [0.01, 0.001]
+    assert scaled_schedules(dict(type='OneCycleLR', eta_max=[4, 2]), 0.5)['eta_max'] == [2, 1]
+    with pytest.raises(UserError, match='eta_max=0.01, so that the optimiser.s lr=0.001 would have no'):
+        with_group_rates(given, 0.001, [0.001])
+    config = write_config(tmp_path, extra=SCHEDULE.format(peak=0.01))
+    with pytest.raises(UserError, match='--cfg-options lr=0.005'):
+        run_train(config, tmp_path / 'run', '--cfg-options', 'optim_wrapper.optimizer.lr=0.005')
+    extra = SCHEDULE.format(peak=0.01) + (
+        "optim_wrapper['paramwise_cfg'] = dict(custom_keys={'layers.3': dict(lr_mult=0.1)})\n")
+    run_train(write_config(tmp_path, extra=extra), tmp_path / 'grouped')
+    schedules = read_checkpoint(tmp_path / 'grouped/epoch_4.pth')['param_schedulers']
+    assert sorted(set(schedules[0]['_last_value'])) == pytest.approx([0.001 / 25 / 1e4, 0.01 / 25 / 1e4])
+
+
+@pytest.mark.parametrize('schedule, times', [
+    (SCHEDULE, 1),
+    ("param_scheduler = [dict(type='CosineAnnealingLR', eta_min={peak}, T_max=16, by_epoch=False)]\n", 10)])
 def test_a_run_with_half_the_batch_learns_at_half_the_rate_throughout(
-        tmp_path: Path, capfd: pytest.CaptureFixture, schedule: str) -> None:
+        tmp_path: Path, capfd: pytest.CaptureFixture, schedule: str, times: int) -> None:
     """Both the start and the target of a schedule are absolute numbers."""
     rates = {}
     for name, rate, base in (('scaled', 0.01, 4), ('written', 0.005, 2)):
-        extra = (schedule.format(peak=10 * rate)
+        extra = (schedule.format(peak=times * rate)
                  + f"optim_wrapper['optimizer']['lr'] = {rate}\n"
                  + f'auto_scale_lr = dict(enable=True, base_batch_size={base})\n')
         folder = tmp_path / name

@@ -53,10 +53,11 @@ max_epochs = 6
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs + 1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
+lr = 3e-3
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01, fused=True),
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=lr, weight_decay=0.01, fused=True),
     clip_grad=dict(max_norm=35, norm_type=2))
 param_scheduler = [
-    dict(type='OneCycleLR', eta_max=3e-3, total_steps=max_epochs, by_epoch=True,
+    dict(type='OneCycleLR', eta_max=lr, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True, pct_start=0.3)]
 auto_scale_lr = dict(enable=False, base_batch_size=1)

@@ -31,11 +31,12 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 env_cfg = dict(torch_threads=1)
+lr = 3e-3
 optim_wrapper = dict(
     type='OptimWrapper', constructor='GeminiOptimWrapperConstructor',
-    optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01), clip_grad=dict(max_norm=35, norm_type=2))
+    optimizer=dict(type='AdamW', lr=lr, weight_decay=0.01), clip_grad=dict(max_norm=35, norm_type=2))
 param_scheduler = [
-    dict(type='OneCycleLR', eta_max=3e-3, total_steps=max_epochs, by_epoch=True, convert_to_iter_based=True,
+    dict(type='OneCycleLR', eta_max=lr, total_steps=max_epochs, by_epoch=True, convert_to_iter_based=True,
          pct_start=0.3)]
 auto_scale_lr = dict(enable=True, base_batch_size=2)
 # mmdet3d's dataset draws from the workers' generators and counts no epochs.

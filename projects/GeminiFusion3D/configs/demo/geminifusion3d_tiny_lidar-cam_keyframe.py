@@ -28,6 +28,6 @@ test_evaluator = val_evaluator
 max_epochs = 300
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 param_scheduler = [
-    dict(type='OneCycleLR', eta_max=2e-3, total_steps=max_epochs, by_epoch=True,
+    dict(type='OneCycleLR', eta_max=_base_.lr, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True, pct_start=0.2)]
 default_hooks = dict(checkpoint=dict(interval=100))

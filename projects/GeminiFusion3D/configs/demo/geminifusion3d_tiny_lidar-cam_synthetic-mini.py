@@ -52,11 +52,12 @@ max_epochs = 18
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
+lr = 2e-3
 optim_wrapper = dict(
     type='OptimWrapper', constructor='GeminiOptimWrapperConstructor',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01),
+    optimizer=dict(type='AdamW', lr=lr, weight_decay=0.01),
     clip_grad=dict(max_norm=35, norm_type=2))
 param_scheduler = [
-    dict(type='OneCycleLR', eta_max=2e-3, total_steps=max_epochs, by_epoch=True,
+    dict(type='OneCycleLR', eta_max=lr, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True, pct_start=0.3)]
 auto_scale_lr = dict(enable=True, base_batch_size=1)

@@ -4,6 +4,7 @@ Source: the linear rule of Goyal et al., Accurate, Large Minibatch SGD (2017), a
 (Runner.scale_lr). The delta: the real batch size counts accumulated iterations; targets of schedules,
 which mmengine leaves as they are, are scaled as well; a wrong batch size is never ignored.
 """
+import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..errors import UserError
@@ -11,6 +12,7 @@ from ..errors import UserError
 # Arguments of mmengine's schedules that are learning rates; all others are factors or times.
 RATE_ARGUMENTS = ('eta_min', 'eta_max')
 RATE_SUFFIX = 'LR'
+ONE_CYCLE = 'OneCycleLR'
 # Schedules after which a training goes on at the rate that they led to.
 WARM_UPS = ('Linear', 'Constant')
 # Attributes of built schedules that say when they act.
@@ -76,8 +78,40 @@ def scaled_schedules(schedules: Schedules, ratio: float) -> Schedules:
         return {name: scaled_schedules(part, ratio) for name, part in schedules.items()}
     kind = getattr(schedules['type'], '__name__', schedules['type'])
     is_rate = kind.endswith(RATE_SUFFIX) or schedules.get('param_name') == 'lr'
-    return {name: value * ratio if is_rate and name in RATE_ARGUMENTS and value else value
+    return {name: _times(value, ratio) if is_rate and name in RATE_ARGUMENTS and value else value
             for name, value in schedules.items()}
+
+
+def _times(rate: Any, ratio: float) -> Any:
+    # Of every parameter group where it is a list.
+    return [one * ratio for one in rate] if isinstance(rate, (list, tuple)) else rate * ratio
+
+
+def with_group_rates(schedules: Schedules, lr: float, rates: Sequence[float]) -> Schedules:
+    """Returns schedules in which OneCycleLR, which sets rates itself, keeps those of the parameter groups.
+
+    Args:
+        schedules: one config or several, nested as mmengine allows; None comes back.
+        lr: of the optimiser.
+        rates: of its groups: `lr` times their `lr_mult`.
+
+    Raises:
+        UserError: if the highest rate of a OneCycleLR is not that of the optimiser, which it replaces.
+    """
+    if isinstance(schedules, (list, tuple)):
+        return [with_group_rates(schedule, lr, rates) for schedule in schedules]
+    if not isinstance(schedules, dict):
+        return schedules
+    if 'type' not in schedules:
+        return {name: with_group_rates(part, lr, rates) for name, part in schedules.items()}
+    kind, peak = getattr(schedules['type'], '__name__', schedules['type']), schedules.get('eta_max')
+    if kind != ONE_CYCLE or isinstance(peak, (list, tuple)):
+        return schedules
+    if not math.isclose(peak or 0, lr):
+        raise UserError(f'OneCycleLR sets the learning rate to eta_max={peak}, so that the optimiser\'s '
+                        f'lr={lr} would have no effect: give both one value, in the recipes here with '
+                        f'--cfg-options lr={lr}')
+    return schedules if set(rates) == {lr} else {**schedules, 'eta_max': list(rates)}
 
 
 def check_length(end: Optional[float], max_epochs: int) -> Optional[str]:

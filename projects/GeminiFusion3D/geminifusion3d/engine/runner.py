@@ -39,7 +39,8 @@ from .data_loading import (DevicePrefetch, check_classes_have_boxes, check_share
                            loader_config, set_clock, with_counted_draws)
 from .distributed import runs_on_gpu, start_process_group
 from .learning_rate import (batch_size_ratio, check_length, check_same_batches,
-                            check_same_schedule, last_epoch, scaled_schedules, schedule_ends)
+                            check_same_schedule, last_epoch, scaled_schedules, schedule_ends,
+                            with_group_rates)
 from .named_modules import freeze_modules
 from .optim_wrapper import GeminiOptimWrapper
 from .resume import check_resumable, find_resumable
@@ -187,6 +188,8 @@ class GeminiRunner(Runner):
             BATCHES, [sizes['processes'] * sizes['batch_size'], sizes['accumulated']])
         ratio = batch_size_ratio(auto_scale_lr, **sizes)
         rates = [group['lr'] for group in optim_wrapper.param_groups]
+        self.param_schedulers = with_group_rates(
+            self.param_schedulers, optim_wrapper.optimizer.defaults['lr'], rates)
         if ratio != 1.0:
             for group in optim_wrapper.param_groups:
                 group['lr'] *= ratio
