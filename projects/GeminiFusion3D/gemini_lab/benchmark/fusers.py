@@ -57,7 +57,8 @@ def build_fusers(channels: int) -> Dict[str, Callable[[], nn.Module]]:
     from geminifusion3d.fusion.conv_fuser import GeminiConvFuser
     from geminifusion3d.fusion.cross_attention import GeminiCrossAttention
     from geminifusion3d.fusion.gemini_fusion import GeminiFusion
-    from geminifusion3d.fusion.gemini_reference import OfficialGeminiFusion
+
+    from .official_gemini import OfficialGeminiFusion
     return {
         OURS: lambda: GeminiFusion(channels=channels, heads=HEADS),
         REFERENCE: lambda: OfficialGeminiFusion(fuser=GeminiFusion(channels=channels, heads=HEADS)),
