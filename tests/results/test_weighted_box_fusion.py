@@ -5,7 +5,6 @@ from typing import Any, List, Sequence
 import numpy as np
 import pytest
 
-from geminifusion3d.errors import UserError
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.results.weighted_box_fusion import RADIUS_M, Fused, Opinions, fuse, vote
 
