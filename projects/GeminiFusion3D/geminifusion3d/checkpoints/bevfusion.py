@@ -14,8 +14,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .formats import BEVFUSION, MIT_BEVFUSION, MIT_BEVFUSION_MAP, recognise
-from .kernels import yx_from_xy, zyx_from_xyz
-from .key_rules import Rule, apply_rules
+from .key_rules import Rule, apply_rules, yx_from_xy, zyx_from_xyz
 
 _BRANCHES = ('center', 'height', 'dim', 'rot', 'vel', 'heatmap')
 _NORM = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from ..errors import UserError
 from .formats import CENTERPOINT, CENTERPOINT_PILLARS, recognise
-from .kernels import spconv2_layout
-from .key_rules import Rule, apply_rules
+from .key_rules import Rule, apply_rules, spconv2_layout
 
 FIRST_BACKBONE_KERNEL = 'pts_backbone.blocks.0.0.weight'
 DEFORMABLE = 'feature_adapt'

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from .formats import recognise
-from .kernels import SPARSE_DIMS, mmcv_to_spconv2
+from .key_rules import SPARSE_DIMS, mmcv_to_spconv2
 
 SHOWN_KEYS = 3
 # mmdet3d reorders sparse kernels on loading unless their module's version says spconv 2.

@@ -13,7 +13,7 @@ from ..errors import UserError
 from .checkpoint_file import read_checkpoint
 from .checkpoint_fit import SPCONV2_VERSION, state_dict_of
 from .formats import Format, recognise
-from .kernels import SPARSE_DIMS
+from .key_rules import SPARSE_DIMS
 
 # Raised whenever the same source would give other weights.
 CONVERTER_VERSION = 1

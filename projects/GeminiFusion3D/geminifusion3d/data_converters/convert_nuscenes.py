@@ -24,8 +24,7 @@ from ..radar_files import radar_file_problem
 from .findings import Findings
 from .instance_infos import CAR
 from .nuscenes_infos import Info, scene_infos
-from .nuscenes_splits import resolve_splits
-from .nuscenes_tables import get_row, open_tables
+from .nuscenes_tables import get_row, open_tables, resolve_splits
 from .parallel import map_with_progress
 from .sensor_files import Problem, describe_problems, picture_file_facts
 

@@ -1,8 +1,7 @@
 """Camera BEV and LiDAR BEV become one map."""
-from .add_fuser import GeminiAddFuser
 from .bevfusion_layer import GeminiBEVFusionLayer
 from .cell_encoding import GeminiCellEncoding
-from .conv_fuser import GeminiConvFuser
+from .conv_fuser import GeminiAddFuser, GeminiConvFuser
 from .cross_attention import GeminiCrossAttention
 from .gemini_fusion import GeminiFusion
 from .n_way import GeminiGatedMaxFusion, GeminiNWayFusion

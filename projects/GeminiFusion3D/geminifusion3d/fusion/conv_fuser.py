@@ -1,17 +1,48 @@
-"""Fusion by one convolution over both maps: the fuser of BEVFusion, the peer that everybody compares with.
+"""Fusion without attention: one convolution over both maps, the peer of every comparison, and the sum.
 
-Source: Liu et al., BEVFusion, ICRA 2023; mmdet3d projects/BEVFusion ConvFuser. The same layers under
-the same names, so that its weights fit.
+Source of the convolution: Liu et al., BEVFusion, ICRA 2023; mmdet3d projects/BEVFusion ConvFuser. The same
+layers under the same names, so that its weights fit.
 """
 from typing import Sequence
 
 import torch
 from jaxtyping import Float
 from mmdet3d.registry import MODELS
-from mmengine.model import Sequential
+from mmengine.model import BaseModule, Sequential
 from torch import Tensor, nn
 
-from .two_maps import check_same_cells
+from .two_maps import check_same_cells, check_same_shape
+
+
+@MODELS.register_module()
+class GeminiAddFuser(BaseModule):
+    """Adds the two maps.
+
+    Args:
+        channels: of both maps and of the fused map.
+    """
+
+    def __init__(self, *, channels: int) -> None:
+        super().__init__()
+        self.out_channels = channels
+
+    def forward(self, camera_bev: Float[Tensor, 'b c y x'],
+                lidar_bev: Float[Tensor, 'b_lidar c_lidar y_lidar x_lidar']
+                ) -> Float[Tensor, 'b c y x']:
+        """Returns the fused map.
+
+        Args:
+            camera_bev: of the camera, (B, C, Y, X).
+            lidar_bev: of the LiDAR, likewise.
+
+        Raises:
+            ValueError: if the two maps are not of one shape, or of other channels.
+        """
+        check_same_shape(camera_bev, lidar_bev)
+        if camera_bev.shape[1] != self.out_channels:
+            raise ValueError(f'this fuser was built for maps of {self.out_channels} channels, got '
+                             f'{tuple(camera_bev.shape)}')
+        return camera_bev + lidar_bev
 
 
 @MODELS.register_module()

@@ -1,10 +1,25 @@
-"""What fusers share: maps that fit each other, and the learned sum of two maps.
+"""What fusers share: maps that fit each other, the learned sum of two maps, a result with losses.
 
-Source of the sum: GeminiFusion's point_fusion.py (official KITTI branch), softmax(alpha) over a learned pair.
+Source of the sum: GeminiFusion's point_fusion.py (official KITTI branch), softmax(alpha) over a learned
+pair.
 """
+from typing import Dict, NamedTuple, Tuple, Union
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+
+class FusedBEV(NamedTuple):
+    """A fused map with the losses of its making; a fuser without losses returns the bare map.
+
+    Attributes:
+        bev: (B, C, Y, X), or the levels of such maps, finest first, where the fuser is the BEV backbone too.
+        losses: by name, each begins with `loss`.
+    """
+
+    bev: Union[Tensor, Tuple[Tensor, ...]]
+    losses: Dict[str, Tensor]
 
 
 class WeightedSum(nn.Module):

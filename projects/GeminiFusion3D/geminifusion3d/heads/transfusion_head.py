@@ -19,12 +19,8 @@ from torch import Tensor, nn
 from ..geometry.bev_grid import BEVGrid
 from ..nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
 from ..ops.device_constants import constant_like
-from .assigner import HungarianAssigner
-from .box_coder import CODE_SIZE, BoxCoder
-from .decoder_layer import DecoderLayer, float32_region
-from .query_init import QueryInit
-from .query_prediction import QueryPrediction
-from .transfusion_targets import TargetMaker
+from .transfusion_layers import DecoderLayer, QueryInit, QueryPrediction, float32_region
+from .transfusion_targets import CODE_SIZE, BoxCoder, HungarianAssigner, TargetMaker
 
 
 class TransFusionOutput(NamedTuple):
