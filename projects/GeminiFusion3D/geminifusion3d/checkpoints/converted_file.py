@@ -1,8 +1,7 @@
 """From a foreign checkpoint file to one of this project, which says where it comes from."""
 import io
-from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Mapping, Optional
 
 import torch
 from torch import Tensor
@@ -11,24 +10,21 @@ from ..atomic import write_whole
 from ..check_sums import file_sum
 from ..errors import UserError
 from .checkpoint_file import read_checkpoint
-from .checkpoint_fit import SPCONV2_VERSION, state_dict_of
-from .formats import Format, recognise
-from .key_rules import SPARSE_DIMS
+from .checkpoint_fit import state_dict_of, with_versions
+from .formats import CONVERTIBLE, Format, recognise
 
 # Raised whenever the same source would give other weights.
 CONVERTER_VERSION = 1
 PROVENANCE = 'converted_from'
 
 
-def convert_file(source: Path, out: Path, *, formats: Sequence[Format],
-                 convert: Callable[[Mapping[str, Tensor]], Dict[str, Tensor]],
+def convert_file(source: Path, out: Path, *, convert: Callable[[Mapping[str, Tensor]], Dict[str, Tensor]],
                  check: Optional[Callable[[Dict[str, Any]], None]] = None) -> Dict[str, Any]:
     """Converts a checkpoint and writes it whole or not at all.
 
     Args:
         source: the checkpoint to convert.
         out: where the converted one shall stand.
-        formats: what the converter understands.
         convert: converts a state dict.
         check: gets the converted checkpoint before it is written; may raise.
 
@@ -42,12 +38,12 @@ def convert_file(source: Path, out: Path, *, formats: Sequence[Format],
         raise UserError(f'{source} is an address, expected a file: download it and pass its path')
     weights = state_dict_of(read_checkpoint(source))
     found = recognise(weights)
-    if found not in formats:
-        raise UserError(_not_understood(source, found, formats))
+    if found not in CONVERTIBLE:
+        raise UserError(_not_understood(source, found))
     if out.exists() and out.samefile(source):
         raise UserError(f'{out} is the checkpoint to convert: name another file to write to')
     checkpoint = {'meta': {PROVENANCE: _provenance(source, found)},
-                  'state_dict': _with_versions(convert(weights))}
+                  'state_dict': with_versions(convert(weights))}
     if check is not None:
         check(checkpoint)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -58,8 +54,8 @@ def convert_file(source: Path, out: Path, *, formats: Sequence[Format],
     return checkpoint
 
 
-def _not_understood(source: Path, found: Optional[Format], formats: Sequence[Format]) -> str:
-    expected = ' or '.join(known.name for known in formats)
+def _not_understood(source: Path, found: Optional[Format]) -> str:
+    expected = ' or '.join(known.name for known in CONVERTIBLE)
     if found is None:
         return (f'{source} is no checkpoint of {expected}, judged by the names of its weights: pass one that '
                 'was downloaded or trained there')
@@ -69,11 +65,3 @@ def _not_understood(source: Path, found: Optional[Format], formats: Sequence[For
 def _provenance(source: Path, found: Format) -> Dict[str, Any]:
     return dict(file=source.name, sha256=file_sum(source), format=found.name,
                 converter_version=CONVERTER_VERSION)
-
-
-def _with_versions(weights: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':
-    """Marks sparse kernels as spconv 2's: mmdet3d reorders on loading what is not marked."""
-    marked = OrderedDict(weights)
-    marked._metadata = OrderedDict((key.rpartition('.')[0], dict(version=SPCONV2_VERSION))
-                                   for key, value in weights.items() if value.dim() == SPARSE_DIMS)
-    return marked

@@ -3,7 +3,7 @@
     map -> shared convolution -> heat map -> queries at its peaks -> decoder layer -> class and box
 
 Source: Bai et al., TransFusion, CVPR 2022 (LiDAR branch); the variant of mmdet3d's
-projects/BEVFusion, whose weights fit (checkpoints/bevfusion.py). Differences: ranges come from the grid, the
+projects/BEVFusion, whose weights fit (checkpoints/converters.py). Differences: ranges come from the grid, the
 map is (B, C, Y, X), and no state survives a call.
 """
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence

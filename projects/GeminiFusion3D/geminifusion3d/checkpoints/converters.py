@@ -1,10 +1,21 @@
-"""BEVFusion checkpoints (lidar and lidar-cam) of mmdet3d and of MIT -> this project's recipes.
+"""Weights of BEVFusion (mmdet3d's and MIT's), CenterPoint and the official MVX-Net -> this project's recipes.
 
-Source of the names: mmdet3d v1.4.0 projects/BEVFusion. Its maps are (B, C, X, Y) and its voxels (x, y, z), so
-every kernel that slides over the BEV or over voxels is turned; what sees images or queries carries over. Its
-view transform keeps its grid among the weights; here that is config. mmdet3d's project is MIT's network with
-other names (mit-han-lab/bevfusion, mmdet3d/models). Of its TransFusionHead (one decoder layer) the 3x3
-kernels have their last two dimensions swapped; positions are (x, y) in cells with half a cell added in both.
+Source of BEVFusion's names: mmdet3d v1.4.0 projects/BEVFusion. Its maps are (B, C, X, Y) and its voxels (x,
+y, z), so every kernel that slides over the BEV or over voxels is turned; what sees images or queries
+carries over. Its view transform keeps its grid among the weights; here that is config. mmdet3d's project is
+MIT's network with other names (mit-han-lab/bevfusion, mmdet3d/models). Of its TransFusionHead (one decoder
+layer) the 3x3 kernels have their last two dimensions swapped; positions are (x, y) in cells with half a
+cell added in both.
+
+Source of CenterPoint's names: mmdet3d v1.4.0 configs/centerpoint (voxels of 0.075 m and 0.1 m, pillars of
+0.2 m, heads without deformable convolutions). Axes are laid out as here; only names and the storage order
+of sparse kernels differ. Of pillars, the first two stages of the backbone belong to the LiDAR branch here,
+and the neck's strided convolution of the finest stage reads the values of a cell side by side.
+
+Source of MVX-Net's names: JiaDingCN/GeminiFusion, branch 3d_object_detection_kitti (at 8456609), which
+follows mmdet3d's DynamicMVXFasterRCNN. Only the fusion modules differ: their attention lies beside the
+transforms there and inside `fuser` here. mmdet3d's own MVX-Net checkpoints have the names of the recipes
+here already.
 """
 import re
 from typing import Dict, List, Mapping
@@ -13,8 +24,10 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .formats import BEVFUSION, MIT_BEVFUSION, MIT_BEVFUSION_MAP, recognise
-from .key_rules import Rule, apply_rules, yx_from_xy, zyx_from_xyz
+from ..fusion.official_weights import fuser_from_official
+from .formats import (BEVFUSION, CENTERPOINT, CENTERPOINT_PILLARS, MIT_BEVFUSION,
+                      MIT_BEVFUSION_MAP, MVXNET_GEMINIFUSION, recognise)
+from .key_rules import Rule, apply_rules, spconv2_layout, yx_from_xy, zyx_from_xyz
 
 _BRANCHES = ('center', 'height', 'dim', 'rot', 'vel', 'heatmap')
 _NORM = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
@@ -130,3 +143,89 @@ def _stand_ins(weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:
     lidar_channels = weights[FUSER_KERNEL].shape[1] - camera_channels
     return {'camera_align.stand_in': torch.zeros(camera_channels),
             'lidar_align.stand_in': torch.zeros(lidar_channels)}
+
+
+DEFORMABLE = 'feature_adapt'
+CENTERPOINT_RULES = (
+    Rule(r'pts_middle_encoder\.(.+)', r'lidar_branch.encoder.\1', spconv2_layout),
+    Rule(r'pts_(backbone|neck)\.(.+)', r'bev_\1.\2'),
+    Rule(r'pts_bbox_head\.(.+)', r'bbox_head.\1'))
+PILLAR_RULES = (
+    Rule(r'pts_voxel_encoder\.pfn_layers\.0\.linear\.(.+)', r'lidar_branch.voxel_encoder.pfn_layers.0.0.\1'),
+    Rule(r'pts_voxel_encoder\.pfn_layers\.0\.norm\.(.+)', r'lidar_branch.voxel_encoder.pfn_layers.0.1.\1'),
+    Rule(r'pts_backbone\.blocks\.([01])\.(.+)', r'lidar_branch.encoder.stages.blocks.\1.\2'),
+    Rule(r'pts_backbone\.blocks\.2\.(.+)', r'bev_backbone.blocks.0.\1'),
+    Rule(r'pts_neck\.deblocks\.0\.0\.weight', r'bev_neck.deblocks.0.0.weight',
+         lambda weight: weight.flatten(1)[:, :, None, None]),
+    *CENTERPOINT_RULES[1:])
+
+
+def convert_centerpoint(weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+    """Converts a state dict.
+
+    Args:
+        weights: of mmdet3d's CenterPoint, with voxels (stored by spconv 2 or mmcv) or pillars.
+
+    Returns:
+        Weights of the equivalent recipe; the stand-in for a missing LiDAR, which the source has not
+        learned, is zeros.
+
+    Raises:
+        UserError: if a weight is unknown, or the heads have deformable convolutions.
+    """
+    if any(DEFORMABLE in key for key in weights):
+        raise UserError('the checkpoint\'s heads have deformable convolutions, for which there is no recipe: '
+                        'pass one of a CenterPoint config without "dcn" in its name')
+    if recognise(weights) == CENTERPOINT_PILLARS:
+        converted = apply_rules(weights, PILLAR_RULES, source=CENTERPOINT_PILLARS.name)
+        channels = sum(converted[f'bev_neck.deblocks.{level}.0.weight'].shape[1] for level in (0, 1))
+    else:
+        converted = apply_rules(weights, CENTERPOINT_RULES, source=CENTERPOINT.name)
+        channels = weights[FIRST_BACKBONE_KERNEL].shape[1]
+    return {**converted, 'lidar_align.stand_in': torch.zeros(channels)}
+
+
+# What `fuser_from_official` reads beside what stays as it is.
+FUSER_NAMES = r'relation_judger|cross_attn_0_to_1|cross_attn_1_to_0|k_noise|v_noise|alpha'
+LAYER = re.compile(rf'(pts_voxel_encoder\.fusion_layer\.\d+\.)(?:{FUSER_NAMES})\b.*')
+MVXNET_RULES = (Rule(rf'pts_voxel_encoder\.fusion_layer\.\d+\.(?:{FUSER_NAMES})\b.*', None),
+                Rule(r'((?:img|pts)_(?:backbone|neck|voxel_encoder|middle_encoder|bbox_head)\..+)', r'\1'))
+
+
+def convert_mvxnet(weights: Mapping[str, Tensor]) -> Dict[str, Tensor]:
+    """Converts a state dict.
+
+    Args:
+        weights: of the official MVX-Net with GeminiFusion.
+
+    Raises:
+        UserError: if a weight is unknown, or one of a fusion module is not there.
+    """
+    converted = apply_rules(weights, MVXNET_RULES, source=MVXNET_GEMINIFUSION.name)
+    for prefix in dict.fromkeys(found[1] for found in map(LAYER.fullmatch, weights) if found):
+        fuser = fuser_from_official(weights, prefix)
+        converted.update({f'{prefix}fuser.{name}': weight for name, weight in fuser.items()})
+    return converted
+
+
+def convert_weights(weights: Mapping[str, Tensor], *, lidar_only: bool = False, without_fuser: bool = False
+                    ) -> Dict[str, Tensor]:
+    """Converts a state dict of any of these sources.
+
+    Args:
+        weights: of one of them.
+        lidar_only: of BEVFusion, as for convert_bevfusion.
+        without_fuser: likewise.
+
+    Raises:
+        UserError: if a weight is unknown, or an option is not for this source.
+    """
+    others = {CENTERPOINT: convert_centerpoint, CENTERPOINT_PILLARS: convert_centerpoint,
+              MVXNET_GEMINIFUSION: convert_mvxnet}
+    source = recognise(weights)
+    if source not in others:
+        return convert_bevfusion(weights, lidar_only=lidar_only, without_fuser=without_fuser)
+    if lidar_only or without_fuser:
+        raise UserError('--lidar-only and --without-fuser are for BEVFusion, the checkpoint is of '
+                        f'{source.name}; leave them out')
+    return others[source](weights)
