@@ -1,8 +1,8 @@
 """A folder has one writer; the lock goes with its holder."""
 import pytest
 
+from geminifusion3d.atomic import locked_folder
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
 
 
 def test_a_second_writer_is_told_and_the_next_one_may_write(tmp_path):

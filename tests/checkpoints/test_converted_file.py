@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
-from geminifusion3d.checkpoints.converted_file import CONVERTER_VERSION, convert_file
+from geminifusion3d.checkpoints.converters import CONVERTER_VERSION, convert_file
 from geminifusion3d.checkpoints.formats import BEVFUSION
 from geminifusion3d.errors import UserError
 

@@ -5,7 +5,7 @@ import pytest
 from toy_training import run_train, write_config
 
 from geminifusion3d.engine.learning_rate import batch_size_ratio, last_epoch, scaled_schedules
-from geminifusion3d.engine.loss_curve_hook import read_curve
+from geminifusion3d.engine.loss_hooks import read_curve
 from geminifusion3d.errors import UserError
 
 SCHEDULE = "param_scheduler = [dict(type='OneCycleLR', eta_max={peak}, total_steps=16, by_epoch=False)]\n"

@@ -11,10 +11,10 @@ import torch
 from mmengine.fileio import LocalBackend
 from toy_training import in_processes, logged_metrics, run_test, run_train, write_config
 
+from geminifusion3d.atomic import locked_folder
 from geminifusion3d.cli import EXIT_COULD_NOT_RUN
 from geminifusion3d.engine import read_checkpoint
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
 
 KEEP_ALL = 'default_hooks.checkpoint.max_keep_ckpts=9'
 ITERATIONS = '''

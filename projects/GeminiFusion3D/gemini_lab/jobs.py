@@ -20,9 +20,8 @@ from shutil import rmtree
 from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import geminifusion3d
-from geminifusion3d.atomic import unsealed, write_json
+from geminifusion3d.atomic import locked_folder, unsealed, write_json
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
 
 # The code of the product, for `identity` and the sources of a step.
 PACKAGE = Path(geminifusion3d.__file__).resolve().parent

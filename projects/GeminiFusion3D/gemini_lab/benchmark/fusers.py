@@ -53,9 +53,9 @@ class MatrixProducts(nn.Module):
 
 def build_fusers(channels: int) -> Dict[str, Callable[[], nn.Module]]:
     """Returns how to build each contestant, by name."""
-    from geminifusion3d.fusion.conv_fuser import GeminiAddFuser, GeminiConvFuser
     from geminifusion3d.fusion.cross_attention import GeminiCrossAttention
     from geminifusion3d.fusion.gemini_fusion import GeminiFusion
+    from geminifusion3d.fusion.two_maps import GeminiAddFuser, GeminiConvFuser
 
     from .official_gemini import OfficialGeminiFusion
     return {

@@ -28,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Converts and says what was written."""
-    from ..checkpoints.converted_file import PROVENANCE, convert_file
-    from ..checkpoints.converters import convert_weights
+    from ..checkpoints.converters import PROVENANCE, convert_file, convert_weights
     checkpoint = convert_file(
         args.checkpoint, args.out, check=_check(args) if args.config else None,
         convert=partial(convert_weights, lidar_only=args.lidar_only, without_fuser=args.without_fuser))

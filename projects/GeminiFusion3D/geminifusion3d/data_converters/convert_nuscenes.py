@@ -14,9 +14,8 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 from nuscenes.eval.detection.utils import category_to_detection_name
 from nuscenes.nuscenes import NuScenes
 
-from ..atomic import atomic_write
+from ..atomic import atomic_write, locked_folder
 from ..errors import UserError
-from ..folder_lock import locked_folder
 from ..info_file import info_file_name, is_own_info_file, write_info_file
 from ..nuscenes_facts import CAMERA_NAMES, CLASS_NAMES
 from ..point_files import point_file_problem, read_point_file, without_absurd

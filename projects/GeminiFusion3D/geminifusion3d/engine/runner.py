@@ -26,11 +26,10 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ..atomic import sync_to_disk
+from ..atomic import locked_folder, sync_to_disk
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import (STRICT, Tolerance, check_learned_classes, fit_weights,
                                           summarise)
-from ..folder_lock import locked_folder
 from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
 from .checkpoint_hook import check_resumable, find_resumable
 from .config_file import check_classes, check_ranges

@@ -12,10 +12,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from jaxtyping import Float
 
-from ..atomic import atomic_write
+from ..atomic import atomic_write, locked_folder
 from ..data_converters.findings import Findings
 from ..errors import UserError
-from ..folder_lock import locked_folder
 from ..info_file import (INFO_VERSION, KITTI_PREFIX, carries_digest, is_own_info_file,
                          write_info_file)
 from ..picture_files import read_whole
