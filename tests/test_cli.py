@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from tqdm import tqdm
 
-from geminifusion3d.cli import PACKAGE, progress_bar, run_cli, warn_of_other_checkout
+from geminifusion3d.cli import PACKAGE, run_cli, warn_of_other_checkout
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.bev_grid import BEVGrid
 
@@ -64,8 +65,8 @@ def test_a_full_disk_is_one_sentence_wherever_it_was_noticed(capsys):
 
 def test_a_bar_ends_its_line_before_a_mistake_is_told(capsys):
     def work():
-        with progress_bar(2, 'work') as tick:
-            tick()
+        with tqdm(total=2, desc='work') as bar:
+            bar.update()
             raise UserError('wrong')
 
     assert exit_code(work) == 2

@@ -5,15 +5,15 @@ import sys
 
 import pytest
 
-from geminifusion3d import folder_lock
+from geminifusion3d import atomic
+from geminifusion3d.atomic import locked_folder
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
 
 # Ends at once; its worker holds the lock for another second.
 KILLED = """
 import os, sys, time
 from pathlib import Path
-from geminifusion3d.folder_lock import locked_folder
+from geminifusion3d.atomic import locked_folder
 with locked_folder(Path(sys.argv[1])):
     if os.fork() == 0:
         time.sleep(1)
@@ -22,7 +22,7 @@ with locked_folder(Path(sys.argv[1])):
 
 
 def test_a_second_writer_is_told_and_the_next_one_may_write(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder_lock, 'PATIENCE_S', 0.5)
+    monkeypatch.setattr(atomic, 'PATIENCE_S', 0.5)
     with locked_folder(tmp_path / 'out'):
         with pytest.raises(UserError, match='another command is writing to .*out; wait'):
             with locked_folder(tmp_path / 'out'):
@@ -35,7 +35,7 @@ def test_workers_of_a_killed_command_are_waited_for(tmp_path, monkeypatch):
     subprocess.run([sys.executable, '-c', KILLED, tmp_path], check=False,
                    env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)})
     with monkeypatch.context() as patched:
-        patched.setattr(folder_lock, 'PATIENCE_S', 0.0)
+        patched.setattr(atomic, 'PATIENCE_S', 0.0)
         with pytest.raises(UserError, match='another command is writing'):
             with locked_folder(tmp_path):
                 pass

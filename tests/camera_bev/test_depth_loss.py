@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from geminifusion3d.camera_bev.depth_loss import NO_BIN, depth_loss, nearest_bins
+from geminifusion3d.camera_bev.depth_image import NO_BIN, depth_loss, nearest_bins
 from geminifusion3d.camera_bev.lift import Frustum
 
 # Bins [2, 4), [4, 6), [6, 8).

@@ -4,12 +4,11 @@ import pytest
 import torch
 from tiny_detector import SMALL_GRID, make_meta
 
-from geminifusion3d.camera_bev.depth_image import depth_images
-from geminifusion3d.camera_bev.depth_loss import NO_BIN, nearest_bins
+from geminifusion3d.camera_bev.depth_image import NO_BIN, depth_images, nearest_bins
 from geminifusion3d.camera_bev.lift import Frustum, frustum_cells
 from geminifusion3d.geometry.bev_grid import BEVGrid
 from geminifusion3d.geometry.camera_rig import CameraRig
-from geminifusion3d.lidar_bev.voxelization import DynamicVoxelization
+from geminifusion3d.lidar_bev.lidar_branch import DynamicVoxelization
 
 # 24 columns, 16 rows.
 GRID = BEVGrid.from_config(SMALL_GRID)

@@ -10,7 +10,7 @@ from tiny_camera import build_camera_branch
 from tiny_detector import IMAGE_HW, make_meta
 
 from geminifusion3d.camera_bev import camera_branch
-from geminifusion3d.camera_bev.plan_cache import PlanCache
+from geminifusion3d.camera_bev.bev_pool import PlanCache
 from geminifusion3d.geometry.camera_rig import CameraRig
 from geminifusion3d.ops.splat_plan import plan_splat
 

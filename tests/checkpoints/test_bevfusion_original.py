@@ -16,8 +16,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from geminifusion3d.checkpoints.bevfusion import convert_bevfusion
 from geminifusion3d.checkpoints.checkpoint_fit import fit_weights
+from geminifusion3d.checkpoints.converters import convert_bevfusion
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.lidar_bev.spconv_cpu import choose_algorithm
 

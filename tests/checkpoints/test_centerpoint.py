@@ -12,8 +12,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from geminifusion3d.checkpoints.centerpoint import convert_centerpoint
 from geminifusion3d.checkpoints.checkpoint_fit import fit_weights
+from geminifusion3d.checkpoints.converters import convert_centerpoint
 from geminifusion3d.errors import UserError
 from geminifusion3d.lidar_bev.spconv_cpu import choose_algorithm
 from geminifusion3d.ops.voxel_groups import rank_in_group

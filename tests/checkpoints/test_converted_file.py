@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
-from geminifusion3d.checkpoints.converted_file import CONVERTER_VERSION, convert_file
-from geminifusion3d.checkpoints.formats import BEVFUSION, CENTERPOINT
+from geminifusion3d.checkpoints.converters import CONVERTER_VERSION, convert_file
+from geminifusion3d.checkpoints.formats import BEVFUSION
 from geminifusion3d.errors import UserError
 
 KERNEL = 'pts_middle_encoder.conv_input.0.weight'
@@ -32,7 +32,7 @@ def only_kernel(weights: Dict[str, Tensor]) -> Dict[str, Tensor]:
 
 def test_the_written_file_says_what_it_was_made_of(source: Path, tmp_path: Path):
     out = tmp_path / 'new' / 'ours.pth'
-    convert_file(source, out, formats=[BEVFUSION], convert=only_kernel)
+    convert_file(source, out, convert=only_kernel)
     content = read_checkpoint(out)
     assert content['meta'] == {'converted_from': dict(
         file='theirs.pth', sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
@@ -47,24 +47,24 @@ def test_nothing_is_written_if_the_check_fails(source: Path, tmp_path: Path):
         raise UserError(f'{len(checkpoint["state_dict"])} weights do not fit')
 
     with pytest.raises(UserError, match='1 weights do not fit'):
-        convert_file(source, tmp_path / 'out.pth', formats=[BEVFUSION], convert=only_kernel, check=refuse)
+        convert_file(source, tmp_path / 'out.pth', convert=only_kernel, check=refuse)
     assert [path.name for path in tmp_path.iterdir()] == ['theirs.pth']
 
 
-def test_another_format_is_named_with_its_converter(source: Path, tmp_path: Path):
-    with pytest.raises(UserError, match='BEVFusion project, expected .*CenterPoint: .*convert-checkpoint'):
-        convert_file(source, tmp_path / 'out.pth', formats=[CENTERPOINT], convert=only_kernel)
+def test_another_format_is_named(tmp_path: Path):
+    weights = dict.fromkeys(('backbone_3d.weight', 'dense_head.weight'), torch.zeros(1))
+    torch.save(weights, tmp_path / 'other.pth')
+    with pytest.raises(UserError, match="of OpenPCDet, expected .*CenterPoint.*: no converter is at hand"):
+        convert_file(tmp_path / 'other.pth', tmp_path / 'out.pth', convert=only_kernel)
     torch.save({'backbone.weight': torch.zeros(1)}, tmp_path / 'unknown.pth')
-    with pytest.raises(UserError, match='is no checkpoint of mmdet3d\'s CenterPoint'):
-        convert_file(tmp_path / 'unknown.pth', tmp_path / 'out.pth', formats=[CENTERPOINT],
-                     convert=only_kernel)
+    with pytest.raises(UserError, match='is no checkpoint of mmdet3d\'s BEVFusion'):
+        convert_file(tmp_path / 'unknown.pth', tmp_path / 'out.pth', convert=only_kernel)
 
 
 def test_the_source_is_neither_overwritten_nor_downloaded(source: Path, tmp_path: Path):
     with pytest.raises(UserError, match='name another file to write to'):
-        convert_file(source, source, formats=[BEVFUSION], convert=only_kernel)
+        convert_file(source, source, convert=only_kernel)
     with pytest.raises(UserError, match='download it'):
-        convert_file('https://example.org/theirs.pth', tmp_path / 'out.pth', formats=[BEVFUSION],
-                     convert=only_kernel)
+        convert_file('https://example.org/theirs.pth', tmp_path / 'out.pth', convert=only_kernel)
     with pytest.raises(UserError, match='does not exist'):
-        convert_file(tmp_path / 'none.pth', tmp_path / 'out.pth', formats=[BEVFUSION], convert=only_kernel)
+        convert_file(tmp_path / 'none.pth', tmp_path / 'out.pth', convert=only_kernel)

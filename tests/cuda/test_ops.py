@@ -4,8 +4,8 @@ import copy
 import pytest
 import torch
 
+from gemini_lab.benchmark.official_gemini import official_layer
 from geminifusion3d.fusion.gemini_fusion import GeminiFusionLayer
-from geminifusion3d.fusion.gemini_reference import official_layer
 from geminifusion3d.ops.splat import splat
 from geminifusion3d.ops.splat_plan import plan_splat
 from geminifusion3d.ops.voxel_groups import group_points, keep_first, mean_per_voxel

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tiny_nuscenes import token, write_tiny_nuscenes
 
-from geminifusion3d import folder_lock
+from geminifusion3d import atomic
 from geminifusion3d.data_converters import convert_nuscenes as module
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.errors import UserError
@@ -130,7 +130,7 @@ def test_after_a_kill_while_writing_the_next_run_completes_and_cleans_up(root, t
 
 
 def test_two_conversions_do_not_write_to_one_folder(root, tmp_path, monkeypatch):
-    monkeypatch.setattr(folder_lock, 'PATIENCE_S', 0.0)
+    monkeypatch.setattr(atomic, 'PATIENCE_S', 0.0)
     handle = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:

@@ -6,7 +6,7 @@ import pytest
 from nuscenes.nuscenes import NuScenes
 from tiny_nuscenes import token, write_tiny_nuscenes
 
-from geminifusion3d.data_converters.nuscenes_splits import resolve_splits
+from geminifusion3d.data_converters.nuscenes_tables import resolve_splits
 from geminifusion3d.errors import UserError
 
 

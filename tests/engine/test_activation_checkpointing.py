@@ -7,7 +7,7 @@ from tiny_detector import build_detector, make_batch
 from torch import Tensor, nn
 
 from gemini_lab.cost.memory_estimate import LiveBytes
-from geminifusion3d.engine.activation_checkpointing import checkpoint_activations
+from geminifusion3d.engine.named_modules import checkpoint_activations
 from geminifusion3d.errors import UserError
 
 PARTS = ['camera_branch.backbone.layer*', 'camera_branch.neck', 'lidar_branch.encoder', 'fuser',

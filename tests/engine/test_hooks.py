@@ -10,8 +10,7 @@ import pytest
 import torch
 from toy_training import in_processes, run_train, write_config
 
-from geminifusion3d.engine.finite_loss_hook import Culprits, find_culprits
-from geminifusion3d.engine.loss_curve_hook import read_curve
+from geminifusion3d.engine.loss_hooks import Culprits, find_culprits, read_curve
 from geminifusion3d.engine.seed_hook import GeminiSeedHook, seed_everything
 from geminifusion3d.errors import UserError
 

@@ -7,7 +7,7 @@ from toy_training import run_train, write_config
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.engine.learning_rate import (batch_size_ratio, last_epoch, scaled_schedules,
                                                  with_group_rates)
-from geminifusion3d.engine.loss_curve_hook import read_curve
+from geminifusion3d.engine.loss_hooks import read_curve
 from geminifusion3d.errors import UserError
 
 SCHEDULE = "param_scheduler = [dict(type='OneCycleLR', eta_max={peak}, total_steps=16, by_epoch=False)]\n"

@@ -1,5 +1,5 @@
 """The registries know the plugin's and mmdet3d's classes without being asked for one before."""
-from geminifusion3d.engine.registered import accepts_argument, registered_names
+from geminifusion3d.engine.mistakes import accepts_argument, registered_names
 
 
 def test_classes_of_plugin_and_host_are_listed() -> None:

@@ -12,11 +12,11 @@ import toy_training
 from mmengine.fileio import LocalBackend
 from toy_training import in_processes, logged_metrics, run_test, run_train, write_config
 
-from geminifusion3d import folder_lock
+from geminifusion3d import atomic
+from geminifusion3d.atomic import locked_folder
 from geminifusion3d.cli import EXIT_COULD_NOT_RUN
 from geminifusion3d.engine import read_checkpoint
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
 
 KEEP_ALL = 'default_hooks.checkpoint.max_keep_ckpts=9'
 ITERATIONS = '''
@@ -225,7 +225,7 @@ def test_a_frozen_process_ends_the_others_after_the_timeout(tmp_path: Path, capf
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_lock, 'PATIENCE_S', 0.0)
+    monkeypatch.setattr(atomic, 'PATIENCE_S', 0.0)
     config, work_dir = write_config(tmp_path), tmp_path / 'run'
     with locked_folder(work_dir):
         with pytest.raises(UserError, match='another training is writing to .*run; wait.*squeue.*--work-dir'):

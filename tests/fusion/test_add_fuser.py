@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from geminifusion3d.fusion.add_fuser import GeminiAddFuser
+from geminifusion3d.fusion.two_maps import GeminiAddFuser
 
 
 def test_it_adds():

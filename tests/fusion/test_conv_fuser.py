@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from geminifusion3d.fusion.conv_fuser import GeminiConvFuser
+from geminifusion3d.fusion.two_maps import GeminiConvFuser
 
 
 def test_it_is_one_convolution_of_camera_then_lidar():

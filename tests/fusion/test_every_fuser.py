@@ -4,7 +4,7 @@ import torch
 from mmdet3d.registry import MODELS
 from mmengine.registry import init_default_scope
 
-from geminifusion3d.fusion.fused_bev import FusedBEV
+from geminifusion3d.fusion.two_maps import FusedBEV
 
 FUSERS = [
     dict(type='GeminiFusion', channels=8, heads=2),

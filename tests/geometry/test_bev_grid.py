@@ -27,9 +27,10 @@ def test_a_point_falls_into_the_cell_that_covers_it(point_m, cell):
 
 
 def test_a_map_on_the_grid_passes_and_its_transpose_does_not():
-    GRID.check_map(torch.zeros(1, 4, 8, 12))
+    bev = torch.zeros(1, 4, 8, 12)
+    assert GRID.only_map([bev], 'the head') is bev
     with pytest.raises(ValueError, match=r'\(8, 12\), got \(12, 8\)'):
-        GRID.check_map(torch.zeros(1, 4, 12, 8))
+        GRID.only_map([torch.zeros(1, 4, 12, 8)], 'the head')
 
 
 def test_cell_centres_fall_into_their_own_cells():

@@ -50,6 +50,22 @@ def test_points_in_boxes_agrees_with_a_reference():
         assert indices.tolist() == points_in_box(points, box).tolist()
 
 
+def test_points_far_away_at_infinity_or_nowhere_are_in_no_box():
+    points = [[1e9, 5], [-1e9, 5], [10, np.inf], [-np.inf, 5], [np.nan, 5], [10, np.nan], [10, 5]]
+    points_m = np.column_stack([np.array(points, np.float32), np.full(7, -0.5, np.float32)])
+    assert [found.tolist() for found in points_in_boxes(points_m, BOX[[0, 0]])] == [[6], [6]]
+
+
+@pytest.mark.parametrize('far_m', [0.0, 3e3, 1e6])
+def test_points_and_boxes_may_be_anywhere_on_a_ground_that_is_not_square(far_m):
+    points = np.random.default_rng(0).uniform([-40, -4, -3], [40, 4, 3], (2000, 3))
+    boxes = random_boxes(20, seed=1)
+    points[:, 0], boxes[:, 0] = points[:, 0] + far_m, boxes[:, 0] + far_m
+    found = points_in_boxes(points, boxes)
+    assert sum(map(len, found)) > 100
+    assert all(found[row].tolist() == points_in_box(points, box).tolist() for row, box in enumerate(boxes))
+
+
 def test_no_points_and_no_boxes_are_fine():
     assert points_in_boxes(np.zeros((0, 3), np.float32), BOX)[0].tolist() == []
     assert points_in_boxes(np.zeros((5, 3), np.float32), np.zeros((0, 7))) == []

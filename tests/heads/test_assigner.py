@@ -7,7 +7,7 @@ import torch
 from mmdet3d.structures import LiDARInstance3DBoxes
 
 from geminifusion3d.geometry.bev_grid import BEVGrid
-from geminifusion3d.heads.assigner import HungarianAssigner, rotated_iou_3d
+from geminifusion3d.heads.transfusion_targets import HungarianAssigner, rotated_iou_3d
 
 GRID = BEVGrid(range_m=(-12., -8., -3., 12., 8., 3.), cell_m=1.0)
 CAR, TRUCK = 0, 1

@@ -4,7 +4,7 @@ import math
 import torch
 
 from geminifusion3d.geometry.bev_grid import BEVGrid
-from geminifusion3d.heads.box_coder import BoxCoder
+from geminifusion3d.heads.transfusion_targets import BoxCoder
 
 CODER = BoxCoder(BEVGrid(range_m=(-12., -8., -3., 12., 8., 3.), cell_m=0.5))
 

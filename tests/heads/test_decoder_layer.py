@@ -4,7 +4,7 @@ import torch
 from mmdet.models import DetrTransformerDecoderLayer
 from torch import nn
 
-from geminifusion3d.heads.decoder_layer import DecoderLayer, float32_region
+from geminifusion3d.heads.transfusion_layers import DecoderLayer, float32_region
 
 CHANNELS = 8
 CELL_XY = torch.tensor([[0.5, 0.5], [1.5, 0.5], [2.5, 0.5], [0.5, 1.5], [1.5, 1.5], [2.5, 1.5]])

@@ -5,7 +5,7 @@ from tiny_transfusion import GRID, build_head
 from torch import nn
 
 from geminifusion3d.geometry.bev_grid import BEVGrid
-from geminifusion3d.heads.query_init import QueryInit, cell_centres
+from geminifusion3d.heads.transfusion_layers import QueryInit, cell_centres
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 
 CAR, TRUCK, PEDESTRIAN = 0, 1, 8

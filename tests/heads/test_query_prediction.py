@@ -1,7 +1,7 @@
 """The branches end in the box code's order."""
 import torch
 
-from geminifusion3d.heads.query_prediction import QueryPrediction
+from geminifusion3d.heads.transfusion_layers import QueryPrediction
 
 
 def test_each_branch_fills_its_places_and_centres_count_from_the_query():

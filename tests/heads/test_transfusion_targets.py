@@ -7,7 +7,7 @@ from mmdet3d.structures import LiDARInstance3DBoxes
 from tiny_detector import make_sample
 from tiny_transfusion import GRID, build_head, three_objects
 
-from geminifusion3d.heads.box_coder import BoxCoder
+from geminifusion3d.heads.transfusion_targets import BoxCoder
 
 
 @pytest.fixture(scope='module', name='maker')

@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from tiny_kitti import write_tiny_kitti
 from torch import nn
 
-from geminifusion3d.checkpoints.mvxnet import convert_mvxnet
+from geminifusion3d.checkpoints.converters import convert_mvxnet
 from geminifusion3d.errors import UserError
 from geminifusion3d.kitti import GeminiDynamicVFE, GeminiMVXPreprocessor, GeminiPointFusion
 from geminifusion3d.kitti.infos import convert_kitti

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from geminifusion3d.geometry.bev_grid import BEVGrid
-from geminifusion3d.lidar_bev.voxelization import DynamicVoxelization, HardVoxelization
+from geminifusion3d.lidar_bev.lidar_branch import DynamicVoxelization, HardVoxelization
 
 GRID = BEVGrid(range_m=(-6.0, -4.0, -2.0, 6.0, 4.0, 2.0), cell_m=1.0)
 PLACE = dict(bev_grid=GRID, voxel_m=(0.5, 0.5, 1.0), n_voxels_xyz=(24, 16, 4))

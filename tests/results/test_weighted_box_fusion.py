@@ -5,10 +5,8 @@ from typing import Any, List, Sequence
 import numpy as np
 import pytest
 
-from geminifusion3d.errors import UserError
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
-from geminifusion3d.results.weighted_box_fusion import (RADIUS_M, Fused, Opinions, check_weights,
-                                                        fuse, vote, with_radii)
+from geminifusion3d.results.weighted_box_fusion import RADIUS_M, Fused, Opinions, fuse, vote
 
 CAR, PERSON = CLASS_NAMES.index('car'), CLASS_NAMES.index('pedestrian')
 
@@ -188,14 +186,3 @@ def test_nothing_becomes_nothing():
 def test_boxes_of_score_zero_keep_their_place():
     fused = fuse(opinions((0, 0.0, box(x=3))), weights=[1])
     assert fused.boxes[0].tolist() == box(x=3) and fused.scores.tolist() == [0]
-
-
-def test_mistakes_are_named():
-    assert check_weights([], 3) == (1, 1, 1)
-    with pytest.raises(UserError, match='got weights 1 2 for 3 sources'):
-        check_weights([1, 2], 3)
-    with pytest.raises(UserError, match='each above 0'):
-        check_weights([1, 0], 2)
-    assert with_radii({'car': 2})['car'] == 2 and RADIUS_M['car'] == 1
-    with pytest.raises(UserError, match='got the fusion distance van=1; .* one of car, truck'):
-        with_radii({'van': 1})

@@ -6,7 +6,7 @@ from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 
 from geminifusion3d.sensors import GeminiAugmentScene
 from geminifusion3d.sensors.augment_scene import move_boxes
-from geminifusion3d.sensors.project import project_points
+from geminifusion3d.sensors.draw import project_points
 
 EVERYTHING = dict(rotate_range_rad=(-3.0, 3.0), scale_range=(0.8, 1.2),
                   translate_std_m=(1.0, 2.0, 0.5), flip_x_prob=0.5, flip_y_prob=0.5)

@@ -9,9 +9,9 @@ from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors import GeminiSampleObjects
 from geminifusion3d.sensors.augment_scene import GeminiAugmentScene
-from geminifusion3d.sensors.draw import BOX_BGR, FRONT_BGR, draw_bev, draw_camera, draw_sample
+from geminifusion3d.sensors.draw import (BOX_BGR, FRONT_BGR, draw_bev, draw_camera, draw_sample,
+                                         project_points)
 from geminifusion3d.sensors.object_database import FORMAT, array_path, write_metainfo
-from geminifusion3d.sensors.project import project_points
 
 CAM_FROM_LIDAR = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 IMG_FROM_CAM = np.array([[100.0, 0, 80, 0], [0, 100, 45, 0], [0, 0, 1, 0], [0, 0, 0, 1]])

@@ -12,8 +12,7 @@ from scipy.spatial import Delaunay, cKDTree
 from gemini_lab.corruptions import GeminiCorruptedLoading
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.sensors import GeminiNuScenesDataset
-from geminifusion3d.sensors.draw import draw_camera, draw_sample
-from geminifusion3d.sensors.project import project_points
+from geminifusion3d.sensors.draw import draw_camera, draw_sample, project_points
 
 LOAD = [dict(type='GeminiLoadImages'), dict(type='GeminiLoadPoints', sweeps_num=0),
         dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True)]

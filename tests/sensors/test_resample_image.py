@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from geminifusion3d.sensors.resample_image import resize_and_crop, warp
+from geminifusion3d.sensors.augment_images import resize_and_crop, warp
 
 HEIGHT, WIDTH = 90, 160
 

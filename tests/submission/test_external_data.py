@@ -2,7 +2,7 @@
 import pytest
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.submission.external_data import declare_external_data, starting_weights
+from geminifusion3d.submission.provenance import declare_external_data, starting_weights
 
 META = {'use_external': False}
 DECLARED = {'use_external': True}

@@ -31,6 +31,7 @@ COMMANDS = (
     _command('memory', MEASURE, 'how much GPU memory a training step needs, without a GPU', 'cost.memory'),
     _command('evaluation-tables', MEASURE, 'writes what was measured into a Markdown file',
              'robustness.evaluation_tables'),
+    _command('check', CHAIN, 'checks this environment and says what to do about each problem', 'check'),
     _command('demo', CHAIN, 'everything on a synthetic world: data, training, scores, submission, report',
              'demo'),
     _command('keyframe', CHAIN, 'overfits one real keyframe: do calibration and boxes fit?', 'keyframe'),

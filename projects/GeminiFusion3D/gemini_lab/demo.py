@@ -26,7 +26,8 @@ from typing import Any, List, Sequence
 from geminifusion3d.atomic import write_json
 from geminifusion3d.commands.arguments import add_alias
 from geminifusion3d.errors import UserError
-from geminifusion3d.jobs import PACKAGE, Step, run_steps
+
+from .jobs import PACKAGE, Step, run_steps
 
 REPO = Path(__file__).resolve().parents[3]
 LAB, CONFIGS = Path(__file__).resolve().parent, PACKAGE.parent / 'configs'

@@ -8,8 +8,8 @@ from pathlib import Path
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.commands import predict
 from geminifusion3d.commands.main import parse
-from geminifusion3d.jobs import PACKAGE
 
+from .jobs import PACKAGE
 from .synthetic.generate import Request, generate
 
 WEIGHTS = Path(__file__).with_name('demo.safetensors')

@@ -16,9 +16,9 @@ from typing import List, Tuple
 
 from geminifusion3d.commands.arguments import add_alias
 from geminifusion3d.errors import UserError
-from geminifusion3d.jobs import PACKAGE, Step, run_steps
 
 from .demo import CONFIGS, GEMINI3D, LOG_INTERVAL, REPO, logged_progress
+from .jobs import PACKAGE, Step, run_steps
 
 CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_keyframe.py'
 VERSION, SPLIT = 'v1.0-mini', 'mini_train'

@@ -2,20 +2,26 @@
 
 A killed process leaves its temporary file behind; whoever next writes the same file removes it. The
 writer holds a lock on its temporary file, which ends with the process, so that only those of dead
-writers are removed.
+writers are removed. Of whole folders, one command at a time holds one.
 """
 import fcntl
 import hashlib
 import json
 import os
 import re
+import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Tuple, Union
 
+from .errors import UserError
+
 # The field of a sealed JSON file.
 SEAL, SHA_256 = 'digest', re.compile('[0-9a-f]{64}')
+# Workers of a killed command hold its locks with it; PyTorch's look every 5 s whether it is alive.
+PATIENCE_S = 10.0
 
 
 @contextmanager
@@ -126,3 +132,48 @@ def unsealed(content: Any) -> Any:
 def _digest_of(content: Any) -> str:
     as_read = json.loads(json.dumps(content))
     return hashlib.sha256(json.dumps(as_read, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def locked_folder(out_dir: Path, *, who: str = 'another command', advice: str = 'wait for it to end'
+                  ) -> Iterator[None]:
+    """Creates the folder and holds it; the lock ends with the process and its workers, however they end.
+
+    Whoever comes second gives up after PATIENCE_S. A network disk that knows no locks holds nothing back, and
+    says so.
+
+    Args:
+        out_dir: the folder.
+        who: what holds the folder, for the message of whoever comes second.
+        advice: what to do about that.
+
+    Raises:
+        UserError: if the folder cannot be made, or another command holds it.
+    """
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'cannot create the folder {out_dir} ({error.strerror}); give another') from error
+    handle = os.open(out_dir, os.O_RDONLY)
+    try:
+        try:
+            _lock(handle)
+        except BlockingIOError as error:
+            raise UserError(f'{who} is writing to {out_dir}; {advice}') from error
+        except OSError as error:
+            print(f'warning: {out_dir} lies on a disk without locks ({error.strerror}): take care that '
+                  'nothing else writes to it', file=sys.stderr)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    until_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.2)

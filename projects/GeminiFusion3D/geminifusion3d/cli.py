@@ -3,9 +3,8 @@ import atexit
 import errno
 import os
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Iterator, NoReturn, Optional
+from typing import Callable, NoReturn, Optional
 
 from .errors import UserError
 
@@ -54,17 +53,6 @@ def warn_of_other_checkout(tool: Path) -> None:
                 print(f'warning: {tool} runs the package in {PACKAGE}, not {beside}; to change that, run '
                       f'`make setup` in {folder}', file=sys.stderr)
             return
-
-
-@contextmanager
-def progress_bar(total: int, description: str) -> Iterator[Callable[[], object]]:
-    """Shows on stderr how much is done and when the rest will be; its line ends, whatever happens.
-
-    Yields what is to be called after each part.
-    """
-    from tqdm import tqdm
-    with tqdm(total=total, desc=description) as bar:
-        yield bar.update
 
 
 def run_cli(main: Callable[[], Optional[int]]) -> NoReturn:

@@ -14,7 +14,7 @@ from mmdet3d.structures import Det3DDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from .fusion.fused_bev import FusedBEV
+from .fusion.two_maps import FusedBEV
 from .geometry.bev_grid import BEVGrid
 from .geometry.camera_rig import CameraRig
 from .modalities import CAMERA, LIDAR, ORDER, in_order, points_key, use_flag

@@ -5,10 +5,28 @@ which attributes exist.
 """
 from typing import Dict, Tuple
 
-# The ten detection classes, in the order of mmdet3d's CenterPoint and BEVFusion.
-CLASS_NAMES: Tuple[str, ...] = (
-    'car', 'truck', 'construction_vehicle', 'bus', 'trailer', 'barrier', 'motorcycle', 'bicycle',
-    'pedestrian', 'traffic_cone')
+_VEHICLE = ('vehicle.moving', 'vehicle.parked', 'vehicle.stopped')
+_CYCLE = ('cycle.with_rider', 'cycle.without_rider')
+_PEDESTRIAN = ('pedestrian.moving', 'pedestrian.standing', 'pedestrian.sitting_lying_down')
+# The ten detection classes, in the order of mmdet3d's CenterPoint and BEVFusion: range in metres, valid
+# attributes, attribute of a box that stands; one that moves has the first. A bus that stands has most often
+# stopped in traffic, a car is parked.
+_CLASSES: Dict[str, Tuple[float, Tuple[str, ...], str]] = {
+    'car': (50.0, _VEHICLE, 'vehicle.parked'),
+    'truck': (50.0, _VEHICLE, 'vehicle.parked'),
+    'construction_vehicle': (50.0, _VEHICLE, 'vehicle.parked'),
+    'bus': (50.0, _VEHICLE, 'vehicle.stopped'),
+    'trailer': (50.0, _VEHICLE, 'vehicle.parked'),
+    'barrier': (30.0, ('', ), ''),
+    'motorcycle': (40.0, _CYCLE, 'cycle.without_rider'),
+    'bicycle': (40.0, _CYCLE, 'cycle.without_rider'),
+    'pedestrian': (40.0, _PEDESTRIAN, 'pedestrian.standing'),
+    'traffic_cone': (30.0, ('', ), '')}
+CLASS_NAMES = tuple(_CLASSES)
+# The evaluation leaves out boxes, annotated or predicted, at or beyond this distance from the ego vehicle.
+CLASS_RANGE_M = {name: range_m for name, (range_m, _, _) in _CLASSES.items()}
+# A class with valid attributes must carry exactly one of them; the others carry ''.
+VALID_ATTRIBUTES = {name: attributes for name, (_, attributes, _) in _CLASSES.items()}
 
 # The order of the cameras in every image tensor.
 CAMERA_NAMES: Tuple[str, ...] = ('CAM_FRONT', 'CAM_FRONT_RIGHT', 'CAM_FRONT_LEFT', 'CAM_BACK',
@@ -30,10 +48,6 @@ MAP_CLASSES: Dict[str, Tuple[str, ...]] = {
     'stop_line': ('stop_line', ), 'carpark_area': ('carpark_area', ),
     'divider': ('road_divider', 'lane_divider')}
 
-# The evaluation leaves out boxes, annotated or predicted, at or beyond this distance from the ego vehicle.
-CLASS_RANGE_M: Dict[str, float] = {
-    'car': 50.0, 'truck': 50.0, 'construction_vehicle': 50.0, 'bus': 50.0, 'trailer': 50.0, 'barrier': 30.0,
-    'motorcycle': 40.0, 'bicycle': 40.0, 'pedestrian': 40.0, 'traffic_cone': 30.0}
 # A submission with more boxes in a sample is refused.
 MAX_BOXES_PER_SAMPLE = 500
 # What the evaluation does not define for a class: a cone has no front, what cannot move has no velocity.
@@ -41,38 +55,6 @@ UNDEFINED_ERRORS: Dict[str, Tuple[str, ...]] = {'traffic_cone': ('orient_err', '
                                                 'barrier': ('vel_err', 'attr_err')}
 
 MOVING_SPEED_MPS = 0.2
-
-_VEHICLE = ('vehicle.moving', 'vehicle.parked', 'vehicle.stopped')
-_CYCLE = ('cycle.with_rider', 'cycle.without_rider')
-_PEDESTRIAN = ('pedestrian.moving', 'pedestrian.standing', 'pedestrian.sitting_lying_down')
-
-# A class with valid attributes must carry exactly one of them; the others carry ''.
-VALID_ATTRIBUTES: Dict[str, Tuple[str, ...]] = {
-    'car': _VEHICLE,
-    'truck': _VEHICLE,
-    'construction_vehicle': _VEHICLE,
-    'bus': _VEHICLE,
-    'trailer': _VEHICLE,
-    'barrier': ('', ),
-    'motorcycle': _CYCLE,
-    'bicycle': _CYCLE,
-    'pedestrian': _PEDESTRIAN,
-    'traffic_cone': ('', ),
-}
-
-# (moving, not moving): a bus that stands has most often stopped in traffic, a car is parked.
-_BY_SPEED: Dict[str, Tuple[str, str]] = {
-    'car': ('vehicle.moving', 'vehicle.parked'),
-    'truck': ('vehicle.moving', 'vehicle.parked'),
-    'construction_vehicle': ('vehicle.moving', 'vehicle.parked'),
-    'bus': ('vehicle.moving', 'vehicle.stopped'),
-    'trailer': ('vehicle.moving', 'vehicle.parked'),
-    'barrier': ('', ''),
-    'motorcycle': ('cycle.with_rider', 'cycle.without_rider'),
-    'bicycle': ('cycle.with_rider', 'cycle.without_rider'),
-    'pedestrian': ('pedestrian.moving', 'pedestrian.standing'),
-    'traffic_cone': ('', ''),
-}
 
 
 def attribute_by_speed(class_name: str, speed_mps: float) -> str:
@@ -82,5 +64,5 @@ def attribute_by_speed(class_name: str, speed_mps: float) -> str:
         class_name: one of the ten detection classes.
         speed_mps: length of the horizontal velocity.
     """
-    moving, standing = _BY_SPEED[class_name]
-    return moving if speed_mps > MOVING_SPEED_MPS else standing
+    _, attributes, standing = _CLASSES[class_name]
+    return attributes[0] if speed_mps > MOVING_SPEED_MPS else standing

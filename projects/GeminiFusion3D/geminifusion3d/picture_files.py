@@ -130,12 +130,33 @@ def resize_ratio(hw: Tuple[int, int], expected_hw: Tuple[int, int]) -> Optional[
     return (height / full_h, width / full_w) if is_uniform else None
 
 
-def decode(data: bytes, reduce: int = 1) -> Tuple[np.ndarray, Tuple[float, float]]:
+def read_whole(path: Union[str, Path]) -> Tuple[bytes, Picture]:
+    """Returns the bytes of a picture's file and what they say.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        UserError: if it cannot be read or is damaged.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f'the picture {path} cannot be read ({error.strerror})') from error
+    picture = look_at(data, checks_sums=True)
+    if picture.problem:
+        raise UserError(f'the picture {path} is {picture.problem if data else "empty"}')
+    return data, picture
+
+
+def decode(data: bytes, reduce: int = 1, name: str = 'the picture'
+           ) -> Tuple[np.ndarray, Tuple[float, float]]:
     """Decodes a picture of which `look_at` found no problem.
 
     Args:
         data: the file.
         reduce: 1, 2, 4 or 8: decode at this part of the size, rounded up.
+        name: for messages.
 
     Returns:
         The picture (H, W, 3) uint8 BGR and how its pixels are scaled in y and x.
@@ -145,8 +166,8 @@ def decode(data: bytes, reduce: int = 1) -> Tuple[np.ndarray, Tuple[float, float
     """
     picture = look_at(data)
     if picture.hw[0] * picture.hw[1] > MAX_PIXELS:
-        raise UserError(
-            f'is {picture.hw[1]}x{picture.hw[0]} by its header; expected at most {MAX_PIXELS} pixels')
+        raise UserError(f'{name} is {picture.hw[1]}x{picture.hw[0]} by its header; expected at most '
+                        f'{MAX_PIXELS} pixels')
     size_hw = [-(-side // reduce) for side in picture.hw]
     try:
         if picture.is_jpeg:
@@ -156,11 +177,11 @@ def decode(data: bytes, reduce: int = 1) -> Tuple[np.ndarray, Tuple[float, float
             image = cv2.imdecode(np.frombuffer(data, np.uint8),
                                  cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except (ValueError, cv2.error) as error:
-        raise UserError(f'is damaged: it cannot be decoded ({error})') from error
+        raise UserError(f'{name} is damaged: it cannot be decoded ({error})') from error
     if image is None:
-        raise UserError('is damaged: it cannot be decoded')
+        raise UserError(f'{name} is damaged: it cannot be decoded')
     if not picture.is_jpeg and data[PNG_DEPTH_AT] == 16 and image.max() < DARKEST_16_BIT:
-        raise UserError(f'has 16 bits a channel, of which the upper ones are empty (brightest '
+        raise UserError(f'{name} has 16 bits a channel, of which the upper ones are empty (brightest '
                         f'{image.max()} of 255); expected 8 bits, or all 16: scale it')
     if picture.is_jpeg or reduce == 1:
         # A JPEG decoder that reduces keeps the scale and lets the last pixel stand for a rest.

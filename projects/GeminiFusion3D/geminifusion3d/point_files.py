@@ -2,7 +2,7 @@
 import io
 import os
 import zlib
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -62,14 +62,19 @@ def read_point_file(source: Any, columns: Sequence[str] = LIDAR_COLUMNS, crc32: 
             content = np.fromfile(source, np.uint8)
         except OSError as error:
             raise UserError(f'{source} cannot be read ({error.strerror})') from error
-        if crc32 is not None and zlib.crc32(content) != crc32:
-            raise UserError(f'{source} {OTHER_FILE}')
+        check_same_file(source, content, crc32)
         rows = _npy_rows(content, source) if source.endswith('.npy') else _raw_rows(content, source, columns)
     if rows.ndim != 2 or rows.shape[1] != len(columns) or rows.dtype.kind not in 'fiu':
         name = 'the points' if isinstance(source, np.ndarray) else source
         raise UserError(f'{name} hold numbers ({rows.dtype}) of shape {rows.shape}; expected '
                         f'(N, {len(columns)}), for the columns {", ".join(columns)}')
     return rows.astype(np.float32, copy=False)
+
+
+def check_same_file(name: str, content: Union[bytes, np.ndarray], crc32: Optional[int]) -> None:
+    """Raises UserError if a file's bytes have another check sum than at the conversion, if that is known."""
+    if crc32 is not None and zlib.crc32(content) != crc32:
+        raise UserError(f'{name} {OTHER_FILE}')
 
 
 def _npy_rows(content: np.ndarray, source: str) -> np.ndarray:

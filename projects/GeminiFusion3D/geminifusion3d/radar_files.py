@@ -4,13 +4,12 @@ The same rows as nuscenes-devkit 1.2.0 `RadarPointCloud.from_file`, which reads 
 Python; the delta: one read for all rows, and a damaged file is named in a sentence.
 """
 import os
-import zlib
 from typing import Any, Collection, Dict, List, Optional, Sequence
 
 import numpy as np
 
 from .errors import UserError
-from .point_files import FARTHEST_M, OTHER_FILE, read_point_file, without_absurd
+from .point_files import FARTHEST_M, check_same_file, read_point_file, without_absurd
 
 # x, y, z, rcs in metres and dBsm, velocities in metres a second, all in the radar's frame; vx_comp, vy_comp:
 # the radial velocity over ground, that of the car taken out.
@@ -119,8 +118,7 @@ def _rows(path: str, crc32: Optional[int] = None) -> np.ndarray:
     """
     with open(path, 'rb') as file:
         content = file.read()
-    if crc32 is not None and zlib.crc32(content) != crc32:
-        raise UserError(f'{path} {OTHER_FILE}')
+    check_same_file(path, content, crc32)
     end = content.find(_END_OF_HEADER, 0, _LONGEST_HEADER)
     if end < 0:
         raise UserError(f'{path} is no radar file; expected a PCD header that ends with "DATA binary"')

@@ -76,8 +76,9 @@ def test_an_ensemble_says_what_it_gains_and_costs(run, root, files, tmp_path):
 @pytest.mark.parametrize('arguments, message', [
     (['--weights', 1], 'got weights 1 for 2 sources'),
     (['--split', 'mini_val'], 'name the folder of a nuScenes dataset with --dataroot'),
+    (['--weights', '1', '0'], 'each above 0'),
     (['--radius', 'car'], "got 'car'; expected CLASS=METRES"),
-    (['--radius', 'van=1'], 'got the fusion distance van=1')])
+    (['--radius', 'van=1'], 'for one of car, truck'), (['--radius', 'car=0'], 'metres above 0')])
 def test_mistakes_of_an_ensemble_are_one_line(run, files, tmp_path, arguments, message):
     code, _, errors = run('ensemble', *files, '--out', tmp_path / 'out', *arguments)
     assert code == 2 and message in errors

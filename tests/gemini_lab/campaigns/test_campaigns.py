@@ -11,7 +11,7 @@ import pytest
 from gemini_lab.campaigns import full_disk, kills, submissions, tiny_chain
 from gemini_lab.campaigns.bit_flips import Kind, flip, plain
 from gemini_lab.campaigns.kills import differences
-from geminifusion3d.jobs import Results
+from gemini_lab.jobs import Results
 
 RECORDS = ('synthetic', '--records', '--out', 'disk/records', '--scenes', '2', '--samples-per-scene', '2')
 

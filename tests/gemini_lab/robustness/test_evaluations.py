@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from gemini_lab.jobs import Results
 from gemini_lab.robustness import evaluations
 from gemini_lab.robustness.evaluations import Condition, open_scores, run_conditions
-from geminifusion3d.jobs import Results
 
 CONDITIONS = [Condition('clean', 'cfg'), Condition('fog-1', 'foggy'),
               Condition('dark-1', 'dark', same_as='clean')]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from gemini_lab.jobs import Results
 from gemini_lab.robustness.modalities import modality_conditions, run_modalities
-from geminifusion3d.jobs import Results
 
 DEMO = Path(__file__).resolve().parents[3] / 'configs' / 'demo'
 NDS = {'clean': 0.5, 'cameras-black': 0.4, 'cameras-shuffled': 0.3, 'lidar-empty': 0.1}

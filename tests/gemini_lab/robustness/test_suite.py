@@ -6,10 +6,10 @@ import pytest
 from mmengine.config import Config
 
 from gemini_lab.corruptions.catalogue import CATALOGUE, CORRUPTIONS, FAILURES
+from gemini_lab.jobs import Results
 from gemini_lab.robustness.published import MOME_NDS, PUBLISHED
 from gemini_lab.robustness.suite import (RobustnessReport, condition_name, resistance, run_suite,
                                          suite_conditions, write_report)
-from geminifusion3d.jobs import Results
 
 DEMO = Path(__file__).resolve().parents[3] / 'configs' / 'demo'
 ALL, LEVELS = list(CORRUPTIONS), [1, 2, 3]

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from gemini_lab.jobs import Results
 from gemini_lab.robustness.variants_gain import augmented_recipes, run_gain
 from geminifusion3d.errors import UserError
-from geminifusion3d.jobs import Results
 
 DEMO = Path(__file__).resolve().parents[3] / 'configs' / 'demo'
 NDS = {'clean': 0.5, 'flip': 0.55, 'flip+image-flip': 0.45}

@@ -10,7 +10,7 @@ from gemini_lab.synthetic.records import CAMERAS, CLASSES, generate_records
 from geminifusion3d.data_converters.check_data import check_data
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.boxes import points_in_boxes
-from geminifusion3d.sensors.project import project_points
+from geminifusion3d.sensors.draw import project_points
 
 
 @pytest.fixture(scope='module')

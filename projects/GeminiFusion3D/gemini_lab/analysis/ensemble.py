@@ -9,8 +9,9 @@ Example:
     gemini3d ensemble A/results_nusc.json B/results_nusc.json --score --out work_dirs/ensemble
 """
 import argparse
+import math
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 from geminifusion3d.cli import plural
 from geminifusion3d.commands.arguments import add_dataset
@@ -40,9 +41,9 @@ def run(args: argparse.Namespace) -> None:
     """Writes the fused file, and with a dataset what it gains."""
     from time import perf_counter
 
+    from tqdm import tqdm
+
     from geminifusion3d.atomic import write_json
-    from geminifusion3d.cli import progress_bar
-    from geminifusion3d.results.weighted_box_fusion import check_weights
     from geminifusion3d.submission.provenance import file_facts
     from geminifusion3d.submission.submission import write_submission
 
@@ -63,9 +64,9 @@ def run(args: argparse.Namespace) -> None:
         print(f'{path}: {len(files[-1].tokens)} samples, {len(files[-1].scores)} boxes')
     meta, samples = joint_meta(files), len(files[0].tokens)
     began_s = perf_counter()
-    with progress_bar(samples, 'samples') as tick:
+    with tqdm(total=samples, desc='samples') as bar:
         fused = fuse_files(files, weights=weights, radius_m=radius_m)
-        count = write_submission(out, meta=meta, samples=((tick(), sample)[1] for sample in fused))
+        count = write_submission(out, meta=meta, samples=((bar.update(), sample)[1] for sample in fused))
     seconds = perf_counter() - began_s
     facts = [{**file_facts(path), 'weight': weight, 'boxes': len(file.scores),
               LEARNED: read_run(path).get(LEARNED)}
@@ -103,14 +104,26 @@ def report_gain(args: argparse.Namespace, fused: Path, seconds_per_sample: float
                                       'fusing_seconds_per_sample': seconds_per_sample}, indent=2)
 
 
-def radii(listed: List[str]) -> Dict[str, float]:
-    """Returns the distances of --radius by class; an entry must be CLASS=METRES, such as car=1.5."""
-    from geminifusion3d.results.weighted_box_fusion import with_radii
-    changes = {}
+def check_weights(weights: Sequence[float], n_files: int) -> Sequence[float]:
+    """Returns the weights of the files, all 1 where none are given; each must be above 0."""
+    given = list(weights) or [1.0] * n_files
+    if len(given) != n_files or not all(0 < weight < math.inf for weight in given):
+        raise UserError(f'got weights {" ".join(f"{weight:g}" for weight in given)} for {n_files} sources; '
+                        'expected one a source, each above 0')
+    return given
+
+
+def radii(listed: Sequence[str]) -> Dict[str, float]:
+    """Returns the distances by class, those of --radius in place of the usual ones."""
+    from geminifusion3d.results.weighted_box_fusion import RADIUS_M
+    radius_m = dict(RADIUS_M)
     for entry in listed:
         name, _, value = entry.partition('=')
         try:
-            changes[name] = float(value)
+            radius_m[name] = float(value)
         except ValueError:
-            raise UserError(f'--radius got {entry!r}; expected CLASS=METRES, such as car=1.5') from None
-    return with_radii(changes)
+            radius_m[name] = math.nan
+        if name not in RADIUS_M or not 0 < radius_m[name] < math.inf:
+            raise UserError(f'--radius got {entry!r}; expected CLASS=METRES, such as car=1.5: metres above 0 '
+                            f'for one of {", ".join(RADIUS_M)}')
+    return radius_m

@@ -52,14 +52,14 @@ def run(args: argparse.Namespace) -> None:
 
 def _breakdown(args: argparse.Namespace, tables: Any, split: str) -> Dict[str, Any]:
     """Prints the parts of the score and returns them."""
-    from geminifusion3d.cli import progress_bar
+    from tqdm import tqdm
 
     from .breakdown import breakdown, format_breakdown
     from .breakdown_bins import questions
     from .evaluated_boxes import load_evaluated_boxes
     evaluated = load_evaluated_boxes(result_path=args.results, tables=tables, split=split)
     parts = sum(len(question.bins) for question in questions(evaluated))
-    with progress_bar(parts, 'parts') as tick:
-        result = breakdown(evaluated, resamples=args.resamples, seed=args.seed, tick=tick)
+    with tqdm(total=parts, desc='parts') as bar:
+        result = breakdown(evaluated, resamples=args.resamples, seed=args.seed, tick=bar.update)
     print(format_breakdown(result))
     return result

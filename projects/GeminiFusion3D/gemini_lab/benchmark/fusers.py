@@ -53,11 +53,11 @@ class MatrixProducts(nn.Module):
 
 def build_fusers(channels: int) -> Dict[str, Callable[[], nn.Module]]:
     """Returns how to build each contestant, by name."""
-    from geminifusion3d.fusion.add_fuser import GeminiAddFuser
-    from geminifusion3d.fusion.conv_fuser import GeminiConvFuser
     from geminifusion3d.fusion.cross_attention import GeminiCrossAttention
     from geminifusion3d.fusion.gemini_fusion import GeminiFusion
-    from geminifusion3d.fusion.gemini_reference import OfficialGeminiFusion
+    from geminifusion3d.fusion.two_maps import GeminiAddFuser, GeminiConvFuser
+
+    from .official_gemini import OfficialGeminiFusion
     return {
         OURS: lambda: GeminiFusion(channels=channels, heads=HEADS),
         REFERENCE: lambda: OfficialGeminiFusion(fuser=GeminiFusion(channels=channels, heads=HEADS)),

@@ -34,12 +34,11 @@ from geminifusion3d.check_sums import SUMS_NAME, said
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.commands.dataset import read_run
-from geminifusion3d.data_converters.join_objects import (Objects, is_whole_part, read_part,
-                                                         write_part)
-from geminifusion3d.engine.loss_curve_hook import read_curve
+from geminifusion3d.data_converters.gt_database import (Objects, is_whole_part, read_part,
+                                                        write_part)
+from geminifusion3d.engine.loss_hooks import read_curve
 from geminifusion3d.errors import UserError
 from geminifusion3d.info_file import open_info_file
-from geminifusion3d.jobs import Results
 from geminifusion3d.kitti import GeminiKittiDataset, GeminiLoadKittiFrame
 from geminifusion3d.kitti.infos import read_infos
 from geminifusion3d.picture_files import decode, look_at
@@ -55,6 +54,7 @@ from geminifusion3d.sensors.records import RecordFile, RecordInfos
 from geminifusion3d.submission.provenance import ensemble_facts
 
 from ..analysis.prediction_file import read_predictions
+from ..jobs import Results
 from ..report.metric_files import read_json, read_metrics
 from ..synthetic.records import CLASSES
 from .tiny_chain import CHAIN, RECIPE, RECIPE_NAME, Command

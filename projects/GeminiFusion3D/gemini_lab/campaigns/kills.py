@@ -32,8 +32,8 @@ from mmengine.logging import HistoryBuffer
 
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.commands.arguments import at_least
-from geminifusion3d.jobs import PACKAGE, Results, identity
 
+from ..jobs import PACKAGE, Results, identity
 from .tiny_chain import CHAIN, LAB, RECIPE, RECIPE_NAME, Command
 
 # Training has most to lose.

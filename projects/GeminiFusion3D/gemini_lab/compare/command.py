@@ -19,12 +19,11 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
-from geminifusion3d.atomic import write_json, write_whole
+from geminifusion3d.atomic import locked_folder, write_json, write_whole
 from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
-from geminifusion3d.jobs import PACKAGE, Step, run_steps
 
+from ..jobs import PACKAGE, Step, run_steps
 from ..markdown_block import check_block, write_block
 from .runs import (COSTLY, LOG_FILE, RESULT_FILE, Run, adopt, all_variants, choose, make_run,
                    read_list)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.jobs import PACKAGE, Results, identity
+
+from ..jobs import PACKAGE, Results, identity
 
 CONFIG_FOLDER = Path('configs') / 'compare'
 # Compared on request only: a step takes six times as long as those of the others.

@@ -9,9 +9,9 @@ from mmengine.config import Config
 
 from geminifusion3d.engine.config_file import apply_seed, load_config
 from geminifusion3d.engine.runner import GeminiRunner
-from geminifusion3d.jobs import PACKAGE, identity
 from geminifusion3d.results.run_record import hardware
 
+from ..jobs import PACKAGE, identity
 from ..robustness.changed_recipe import RADAR, read_sensors, with_silent_radar
 from .runs import TRAINING_FOLDER, Run, Variant
 from .train_and_score import train, work_on

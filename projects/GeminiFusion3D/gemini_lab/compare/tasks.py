@@ -13,10 +13,9 @@ import argparse
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple
 
-from geminifusion3d.atomic import write_json
+from geminifusion3d.atomic import locked_folder, write_json
 from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
 
 from ..markdown_block import check_block, write_block
 from .command import REPO, launcher

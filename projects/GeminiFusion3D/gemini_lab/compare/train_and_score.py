@@ -20,10 +20,10 @@ from mmengine.runner import Runner
 
 from geminifusion3d.engine.config_file import apply_seed, load_config
 from geminifusion3d.engine.runner import GeminiRunner
-from geminifusion3d.jobs import end_with_parent
 from geminifusion3d.results.run_record import hardware
 
 from ..cost.model_cost import count_costs
+from ..jobs import end_with_parent
 from ..robustness.changed_recipe import with_black_cameras, with_empty_lidar
 from .runs import LOG_FILE, TRAINING_FOLDER, Run
 

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
-from geminifusion3d.engine.activation_checkpointing import checkpoint_activations
-from geminifusion3d.engine.named_modules import freeze_modules
+from geminifusion3d.engine.named_modules import checkpoint_activations, freeze_modules
 from geminifusion3d.engine.optim_wrapper import PRECISIONS
 
 from .typical_batch import make_typical_batch

@@ -19,14 +19,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Sequence, Set, Tuple
 
-from geminifusion3d.atomic import atomic_write, write_json
+from geminifusion3d.atomic import atomic_write, locked_folder, write_json
 from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
-from geminifusion3d.jobs import run_steps
 
 from ..compare.command import REPO, data_steps, launcher
 from ..compare.runs import LOG_FILE, RESULT_FILE, adopt, read_list
+from ..jobs import run_steps
 from ..markdown_block import check_block, write_block
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from geminifusion3d.atomic import atomic_write
 from geminifusion3d.detector import GeminiFusion3D
 from geminifusion3d.engine.config_file import apply_seed
 from geminifusion3d.engine.runner import GeminiRunner
-from geminifusion3d.fusion.fused_bev import FusedBEV
+from geminifusion3d.fusion.two_maps import FusedBEV
 from geminifusion3d.modalities import LIDAR
 
 from .conditions import CLEAN, CONDITIONS, SENSORS, under_condition

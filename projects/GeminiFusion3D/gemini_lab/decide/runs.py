@@ -10,9 +10,9 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 from mmengine.config import Config
 
 from geminifusion3d.engine.config_file import load_config
-from geminifusion3d.jobs import PACKAGE, identity
 
 from ..compare.runs import Run, Variant
+from ..jobs import PACKAGE, identity
 from .conditions import CLEAN, CONDITIONS
 from .fusers import FUSERS
 

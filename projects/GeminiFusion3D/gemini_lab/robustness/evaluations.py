@@ -10,7 +10,8 @@ from mmengine.config import Config
 
 from geminifusion3d.engine.runner import GeminiRunner
 from geminifusion3d.errors import UserError
-from geminifusion3d.jobs import PACKAGE, Results, identity
+
+from ..jobs import PACKAGE, Results, identity
 
 SCORES_FILE = 'scores.json'
 CLEAN = 'clean'

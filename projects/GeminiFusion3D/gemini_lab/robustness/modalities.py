@@ -5,9 +5,9 @@ from typing import Any, Callable, Dict, List, Mapping
 from mmengine.config import Config
 
 from geminifusion3d.atomic import write_json
-from geminifusion3d.jobs import Results
 from geminifusion3d.modalities import RADAR
 
+from ..jobs import Results
 from ..text_table import number, terminal_table
 from .changed_recipe import (read_sensors, with_black_cameras, with_empty_lidar,
                              with_shuffled_cameras, with_silent_radar)

@@ -13,10 +13,10 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 from mmengine.config import Config
 
 from geminifusion3d.atomic import write_json, write_whole
-from geminifusion3d.jobs import Results
 
 from ..corruptions.catalogue import CATALOGUE, CORRUPTIONS
 from ..corruptions.strength import SEVERITIES
+from ..jobs import Results
 from ..text_table import Row, markdown_table, number, terminal_table
 from .changed_recipe import corrupted, is_touched
 from .evaluations import CLEAN, METRICS, Condition, Evaluate, Scores, run_conditions

@@ -17,9 +17,9 @@ from torch import nn
 
 from geminifusion3d.atomic import write_json
 from geminifusion3d.commands.test_time_augmentation_flags import augment_test_time
-from geminifusion3d.jobs import Results
 from geminifusion3d.results.test_time_augmentation import GeminiTestTimeAugmentation
 
+from ..jobs import Results
 from ..text_table import number, terminal_table
 from .changed_recipe import read_sensors
 from .command import DEFAULT_TERMS

@@ -18,11 +18,10 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import cv2
 
-from geminifusion3d.atomic import unsealed, write_json
+from geminifusion3d.atomic import locked_folder, unsealed, write_json
 from geminifusion3d.check_sums import file_sum, write_sums
 from geminifusion3d.data_converters.parallel import map_with_progress
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
 from geminifusion3d.picture_files import write_picture
 
 from .city import MAP_TOKENS, build_city, draw_map_mask

@@ -6,9 +6,8 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 from tqdm import tqdm
 
-from geminifusion3d.atomic import write_json
+from geminifusion3d.atomic import locked_folder, write_json
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
 
 from .scene_names import choose_scenes
 from .scene_simulation import MAX_SAMPLES, SceneJob, write_file

@@ -16,11 +16,9 @@ from torch import Tensor, nn
 from ..geometry.bev_grid import BEVGrid
 from ..geometry.camera_rig import CameraRig
 from ..ops.splat_plan import SplatPlan, join_plans
-from .bev_pool import plan_pool, pool_to_bev
-from .depth_image import depth_images
-from .depth_loss import depth_loss
+from .bev_pool import PlanCache, plan_pool, pool_to_bev
+from .depth_image import depth_images, depth_loss
 from .lift import BEVFusionFrustum, Frustum, frustum_cells
-from .plan_cache import PlanCache
 from .pretrained import load_pretrained, pretrained_config
 
 FRUSTUMS = dict(centres=Frustum, bevfusion=BEVFusionFrustum)

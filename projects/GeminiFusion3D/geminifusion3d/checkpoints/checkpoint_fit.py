@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from .formats import recognise
-from .kernels import SPARSE_DIMS, mmcv_to_spconv2
+from .key_rules import SPARSE_DIMS, mmcv_to_spconv2
 
 SHOWN_KEYS = 3
 # mmdet3d reorders sparse kernels on loading unless their module's version says spconv 2.
@@ -135,11 +135,16 @@ def fit_weights(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str,
         raise UserError(_refusal(name, refused, expected, weights, tolerance))
     if len(found.missing) == len(expected) - len(found.misshapen):
         raise UserError(f'checkpoint {name} holds no weight of this model, nothing would be loaded from it')
-    fitted = OrderedDict((key, value) for key, value in weights.items()
-                         if key in expected and key not in found.misshapen)
-    fitted._metadata = {key.rpartition('.')[0]: dict(version=SPCONV2_VERSION)
-                        for key, value in fitted.items() if value.dim() == SPARSE_DIMS}
-    return fitted
+    return with_versions({key: value for key, value in weights.items()
+                          if key in expected and key not in found.misshapen})
+
+
+def with_versions(weights: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':
+    """Marks sparse kernels as spconv 2's: mmdet3d reorders on loading what is not marked."""
+    marked = OrderedDict(weights)
+    marked._metadata = OrderedDict((key.rpartition('.')[0], dict(version=SPCONV2_VERSION))
+                                   for key, value in weights.items() if value.dim() == SPARSE_DIMS)
+    return marked
 
 
 def check_learned_classes(checkpoint: Mapping[str, Any], classes: Optional[Sequence[str]], *, name: str

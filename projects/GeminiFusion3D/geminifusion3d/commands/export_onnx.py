@@ -39,14 +39,19 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f'--out {args.out} holds files and no {RECORD}: expected a new folder or one that '
                         'this command wrote; name another')
     from ..atomic import write_json
-    from ..engine.config_file import load_config
+    from ..checkpoints.checkpoint_file import read_checkpoint
+    from ..checkpoints.checkpoint_fit import fit_weights
+    from ..engine.config_file import build_model, load_config
     from ..engine.onnx_export import (TOLERANCE, dense_parts, export_part, settle_norms,
                                       torch_export_differences)
     cfg = load_config(args.config)
     image_hw = tuple(args.image_size or image_size(cfg))
     if image_hw != image_size(cfg):
         print(f'note: {args.config} reads images of {image_size(cfg)} pixels, and the files take {image_hw}')
-    detector, size = _build(cfg, args), dict(image_hw=image_hw, cameras=args.cameras)
+    detector, size = build_model(cfg, args.config), dict(image_hw=image_hw, cameras=args.cameras)
+    if args.checkpoint is not None:
+        weights = read_checkpoint(args.checkpoint)
+        detector.load_state_dict(fit_weights(detector, weights, name=args.checkpoint))
     parts = dense_parts(detector, **size)
     if args.checkpoint is None:
         settle_norms(parts)
@@ -106,20 +111,3 @@ def image_size(cfg: Any) -> Tuple[int, int]:
              for step in dataset.get('pipeline') or () if 'final_hw' in step]
     height, width = found[0] if found else IMAGE_SIZE
     return height, width
-
-
-def _build(cfg: Any, args: argparse.Namespace) -> Any:
-    from mmdet3d.registry import MODELS
-    from mmengine.registry import init_default_scope
-
-    from ..checkpoints.checkpoint_file import read_checkpoint
-    from ..checkpoints.checkpoint_fit import fit_weights
-    from ..engine.config_file import check_sections
-    from ..engine.mistakes import config_mistakes
-    check_sections(cfg, ['model'])
-    init_default_scope(cfg.get('default_scope', 'mmdet3d'))
-    with config_mistakes(args.config):
-        model = MODELS.build(cfg.model)
-    if args.checkpoint is not None:
-        model.load_state_dict(fit_weights(model, read_checkpoint(args.checkpoint), name=args.checkpoint))
-    return model

@@ -14,9 +14,8 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 from nuscenes.eval.detection.utils import category_to_detection_name
 from nuscenes.nuscenes import NuScenes
 
-from ..atomic import atomic_write
+from ..atomic import atomic_write, locked_folder
 from ..errors import UserError
-from ..folder_lock import locked_folder
 from ..info_file import info_file_name, is_own_info_file, write_info_file
 from ..nuscenes_facts import CAMERA_NAMES, CLASS_NAMES
 from ..point_files import point_file_problem, read_point_file, without_absurd
@@ -24,8 +23,7 @@ from ..radar_files import radar_file_problem
 from .findings import Findings
 from .instance_infos import CAR
 from .nuscenes_infos import Info, scene_infos
-from .nuscenes_splits import resolve_splits
-from .nuscenes_tables import get_row, open_tables
+from .nuscenes_tables import get_row, open_tables, resolve_splits
 from .parallel import map_with_progress
 from .sensor_files import Problem, describe_problems, picture_file_facts
 

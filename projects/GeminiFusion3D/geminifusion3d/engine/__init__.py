@@ -2,9 +2,8 @@
 from ..checkpoints.checkpoint_file import read_checkpoint, register_safe_globals
 from .checkpoint_hook import GeminiCheckpointHook
 from .ema_hook import GeminiEMAHook
-from .finite_loss_hook import GeminiFiniteLossHook
 from .inference_hook import GeminiInferenceHook
-from .loss_curve_hook import GeminiLossCurveHook
+from .loss_hooks import GeminiFiniteLossHook, GeminiLossCurveHook
 from .optim_wrapper import GeminiOptimWrapper, GeminiOptimWrapperConstructor
 from .runner import GeminiRunner
 from .seed_hook import GeminiSeedHook

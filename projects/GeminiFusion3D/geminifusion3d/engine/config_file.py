@@ -6,8 +6,9 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, 
 
 from mmdet3d.registry import DATASETS, MODELS
 from mmengine.config import Config
-from mmengine.registry import Registry
+from mmengine.registry import Registry, init_default_scope
 from mmengine.runner import Runner
+from torch import nn
 
 from .. import register
 from ..errors import UserError
@@ -15,7 +16,7 @@ from ..info_file import KITTI_PREFIX, existing_info_file, open_info_file
 from ..learned_samples import LEARNED, Overlap, SampleRecord
 from ..sensors.object_database import read_metainfo
 from .config_variables import RECIPES, SHIPPED, check_unread_names, evaluate_with, places_of
-from .registered import accepts_argument
+from .mistakes import accepts_argument, config_mistakes
 
 # What the Runner reads although no config need mention it.
 RUNNER_KEYS = ('activation_checkpointing', 'auto_scale_lr', 'compile', 'custom_hooks',
@@ -311,6 +312,14 @@ def check_sections(cfg: Config, sections: List[str]) -> None:
     if missing:
         raise UserError(f'config {cfg.filename} has no {", ".join(missing)}: pass a whole recipe '
                         f'(files under _base_ are parts of recipes)')
+
+
+def build_model(cfg: Config, config: str) -> nn.Module:
+    """Builds the model of a recipe; UserError if it has none or something in it is wrong."""
+    check_sections(cfg, ['model'])
+    init_default_scope(cfg.get('default_scope', 'mmdet3d'))
+    with config_mistakes(config):
+        return MODELS.build(cfg.model)
 
 
 def apply_seed(cfg: Config, seed: int) -> None:

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from ..errors import UserError
 from ..nuscenes_facts import CLASS_NAMES
-from ..sensors.draws import CountedDraws, CountedSampler
+from ..sensors.draws import Around, CountedDraws, CountedSampler, innermost
 from ..sensors.keyframe_dataset import GeminiKeyframeDataset
 from .mistakes import SHARED_MEMORY
 
@@ -71,7 +71,7 @@ def check_classes_have_boxes(dataset: Any) -> None:
 
     UserError if an own class has none while the data hold categories that no class names: a slip.
     """
-    parts = list(_keyframe_datasets(dataset))
+    parts = list(innermost(dataset, lambda one: isinstance(one, GeminiKeyframeDataset)))
     absent = [name for name in (parts[0].classes_without_boxes if parts else ())
               if all(name in part.classes_without_boxes for part in parts)]
     if not absent:
@@ -95,29 +95,17 @@ def _is_own(name: str, dataset: GeminiKeyframeDataset) -> bool:
     return dataset.has_own_classes and (dataset.CATEGORIES_ARE_CLASSES or name not in CLASS_NAMES)
 
 
-def _keyframe_datasets(dataset: Any) -> Iterator[GeminiKeyframeDataset]:
-    if isinstance(dataset, GeminiKeyframeDataset):
-        yield dataset
-        return
-    parts = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    for part in parts:
-        if part is not None:
-            yield from _keyframe_datasets(part)
-
-
-class DevicePrefetch:
+class DevicePrefetch(Around):
     """A data loader whose next batch travels to the GPU while the model works on this one.
 
     Args:
         loader: what to iterate; everything else is the loader's.
     """
 
+    held = 'loader'
+
     def __init__(self, loader: DataLoader) -> None:
         self.loader = loader
-
-    def __len__(self) -> int:
-        """Returns the number of batches."""
-        return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
         """Yields the batches with their `inputs` on the current GPU."""
@@ -131,11 +119,6 @@ class DevicePrefetch:
             ahead = copying, copied
         if ahead is not None:
             yield _arrived(*ahead)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == 'loader':
-            raise AttributeError(name)
-        return getattr(self.loader, name)
 
 
 def _arrived(batch: Dict[str, Any], copied: Any) -> Dict[str, Any]:

@@ -76,8 +76,7 @@ def scaled_schedules(schedules: Schedules, ratio: float) -> Schedules:
         return schedules
     if 'type' not in schedules:
         return {name: scaled_schedules(part, ratio) for name, part in schedules.items()}
-    kind = getattr(schedules['type'], '__name__', schedules['type'])
-    is_rate = kind.endswith(RATE_SUFFIX) or schedules.get('param_name') == 'lr'
+    is_rate = _kind(schedules).endswith(RATE_SUFFIX) or schedules.get('param_name') == 'lr'
     return {name: _times(value, ratio) if is_rate and name in RATE_ARGUMENTS and value else value
             for name, value in schedules.items()}
 
@@ -104,8 +103,8 @@ def with_group_rates(schedules: Schedules, lr: float, rates: Sequence[float]) ->
         return schedules
     if 'type' not in schedules:
         return {name: with_group_rates(part, lr, rates) for name, part in schedules.items()}
-    kind, peak = getattr(schedules['type'], '__name__', schedules['type']), schedules.get('eta_max')
-    if kind != ONE_CYCLE or isinstance(peak, (list, tuple)):
+    peak = schedules.get('eta_max')
+    if _kind(schedules) != ONE_CYCLE or isinstance(peak, (list, tuple)):
         return schedules
     if not math.isclose(peak or 0, lr):
         raise UserError(f'OneCycleLR sets the learning rate to eta_max={peak}, so that the optimiser\'s '
@@ -138,11 +137,8 @@ def check_length(end: Optional[float], max_epochs: int) -> Optional[str]:
 
 def schedule_ends(schedulers: Any) -> List[Tuple[Any, ...]]:
     """Returns kind, begin and lengths of built schedules, nested as they may be."""
-    if isinstance(schedulers, dict):
-        schedulers = list(schedulers.values())
-    if isinstance(schedulers, (list, tuple)):
-        return [ends for scheduler in schedulers for ends in schedule_ends(scheduler)]
-    return [(type(schedulers).__name__, *(getattr(schedulers, name, None) for name in LENGTHS))]
+    return [(type(one).__name__, *(getattr(one, name, None) for name in LENGTHS))
+            for one in _flat(schedulers)]
 
 
 def check_same_schedule(planned: Sequence[Any], resumed: Sequence[Any], *, source: Any) -> None:
@@ -157,12 +153,22 @@ def check_same_schedule(planned: Sequence[Any], resumed: Sequence[Any], *, sourc
 
 def last_epoch(schedules: Schedules) -> Optional[float]:
     """Returns the epoch in which the last schedule but warm-ups ends; None if none says so in epochs."""
-    if isinstance(schedules, (list, tuple)) or isinstance(schedules, dict) and 'type' not in schedules:
-        parts = schedules.values() if isinstance(schedules, dict) else schedules
-        return max((end for end in map(last_epoch, parts) if end is not None), default=None)
-    if not isinstance(schedules, dict) or not schedules.get('by_epoch', True):
-        return None
-    if getattr(schedules['type'], '__name__', schedules['type']).startswith(WARM_UPS):
-        return None
-    length = schedules.get('total_steps', schedules.get('T_max'))
-    return schedules.get('end', None if length is None else schedules.get('begin', 0) + length)
+    ends = []
+    for one in _flat(schedules):
+        if isinstance(one, dict) and one.get('by_epoch', True) and not _kind(one).startswith(WARM_UPS):
+            length = one.get('total_steps', one.get('T_max'))
+            ends.append(one.get('end', None if length is None else one.get('begin', 0) + length))
+    return max((end for end in ends if end is not None), default=None)
+
+
+def _flat(schedules: Any) -> List[Any]:
+    """Returns the schedules, configs or built ones, without their lists and dictionaries by name."""
+    if isinstance(schedules, dict) and 'type' not in schedules:
+        schedules = list(schedules.values())
+    if isinstance(schedules, (list, tuple)):
+        return [one for part in schedules for one in _flat(part)]
+    return [schedules]
+
+
+def _kind(schedule: Mapping[str, Any]) -> str:
+    return getattr(schedule['type'], '__name__', schedule['type'])

@@ -5,19 +5,21 @@ from a config, the config is wrong; a ValueError of this package explains itself
 carries the text of the one that it met.
 """
 import difflib
+import inspect
 import os
 import re
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Iterator, List, Optional
 
+from mmdet3d import registry as mmdet3d_registry
+from mmengine.registry import Registry
 from torch.distributed import DistError
 
 from ..cli import FULL_DISK
 from ..errors import UserError
-from .registered import registered_names
 
 PACKAGE = Path(__file__).resolve().parents[1]
 NOT_REGISTERED = re.compile(r'(\S+) is not in the (\S+?)::(.+?) registry')
@@ -135,3 +137,35 @@ def _of_loader(text: str) -> Optional[str]:
         return (f'a loading worker was killed, mostly because the memory was full '
                 f'({words}): lower num_workers of the data loaders, then continue with --resume auto')
     return None
+
+
+def _chains(kind: Optional[str] = None) -> Iterator[Registry]:
+    """Yields mmdet3d's registries, all or those of one kind, each before its parents."""
+    for found in vars(mmdet3d_registry).values():
+        if isinstance(found, Registry) and kind in (None, found.name):
+            while found is not None:
+                # Modules register themselves when they are imported, which registries put off; one
+                # of mmdet3d's registries names a module that its wheel lacks.
+                with suppress(ModuleNotFoundError):
+                    found.import_from_location()
+                yield found
+                found = found.parent
+
+
+def registered_names(kind: str) -> List[str]:
+    """Lists the names that a `type` of this kind can have."""
+    return sorted({name for registry in _chains(kind) for name in registry.module_dict})
+
+
+def accepts_argument(type_name: Optional[str], argument: str) -> bool:
+    """Says whether a registered class (or function) has a constructor argument of this name.
+
+    Args:
+        type_name: as in a config's `type`; None, of a dictionary without one, accepts nothing.
+        argument: a key beside it.
+    """
+    for registry in _chains() if type_name else ():
+        found = registry.module_dict.get(type_name)
+        if found is not None:
+            return argument in inspect.signature(found).parameters
+    return False

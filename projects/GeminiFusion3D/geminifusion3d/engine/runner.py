@@ -26,14 +26,13 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ..atomic import sync_to_disk
+from ..atomic import locked_folder, sync_to_disk
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import (STRICT, Tolerance, check_learned_classes, fit_weights,
                                           summarise)
-from ..folder_lock import locked_folder
 from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
 from ..modalities import check_declaration
-from .activation_checkpointing import checkpoint_activations
+from .checkpoint_hook import check_resumable, find_resumable
 from .config_file import check_classes, check_ranges
 from .data_loading import (DevicePrefetch, check_classes_have_boxes, check_shared_memory,
                            loader_config, set_clock, with_counted_draws)
@@ -41,9 +40,8 @@ from .distributed import runs_on_gpu, start_process_group
 from .learning_rate import (batch_size_ratio, check_length, check_same_batches,
                             check_same_schedule, last_epoch, scaled_schedules, schedule_ends,
                             with_group_rates)
-from .named_modules import freeze_modules
+from .named_modules import checkpoint_activations, freeze_modules
 from .optim_wrapper import GeminiOptimWrapper
-from .resume import check_resumable, find_resumable
 
 PART_SUFFIX = '.part'
 TWO_TRAININGS = ('wait for it to end, stop it (on a cluster a job that was started again may still run: '

@@ -28,8 +28,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .conv_fuser import GeminiConvFuser
-from .two_maps import check_same_shape, weighted_sum
+from .two_maps import GeminiConvFuser, check_same_shape, weighted_sum
 
 CAMERA, LIDAR = 0, 1
 DIRECTIONS = {'both': (CAMERA, LIDAR), 'camera_from_lidar': (CAMERA,), 'lidar_from_camera': (LIDAR,)}

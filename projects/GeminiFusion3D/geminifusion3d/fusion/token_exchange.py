@@ -14,8 +14,7 @@ from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .fused_bev import FusedBEV
-from .two_maps import WeightedSum, check_same_shape
+from .two_maps import FusedBEV, WeightedSum, check_same_shape
 
 
 class TokenScore(nn.Sequential):

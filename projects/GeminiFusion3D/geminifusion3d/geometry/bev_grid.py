@@ -114,19 +114,23 @@ class BEVGrid:
                        for axis, low_m, count in zip(axes, self.range_m, (self.n_x, self.n_y)))
         return torch.add(column, row, alpha=self.n_x).masked_fill_(~is_inside, -1)
 
-    def check_map(self, feature_map: Float[Tensor, 'b c y x']) -> None:
-        """Checks that a feature map has this grid's rows and columns.
+    def only_map(self, features: Sequence[Float[Tensor, 'b c y x']], head: str) -> Float[Tensor, 'b c y x']:
+        """Returns the one feature map that a head gets, which must have this grid's rows and columns.
 
         Args:
-            feature_map: what a head is about to read.
+            features: what bev_neck returns.
+            head: its name, for the message.
 
         Raises:
-            ValueError: if (Y, X) is not the grid's: transposed, or of another size.
+            ValueError: if there are more, or it is another grid's, with both.
         """
-        shape_yx = tuple(feature_map.shape[-2:])
+        if len(features) != 1:
+            raise ValueError(f'{head} reads one map, got {len(features)}; bev_neck must merge its levels')
+        shape_yx = tuple(features[0].shape[-2:])
         if shape_yx != self.shape_yx:
             raise ValueError(f'the head\'s feature map must have the grid\'s (Y, X) = {self.shape_yx}, got '
                              f'{shape_yx}; the strides of bev_backbone and bev_neck must cancel')
+        return features[0]
 
     def centres_m(self) -> Float[Tensor, 'y x 2']:
         """Returns the (x, y) centre of every cell."""

@@ -9,29 +9,32 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from .ground_squares import GroundSquares, is_on_plan
-
 
 def points_in_boxes(points_m: Float[np.ndarray, 'n 3'], boxes: Float[np.ndarray, 'm d']
                     ) -> List[Int[np.ndarray, '...']]:
     """Returns for each box the indices of the points inside it, in their order.
 
-    Most points are far from all boxes: only pairs of a point and a box near it are looked at closely.
+    Most points are far from all boxes: only those near a box along x, then along y, are looked at closely.
 
     Args:
         points_m: x, y, z.
         boxes: bottom-centre boxes in the points' frame; points on a face are outside.
     """
-    if len(boxes) == 0:
-        return []
-    boxes = boxes.astype(np.float64)
-    point_of, box_of = GroundSquares(boxes).pairs(points_m)
-    offset_m = points_m[point_of] - boxes[box_of, :3]
-    is_inside = (is_on_plan(offset_m[:, :2], boxes, box_of)
-                 & (offset_m[:, 2] > 0) & (offset_m[:, 2] < boxes[box_of, 5]))
-    point_of, box_of = point_of[is_inside], box_of[is_inside]
-    by_box = np.argsort(box_of, kind='stable')
-    return np.split(point_of[by_box], np.searchsorted(box_of[by_box], np.arange(1, len(boxes))))
+    boxes, found = boxes.astype(np.float64), []
+    order = np.argsort(points_m[:, 0])
+    x_m, y_m = points_m[order, :2].T.astype(np.float64)
+    # From the centre to a corner, and a little for rounding.
+    reach_m = np.hypot(boxes[:, 3], boxes[:, 4]) / 2 + 1e-3
+    first, last = (np.searchsorted(x_m, boxes[:, 0] + side * reach_m) for side in (-1, 1))
+    for box, near_m, begin, end in zip(boxes, reach_m, first, last):
+        near = np.sort(order[begin:end][np.abs(y_m[begin:end] - box[1]) < near_m])
+        x, y, z = (points_m[near, :3] - box[:3]).T
+        half_length_m, half_width_m, height_m = box[3:6] * (0.5, 0.5, 1)
+        cos, sin = np.cos(box[6]), np.sin(box[6])
+        is_inside = ((np.abs(x * cos + y * sin) < half_length_m) & (np.abs(y * cos - x * sin) < half_width_m)
+                     & (z > 0) & (z < height_m))
+        found.append(near[is_inside])
+    return found
 
 
 def boxes_overlap(boxes: Float[np.ndarray, 'n d'], others: Float[np.ndarray, 'm d']

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..geometry.bev_grid import BEVGrid
-from ..nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
+from ..nuscenes_facts import CLASS_NAMES
 from .center_decode import BOX_NUMBERS, RotatedSuppression, suppress
-from .losses import OneHotLoss
+from .losses import OneHotLoss, check_limits
 
 # Position, size, yaw, velocity.
 BOX_CODE_SIZE = 9
@@ -117,7 +117,7 @@ class GeminiAnchor3DHead(GeminiPlainAnchor3DHead):
                  loss_bbox: Dict[str, Any], loss_dir: Dict[str, Any], code_weights: Sequence[float],
                  direction_offset_rad: float, candidates: int, score_threshold: float, nms_iou: float,
                  max_boxes: int, classes: Sequence[str] = CLASS_NAMES) -> None:
-        _check(code_weights, max_boxes)
+        check_limits(code_weights, BOX_CODE_SIZE, max_boxes, f'max_boxes={max_boxes}')
         super().__init__(
             num_classes=len(classes), in_channels=in_channels, feat_channels=in_channels,
             anchor_generator=_anchor_generator(bev_grid, anchors, anchor_yaws_rad),
@@ -141,11 +141,7 @@ class GeminiAnchor3DHead(GeminiPlainAnchor3DHead):
         Raises:
             ValueError: if it is not one map on the grid.
         """
-        if len(features) != 1:
-            raise ValueError(f'GeminiAnchor3DHead reads one map, got {len(features)}; bev_neck must '
-                             'merge its levels')
-        self.bev_grid.check_map(features[0])
-        return super().forward(features)
+        return super().forward([self.bev_grid.only_map(features, 'GeminiAnchor3DHead')])
 
     def loss(self, features: Sequence[Float[Tensor, 'b c y x']], samples: List[Det3DDataSample]
              ) -> Dict[str, Tensor]:
@@ -197,11 +193,3 @@ def _assigner(*, positive_iou: float, negative_iou: float, least_iou: float) -> 
     return dict(type='Max3DIoUAssigner', iou_calculator=dict(type='BboxOverlapsNearest3D'),
                 pos_iou_thr=positive_iou, neg_iou_thr=negative_iou, min_pos_iou=least_iou,
                 ignore_iof_thr=-1)
-
-
-def _check(code_weights: Sequence[float], max_boxes: int) -> None:
-    if len(code_weights) != BOX_CODE_SIZE:
-        raise ValueError(f'code_weights needs {BOX_CODE_SIZE} numbers, got {len(code_weights)}')
-    if max_boxes > MAX_BOXES_PER_SAMPLE:
-        raise ValueError(f'nuScenes allows {MAX_BOXES_PER_SAMPLE} boxes per sample, got '
-                         f'max_boxes={max_boxes}')

@@ -12,10 +12,11 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
-from ..nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
+from ..nuscenes_facts import CLASS_NAMES
 from .center_decode import (BOX_NUMBERS, CircleSuppression, RotatedSuppression, Suppression,
                             decode_tasks, suppress, values_at)
 from .center_targets import CODE_SIZE, CenterTargetMaker, CenterTargets
+from .losses import check_limits
 
 LAST_CONV_STD = 0.01
 # Scores are kept this far from 0 and 1 in the loss, as in mmdet3d's clip_sigmoid.
@@ -111,8 +112,7 @@ class GeminiCenterHead(CenterHead):
         Raises:
             ValueError: if the feature map is not (B, C, Y, X) of the grid.
         """
-        self.bev_grid.check_map(feats[0])
-        return super().forward(feats)
+        return super().forward([self.bev_grid.only_map(feats, 'GeminiCenterHead')])
 
     def forward_single(self, x: Float[Tensor, 'b c y x']) -> List[Dict[str, Tensor]]:
         """Returns each task's maps in float32: half precision rounds the bound of a score to 1."""
@@ -175,11 +175,8 @@ def _check(tasks: Sequence[Sequence[str]], classes: Sequence[str], code_weights:
     if listed != list(classes):
         raise ValueError(f'the tasks must list the classes in order, expected {list(classes)}, got {listed}; '
                          'change tasks or classes of bbox_head')
-    if len(code_weights) != CODE_SIZE:
-        raise ValueError(f'code_weights needs {CODE_SIZE} numbers, got {len(code_weights)}')
-    if boxes_after_nms * len(tasks) > MAX_BOXES_PER_SAMPLE:
-        raise ValueError(f'nuScenes allows {MAX_BOXES_PER_SAMPLE} boxes per sample, but {len(tasks)} tasks x '
-                         f'{boxes_after_nms} boxes may give more; lower boxes_after_nms')
+    check_limits(code_weights, CODE_SIZE, boxes_after_nms * len(tasks),
+                 f'{len(tasks)} tasks x boxes_after_nms={boxes_after_nms}')
 
 
 def _build_suppression(radii_m: Optional[Sequence[float]], iou: Optional[float], tasks: int) -> Suppression:

@@ -1,11 +1,13 @@
-"""mmdet's losses with two additions: unknown targets, and class indices without a compiled operator."""
-from typing import Optional, Union
+"""mmdet's losses with unknown targets and without a compiled operator; what settings of a head must fit."""
+from typing import Optional, Sequence, Union
 
 from jaxtyping import Float, Int
 from mmdet3d.registry import MODELS
 from mmdet.models.losses import L1Loss, l1_loss
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..nuscenes_facts import MAX_BOXES_PER_SAMPLE
 
 
 @MODELS.register_module()
@@ -55,3 +57,21 @@ class OneHotLoss(nn.Module):
         """
         one_hot = F.one_hot(classes, logits.shape[1] + 1)[:, :-1]
         return self.loss(logits, one_hot, weights, avg_factor=avg_factor)
+
+
+def check_limits(code_weights: Sequence[float], code_size: int, most_boxes: int, why: str) -> None:
+    """Refuses settings of a head that do not fit a box code, or may lead to more boxes than nuScenes allows.
+
+    Args:
+        code_weights: of the loss.
+        code_size: how many numbers the head regresses.
+        most_boxes: of a sample.
+        why: the settings that say so.
+
+    Raises:
+        ValueError: with what was got and expected.
+    """
+    if len(code_weights) != code_size:
+        raise ValueError(f'code_weights needs {code_size} numbers, got {len(code_weights)}')
+    if most_boxes > MAX_BOXES_PER_SAMPLE:
+        raise ValueError(f'nuScenes allows {MAX_BOXES_PER_SAMPLE} boxes per sample, got {why}; lower it')

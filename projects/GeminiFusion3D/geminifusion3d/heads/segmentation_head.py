@@ -69,11 +69,8 @@ class GeminiSegmentationHead(BaseModule):
         Raises:
             ValueError: if it is not one map on the grid.
         """
-        if len(features) != 1:
-            raise ValueError(f'GeminiSegmentationHead reads one map, got {len(features)}; bev_neck must '
-                             'merge its levels')
-        self.bev_grid.check_map(features[0])
-        logits: Tensor = self.classifier(self.resample(features[0]))
+        bev = self.bev_grid.only_map(features, 'GeminiSegmentationHead')
+        logits: Tensor = self.classifier(self.resample(bev))
         return logits.float()
 
     def loss(self, features: Sequence[Float[Tensor, 'b c y_bev x_bev']], samples: List[Det3DDataSample]

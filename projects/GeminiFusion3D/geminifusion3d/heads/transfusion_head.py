@@ -3,7 +3,7 @@
     map -> shared convolution -> heat map -> queries at its peaks -> decoder layer -> class and box
 
 Source: Bai et al., TransFusion, CVPR 2022 (LiDAR branch); the variant of mmdet3d's
-projects/BEVFusion, whose weights fit (checkpoints/bevfusion.py). Differences: ranges come from the grid, the
+projects/BEVFusion, whose weights fit (checkpoints/converters.py). Differences: ranges come from the grid, the
 map is (B, C, Y, X), and no state survives a call.
 """
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
@@ -17,14 +17,11 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
-from ..nuscenes_facts import CLASS_NAMES, MAX_BOXES_PER_SAMPLE
+from ..nuscenes_facts import CLASS_NAMES
 from ..ops.device_constants import constant_like
-from .assigner import HungarianAssigner
-from .box_coder import CODE_SIZE, BoxCoder
-from .decoder_layer import DecoderLayer, float32_region
-from .query_init import QueryInit
-from .query_prediction import QueryPrediction
-from .transfusion_targets import TargetMaker
+from .losses import check_limits
+from .transfusion_layers import DecoderLayer, QueryInit, QueryPrediction, float32_region
+from .transfusion_targets import CODE_SIZE, BoxCoder, HungarianAssigner, TargetMaker
 
 
 class TransFusionOutput(NamedTuple):
@@ -89,7 +86,7 @@ class GeminiTransFusionHead(BaseModule):
                  centre_range_m: Optional[Sequence[float]] = None,
                  classes: Sequence[str] = CLASS_NAMES) -> None:
         super().__init__()
-        _check(num_queries, code_weights)
+        check_limits(code_weights, CODE_SIZE, num_queries, f'num_queries={num_queries}')
         self.bev_grid, self.classes = bev_grid, tuple(classes)
         self.shared_conv = nn.Conv2d(in_channels, hidden_channels, 3, padding=1)
         self.query_init = QueryInit(
@@ -122,11 +119,7 @@ class GeminiTransFusionHead(BaseModule):
         Raises:
             ValueError: if it is not one map on the grid.
         """
-        if len(features) != 1:
-            raise ValueError(f'GeminiTransFusionHead reads one map, got {len(features)}; bev_neck must '
-                             'merge its levels')
-        self.bev_grid.check_map(features[0])
-        bev = self.shared_conv(features[0])
+        bev = self.shared_conv(self.bev_grid.only_map(features, 'GeminiTransFusionHead'))
         with float32_region(bev):
             bev = bev.float()
             queries = self.query_init(bev)
@@ -186,11 +179,3 @@ class GeminiTransFusionHead(BaseModule):
         return [InstanceData(bboxes_3d=sample.metainfo['box_type_3d'](rows[:, :9], box_dim=9),
                              scores_3d=rows[:, 9], labels_3d=rows[:, 10].long())
                 for sample, rows in zip(samples, found)]
-
-
-def _check(num_queries: int, code_weights: Sequence[float]) -> None:
-    if num_queries > MAX_BOXES_PER_SAMPLE:
-        raise ValueError(f'nuScenes allows {MAX_BOXES_PER_SAMPLE} boxes per sample, got num_queries='
-                         f'{num_queries}')
-    if len(code_weights) != CODE_SIZE:
-        raise ValueError(f'code_weights needs {CODE_SIZE} numbers, got {len(code_weights)}')

@@ -1,5 +1,4 @@
 """mmdet3d's KittiDataset, read without running code, and the points that the picture shows."""
-import zlib
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -13,8 +12,8 @@ from mmdet3d.structures.points import LiDARPoints
 from ..errors import UserError
 from ..learned_samples import SampleRecord
 from ..paths import checked_relative_path
-from ..picture_files import decode, look_at
-from ..point_files import OTHER_FILE, read_point_file, without_absurd
+from ..picture_files import decode, read_whole
+from ..point_files import check_same_file, read_point_file, without_absurd
 from .infos import CAMERA, COLUMNS, read_infos
 
 # mmdet3d cuts its reduced clouds at the same depths.
@@ -95,21 +94,12 @@ class GeminiLoadKittiFrame(BaseTransform):
 
 
 def _picture(path: Path, record: Dict[str, Any]) -> np.ndarray:
-    try:
-        content = path.read_bytes()
-        facts = look_at(content, checks_sums=True)
-        if facts.problem:
-            raise UserError(f'is {facts.problem}')
-        if facts.hw != (record['height'], record['width']):
-            raise UserError(f'is {facts.hw[1]}x{facts.hw[0]}, but was {record["width"]}x{record["height"]} '
-                            'when it was converted: convert again, or take the original one')
-        if record.get('crc32') not in (None, zlib.crc32(content)):
-            raise UserError(OTHER_FILE)
-        return decode(content)[0]
-    except OSError as error:
-        raise UserError(f'the picture {path} cannot be read ({error.strerror})') from error
-    except UserError as error:
-        raise UserError(f'the picture {path} {error}') from error
+    data, facts = read_whole(path)
+    if facts.hw != (record['height'], record['width']):
+        raise UserError(f'the picture {path} is {facts.hw[1]}x{facts.hw[0]}, but was {record["width"]}x'
+                        f'{record["height"]} when it was converted: convert again, or take the original one')
+    check_same_file(f'the picture {path}', data, record.get('crc32'))
+    return decode(data, name=f'the picture {path}')[0]
 
 
 @TRANSFORMS.register_module()

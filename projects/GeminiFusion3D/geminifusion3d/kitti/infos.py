@@ -12,13 +12,12 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from jaxtyping import Float
 
-from ..atomic import atomic_write
+from ..atomic import atomic_write, locked_folder
 from ..data_converters.findings import Findings
 from ..errors import UserError
-from ..folder_lock import locked_folder
 from ..info_file import (INFO_VERSION, KITTI_PREFIX, carries_digest, is_own_info_file,
                          write_info_file)
-from ..picture_files import look_at
+from ..picture_files import read_whole
 from ..point_files import FARTHEST_M, other_columns, read_point_file, without_absurd
 from ..safe_pickle import load_plain_pickle
 from ..sensors.records import LONGEST_SIDE_M
@@ -166,7 +165,8 @@ def frame_info(folder: Path, name: str, *, with_labels: bool, findings: Optional
     findings = Findings() if findings is None else findings
     calibration = read_calibration(folder / 'calib' / f'{name}.txt')
     cam_from_lidar = calibration['R0_rect'] @ calibration['Tr_velo_to_cam']
-    (height, width), picture_sum = _picture_hw(folder / 'image_2' / f'{name}.png')
+    content, picture = read_whole(folder / 'image_2' / f'{name}.png')
+    height, width = picture.hw
     middle = calibration['P2'][0, 2] / width, calibration['P2'][1, 2] / height
     if not all(MIDDLE[0] < share < MIDDLE[1] for share in middle):
         findings.add('calibrations whose optical axis is far from the middle of the picture: was it resized?',
@@ -177,7 +177,7 @@ def frame_info(folder: Path, name: str, *, with_labels: bool, findings: Optional
                          'lidar2img': (calibration[f'P{number}'] @ cam_from_lidar).tolist()}
         for number in range(4)}
     images[CAMERA].update(img_path=f'{name}.png', height=height, width=width,
-                          lidar2cam=cam_from_lidar.tolist(), crc32=picture_sum)
+                          lidar2cam=cam_from_lidar.tolist(), crc32=zlib.crc32(content))
     images['R0_rect'] = calibration['R0_rect'].tolist()
     info = {'sample_idx': int(name), 'images': images, 'lidar_points': {
         'num_pts_feats': len(COLUMNS), 'lidar_path': f'{name}.bin', 'crc32': cloud_sum,
@@ -229,18 +229,6 @@ def _cloud(path: Path, findings: Findings) -> Tuple[np.ndarray, int]:
         raise UserError(f'{path} holds no point that a LiDAR measures ({why}); expected rows of '
                         f'{", ".join(COLUMNS)}')
     return sound, zlib.crc32(path.read_bytes())
-
-
-def _picture_hw(path: Path) -> Tuple[Tuple[int, int], int]:
-    try:
-        content = path.read_bytes()
-        picture = look_at(content, checks_sums=True)
-    except OSError as error:
-        raise UserError(f'cannot read {path} ({error.strerror}); expected the picture of the frame'
-                        ) from error
-    if picture.problem:
-        raise UserError(f'{path} is {picture.problem}; expected a whole picture: fetch it again')
-    return picture.hw, zlib.crc32(content)
 
 
 def _instance(label: Label, place: int, img_from_cam: Float[np.ndarray, '4 4'],

@@ -1,9 +1,8 @@
 """A point cloud becomes a BEV map: voxels, features per voxel, encoder, dense map."""
-from .lidar_branch import LidarBranch
+from .lidar_branch import DynamicVoxelization, HardVoxelization, LidarBranch
 from .pillar_encoder import PillarEncoder
 from .sparse_encoder import GeminiSparseEncoder
 from .voxel_encoders import PillarFeatureNet, VoxelFeatureMean, VoxelNorm
-from .voxelization import DynamicVoxelization, HardVoxelization
 
 __all__ = ['DynamicVoxelization', 'GeminiSparseEncoder', 'HardVoxelization', 'LidarBranch',
            'PillarEncoder', 'PillarFeatureNet', 'VoxelFeatureMean', 'VoxelNorm']

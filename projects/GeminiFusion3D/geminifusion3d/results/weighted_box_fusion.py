@@ -9,12 +9,11 @@ comes back unchanged.
 """
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import DefaultDict, Dict, List, Mapping, Sequence, Tuple
+from typing import DefaultDict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..errors import UserError
 from ..nuscenes_facts import CLASS_NAMES
 
 Cell = Tuple[int, int, int]
@@ -190,39 +189,6 @@ def vote(values: Int[np.ndarray, ' n'], fused: Fused) -> Int[np.ndarray, ' m']:
     # A little more than nothing for the strongest box's value, less than any difference of scores.
     votes[np.arange(count), values[best]] *= 1 + 1e-9
     return votes.argmax(axis=1)
-
-
-def check_weights(weights: Sequence[float], n_sources: int) -> Tuple[float, ...]:
-    """Returns the weights of the sources, all 1 where none are given.
-
-    Args:
-        weights: one for each source, or none.
-        n_sources: number of sources.
-
-    Raises:
-        UserError: if their number is wrong or one is not above 0.
-    """
-    given = tuple(weights) or (1.0, ) * n_sources
-    if len(given) != n_sources or not all(0 < weight < np.inf for weight in given):
-        raise UserError(f'got weights {" ".join(f"{weight:g}" for weight in given)} for {n_sources} '
-                        'sources; expected one a source, each above 0')
-    return given
-
-
-def with_radii(changes: Mapping[str, float]) -> Dict[str, float]:
-    """Returns RADIUS_M with some classes' distances replaced.
-
-    Args:
-        changes: distance in metres by class.
-
-    Raises:
-        UserError: if a class is unknown or a distance is not above 0.
-    """
-    for name, value in changes.items():
-        if name not in RADIUS_M or not 0 < value < np.inf:
-            raise UserError(f'got the fusion distance {name}={value:g}; expected metres above 0 for one of '
-                            f'{", ".join(RADIUS_M)}')
-    return {**RADIUS_M, **changes}
 
 
 def _strongest(group_of: Int[np.ndarray, ' n'], pull: Float[np.ndarray, ' n'], count: int

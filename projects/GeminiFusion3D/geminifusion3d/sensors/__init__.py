@@ -11,8 +11,8 @@ from .load_cells import GeminiLoadCellFile, GeminiLoadMapCells
 from .load_images import GeminiLoadImages
 from .load_points import GeminiLoadPoints, GeminiPointsRangeFilter
 from .load_radar import GeminiLoadRadar
+from .object_database import GeminiSampleObjects
 from .pack import GeminiPackInputs
-from .sample_objects import GeminiSampleObjects
 from .visualizer import GeminiVisualizer
 
 __all__ = [

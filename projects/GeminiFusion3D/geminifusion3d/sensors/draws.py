@@ -7,7 +7,7 @@ the loading worker, and the dataset asks for it below any wrapper.
 import random
 from collections import Counter
 from contextlib import contextmanager
-from typing import Any, Iterator, Optional, Tuple
+from typing import Any, Callable, Iterator, Optional, Tuple
 
 import numpy as np
 import torch
@@ -77,12 +77,33 @@ def draw_key(seed: int, epoch: int, index: int, repetition: int) -> Tuple[int, .
     return (seed, epoch + passes_before(), index, repetition, *drawn_as(index))
 
 
-class CountedSampler(Sampler):
+class Around:
+    """Stands for what it holds; all that it does not do itself is the other's."""
+
+    held = ''
+
+    def __len__(self) -> int:
+        """Returns the length of what it holds."""
+        return len(getattr(self, self.held))
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self.held:
+            raise AttributeError(name)
+        return getattr(getattr(self, self.held), name)
+
+    def __deepcopy__(self, memo: Any) -> 'Around':
+        """Returns itself: mmengine copies a loader's config, not what is built already."""
+        return self
+
+
+class CountedSampler(Around, Sampler):
     """Yields a sampler's indices as draws; everything else is the sampler's.
 
     Args:
         sampler: any sampler.
     """
+
+    held = 'sampler'
 
     def __init__(self, sampler: Any) -> None:
         self.sampler = sampler
@@ -104,47 +125,23 @@ class CountedSampler(Sampler):
             yield Draw(index, 0 if self.by_epoch else passes, counts[index])
             counts[index] += 1
 
-    def __deepcopy__(self, memo: Any) -> 'CountedSampler':
-        """Returns itself: mmengine copies a loader's config, not what is built already."""
-        return self
 
-    def __len__(self) -> int:
-        """Returns the sampler's length."""
-        return len(self.sampler)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == 'sampler':
-            raise AttributeError(name)
-        return getattr(self.sampler, name)
-
-
-class CountedDraws(Dataset):
+class CountedDraws(Around, Dataset):
     """Loads samples so that the datasets inside know the draw; everything else is the dataset's.
 
     Args:
         dataset: any dataset, wrapped as it may be.
     """
 
+    held = 'dataset'
+
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
-
-    def __deepcopy__(self, memo: Any) -> 'CountedDraws':
-        """Returns itself: mmengine copies a loader's config, not what is built already."""
-        return self
-
-    def __len__(self) -> int:
-        """Returns the dataset's length."""
-        return len(self.dataset)
 
     def __getitem__(self, index: int) -> Any:
         """Returns the sample of an index or a draw."""
         with _drawing(index):
             return self.dataset[int(index)]
-
-    def __getattr__(self, name: str) -> Any:
-        if name == 'dataset':
-            raise AttributeError(name)
-        return getattr(self.dataset, name)
 
 
 @contextmanager
@@ -185,7 +182,7 @@ class GeminiEpochHook(Hook):
         Raises:
             ValueError: if no dataset of the chain knows `set_epoch`.
         """
-        found = list(_with_epochs(runner.train_dataloader.dataset))
+        found = list(innermost(runner.train_dataloader.dataset, lambda one: hasattr(one, 'set_epoch')))
         if not found:
             raise ValueError(f'{type(runner.train_dataloader.dataset).__name__} has no set_epoch; expected a '
                              'GeminiNuScenesDataset, wrapped or not; remove GeminiEpochHook from '
@@ -194,12 +191,11 @@ class GeminiEpochHook(Hook):
             dataset.set_epoch(runner.epoch)
 
 
-def _with_epochs(dataset: Any) -> Iterator[Any]:
-    """Yields the datasets below any wrappers that know epochs."""
-    if hasattr(dataset, 'set_epoch'):
+def innermost(dataset: Any, is_wanted: Callable[[Any], bool]) -> Iterator[Any]:
+    """Yields the datasets below any wrappers that are wanted, and nothing below those."""
+    if is_wanted(dataset):
         yield dataset
         return
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    for part in inner:
+    for part in getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]:
         if part is not None:
-            yield from _with_epochs(part)
+            yield from innermost(part, is_wanted)

@@ -6,7 +6,6 @@ uint8 of 0, 1 and 255 (unknown), `cell_grid` and `cell_classes`.
 Source of the map labels: MIT's BEVFusion, mmdet3d/datasets/pipelines/loading.py, LoadBEVSegmentation.
 """
 import io
-import zlib
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 
@@ -20,7 +19,7 @@ from ..errors import UserError
 from ..geometry.bev_grid import UNKNOWN, BEVGrid
 from ..nuscenes_facts import MAP_CLASSES
 from ..picture_files import look_at
-from ..point_files import OTHER_FILE
+from ..point_files import check_same_file
 from .map_expansion import cells_from_global, known_layer, open_map
 
 
@@ -160,8 +159,7 @@ def read_cells(path: Union[str, Path], crc32: Optional[int] = None) -> np.ndarra
     """
     try:
         data = Path(path).read_bytes()
-        if crc32 not in (None, zlib.crc32(data)):
-            raise ValueError(OTHER_FILE)
+        check_same_file('it', data, crc32)
         if Path(path).suffix == '.npy':
             return np.load(io.BytesIO(data), allow_pickle=False)
         # OpenCV fills what is cut off with zeros, and a JPEG smears numbers.

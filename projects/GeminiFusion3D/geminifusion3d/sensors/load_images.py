@@ -9,7 +9,6 @@ Pixel convention of this folder: integer coordinates are pixel centres. `img_aug
 - 0.5. Raw pixels are those that the calibration belongs to, `height` x `width` of the record: a file of
 another size is scaled by `img_aug_matrix` where it was merely resized, and refused otherwise.
 """
-import zlib
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -18,8 +17,8 @@ from mmdet3d.registry import TRANSFORMS
 
 from ..errors import UserError
 from ..nuscenes_facts import CAMERA_NAMES, IMAGE_HW
-from ..picture_files import REDUCTIONS, decode, look_at, resize_ratio
-from ..point_files import OTHER_FILE
+from ..picture_files import REDUCTIONS, decode, read_whole, resize_ratio
+from ..point_files import check_same_file
 
 ON_MISSING = ('error', 'mark')
 # Of a camera that a record lacks; nothing is computed with them but what `camera_present` masks.
@@ -102,20 +101,13 @@ class GeminiLoadImages(BaseTransform):
         if isinstance(path, np.ndarray):
             return _placed(path, path.shape[:2], (1.0, 1.0), camera, 'a picture')
         try:
-            with open(path, 'rb') as file:
-                data = file.read()
-            facts = look_at(data, checks_sums=True)
-            if facts.problem:
-                raise UserError(f'is {facts.problem}' if data else 'is empty')
-            if camera.get('crc32') not in (None, zlib.crc32(data)):
-                raise UserError(OTHER_FILE)
-            image, scales = decode(data, self.reduce)
-        except (OSError, UserError) as error:
+            data, facts = read_whole(path)
+            check_same_file(f'the picture {path}', data, camera.get('crc32'))
+            image, scales = decode(data, self.reduce, f'the picture {path}')
+        except UserError as error:
             if self.missing == 'mark':
                 return None
-            problem = f'cannot be read ({error.strerror})' if isinstance(error, OSError) else error
-            raise UserError(f'the picture {path} {problem}; gemini3d convert --read-all names '
-                            'all damaged files') from error
+            raise UserError(f'{error}; gemini3d convert --read-all names all damaged files') from error
         return _placed(image, facts.hw, scales, camera, path)
 
     def _black(self, raw_hw: Tuple[int, int]) -> _Picture:

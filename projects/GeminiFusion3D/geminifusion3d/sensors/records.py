@@ -42,7 +42,7 @@ and `cells` the labels.
 """
 import mmap
 from pathlib import Path
-from typing import Any, Dict, Iterator, Sequence, Union
+from typing import Any, Callable, Dict, Iterator, Sequence, Union
 
 import numpy as np
 
@@ -54,13 +54,8 @@ from ..point_files import FARTHEST_M, PLACE
 from ..radar_files import RADAR_SUFFIX
 
 Record = Dict[str, Any]
-FIELDS = ('token', 'images', 'points', 'sweeps', 'radars', 'timestamp', 'scene', 'ego_from_lidar',
-          'global_from_ego', 'boxes', 'cells', 'cells_crc32', 'extra')
-IMAGE_FIELDS = ('path', 'cam2img', 'lidar2cam', 'height', 'width', 'crc32')
-POINTS_FIELDS = ('path', 'columns', 'crc32')
-SWEEP_FIELDS = ('path', 'timestamp', 'lidar_from_sweep', 'crc32')
-RADAR_FIELDS = ('path', 'columns', 'lidar_from_radar', 'timestamp', 'crc32')
-BOX_FIELDS = ('box', 'class', 'velocity', 'num_points')
+# Takes a value and where it stands; yields a sentence per mistake.
+Check = Callable[[Any, str], Iterator[str]]
 ROTATION_TOLERANCE = 1e-3
 # Sides of a box and speeds that no road user has: a slip in the annotation, of no use to any loss.
 LONGEST_SIDE_M, FASTEST_MPS = 200.0, 100.0
@@ -84,87 +79,68 @@ def check_record(record: Any, name: str = 'the record') -> None:
 
 def record_mistakes(record: Any) -> Iterator[str]:
     """Yields a sentence per mistake."""
+    yield from _object_mistakes(record, '', RECORD, 'an object with token, images, points')
     if not isinstance(record, dict):
-        yield f'got {_shown(record)}; expected an object with {", ".join(FIELDS[:3])}'
         return
-    yield from _unknown(record, FIELDS, 'the record')
-    if not isinstance(record.get('token'), str) or not record['token']:
-        yield f'token is {_shown(record.get("token"))}; expected a text that no other record has'
-    if not isinstance(record.get('scene', ''), str):
-        yield f'scene is {_shown(record["scene"])}; expected a text'
-    for key, farthest_m in (('ego_from_lidar', FARTHEST_SENSOR_M), ('global_from_ego', np.inf)):
-        if record.get(key) is not None:
-            yield from _pose_mistakes(record[key], key, farthest_m)
-    yield from _image_mistakes(record.get('images', {}))
-    yield from _point_mistakes(record)
-    yield from _radar_mistakes(record)
-    cells = record.get('cells')
-    if cells is not None and not isinstance(cells, np.ndarray):
-        yield from _path_mistakes(cells, 'cells', 2)
-    if record.get('cells_crc32') is not None and not _is_integer(record['cells_crc32']):
-        yield f'cells_crc32 is {_shown(record["cells_crc32"])}; expected a whole number, or none'
+    images, time_s = record.get('images', {}), record.get('timestamp')
+    if not isinstance(images, dict):
+        yield f'images is {_shown(images)}; expected an object of cameras by name'
+        images = {}
+    for name, image in images.items():
+        if image is not None:
+            yield from _image_mistakes(image, f'images.{name}')
+    if record.get('points') is not None:
+        yield from _object_mistakes(record['points'], 'points', POINTS, 'an object with path and columns')
+    elif not record.get('images') and not record.get('radars'):
+        yield 'neither images nor points nor radars; expected at least one of them'
+    sweeps = record.get('sweeps', [])
+    if (sweeps or time_s is not None) and not _is_number(time_s):
+        yield f'timestamp is {_shown(time_s)}; expected seconds, which sweeps need'
+    yield from _cloud_mistakes(sweeps, 'sweeps', SWEEP, time_s)
+    radars = record.get('radars') or {}
+    if not isinstance(radars, dict):
+        yield f'radars is {_shown(radars)}; expected an object of radars by name'
+        radars = {}
+    for name, shots in radars.items():
+        yield from _cloud_mistakes(shots, f'radars.{name}', RADAR, time_s)
     boxes = record.get('boxes', [])
     if not isinstance(boxes, list):
         yield f'boxes is {_shown(boxes)}; expected a list'
-        return
+        boxes = []
     for index, box in enumerate(boxes):
-        yield from _box_mistakes(box, f'boxes[{index}]')
+        yield from _object_mistakes(box, f'boxes[{index}]', BOX, 'an object with box and class')
 
 
-def _image_mistakes(images: Any) -> Iterator[str]:
-    if not isinstance(images, dict):
-        yield f'images is {_shown(images)}; expected an object of cameras by name'
+def _object_mistakes(value: Any, where: str, fields: Dict[str, Check], expected: str) -> Iterator[str]:
+    """Yields what is wrong with an object of named fields."""
+    if not isinstance(value, dict):
+        yield f'{where or "the record"} is {_shown(value)}; expected {expected}'
         return
-    for name, image in images.items():
-        where = f'images.{name}'
-        if image is None:
-            continue
-        if not isinstance(image, dict):
-            yield (f'{where} is {_shown(image)}; expected an object with {", ".join(IMAGE_FIELDS[:3])}, or '
-                   'null')
-            continue
-        yield from _file_mistakes(image, IMAGE_FIELDS, where, 3)
-        yield from _matrix_mistakes(image.get('cam2img'), 3, f'{where}.cam2img')
-        yield from _pose_mistakes(image.get('lidar2cam'), f'{where}.lidar2cam', FARTHEST_SENSOR_M)
-        intrinsic = _numbers(image.get('cam2img'), (3, 3))
-        if intrinsic is not None and not (min(intrinsic[0, 0], intrinsic[1, 1]) > 0
-                                          and np.allclose(intrinsic[2], (0, 0, 1))):
-            yield (f'{where}.cam2img is no matrix of a pinhole camera; expected [[fx, s, cx], [0, fy, cy], '
-                   '[0, 0, 1]] with fx and fy above 0')
-        sides = [image.get(side) for side in ('height', 'width')]
-        if sides != [None, None] and not all(_is_integer(side) and side > 0 for side in sides):
-            yield f'{where} has height and width {sides}; expected two whole numbers above 0, or neither'
+    unknown = [str(key) for key in value if key not in fields]
+    if unknown:
+        yield f'{where or "the record"} has {", ".join(unknown)}; expected some of {", ".join(fields)}'
+    for name, check in fields.items():
+        yield from check(value.get(name), f'{where}.{name}' if where else name)
 
 
-def _point_mistakes(record: Record) -> Iterator[str]:
-    points, sweeps = record.get('points'), record.get('sweeps', [])
-    if points is not None and not isinstance(points, dict):
-        yield f'points is {_shown(points)}; expected an object with path and columns, or null'
-        points = None
-    if isinstance(points, dict):
-        yield from _file_mistakes(points, POINTS_FIELDS, 'points', 2)
-        yield from _column_mistakes(points.get('columns'), 'points')
-    elif not record.get('images') and not record.get('radars'):
-        yield 'neither images nor points nor radars; expected at least one of them'
-    if not isinstance(sweeps, list):
-        yield f'sweeps is {_shown(sweeps)}; expected a list'
+def _image_mistakes(image: Any, where: str) -> Iterator[str]:
+    yield from _object_mistakes(image, where, IMAGE, 'an object with path, cam2img, lidar2cam, or null')
+    sides = [image.get(side) for side in ('height', 'width')] if isinstance(image, dict) else [None, None]
+    if sides != [None, None] and not all(map(_is_natural, sides)) or 0 in sides:
+        yield f'{where} has height and width {sides}; expected two whole numbers above 0, or neither'
+
+
+def _cloud_mistakes(clouds: Any, where: str, fields: Dict[str, Check], time_s: Any) -> Iterator[str]:
+    """Yields what is wrong with the sweeps, or with the clouds of a radar, of a sample of a time."""
+    if not isinstance(clouds, list):
+        yield f'{where} is {_shown(clouds)}; expected a list of its clouds, newest first'
         return
-    time_s = record.get('timestamp')
-    if (sweeps or time_s is not None) and not _is_number(time_s):
-        yield f'timestamp is {_shown(time_s)}; expected seconds, which sweeps need'
-    for index, sweep in enumerate(sweeps):
-        where = f'sweeps[{index}]'
-        if not isinstance(sweep, dict):
-            yield f'{where} is {_shown(sweep)}; expected an object with {", ".join(SWEEP_FIELDS)}'
-            continue
-        yield from _file_mistakes(sweep, SWEEP_FIELDS, where, 2)
-        yield from _pose_mistakes(sweep.get('lidar_from_sweep'), f'{where}.lidar_from_sweep', FARTHEST_M)
-        if not _is_number(sweep.get('timestamp')):
-            yield f'{where}.timestamp is {_shown(sweep.get("timestamp"))}; expected seconds'
-        elif _is_number(time_s) and not sweep['timestamp'] < time_s:
-            yield (f'{where}.timestamp is {sweep["timestamp"]}; expected less than {time_s}, that of the '
-                   'sample')
-        yield from _age_mistakes(sweeps, index, time_s, where)
+    for index, cloud in enumerate(clouds):
+        place = f'{where}[{index}]'
+        yield from _object_mistakes(cloud, place, fields, f'an object with {", ".join(fields)}')
+        yield from _age_mistakes(clouds, index, time_s, place)
+        if fields is RADAR and isinstance(cloud, dict):
+            yield from _radar_mistakes(cloud, place, time_s)
 
 
 def _age_mistakes(clouds: Sequence[Any], index: int, time_s: Any, where: str) -> Iterator[str]:
@@ -173,6 +149,8 @@ def _age_mistakes(clouds: Sequence[Any], index: int, time_s: Any, where: str) ->
                for cloud in clouds[max(index - 1, 0):index + 1]]
     if not all(map(_is_number, (time_s, *times_s))):
         return
+    if where.startswith('sweeps') and not times_s[-1] < time_s:
+        yield f'{where}.timestamp is {times_s[-1]}; expected less than {time_s}, that of the sample'
     if times_s[0] < times_s[-1]:
         yield f'{where}.timestamp is later than the one before in its list; expected the newest first'
     if abs(time_s - times_s[-1]) > OLDEST_SWEEP_S:
@@ -180,104 +158,81 @@ def _age_mistakes(clouds: Sequence[Any], index: int, time_s: Any, where: str) ->
                f'at most {OLDEST_SWEEP_S:.0f}')
 
 
-def _column_mistakes(columns: Any, where: str) -> Iterator[str]:
-    is_sound = (isinstance(columns, (list, tuple)) and all(isinstance(name, str) for name in columns)
-                and len(set(columns)) == len(columns) and set(PLACE) <= set(columns))
-    if not is_sound:
-        yield f'{where}.columns is {_shown(columns)}; expected different names, x, y and z among them'
+def _radar_mistakes(shot: Record, where: str, time_s: Any) -> Iterator[str]:
+    """Yields what nuScenes' files and files of rows, and the times of a radar, have not in common."""
+    if str(shot.get('path')).endswith(RADAR_SUFFIX):
+        if shot.get('columns') is not None:
+            yield f'{where} has columns; expected none for a {RADAR_SUFFIX} file, which names its own'
+    else:
+        yield from COLUMNS(shot.get('columns'), f'{where}.columns')
+    if 'timestamp' in shot:
+        yield from SECONDS(shot['timestamp'], f'{where}.timestamp')
+        if not _is_number(time_s):
+            yield f'{where} has a timestamp and the sample none; expected both, in seconds'
 
 
-def _radar_mistakes(record: Record) -> Iterator[str]:
-    radars = record.get('radars') or {}
-    if not isinstance(radars, dict):
-        yield f'radars is {_shown(radars)}; expected an object of radars by name'
-        return
-    for name, shots in radars.items():
-        if not isinstance(shots, list):
-            yield f'radars.{name} is {_shown(shots)}; expected a list of its clouds, newest first'
-            continue
-        for index, shot in enumerate(shots):
-            where = f'radars.{name}[{index}]'
-            if not isinstance(shot, dict):
-                yield f'{where} is {_shown(shot)}; expected an object with path and lidar_from_radar'
-                continue
-            yield from _file_mistakes(shot, RADAR_FIELDS, where, 2)
-            yield from _pose_mistakes(shot.get('lidar_from_radar'), f'{where}.lidar_from_radar', FARTHEST_M)
-            yield from _age_mistakes(shots, index, record.get('timestamp'), where)
-            path, columns = shot.get('path'), shot.get('columns')
-            if isinstance(path, str) and path.endswith(RADAR_SUFFIX):
-                if columns is not None:
-                    yield f'{where} has columns; expected none for a {RADAR_SUFFIX} file, which names its own'
-            else:
-                yield from _column_mistakes(columns, where)
-            if not _is_number(shot.get('timestamp', 0.0)):
-                yield f'{where}.timestamp is {_shown(shot["timestamp"])}; expected seconds'
-            elif 'timestamp' in shot and not _is_number(record.get('timestamp')):
-                yield f'{where} has a timestamp and the sample none; expected both, in seconds'
-
-
-def _box_mistakes(box: Any, where: str) -> Iterator[str]:
-    if not isinstance(box, dict):
-        yield f'{where} is {_shown(box)}; expected an object with box and class'
-        return
-    yield from _unknown(box, BOX_FIELDS, where)
-    numbers = _numbers(box.get('box'), (7,))
+def _box(value: Any, where: str) -> Iterator[str]:
+    numbers = _numbers(value, (7,))
     if numbers is None:
-        yield (f'{where}.box is {_shown(box.get("box"))}; expected 7 numbers: x, y, z, length, width, '
-               'height, yaw')
+        yield f'{where} is {_shown(value)}; expected 7 numbers: x, y, z, length, width, height, yaw'
     elif not ((numbers[3:6] > 0) & (numbers[3:6] < LONGEST_SIDE_M)).all():
-        yield (f'{where}.box has the sides {numbers[3:6].tolist()} m; expected above 0 and below '
+        yield (f'{where} has the sides {numbers[3:6].tolist()} m; expected above 0 and below '
                f'{LONGEST_SIDE_M:.0f}')
     elif abs(numbers[6]) > LARGEST_YAW_RAD:
-        yield f'{where}.box has the yaw {numbers[6]:g}; expected radians, within a full turn to either side'
-    if not isinstance(box.get('class'), str) or not box['class']:
-        yield f'{where}.class is {_shown(box.get("class"))}; expected a text'
-    velocity = box.get('velocity')
-    if velocity is not None:
-        speeds = _numbers(velocity, (2,))
-        if speeds is None or np.hypot(*speeds) > FASTEST_MPS:
-            yield (f'{where}.velocity is {_shown(velocity)}; expected x and y in m/s, at most '
-                   f'{FASTEST_MPS:.0f} m/s together, or null')
-    if box.get('num_points') is not None and not (_is_integer(box['num_points']) and box['num_points'] >= 0):
-        yield f'{where}.num_points is {_shown(box["num_points"])}; expected a whole number from 0'
+        yield f'{where} has the yaw {numbers[6]:g}; expected radians, within a full turn to either side'
 
 
-def _unknown(value: Record, fields: Sequence[str], where: str) -> Iterator[str]:
-    unknown = [str(key) for key in value if key not in fields]
-    if unknown:
-        yield f'{where} has {", ".join(unknown)}; expected some of {", ".join(fields)}'
+def _pinhole(value: Any, where: str) -> Iterator[str]:
+    matrix = _numbers(value, (3, 3))
+    if matrix is None:
+        yield f'{where} is {_shown(value)}; expected 3x3 finite numbers'
+    elif not (min(matrix[0, 0], matrix[1, 1]) > 0 and np.allclose(matrix[2], (0, 0, 1))):
+        yield (f'{where} is no matrix of a pinhole camera; expected [[fx, s, cx], [0, fy, cy], [0, 0, 1]] '
+               'with fx and fy above 0')
 
 
-def _path_mistakes(path: Any, where: str, dims: int) -> Iterator[str]:
-    if isinstance(path, np.ndarray):
-        if path.ndim != dims:
-            yield f'{where}.path is an array of shape {path.shape}; expected {dims} dimensions'
-        return
-    try:
-        checked_relative_path(path)
-    except UserError:
-        name = where if where == 'cells' else f'{where}.path'
-        yield f'{name} is {_shown(path)}; expected a path inside the data root'
-
-
-def _matrix_mistakes(value: Any, side: int, where: str) -> Iterator[str]:
-    if _numbers(value, (side, side)) is None:
-        yield f'{where} is {_shown(value)}; expected {side}x{side} finite numbers'
-
-
-def _pose_mistakes(value: Any, where: str, farthest_m: float = np.inf) -> Iterator[str]:
-    yield from _matrix_mistakes(value, 4, where)
-    matrix = _numbers(value, (4, 4))
-    if matrix is not None:
-        rotation = matrix[:3, :3]
-        is_rigid = (np.abs(rotation @ rotation.T - np.eye(3)).max() < ROTATION_TOLERANCE
-                    and np.linalg.det(rotation) > 0 and np.allclose(matrix[3], (0, 0, 0, 1)))
-        if not is_rigid:
+def _pose(farthest_m: float) -> Check:
+    """Returns what refuses all but a rotation with a translation of so many metres at most."""
+    def check(value: Any, where: str) -> Iterator[str]:
+        matrix = _numbers(value, (4, 4))
+        if matrix is None:
+            yield f'{where} is {_shown(value)}; expected 4x4 finite numbers'
+        elif not (np.abs(matrix[:3, :3] @ matrix[:3, :3].T - np.eye(3)).max() < ROTATION_TOLERANCE
+                  and np.linalg.det(matrix[:3, :3]) > 0 and np.allclose(matrix[3], (0, 0, 0, 1))):
             yield (f'{where} is no rotation with a translation; expected [[R, t], [0, 0, 0, 1]] with R of '
                    'determinant 1')
         elif np.linalg.norm(matrix[:3, 3]) > farthest_m:
             yield (f'{where} moves by {np.linalg.norm(matrix[:3, 3]):.0f} m; expected at most '
                    f'{farthest_m:.0f} between sensors of one car, in metres')
+
+    return check
+
+
+def _source(dims: int) -> Check:
+    """Returns what refuses all but a path inside the data root, or an array of so many dimensions."""
+    def check(value: Any, where: str) -> Iterator[str]:
+        try:
+            if not isinstance(value, np.ndarray):
+                checked_relative_path(value)
+            elif value.ndim != dims:
+                yield f'{where} is an array of shape {value.shape}; expected {dims} dimensions'
+        except UserError:
+            yield f'{where} is {_shown(value)}; expected a path inside the data root'
+
+    return check
+
+
+def _must(is_sound: Callable[[Any], Any], expected: str) -> Check:
+    """Returns what refuses a value and says what is expected."""
+    def check(value: Any, where: str) -> Iterator[str]:
+        if not is_sound(value):
+            yield f'{where} is {_shown(value)}; expected {expected}'
+
+    return check
+
+
+def _if_there(check: Check) -> Check:
+    return lambda value, where: iter(()) if value is None else check(value, where)
 
 
 def _numbers(value: Any, shape: Sequence[int]) -> 'np.ndarray | None':
@@ -289,19 +244,26 @@ def _numbers(value: Any, shape: Sequence[int]) -> 'np.ndarray | None':
     return array.astype(np.float64) if is_sound else None
 
 
-def _file_mistakes(part: Record, fields: Sequence[str], where: str, dims: int) -> Iterator[str]:
-    yield from _unknown(part, fields, where)
-    yield from _path_mistakes(part.get('path'), where, dims)
-    if part.get('crc32') is not None and not _is_integer(part['crc32']):
-        yield f'{where}.crc32 is {_shown(part["crc32"])}; expected a whole number, or none'
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e12
 
 
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_natural(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ''
+
+
+def _are_columns(names: Any) -> bool:
+    return (isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)
+            and len(set(names)) == len(names) and set(PLACE) <= set(names))
+
+
+def _is_speed(value: Any) -> bool:
+    speeds = _numbers(value, (2,))
+    return speeds is not None and bool(np.hypot(*speeds) <= FASTEST_MPS)
 
 
 def _shown(value: Any) -> str:
@@ -309,13 +271,35 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + '...'
 
 
+SECONDS, TEXT = _must(_is_number, 'seconds'), _must(_is_text, 'a text')
+COLUMNS = _must(_are_columns, 'different names, x, y and z among them')
+NATURAL = _if_there(_must(_is_natural, 'a whole number from 0, or none'))
+SENSOR_POSE, CLOUD_POSE = _pose(FARTHEST_SENSOR_M), _pose(FARTHEST_M)
+# What is looked at together with other fields, or not at all.
+ELSEWHERE = _must(lambda value: True, '')
+# The fields of each object and what they hold.
+IMAGE = {'path': _source(3), 'cam2img': _pinhole, 'lidar2cam': SENSOR_POSE, 'height': ELSEWHERE,
+         'width': ELSEWHERE, 'crc32': NATURAL}
+POINTS = {'path': _source(2), 'columns': COLUMNS, 'crc32': NATURAL}
+SWEEP = {'path': _source(2), 'timestamp': SECONDS, 'lidar_from_sweep': CLOUD_POSE, 'crc32': NATURAL}
+RADAR = {'path': _source(2), 'columns': ELSEWHERE, 'lidar_from_radar': CLOUD_POSE, 'timestamp': ELSEWHERE,
+         'crc32': NATURAL}
+BOX = {'box': _box, 'class': TEXT, 'num_points': NATURAL, 'velocity': _if_there(_must(
+    _is_speed, f'x and y in m/s, at most {FASTEST_MPS:.0f} m/s together, or null'))}
+RECORD = {
+    'token': _must(_is_text, 'a text that no other record has'), 'images': ELSEWHERE, 'points': ELSEWHERE,
+    'sweeps': ELSEWHERE, 'radars': ELSEWHERE, 'timestamp': ELSEWHERE, 'scene': _if_there(TEXT),
+    'ego_from_lidar': _if_there(SENSOR_POSE), 'global_from_ego': _if_there(_pose(np.inf)), 'boxes': ELSEWHERE,
+    'cells': _if_there(_source(2)), 'cells_crc32': NATURAL, 'extra': ELSEWHERE}
+
+
 def record_to_info(record: Record) -> Record:
     """Returns a checked record as what the loaders and datasets of this project read."""
     points = record.get('points') or {'path': None, 'columns': list(PLACE)}
-    time_s = record.get('timestamp', 0.0)
+    time_s = record.get('timestamp') or 0.0
     info = {
-        'token': record['token'], 'scene_token': record.get('scene', ''),
-        'scene_name': record.get('scene', ''), 'timestamp': time_s,
+        'token': record['token'], 'scene_token': record.get('scene') or '',
+        'scene_name': record.get('scene') or '', 'timestamp': time_s,
         'timestamp_us': round(time_s * 1e6),
         'images': {name: {**image, 'img_path': image['path']} if image else {'img_path': None}
                    for name, image in record.get('images', {}).items()},

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .gemini_fusion import CAMERA, LIDAR, GeminiAttention, GeminiFusion
+from geminifusion3d.fusion.gemini_fusion import CAMERA, LIDAR, GeminiAttention, GeminiFusion
 
 
 class OfficialGeminiFusion(nn.Module):

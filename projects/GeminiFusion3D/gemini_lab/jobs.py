@@ -19,12 +19,12 @@ from pathlib import Path
 from shutil import rmtree
 from typing import IO, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from .atomic import unsealed, write_json
-from .errors import UserError
-from .folder_lock import locked_folder
+import geminifusion3d
+from geminifusion3d.atomic import locked_folder, unsealed, write_json
+from geminifusion3d.errors import UserError
 
 # The code of the product, for `identity` and the sources of a step.
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(geminifusion3d.__file__).resolve().parent
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.2
 REPORT_EVERY_S = 30.0
@@ -255,7 +255,7 @@ def run_step(step: Step, state_dir: Path, upstream: str) -> Tuple[str, float]:
     if state and not continues:
         for path in step.stale:
             remove(path)
-    typed = shlex.join(step.command).replace(f'{sys.executable} -m {__package__} ', 'gemini3d ')
+    typed = shlex.join(step.command).replace(f'{sys.executable} -m {PACKAGE.name} ', 'gemini3d ')
     print(f'{step.name:>9}: {typed}', flush=True)
     started = {'fingerprint': fingerprint, 'seconds': state['seconds'] if continues else 0.0}
     write_json(state_path, started)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gemini_lab.jobs import Results, Step, identity, newest_progress, run_step, run_steps
+from geminifusion3d.atomic import locked_folder
 from geminifusion3d.errors import UserError
-from geminifusion3d.folder_lock import locked_folder
-from geminifusion3d.jobs import Results, Step, identity, newest_progress, run_step, run_steps
 
 APPEND = 'import sys; open(sys.argv[1], "a").write(sys.argv[2])'
 

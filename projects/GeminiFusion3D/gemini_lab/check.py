@@ -24,7 +24,9 @@ from typing import Any, Iterator, List, Sequence
 
 from packaging.requirements import Requirement
 
-REPO = Path(__file__).resolve().parents[4]
+from geminifusion3d.cli import PACKAGE
+
+REPO = Path(__file__).resolve().parents[3]
 PIN_FILES = ('torch.txt', 'mmcv.txt', 'runtime.txt', 'tests.txt')
 PROBES = ('mmcv', 'spconv', 'data', 'plugin')
 # Each with its remedy: on a GPU it is one library that fails, and this says which.
@@ -35,8 +37,7 @@ CUDA_PROBES = {
                   'with the triton that it asks for; recipes with cameras cannot run on this GPU before',
     'cuda_fusion': 'torch itself does not work on this GPU: install a torch built for the CUDA version that '
                    '`nvidia-smi` shows'}
-PROGRAM = __package__.rpartition('.')[0]
-SPCONV_ON_CPU = Path(__file__).resolve().parents[1] / 'lidar_bev/spconv_cpu.py'
+SPCONV_ON_CPU = PACKAGE / 'lidar_bev' / 'spconv_cpu.py'
 REINSTALL = 'run `make setup`; if it says that all is up to date, `make clean-venv setup`'
 # All tests are run with these, those of CI with the first.
 TESTED = ((3, 10), (3, 11))
@@ -205,7 +206,7 @@ def probe_plugin() -> Iterator[Finding]:
     # Where mmengine looks for every metric; needs lyft-dataset-sdk, which mmdet3d requires.
     import mmdet3d.evaluation  # noqa: F401
 
-    from .. import registered
+    from geminifusion3d import registered
     yield Finding('plugin', 'ok', f'import {registered.__name__}')
 
 
@@ -218,8 +219,8 @@ def probe_cuda_splat(device: str = 'cuda') -> Iterator[Finding]:
     """The splat's Triton kernels, forward and backward, against PyTorch's operators on the CPU."""
     import torch
 
-    from ..ops.splat import splat
-    from ..ops.splat_plan import plan_splat
+    from geminifusion3d.ops.splat import splat
+    from geminifusion3d.ops.splat_plan import plan_splat
     torch.manual_seed(0)
     features, weights = torch.randn(4, 3, 8), torch.rand(4, 5, 3)
     cells, upstream = torch.randint(-1, 6, (4, 5, 3)), torch.randn(6, 8)
@@ -235,7 +236,7 @@ def probe_cuda_fusion(device: str = 'cuda') -> Iterator[Finding]:
     """A step of GeminiFusion on the GPU against the CPU: outputs and gradients."""
     import torch
 
-    from ..fusion import GeminiFusion
+    from geminifusion3d.fusion import GeminiFusion
     torch.manual_seed(0)
     fuser, maps = GeminiFusion(channels=16, heads=2), torch.randn(2, 2, 16, 5, 3)
     found = []
@@ -266,7 +267,7 @@ def judged(name: str, pairs: Sequence[Sequence[Any]], remedy: str) -> Finding:
 
 def start_probe(name: str) -> 'subprocess.Popen[str]':
     """Starts one slow check in its own process."""
-    command = [sys.executable, '-W', 'ignore', '-m', PROGRAM, 'check', '--probe', name]
+    command = [sys.executable, '-W', 'ignore', '-m', PACKAGE.name, 'check', '--probe', name]
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from geminifusion3d.commands import check
+from gemini_lab import check
 
 
 def write_pins(folder, runtime):

@@ -8,9 +8,9 @@ from functools import partial
 import pytest
 import torch
 
+from gemini_lab.benchmark.official_gemini import OfficialGeminiFusion, official_layer
 from geminifusion3d.fusion import gemini_fusion
 from geminifusion3d.fusion.gemini_fusion import GeminiFusion, GeminiFusionLayer
-from geminifusion3d.fusion.gemini_reference import OfficialGeminiFusion, official_layer
 
 CHANNELS, HEADS = 12, 3
 SWITCHES = [dict(noise=noise, relation=relation, directions=directions)
