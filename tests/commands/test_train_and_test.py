@@ -9,7 +9,8 @@ from ten_objects import META, write_infos
 from toy_training import run_train, write_config
 
 from geminifusion3d.commands.main import parse
-from geminifusion3d.commands.train_and_test import _is_validation_lost, train_config
+from geminifusion3d.commands.train_and_test import (TEST, VAL, _is_validation_lost, check_evaluated,
+                                                    train_config)
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.nuscenes_metric import GeminiNuScenesMetric
 
@@ -87,6 +88,16 @@ def test_arguments_reach_the_config(tmp_path: Path) -> None:
 def test_arguments_that_cannot_work_are_named(tmp_path: Path, more: list, message: str) -> None:
     with pytest.raises(UserError, match=message):
         train_config(arguments_of(write_config(tmp_path), *more))
+
+
+def test_an_override_of_the_evaluation_that_is_not_made_is_refused_with_the_one_that_is() -> None:
+    with pytest.raises(UserError, match='a test reads test_dataloader; give test_dataloader.batch_size'):
+        check_evaluated({'val_dataloader.batch_size': 4}, TEST)
+    with pytest.raises(UserError, match='a training reads val_evaluator; give val_evaluator.meta'):
+        check_evaluated({'test_evaluator.meta': {}}, VAL)
+    both = {'val_dataloader.num_workers': 0, 'test_dataloader.num_workers': 0}
+    for evaluated in (VAL, TEST):
+        check_evaluated({**both, 'test_pipeline.0.reduce': 2, 'train_dataloader.num_workers': 0}, evaluated)
 
 
 def test_an_override_without_a_value_is_named(tmp_path: Path) -> None:

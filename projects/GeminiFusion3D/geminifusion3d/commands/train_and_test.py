@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator, Mapping
 
 import torch
 from mmengine.config import Config
@@ -31,11 +31,12 @@ from .arguments import overrides
 from .test_time_augmentation_flags import augment_test_time, variants_folder
 
 OTHER_RANKS_WAIT_S = 5.
+VAL, TEST, EVALUATING = 'val_', 'test_', ('dataloader', 'evaluator', 'cfg')
 
 
 def train_config(arguments: argparse.Namespace) -> Config:
     """Builds the config of a training from its arguments; UserError if something in it cannot work."""
-    cfg = _common_config(arguments)
+    cfg = _common_config(arguments, VAL)
     check_sections(cfg, ['model', 'train_dataloader', 'train_cfg', 'optim_wrapper'])
     if arguments.seed is not None:
         apply_seed(cfg, arguments.seed)
@@ -59,13 +60,31 @@ def train_config(arguments: argparse.Namespace) -> Config:
     return cfg
 
 
-def _common_config(arguments: argparse.Namespace) -> Config:
-    """Loads the config and sets what both commands set."""
-    cfg = load_config(arguments.config, overrides(arguments.cfg_options))
+def _common_config(arguments: argparse.Namespace, evaluated: str) -> Config:
+    """Loads the config and sets what both commands set; `evaluated`: sections with this prefix are read."""
+    options = overrides(arguments.cfg_options)
+    check_evaluated(options, evaluated)
+    cfg = load_config(arguments.config, options)
     cfg.launcher = arguments.launcher
     cfg.work_dir = (arguments.work_dir or cfg.get('work_dir')
                     or str(Path('work_dirs') / Path(arguments.config).stem))
     return cfg
+
+
+def check_evaluated(options: Mapping[str, Any], evaluated: str) -> None:
+    """Refuses overrides of the evaluation that a command does not make, unless they are given for both.
+
+    Args:
+        options: dotted keys and their new values.
+        evaluated: val_, which a training reads, or test_.
+    """
+    unread = TEST if evaluated == VAL else VAL
+    for key in options:
+        namesake = evaluated + key.removeprefix(unread)
+        if key.split('.')[0] in [unread + part for part in EVALUATING] and namesake not in options:
+            raise UserError(f'--cfg-options {key} would change nothing here: a '
+                            f'{"training" if evaluated == VAL else "test"} reads '
+                            f'{namesake.split(".")[0]}; give {namesake}')
 
 
 def _set_precision(cfg: Config, precision: str) -> None:
@@ -165,7 +184,7 @@ def draw_tests(cfg: Config, folder: str, min_score: float) -> None:
 
 def evaluation_config(arguments: argparse.Namespace) -> Config:
     """Builds the config of an evaluation from its arguments; UserError if something in it cannot work."""
-    cfg = _common_config(arguments)
+    cfg = _common_config(arguments, TEST)
     check_sections(cfg, ['model', 'test_dataloader', 'test_cfg', 'test_evaluator'])
     choose_split(cfg, arguments.split)
     if arguments.split and not arguments.work_dir:
