@@ -64,6 +64,17 @@ def test_a_branch_lives_on_the_grid_that_its_alignment_names():
     assert losses_of(model.train(), make_batch()).isfinite()
 
 
+def test_settings_that_no_shape_tells_are_said():
+    settings = build_detector().learned_settings
+    assert settings['bev_grid.range_m'] == [-12, -8, -3, 12, 8, 3] and settings['bev_grid.cell_m'] == 1
+    assert settings['lidar_branch.voxel_m'] == [0.25] * 3
+    assert settings['camera_branch.depth_range_m'] == [1, 51]
+    assert settings['data_preprocessor.std'] == pytest.approx([58.395, 57.12, 57.375])
+    assert settings['data_preprocessor.bgr_to_rgb'] is True
+    assert build_detector(camera_branch=None, camera_align=None, fuser=None).learned_settings.keys() == {
+        'bev_grid.range_m', 'bev_grid.cell_m', 'lidar_branch.voxel_m'}
+
+
 def test_an_offset_field_stands_before_the_fuser_and_changes_nothing_at_first():
     plain, moved = build_detector().eval(), build_detector(offset_field=OFFSET_FIELD).eval()
     missing = moved.load_state_dict(plain.state_dict(), strict=False)

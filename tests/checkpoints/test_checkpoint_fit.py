@@ -16,6 +16,23 @@ def two_branches() -> nn.Module:
     return nn.ModuleDict({'lidar_branch': nn.Linear(2, 3), 'fuser': nn.Linear(3, 3)})
 
 
+def test_weights_that_learned_other_settings_are_refused_with_both_values() -> None:
+    model = nn.Linear(2, 3)
+    model.learned_settings = {'bev_grid.cell_m': 0.5, 'lidar_branch.voxel_m': [0.1, 0.1, 0.2]}
+    weights = model.state_dict()
+
+    def fit(settings: dict, **more: Tolerance) -> None:
+        checkpoint = {'state_dict': weights, 'meta': {'learned_settings': settings}}
+        fit_weights(model, checkpoint, name='a.pth', **more)
+    fit(model.learned_settings)
+    fit({'bev_grid.cell_m': 0.5, 'of a later version': 1})
+    with pytest.raises(UserError, match='trained with model.bev_grid.cell_m=1.0, the recipe has 0.5'):
+        fit({**model.learned_settings, 'bev_grid.cell_m': 1.0})
+    # A training may start from them; checkpoints of others say nothing.
+    fit({'bev_grid.cell_m': 1.0}, tolerance=Tolerance())
+    fit_weights(model, {'state_dict': weights}, name='a.pth')
+
+
 def test_weights_of_a_wrapped_model_fit() -> None:
     model = nn.Linear(2, 3)
     wrapped = {f'module.{key}': value for key, value in model.state_dict().items()}

@@ -245,6 +245,17 @@ def test_a_metric_that_declares_other_sensors_ends_a_training_before_its_first_s
     assert run_train(write_config(tmp_path), tmp_path / 'run') == 0
 
 
+def test_a_test_with_other_settings_than_were_trained_is_refused(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, weights = write_config(tmp_path), tmp_path / 'run/epoch_4.pth'
+    monkeypatch.setattr(toy_training.ToyModel, 'learned_settings', {'bev_grid.cell_m': 1.0}, raising=False)
+    run_train(config, tmp_path / 'run')
+    assert run_test(config, weights, tmp_path / 'test')['toy/count'] == 7
+    monkeypatch.setattr(toy_training.ToyModel, 'learned_settings', {'bev_grid.cell_m': 2.0}, raising=False)
+    with pytest.raises(UserError, match='was trained with model.bev_grid.cell_m=1.0, the recipe has 2.0'):
+        run_test(config, weights, tmp_path / 'test')
+
+
 def test_what_a_killed_training_left_half_written_goes(tmp_path: Path) -> None:
     (tmp_path / 'run').mkdir()
     for name in ('epoch_2.pth.part', '.last_checkpoint.ab12.part'):

@@ -127,6 +127,23 @@ class GeminiFusion3D(Base3DDetector):
         return self._build_on_grid(branch, BEVGrid.from_config(own_grid) if own_grid else None)
 
     @property
+    def learned_settings(self) -> Dict[str, Any]:
+        """What weights belong to that no shape tells: cells, voxels, depths and how pixels are scaled."""
+        settings: Dict[str, Any] = {'bev_grid.range_m': [float(edge) for edge in self.bev_grid.range_m],
+                                    'bev_grid.cell_m': float(self.bev_grid.cell_m)}
+        for name in self.sensors:
+            branch = self.parts_of(name)[0]
+            for setting, owner in (('voxel_m', branch), ('depth_range_m', getattr(branch, 'frustum', None))):
+                if hasattr(owner, setting):
+                    settings[f'{name}_branch.{setting}'] = [float(one) for one in getattr(owner, setting)]
+        pixels = self.data_preprocessor
+        if self.camera_branch is not None and hasattr(pixels, 'mean'):
+            settings.update({f'data_preprocessor.{name}': getattr(pixels, name).flatten().tolist()
+                             for name in ('mean', 'std')})
+            settings['data_preprocessor.bgr_to_rgb'] = bool(pixels._channel_conversion)
+        return settings
+
+    @property
     def modalities(self) -> Dict[str, bool]:
         """The sensors that a prediction depends on, under the names of a submission's meta."""
         reads_depth = self.camera_branch is not None and self.camera_branch.reads_lidar

@@ -52,6 +52,8 @@ class Tolerance:
 
 
 STRICT = Tolerance()
+# Where a checkpoint's `meta` has the detector's `learned_settings`.
+SETTINGS = 'learned_settings'
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,8 @@ def fit_weights(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str,
     Raises:
         UserError: if more differs than may; the message lists it by branch.
     """
+    if tolerance is STRICT:
+        check_settings(model, checkpoint, name=name)
     expected = model.state_dict()
     _check_branches(tolerance, expected)
     weights = {key: _stored_as(value, expected[key]) if key in expected else value
@@ -137,6 +141,27 @@ def fit_weights(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str,
         raise UserError(f'checkpoint {name} holds no weight of this model, nothing would be loaded from it')
     return with_versions({key: value for key, value in weights.items()
                           if key in expected and key not in found.misshapen})
+
+
+def check_settings(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str) -> None:
+    """Refuses weights that learned other settings, where no shape tells.
+
+    Args:
+        model: a detector; others have no `learned_settings`.
+        checkpoint: what `read_checkpoint` returned; checkpoints of others do not say their settings.
+        name: what the message calls the checkpoint.
+
+    Raises:
+        UserError: with both values of each.
+    """
+    meta = checkpoint.get('meta')
+    learned = meta.get(SETTINGS) if isinstance(meta, dict) else None
+    own = getattr(model, SETTINGS, {})
+    differing = [f'model.{key}={learned[key]}, the recipe has {value}' for key, value in own.items()
+                 if isinstance(learned, dict) and learned.get(key, value) != value]
+    if differing:
+        raise UserError(f'checkpoint {name} was trained with {"; ".join(differing)}: its weights fit and the '
+                        'boxes would be wrong; give the recipe the values of the checkpoint')
 
 
 def with_versions(weights: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':

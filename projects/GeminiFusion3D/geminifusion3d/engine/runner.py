@@ -28,8 +28,8 @@ from torch.utils.data import DataLoader
 
 from ..atomic import locked_folder, sync_to_disk
 from ..checkpoints.checkpoint_file import read_checkpoint
-from ..checkpoints.checkpoint_fit import (STRICT, Tolerance, check_learned_classes, fit_weights,
-                                          summarise)
+from ..checkpoints.checkpoint_fit import (SETTINGS, STRICT, Tolerance, check_learned_classes,
+                                          fit_weights, summarise)
 from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
 from ..modalities import check_declaration
 from .checkpoint_hook import check_resumable, find_resumable
@@ -343,7 +343,9 @@ class GeminiRunner(Runner):
         part = filename + PART_SUFFIX
         written = Path(out_dir) / part
         if is_main_process():
-            kwargs['meta'] = {**(kwargs.get('meta') or {}), LEARNED: self.learned_samples().to_plain()}
+            model = self.model.module if is_model_wrapper(self.model) else self.model
+            kwargs['meta'] = {**(kwargs.get('meta') or {}), LEARNED: self.learned_samples().to_plain(),
+                              SETTINGS: getattr(model, SETTINGS, {})}
         try:
             super().save_checkpoint(out_dir, part, *args, **kwargs)
             if is_main_process() and written.is_file():

@@ -90,7 +90,8 @@ class LidarBranch(BaseModule):
                  voxelization: Optional[Dict[str, Any]] = None,
                  voxel_encoder: Optional[Dict[str, Any]] = None, scale_features: bool = True) -> None:
         super().__init__()
-        place = dict(bev_grid=bev_grid, voxel_m=tuple(voxel_m))
+        self.voxel_m = tuple(voxel_m)
+        place = dict(bev_grid=bev_grid, voxel_m=self.voxel_m)
         self.encoder = MODELS.build({**encoder, **place})
         self.voxelization = MODELS.build({
             **(voxelization or dict(type='GeminiDynamicVoxelization')), **place,
