@@ -7,7 +7,8 @@ from mmdet3d.models.layers import make_sparse_convmodule
 from torch import nn
 
 from geminifusion3d.checkpoints.checkpoint_fit import (STRICT, Tolerance, check_learned_classes,
-                                                       compare_weights, fit_weights, summarise)
+                                                       compare_weights, fit_weights, plain_config,
+                                                       said_of_config, summarise)
 from geminifusion3d.errors import UserError
 
 
@@ -31,6 +32,18 @@ def test_weights_that_learned_other_settings_are_refused_with_both_values() -> N
     # A training may start from them; checkpoints of others say nothing.
     fit({'bev_grid.cell_m': 1.0}, tolerance=Tolerance())
     fit_weights(model, {'state_dict': weights}, name='a.pth')
+
+
+def test_a_model_of_another_config_is_said_where_weights_fit() -> None:
+    config = {'type': nn.Linear, 'fuser': {'heads': 4, 'sizes': (1, 2)}, 'init_cfg': {'checkpoint': 'a'}}
+    checkpoint = {'meta': {'model_config': plain_config(config)}}
+    assert plain_config(config)['type'] == 'Linear'
+    assert said_of_config(checkpoint, {**config, 'init_cfg': None}, name='a.pth') == ''
+    other = {**config, 'fuser': {'heads': 8, 'sizes': [2, 1], 'init': 'kitti'}}
+    assert said_of_config(checkpoint, other, name='a.pth') == (
+        "the recipe's model is not the one that a.pth was trained with: "
+        'model.fuser.heads=8 (trained with 4), model.fuser.sizes=[2, 1] (trained with [1, 2]), model.fuser.init=kitti (trained with absent)')
+    assert said_of_config({'meta': {}}, other, name='a.pth') == said_of_config({}, other, name='a.pth') == ''
 
 
 def test_weights_of_a_wrapped_model_fit() -> None:

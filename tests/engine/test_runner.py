@@ -256,6 +256,16 @@ def test_a_test_with_other_settings_than_were_trained_is_refused(
         run_test(config, weights, tmp_path / 'test')
 
 
+def test_a_test_of_another_model_whose_weights_fit_says_so(
+        tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    config, weights = write_config(tmp_path), tmp_path / 'run/epoch_4.pth'
+    run_train(config, tmp_path / 'run')
+    run_test(config, weights, tmp_path / 'test')
+    assert 'is not the one that' not in capfd.readouterr().out
+    run_test(config, weights, tmp_path / 'test', '--cfg-options', 'model.poison_at=-2')
+    assert 'model.poison_at=-2 (trained with absent)' in capfd.readouterr().out
+
+
 def test_what_a_killed_training_left_half_written_goes(tmp_path: Path) -> None:
     (tmp_path / 'run').mkdir()
     for name in ('epoch_2.pth.part', '.last_checkpoint.ab12.part'):

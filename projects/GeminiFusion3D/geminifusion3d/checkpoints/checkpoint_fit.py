@@ -6,7 +6,7 @@ What may differ is said in the config's `load_cfg`, and nowhere else.
 import re
 from collections import OrderedDict
 from dataclasses import dataclass, fields
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from torch import Tensor, nn
 
@@ -52,8 +52,10 @@ class Tolerance:
 
 
 STRICT = Tolerance()
-# Where a checkpoint's `meta` has the detector's `learned_settings`.
-SETTINGS = 'learned_settings'
+# Where a checkpoint's `meta` has the detector's `learned_settings`, and the config's `model`.
+SETTINGS, MODEL_CONFIG = 'learned_settings', 'model_config'
+# What of a model's config does not change what trained weights find.
+OF_TRAINING = re.compile('init_cfg|loss|pretrained|with_cp|frozen_stages|norm_eval|train_cfg')
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,44 @@ def check_settings(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str
     if differing:
         raise UserError(f'checkpoint {name} was trained with {"; ".join(differing)}: its weights fit and the '
                         'boxes would be wrong; give the recipe the values of the checkpoint')
+
+
+def said_of_config(checkpoint: Mapping[str, Any], model: Mapping[str, Any], *, name: str) -> str:
+    """Returns in which settings a config's model differs from the trained one; '' in none, or if unknown.
+
+    Args:
+        checkpoint: what `read_checkpoint` returned.
+        model: the config's `model`.
+        name: what the sentence calls the checkpoint.
+    """
+    meta = checkpoint.get('meta')
+    learned = meta.get(MODEL_CONFIG) if isinstance(meta, dict) else None
+    if not isinstance(learned, dict):
+        return ''
+    before, now = dict(_leaves(learned)), dict(_leaves(model))
+    differing = [f'{key}={now.get(key, "absent")} (trained with {before.get(key, "absent")})'
+                 for key in {**before, **now} if not OF_TRAINING.search(key)
+                 and now.get(key, '') != before.get(key, '')]
+    more = f' and {len(differing) - SHOWN_KEYS} more' if len(differing) > SHOWN_KEYS else ''
+    return (f'the recipe\'s model is not the one that {name} was trained with: '
+            f'{", ".join(differing[:SHOWN_KEYS])}{more}' if differing else '')
+
+
+def plain_config(node: Any) -> Any:
+    """Returns a part of a config as dictionaries, lists, numbers and texts."""
+    if isinstance(node, Mapping):
+        return {str(key): plain_config(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [plain_config(value) for value in node]
+    return node if isinstance(node, (str, int, float, type(None))) else getattr(node, '__name__', str(node))
+
+
+def _leaves(node: Any, at: str = 'model') -> Iterator[Tuple[str, Any]]:
+    if isinstance(node, Mapping) and node:
+        for key, value in node.items():
+            yield from _leaves(value, f'{at}.{key}')
+    else:
+        yield at, plain_config(node)
 
 
 def with_versions(weights: Mapping[str, Tensor]) -> 'OrderedDict[str, Tensor]':

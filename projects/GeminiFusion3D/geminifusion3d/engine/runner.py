@@ -28,8 +28,9 @@ from torch.utils.data import DataLoader
 
 from ..atomic import locked_folder, sync_to_disk
 from ..checkpoints.checkpoint_file import read_checkpoint
-from ..checkpoints.checkpoint_fit import (SETTINGS, STRICT, Tolerance, check_learned_classes,
-                                          fit_weights, summarise)
+from ..checkpoints.checkpoint_fit import (MODEL_CONFIG, SETTINGS, STRICT, Tolerance,
+                                          check_learned_classes, fit_weights, plain_config,
+                                          said_of_config, summarise)
 from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
 from ..modalities import check_declaration
 from .checkpoint_hook import check_resumable, find_resumable
@@ -323,6 +324,9 @@ class GeminiRunner(Runner):
             for loop in (self._train_loop, self._test_loop):
                 meta = isinstance(loop, BaseLoop) and getattr(loop.dataloader.dataset, 'metainfo', None)
                 check_learned_classes(checkpoint, (meta or {}).get('classes'), name=filename)
+            said = said_of_config(checkpoint, self.cfg.model, name=filename)
+            if said:
+                self.logger.warning(said)
         if not revise_keys:
             tolerance = STRICT if strict else Tolerance.from_config(self.cfg.get('load_cfg'))
             weights = fit_weights(model, checkpoint, name=filename, tolerance=tolerance)
@@ -345,7 +349,8 @@ class GeminiRunner(Runner):
         if is_main_process():
             model = self.model.module if is_model_wrapper(self.model) else self.model
             kwargs['meta'] = {**(kwargs.get('meta') or {}), LEARNED: self.learned_samples().to_plain(),
-                              SETTINGS: getattr(model, SETTINGS, {})}
+                              SETTINGS: getattr(model, SETTINGS, {}),
+                              MODEL_CONFIG: plain_config(self.cfg.model)}
         try:
             super().save_checkpoint(out_dir, part, *args, **kwargs)
             if is_main_process() and written.is_file():

@@ -15,7 +15,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..checkpoints.checkpoint_file import check_exists, read_checkpoint
-from ..checkpoints.checkpoint_fit import check_learned_classes, fit_weights
+from ..checkpoints.checkpoint_fit import check_learned_classes, fit_weights, said_of_config
 from ..engine.config_file import check_classes, check_ranges, check_sections, load_config
 from ..engine.cuda_graphs import graph_parts
 from ..engine.mistakes import config_mistakes
@@ -101,6 +101,9 @@ class Detector:
         content = read_checkpoint(checkpoint)
         check_learned_classes(content, dataset.metainfo['classes'], name=checkpoint)
         model.load_state_dict(fit_weights(model, content, name=checkpoint))
+        said = said_of_config(content, cfg.model, name=checkpoint)
+        if said:
+            print_log(said, 'current', logging.WARNING)
         try:
             model = model.to(device)
         except (RuntimeError, AssertionError) as error:
