@@ -42,7 +42,8 @@ def test_a_model_of_another_config_is_said_where_weights_fit() -> None:
     other = {**config, 'fuser': {'heads': 8, 'sizes': [2, 1], 'init': 'kitti'}}
     assert said_of_config(checkpoint, other, name='a.pth') == (
         "the recipe's model is not the one that a.pth was trained with: "
-        'model.fuser.heads=8 (trained with 4), model.fuser.sizes=[2, 1] (trained with [1, 2]), model.fuser.init=kitti (trained with absent)')
+        'model.fuser.heads=8 (trained with 4), '
+        'model.fuser.sizes=[2, 1] (trained with [1, 2]), model.fuser.init=kitti (trained with absent)')
     assert said_of_config({'meta': {}}, other, name='a.pth') == said_of_config({}, other, name='a.pth') == ''
 
 
