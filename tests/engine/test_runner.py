@@ -245,15 +245,19 @@ def test_a_metric_that_declares_other_sensors_ends_a_training_before_its_first_s
     assert run_train(write_config(tmp_path), tmp_path / 'run') == 0
 
 
-def test_a_test_with_other_settings_than_were_trained_is_refused(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_with_other_settings_than_were_trained_is_refused_and_a_training_from_them_says_so(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture) -> None:
     config, weights = write_config(tmp_path), tmp_path / 'run/epoch_4.pth'
     monkeypatch.setattr(toy_training.ToyModel, 'learned_settings', {'bev_grid.cell_m': 1.0}, raising=False)
     run_train(config, tmp_path / 'run')
     assert run_test(config, weights, tmp_path / 'test')['toy/count'] == 7
     monkeypatch.setattr(toy_training.ToyModel, 'learned_settings', {'bev_grid.cell_m': 2.0}, raising=False)
-    with pytest.raises(UserError, match='was trained with model.bev_grid.cell_m=1.0, the recipe has 2.0'):
+    said = 'was trained with model.bev_grid.cell_m=1.0, the recipe has 2.0'
+    with pytest.raises(UserError, match=said):
         run_test(config, weights, tmp_path / 'test')
+    capfd.readouterr()
+    run_train(config, tmp_path / 'next', '--cfg-options', f'load_from={weights}')
+    assert said in capfd.readouterr().out
 
 
 def test_a_test_of_another_model_whose_weights_fit_says_so(

@@ -127,10 +127,13 @@ def fit_weights(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str,
         tolerance: what may differ.
 
     Raises:
-        UserError: if more differs than may; the message lists it by branch.
+        UserError: if more differs than may, the message lists it by branch; strictly, if the weights belong
+            to another grid, voxels or pixels.
     """
-    if tolerance is STRICT:
-        check_settings(model, checkpoint, name=name)
+    said = said_of_settings(model, checkpoint, name=name)
+    if said and tolerance is STRICT:
+        raise UserError(f'{said}: its weights fit and the boxes would be wrong; give the recipe the values of '
+                        'the checkpoint')
     expected = model.state_dict()
     _check_branches(tolerance, expected)
     weights = {key: _stored_as(value, expected[key]) if key in expected else value
@@ -145,25 +148,20 @@ def fit_weights(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str,
                           if key in expected and key not in found.misshapen})
 
 
-def check_settings(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str) -> None:
-    """Refuses weights that learned other settings, where no shape tells.
+def said_of_settings(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str) -> str:
+    """Returns which settings that no shape tells weights learned otherwise, with both values; '' if none.
 
     Args:
         model: a detector; others have no `learned_settings`.
         checkpoint: what `read_checkpoint` returned; checkpoints of others do not say their settings.
-        name: what the message calls the checkpoint.
-
-    Raises:
-        UserError: with both values of each.
+        name: what the sentence calls the checkpoint.
     """
     meta = checkpoint.get('meta')
     learned = meta.get(SETTINGS) if isinstance(meta, dict) else None
-    own = getattr(model, SETTINGS, {})
-    differing = [f'model.{key}={learned[key]}, the recipe has {value}' for key, value in own.items()
+    differing = [f'model.{key}={learned[key]}, the recipe has {value}'
+                 for key, value in getattr(model, SETTINGS, {}).items()
                  if isinstance(learned, dict) and learned.get(key, value) != value]
-    if differing:
-        raise UserError(f'checkpoint {name} was trained with {"; ".join(differing)}: its weights fit and the '
-                        'boxes would be wrong; give the recipe the values of the checkpoint')
+    return f'checkpoint {name} was trained with {"; ".join(differing)}' if differing else ''
 
 
 def said_of_config(checkpoint: Mapping[str, Any], model: Mapping[str, Any], *, name: str) -> str:

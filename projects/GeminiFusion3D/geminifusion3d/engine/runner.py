@@ -30,7 +30,7 @@ from ..atomic import locked_folder, sync_to_disk
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import (MODEL_CONFIG, SETTINGS, STRICT, Tolerance,
                                           check_learned_classes, fit_weights, plain_config,
-                                          said_of_config, summarise)
+                                          said_of_config, said_of_settings, summarise)
 from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
 from ..modalities import check_declaration
 from .checkpoint_hook import check_resumable, find_resumable
@@ -324,9 +324,10 @@ class GeminiRunner(Runner):
             for loop in (self._train_loop, self._test_loop):
                 meta = isinstance(loop, BaseLoop) and getattr(loop.dataloader.dataset, 'metainfo', None)
                 check_learned_classes(checkpoint, (meta or {}).get('classes'), name=filename)
-            said = said_of_config(checkpoint, self.cfg.model, name=filename)
-            if said:
-                self.logger.warning(said)
+        said = (said_of_config(checkpoint, self.cfg.model, name=filename) if strict
+                else said_of_settings(model, checkpoint, name=filename))
+        if said:
+            self.logger.warning(said)
         if not revise_keys:
             tolerance = STRICT if strict else Tolerance.from_config(self.cfg.get('load_cfg'))
             weights = fit_weights(model, checkpoint, name=filename, tolerance=tolerance)
