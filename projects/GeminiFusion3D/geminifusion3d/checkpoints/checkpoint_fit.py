@@ -132,8 +132,8 @@ def fit_weights(model: nn.Module, checkpoint: Mapping[str, Any], *, name: str,
     """
     said = said_of_settings(model, checkpoint, name=name)
     if said and tolerance is STRICT:
-        raise UserError(f'{said}: its weights fit and the boxes would be wrong; give the recipe the values of '
-                        'the checkpoint')
+        raise UserError(f'{said}: its weights fit and the boxes would be wrong; give the recipe the values '
+                        'of the checkpoint')
     expected = model.state_dict()
     _check_branches(tolerance, expected)
     weights = {key: _stored_as(value, expected[key]) if key in expected else value
