@@ -1,4 +1,4 @@
-"""Runs a recipe's detector from files to records, or a training step, for `benchmark model`, stage by stage."""
+"""Runs a recipe's detector from files to records, or a training step, for `benchmark model`, by stages."""
 from argparse import Namespace
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
