@@ -94,8 +94,8 @@ def test_cells_half_as_large_and_a_height_range_of_its_own_end_on_the_same_grid(
 
 @pytest.mark.parametrize('wrong, message', [
     (dict(downsample=3), 'must be 1 or 2, got 3'),
-    (dict(convention='mit'), "convention must be one of .*got 'mit'"),
-    (dict(depth_image='first'), "depth_image must be one of .*got 'first'"),
+    (dict(convention='mit'), "got convention='mit'; expected one of centres"),
+    (dict(depth_image='first'), "got depth_image='first'; expected one of nearest, last"),
     (dict(depth_range_m=[5.0, 1.0]), 'near < far')])
 def test_wrong_arguments_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):

@@ -29,7 +29,7 @@ from geminifusion3d.results.nuscenes_metric import GeminiNuScenesMetric
     ("train_dataloader['batch_size'] = 0\n", 'dataloader: ValueError: batch_size should be a positive'),
     ("param_scheduler[0]['T_max'] = 'x'\n", 'TypeError: .*correct its values'),
     ("optim_wrapper.update(type='GeminiOptimWrapper', precision='fp8')\n",
-     "type='GeminiOptimWrapper': precision must be one of fp32, fp16, bf16, got 'fp8'"),
+     "type='GeminiOptimWrapper': got precision='fp8'; expected one of fp32, fp16, bf16"),
     ("optim_wrapper['optimizer']['lr'] = -1.0\n", "type='AdamW': ValueError: Invalid learning rate"),
     ("custom_hooks[1]['max_failures'] = 0\n", 'max_failures must be at least 1, got 0'),
     ("env_cfg = 3\n", 'AttributeError')])

@@ -8,11 +8,11 @@ import pytest
 from real_data import real_data
 from tiny_kitti import LABELS, write_frame, write_tiny_kitti
 
+from gemini_lab.sample_picture import draw_kitti_frame
 from geminifusion3d.errors import UserError
 from geminifusion3d.info_file import carries_digest
 from geminifusion3d.kitti.dataset import (GeminiKittiDataset, GeminiLoadKittiFrame,
                                           GeminiPointsInPicture)
-from geminifusion3d.kitti.draw import draw_frame
 from geminifusion3d.kitti.infos import convert_kitti, frame_info, write_infos
 from geminifusion3d.kitti.labels import read_labels
 from geminifusion3d.kitti.metric import GeminiKittiMetric
@@ -252,7 +252,7 @@ def test_real_frames_hold_the_points_of_their_objects():
     infos = [frame_info(folder, name, with_labels=True) for name in ('000000', '000001', '000002')]
     # The pedestrian 8 m ahead, the truck at 69 m, the trailer (Misc) at 9 m.
     assert [info['instances'][0]['num_lidar_pts'] for info in infos] == [376, 70, 1351]
-    assert draw_frame(folder, '000002').shape[2] == 3
+    assert draw_kitti_frame(folder, '000002').shape[2] == 3
 
 
 def test_a_metric_that_reads_other_frames_is_refused(tmp_path):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 
+from gemini_lab.sample_picture import draw_camera, draw_sample
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
 from geminifusion3d.sensors import GeminiSampleObjects
 from geminifusion3d.sensors.augment_scene import GeminiAugmentScene
-from geminifusion3d.sensors.draw import (BOX_BGR, FRONT_BGR, draw_bev, draw_camera, draw_sample,
-                                         project_points)
+from geminifusion3d.sensors.draw import BOX_BGR, FRONT_BGR, draw_bev, project_points
 from geminifusion3d.sensors.object_database import FORMAT, array_path, write_metainfo
 
 CAM_FROM_LIDAR = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])

@@ -2,9 +2,9 @@
 import numpy as np
 from mmdet3d.structures import LiDARInstance3DBoxes, LiDARPoints
 
+from gemini_lab.sample_picture import draw_radar, draw_radar_from_above, draw_sample
 from geminifusion3d.nuscenes_facts import CAMERA_NAMES
-from geminifusion3d.sensors.draw import (BOX_BGR, FRONT_BGR, draw_bev, draw_radar,
-                                         draw_radar_from_above, draw_sample, project_points, tiled)
+from geminifusion3d.sensors.draw import BOX_BGR, FRONT_BGR, draw_bev, project_points, tiled
 
 CAM_FROM_LIDAR = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 IMG_FROM_CAM = np.array([[100.0, 0, 80, 0], [0, 100, 45, 0], [0, 0, 1, 0], [0, 0, 0, 1]])

@@ -10,9 +10,10 @@ from nuscenes.nuscenes import NuScenes
 from scipy.spatial import Delaunay, cKDTree
 
 from gemini_lab.corruptions import GeminiCorruptedLoading
+from gemini_lab.sample_picture import draw_camera, draw_sample
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.sensors import GeminiNuScenesDataset
-from geminifusion3d.sensors.draw import draw_camera, draw_sample, project_points
+from geminifusion3d.sensors.draw import project_points
 
 LOAD = [dict(type='GeminiLoadImages'), dict(type='GeminiLoadPoints', sweeps_num=0),
         dict(type='LoadAnnotations3D', with_bbox_3d=True, with_label_3d=True)]

@@ -10,6 +10,8 @@ COMMANDS = (
     _command('synthetic', DATA, 'writes a synthetic world in the schema of nuScenes', 'synthetic.command'),
     _command('score-ground-truth', DATA, "a dataset's own annotations must score 1 with the devkit",
              'analysis.score_ground_truth'),
+    _command('draw', LOOK, 'points and true boxes of a keyframe in six pictures and from above', 'draw'),
+    _command('draw-kitti', LOOK, 'points and labelled boxes of a KITTI frame', 'draw_kitti'),
     _command('report', LOOK, 'one HTML page of an evaluated run, for any browser', 'report.command'),
     _command('predictions', LOOK, 'inspects, compares and draws results files', 'report.predictions'),
     _command('evaluate', MEASURE, 'the score of a results file by distance, motion, weather, ...',

@@ -16,9 +16,8 @@ from nuscenes.eval.detection.evaluate import DetectionEval
 from PIL import Image
 from pyquaternion import Quaternion
 
-from gemini_lab.report.analysis import Analysis, analyse
+from gemini_lab.report.analysis import Analysis, TwoModels, analyse, two_models
 from gemini_lab.report.metric_files import read_metrics
-from gemini_lab.report.two_models import TwoModels, two_models
 
 HEADINGS_DEG = {'CAM_FRONT': 0, 'CAM_FRONT_LEFT': 55, 'CAM_FRONT_RIGHT': -55, 'CAM_BACK': 180,
                 'CAM_BACK_LEFT': 110, 'CAM_BACK_RIGHT': -110}

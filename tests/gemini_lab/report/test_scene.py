@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gemini_lab.report.dataset import predicted_boxes, read_sample, truth_boxes
-from gemini_lab.report.scene import box_rows, scenes_page
+from gemini_lab.report.drawing import box_rows, scenes_page
 
 
 @pytest.fixture

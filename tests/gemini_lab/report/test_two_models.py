@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gemini_lab.report.two_models import alone_found, bin_pairs, difference_intervals, two_models
+from gemini_lab.report.analysis import alone_found, bin_pairs, difference_intervals, two_models
 
 
 def test_what_one_alone_found_is_listed(models):

@@ -13,7 +13,7 @@ from nuscenes import NuScenes
 from nuscenes.eval.detection.data_classes import DetectionBox
 
 from ..text_table import NOTHING, number, terminal_table
-from .breakdown_bins import DISTANCE_EDGES_M
+from .breakdown import DISTANCE_EDGES_M
 from .evaluated_boxes import AnnotationFacts, EvaluatedBoxes, load_evaluated_boxes
 from .official_matching import UNMATCHED, ClassBoxes, Matches, match
 

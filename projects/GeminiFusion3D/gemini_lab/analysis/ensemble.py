@@ -47,8 +47,7 @@ def run(args: argparse.Namespace) -> None:
     from geminifusion3d.submission.provenance import file_facts
     from geminifusion3d.submission.submission import write_submission
 
-    from .prediction_file import read_predictions
-    from .prediction_file_fusion import fuse_files, joint_meta
+    from .prediction_file import fuse_files, joint_meta, read_predictions
     if len(args.files) < 2:
         raise UserError(f'got one results file, {args.files[0]}; an ensemble is made of two or more')
     weights, radius_m = check_weights(args.weights, len(args.files)), radii(args.radius)
@@ -95,7 +94,7 @@ def report_gain(args: argparse.Namespace, fused: Path, seconds_per_sample: float
     from geminifusion3d.atomic import write_json
     from geminifusion3d.results.devkit_eval import open_tables
 
-    from .prediction_file_fusion import format_gain, score_gain
+    from .prediction_file import format_gain, score_gain
     tables = open_tables(data_root=dataset.dataroot, version=dataset.version, split=dataset.split)
     rows = score_gain(args.files, fused, tables=tables, split=dataset.split)
     print(format_gain(rows))

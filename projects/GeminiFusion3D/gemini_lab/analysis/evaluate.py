@@ -54,8 +54,7 @@ def _breakdown(args: argparse.Namespace, tables: Any, split: str) -> Dict[str, A
     """Prints the parts of the score and returns them."""
     from tqdm import tqdm
 
-    from .breakdown import breakdown, format_breakdown
-    from .breakdown_bins import questions
+    from .breakdown import breakdown, format_breakdown, questions
     from .evaluated_boxes import load_evaluated_boxes
     evaluated = load_evaluated_boxes(result_path=args.results, tables=tables, split=split)
     parts = sum(len(question.bins) for question in questions(evaluated))

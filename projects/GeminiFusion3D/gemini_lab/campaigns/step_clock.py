@@ -12,8 +12,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from ..benchmark.model_stages import (ALIGN, BACKBONE, BACKWARD, BEV, DEPTH, ENCODER, FUSE, HEAD,
-                                      LIFT, REST, SPLAT, STEP, TRANSFER, VOXELS, watched_methods)
+from ..benchmark.model_run import (ALIGN, BACKBONE, BACKWARD, BEV, DEPTH, ENCODER, FUSE, HEAD,
+                                   LIFT, REST, SPLAT, STEP, TRANSFER, VOXELS, watched_methods)
 from ..benchmark.stage_clock import StageClock
 
 TARGETS, LOSSES, WHOLE = 'training targets', 'losses', 'whole step'

@@ -10,8 +10,7 @@ from typing import Container, Dict, Mapping, Sequence
 
 import numpy as np
 
-from ..analysis.breakdown import part_of, scene_weights, score_resamples
-from ..analysis.breakdown_bins import whole
+from ..analysis.breakdown import part_of, scene_weights, score_resamples, whole
 from ..analysis.evaluated_boxes import EvaluatedBoxes
 from ..analysis.official_matching import Matches
 from .metric_files import TP_ERRORS, Metrics

@@ -1,7 +1,8 @@
 """One sample as the page shows it: pictures as data URIs, boxes over them as SVG numbers and words.
 
 `template/report.html` writes the marks; nothing here is markup. Lines are vectors in the pixels of the
-original picture: they stay sharp when it is enlarged, and a reader can hide predictions below a score.
+original picture: they stay sharp when it is enlarged, and a reader can hide predictions below a score. Some
+samples are shown as the product's 3D page, in a frame.
 """
 import base64
 import io
@@ -13,9 +14,11 @@ from nuscenes.eval.detection.data_classes import DetectionBox
 from PIL import Image
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.geometry.frames import transform_points
+from geminifusion3d.geometry.frames import invert_pose, pose, transform_points
+from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.picture_files import decode, look_at, resize_ratio
 from geminifusion3d.point_files import read_point_file
+from geminifusion3d.scene_page import PALETTE_RGB, frustum, scene_content, scene_page
 
 from .dataset import RIG, Camera, Sample
 from .projection import FOOTPRINT, FRONT_FACE, NEAR_M, box_corners, box_segments_px, project
@@ -271,3 +274,39 @@ def _points(points_px: Sequence, digits: int = 1) -> str:
 def _pair(point_px: np.ndarray) -> str:
     """Returns 'u v' for a path."""
     return f'{point_px[0]:.1f} {point_px[1]:.1f}'
+
+
+# 20,000 points are 190 kB of the page.
+MOST_SCENES, MOST_POINTS = 4, 20_000
+
+
+def scenes_page(samples: Sequence[Sample], min_score: float, title: str) -> str:
+    """Returns the page of the first samples: points, cameras, predictions and ground truth."""
+    scenes = [scene_content(
+        f'{sample.scene_name} at {sample.second_in_scene:.1f} s', load_lidar(sample)[:, :4],
+        box_rows(sample.predictions, sample), box_rows(sample.truth, sample),
+        [_frustum(camera, sample) for camera in sample.cameras], max_points=MOST_POINTS)
+        for sample in samples[:MOST_SCENES]]
+    return scene_page(scenes, CLASS_NAMES, PALETTE_RGB, title=title, min_score=min_score)
+
+
+def box_rows(boxes: Sequence[DetectionBox], sample: Sample) -> np.ndarray:
+    """Returns rows of `scene_content` in the LiDAR frame."""
+    rows = []
+    for box in boxes:
+        lidar_from_box = _lidar_from_global(sample) @ pose([*box.rotation], [*box.translation])
+        width_m, length_m, height_m = box.size
+        rows.append([*lidar_from_box[:3, 3], length_m, width_m, height_m,
+                     np.arctan2(lidar_from_box[1, 0], lidar_from_box[0, 0]),
+                     CLASS_NAMES.index(box.detection_name), box.detection_score])
+    return np.array(rows, float).reshape(-1, 9)
+
+
+def _frustum(camera: Camera, sample: Sample) -> list:
+    height, width = camera.raw_hw or load_picture(camera)[:0:-1]
+    lidar_from_cam = _lidar_from_global(sample) @ invert_pose(camera.cam_from_global)
+    return frustum(camera.intrinsic, lidar_from_cam, width, height)
+
+
+def _lidar_from_global(sample: Sample) -> np.ndarray:
+    return invert_pose(sample.ego_from_lidar) @ sample.ego_from_global

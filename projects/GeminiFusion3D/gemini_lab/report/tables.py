@@ -4,9 +4,9 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from ..analysis.breakdown import Interval, interval
 from ..text_table import NOTHING
+from .analysis import TwoModels, alone_found, bin_pairs, difference_intervals
 from .bootstrap import Resampled
 from .metric_files import TP_ERRORS, Metrics
-from .two_models import TwoModels, alone_found, bin_pairs, difference_intervals
 from .verdicts import SampleErrors
 
 MINUS = '−'

@@ -9,7 +9,7 @@ from geminifusion3d.atomic import unsealed
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.devkit_eval import ERROR_NAMES
 
-from ..analysis.prediction_file_fusion import FUSED, METRICS
+from ..analysis.prediction_file import FUSED, METRICS
 from ..markdown_block import write_block
 from ..text_table import markdown_table, number
 from .modalities import MODALITY_HEADER, modality_cells

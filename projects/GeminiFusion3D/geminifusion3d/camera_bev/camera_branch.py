@@ -13,6 +13,7 @@ from mmdet3d.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..errors import check_choice
 from ..geometry.bev_grid import BEVGrid
 from ..geometry.camera_rig import CameraRig
 from ..ops.splat_plan import SplatPlan, join_plans
@@ -91,13 +92,10 @@ class LiftSplatBranch(BaseModule):
                  depth_image: str = 'nearest', depth_loss_weight: float = 0.0,
                  cached_calibrations: int = 0) -> None:
         super().__init__()
-        for name, value, known in (('convention', convention, tuple(FRUSTUMS)),
-                                   ('depth_image', depth_image, ('nearest', 'last'))):
-            if value not in known:
-                raise ValueError(f'{name} must be one of {known}, got {value!r}')
+        check_choice('convention', convention, FRUSTUMS)
         self.bev_grid = bev_grid
         self.average = average
-        self.depth_image = depth_image
+        self.depth_image = check_choice('depth_image', depth_image, ('nearest', 'last'))
         self.depth_loss_weight = depth_loss_weight
         self.frustum = FRUSTUMS[convention](tuple(depth_range_m), depth_bins)
         self.backbone = MODELS.build(backbone)

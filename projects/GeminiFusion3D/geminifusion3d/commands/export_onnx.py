@@ -109,8 +109,7 @@ def image_size(cfg: Any) -> Tuple[int, int]:
     Args:
         cfg: the recipe.
     """
-    from ..engine.config_file import datasets_of
-    found = [step['final_hw'] for dataset in datasets_of(cfg, ['test_dataloader'])
-             for step in dataset.get('pipeline') or () if 'final_hw' in step]
+    from ..engine.config_file import steps_of
+    found = [step['final_hw'] for _, step in steps_of(cfg, 'test_dataloader') if 'final_hw' in step]
     height, width = found[0] if found else IMAGE_SIZE
     return height, width

@@ -70,8 +70,6 @@ COMMANDS = (
     _own('export', MODEL, 'a checked leaderboard submission: JSON, zip, provenance', 'export_submission'),
     _own('validate', MODEL, 'judges a submission file by every rule', 'validate'),
     _own('export-onnx', MODEL, 'the dense parts of a detector as ONNX, compared with PyTorch', 'export_onnx'),
-    _own('draw', LOOK, 'points and true boxes of a keyframe in six pictures and from above', 'draw'),
-    _own('draw-kitti', LOOK, 'points and labelled boxes of a KITTI frame', 'draw_kitti'),
     _own('completion', CHAIN, 'prints the completion of bash or zsh', 'completion'),
 )
 

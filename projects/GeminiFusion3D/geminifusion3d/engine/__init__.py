@@ -11,6 +11,5 @@ from .seed_hook import GeminiSeedHook
 register_safe_globals()
 
 __all__ = ['GeminiCheckpointHook', 'GeminiEMAHook', 'GeminiFiniteLossHook', 'GeminiInferenceHook',
-           'GeminiLossCurveHook', 'GeminiOptimWrapper',
-           'GeminiOptimWrapperConstructor', 'GeminiRunner', 'GeminiSeedHook', 'read_checkpoint',
-           'register_safe_globals']
+           'GeminiLossCurveHook', 'GeminiOptimWrapper', 'GeminiOptimWrapperConstructor', 'GeminiRunner',
+           'GeminiSeedHook', 'read_checkpoint', 'register_safe_globals']

@@ -105,7 +105,8 @@ def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
     """
     given: Dict[str, Any] = {}
     for key, value in variables.items():
-        if _value_at(cfg, key) == value:
+        before = check_override(cfg, key)
+        if before == value:
             continue
         given[key] = value
         try:
@@ -115,7 +116,7 @@ def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
                             f'{type(error).__name__}: {" ".join(str(error).split())}') from error
         if changed is None or _sections(changed) == _sections(cfg):
             namesakes = places_of(_sections(cfg), key.split('.')[-1])
-            places = [place for place, held in namesakes if held == _value_at(cfg, key)]
+            places = [place for place, held in namesakes if held == before]
             remedy = f'expected keys of sections, such as {", ".join(places)}' if places else 'leave it out'
             raise UserError(f'--cfg-options {key}={value} would change nothing that is read: {cfg.filename} '
                             f'does not use it; {remedy}')
@@ -125,18 +126,6 @@ def _set_variables(cfg: Config, variables: Mapping[str, Any]) -> Config:
 
 def _sections(cfg: Config) -> Dict[str, Any]:
     return {key: value for key, value in cfg.to_dict().items() if is_read(key)}
-
-
-def _value_at(cfg: Config, dotted: str) -> Any:
-    node: Any = cfg
-    for part in dotted.split('.'):
-        if isinstance(node, (list, tuple)):
-            node = node[int(part)]
-        elif part in node:
-            node = node[part]
-        else:
-            return None
-    return node
 
 
 def _without_scope(node: Any) -> Any:
@@ -161,25 +150,29 @@ def _close_configs(path: str) -> str:
         '' if here else f', or a recipe of this package, such as {SHIPPED}demo/NAME.py')
 
 
-def check_override(cfg: Config, dotted: str) -> None:
-    """Refuses an override, such as custom_hooks.0.type, of a key that the config lacks; lists close ones."""
+def check_override(cfg: Config, dotted: str) -> Any:
+    """Returns what an override, such as custom_hooks.0.type, replaces; None where that need not be set.
+
+    UserError, with the close ones, if the config has no such key.
+    """
     node: Any = cfg
     passed: List[str] = []
     for part in dotted.split('.'):
         if not passed and part in RUNNER_KEYS and part not in cfg:
-            return
+            return None
         if isinstance(node, (list, tuple)) and part.isdigit() and int(part) < len(node):
             node = node[int(part)]
         elif isinstance(node, Mapping) or isinstance(node, Config):
             if part not in node:
                 if passed and passed[-1] in OPEN_DICTS or accepts_argument(node.get('type'), part):
-                    return
+                    return None
                 raise UserError(_unknown_key(dotted, part, passed, list(node.keys())))
             node = node[part]
         else:
             known = [str(i) for i in range(len(node))] if isinstance(node, (list, tuple)) else []
             raise UserError(_unknown_key(dotted, part, passed, known))
         passed.append(part)
+    return node
 
 
 def _unknown_key(dotted: str, part: str, passed: List[str], known: List[str]) -> str:
@@ -198,6 +191,13 @@ def datasets_of(cfg: Config, loaders: Sequence[str]) -> Iterator[Dict[str, Any]]
         if isinstance(dataset, dict):
             yield dataset
             waiting = [dataset.get('dataset'), *(dataset.get('datasets') or ()), *waiting]
+
+
+def steps_of(cfg: Config, loader: str) -> Iterator[Tuple[Dict[str, Any], Dict[str, Any]]]:
+    """Yields the steps of a data loader's pipelines, each with its dataset."""
+    for dataset in datasets_of(cfg, [loader]):
+        for step in dataset.get('pipeline') or ():
+            yield dataset, step
 
 
 def check_data_files(cfg: Config, loaders: List[str]) -> None:
@@ -220,8 +220,8 @@ def check_pasted_objects(cfg: Config) -> None:
 
     Of a database that does not list its samples, those of a split that holds the scored one.
     """
-    databases = {Path(step['database']) for dataset in datasets_of(cfg, ['train_dataloader'])
-                 for step in dataset.get('pipeline') or () if step.get('type') == 'GeminiSampleObjects'}
+    databases = {Path(step['database']) for _, step in steps_of(cfg, 'train_dataloader')
+                 if step.get('type') == 'GeminiSampleObjects'}
     evaluated = {Path(dataset.get('data_root') or '.') / dataset['ann_file']
                  for dataset in datasets_of(cfg, ['val_dataloader']) if dataset.get('ann_file')}
     for folder in databases if evaluated else ():
@@ -246,13 +246,12 @@ def check_ranges(cfg: Config) -> None:
     """
     range_m = list((cfg.get('model') or {}).get('bev_grid', {}).get('range_m') or ())
     for loader in LOADERS if range_m else ():
-        for dataset in datasets_of(cfg, [loader]):
-            for step in dataset.get('pipeline') or ():
-                filtered = step.get('point_cloud_range') if isinstance(step, Mapping) else None
-                if filtered is not None and list(filtered) != range_m:
-                    raise UserError(f'{step["type"]} of {loader} keeps {list(filtered)}, the model\'s grid '
-                                    f'covers {range_m} (metres, lowest corner first); give both one range, '
-                                    'in the recipes here with --cfg-options bev_grid.range_m=[...]')
+        for _, step in steps_of(cfg, loader):
+            filtered = step.get('point_cloud_range') if isinstance(step, Mapping) else None
+            if filtered is not None and list(filtered) != range_m:
+                raise UserError(f'{step["type"]} of {loader} keeps {list(filtered)}, the model\'s grid '
+                                f'covers {range_m} (metres, lowest corner first); give both one range, '
+                                'in the recipes here with --cfg-options bev_grid.range_m=[...]')
 
 
 def check_classes(cfg: Config, loaders: Sequence[str] = LOADERS) -> None:

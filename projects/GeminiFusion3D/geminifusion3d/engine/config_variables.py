@@ -74,15 +74,8 @@ def _assignments(variables: Mapping[str, Any]) -> Dict[str, List[ast.stmt]]:
 
 def _rewrite(path: Path, statements: Mapping[str, List[ast.stmt]], folder: Path) -> Path:
     """Writes a file and those that it inherits from with the new statements; returns the new path."""
-    if path.suffix != '.py':
-        raise ValueError(f'{path} is no Python')
-    text = path.read_text(encoding='utf-8')
-    for word, part in PLACEHOLDERS.items():
-        text = re.sub(r'\{\{\s*%s\s*\}\}' % word, lambda match, value=part(path): value, text)
-    module, body = ast.parse(text), []
-    for node in module.body:
-        if isinstance(node, ast.With):
-            raise ValueError(f'{path} inherits by read_base')
+    body: List[ast.stmt] = []
+    for node in _parse(path).body:
         names = [target.id for target in getattr(node, 'targets', ()) if isinstance(target, ast.Name)]
         if names == [BASES]:
             bases = ast.literal_eval(node.value)
@@ -173,15 +166,25 @@ def _unread(path: Path) -> Iterator[Tuple[str, bool]]:
             yield name, name in inherited
 
 
-def _parsed(path: Path) -> Optional[ast.Module]:
-    """Returns the statements of a file; None of one that is no Python, or inherits by `read_base`."""
+def _parse(path: Path) -> ast.Module:
+    """Returns the statements of a file; ValueError if it is no Python, or inherits by `read_base`."""
     if path.suffix != '.py' or not path.is_file():
-        return None
+        raise ValueError(f'{path} is no Python')
+    text = path.read_text(encoding='utf-8')
+    for word, part in PLACEHOLDERS.items():
+        text = re.sub(r'\{\{\s*%s\s*\}\}' % word, lambda match, value=part(path): value, text)
+    module = ast.parse(text)
+    if any(isinstance(node, ast.With) for node in module.body):
+        raise ValueError(f'{path} inherits by read_base')
+    return module
+
+
+def _parsed(path: Path) -> Optional[ast.Module]:
+    """Returns the statements of a file, None where it has none that can be read here."""
     try:
-        module = ast.parse(path.read_text(encoding='utf-8'))
+        return _parse(path)
     except (SyntaxError, ValueError):
-        return None  # mmengine's placeholders in double braces, of which it knows more
-    return None if any(isinstance(node, ast.With) for node in module.body) else module
+        return None
 
 
 def _targets(module: ast.Module) -> Iterator[Tuple[str, ast.expr]]:

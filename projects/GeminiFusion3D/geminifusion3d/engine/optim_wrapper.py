@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from ..errors import UserError
+from ..errors import UserError, check_choice
 
 
 def norm_layers(model: nn.Module) -> List[nn.Module]:
@@ -91,8 +91,7 @@ class GeminiOptimWrapper(OptimWrapper):
 
     def __init__(self, *, optimizer: torch.optim.Optimizer, precision: str = 'fp32',
                  accumulative_counts: int = 1, clip_grad: Optional[Dict[str, Any]] = None) -> None:
-        if precision not in PRECISIONS:
-            raise ValueError(f'precision must be one of {", ".join(PRECISIONS)}, got {precision!r}')
+        check_choice('precision', precision, PRECISIONS)
         super().__init__(optimizer, accumulative_counts, dict(clip_grad) if clip_grad else None)
         self.precision = precision
         self.device_type = optimizer.param_groups[0]['params'][0].device.type

@@ -19,7 +19,7 @@ The modules compute this with three identities, which save 6 of 20 products with
     a_self v_self + a_twin v_twin = lerp(v_twin, v_self, a_self), and likewise in the merge;
     W1 [x ; y] = s + t and W1 [y ; x] = s - t, where W1 = [A ; B], 2 s = (A + B)(x + y), 2 t = (A - B)(x - y).
 """
-from typing import Callable, Iterable, Optional, Tuple, Union
+from typing import Callable, Optional, Tuple, Union
 
 import torch
 from jaxtyping import Float
@@ -28,6 +28,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import check_choice
 from .two_maps import GeminiConvFuser, check_same_shape, weighted_sum
 
 CAMERA, LIDAR = 0, 1
@@ -73,7 +74,7 @@ def make_relation(relation: Union[bool, str], *, channels: int) -> Optional[Rela
     """Return the network of a choice of RELATIONS; True is the first of them, False the last."""
     if isinstance(relation, bool):
         relation = 'softmax' if relation else 'none'
-    _check_choice('relation', relation, RELATIONS)
+    check_choice('relation', relation, RELATIONS)
     scale = channels if relation in ('scaled', 'both') else 1
     return None if relation == 'none' else RelationScore(
         channels=channels, scale=scale, with_twin=relation == 'both')
@@ -109,16 +110,7 @@ class GeminiAttention(nn.Module):
                 noise_k: Optional[Float[Tensor, ' c']] = None,
                 noise_v: Optional[Float[Tensor, ' c']] = None, *, with_twin: bool = False
                 ) -> Float[Tensor, '*cells c']:
-        """Return the own features plus what was read.
-
-        Args:
-            own: x.
-            other: y.
-            score: r, or None.
-            noise_k: added to the own key's input, or None.
-            noise_v: added to the own value's input, or None.
-            with_twin: the twin's key is Wk (x * r + y) / 2.
-        """
+        """Return x plus what it read of y, scored by r; `with_twin`: the twin's key is Wk (x * r + y) / 2."""
         self_key = own if noise_k is None else own + noise_k
         self_value = own if noise_v is None else own + noise_v
         # Self minus twin, whose key is own * score.
@@ -159,8 +151,8 @@ class GeminiFusionLayer(nn.Module):
     def __init__(self, *, channels: int, heads: int, noise: bool = True, relation: Union[bool, str] = True,
                  directions: str = 'both', init: str = 'default') -> None:
         super().__init__()
-        _check_choice('directions', directions, DIRECTIONS)
-        _check_choice('init', init, INITS)
+        check_choice('directions', directions, DIRECTIONS)
+        check_choice('init', init, INITS)
         self.relation = make_relation(relation, channels=channels)
         self.camera_attention, self.lidar_attention = (
             GeminiAttention(channels=channels, heads=heads) if one in DIRECTIONS[directions] else None
@@ -229,8 +221,8 @@ class GeminiFusion(BaseModule):
         super().__init__()
         if layers < 1:
             raise ValueError(f'GeminiFusion needs at least one layer, got layers={layers}')
-        _check_choice('merge', merge, MERGES)
-        _check_choice('activation', activation, ACTIVATIONS)
+        check_choice('merge', merge, MERGES)
+        check_choice('activation', activation, ACTIVATIONS)
         self.layers = nn.ModuleList(
             GeminiFusionLayer(channels=channels, heads=heads, noise=noise, relation=relation,
                               directions=directions, init=init) for _ in range(layers))
@@ -242,11 +234,7 @@ class GeminiFusion(BaseModule):
 
     def forward(self, camera: Float[Tensor, ' *map_or_tokens'],
                 lidar: Float[Tensor, ' *lidar_map_or_tokens']) -> Float[Tensor, ' *map_or_tokens']:
-        """Return the fused map, or the fused tokens.
-
-        Raises:
-            ValueError: if the two are not of one shape, or not (B, C, Y, X) or (B, N, C).
-        """
+        """Return the fused map or tokens; ValueError if the two are neither, or differ in shape."""
         if self.merge is not None:
             if camera.dim() == 3:
                 raise ValueError('merge="concat" convolves over maps (B, C, Y, X), got '
@@ -261,11 +249,7 @@ class GeminiFusion(BaseModule):
     def exchange(self, camera: Float[Tensor, ' *map_or_tokens'],
                  lidar: Float[Tensor, ' *lidar_map_or_tokens']
                  ) -> Tuple[Float[Tensor, ' *map_or_tokens'], Float[Tensor, ' *map_or_tokens']]:
-        """Return what came from the camera and from the LiDAR, each enriched by the other.
-
-        Raises:
-            ValueError: if the two are not of one shape, or not (B, C, Y, X) or (B, N, C).
-        """
+        """Return what came from the camera and from the LiDAR, each enriched by the other, in its shape."""
         new_camera, new_lidar = self._cell_by_cell(self._exchange_cells, camera, lidar)
         return new_camera, new_lidar
 
@@ -299,8 +283,3 @@ class GeminiFusion(BaseModule):
             results = tuple(torch.cat(parts) for parts in zip(*blocks))
         outputs = (cells.view(channels_last[0].shape) for cells in results)
         return tuple(one.permute(0, 3, 1, 2) if is_map else one for one in outputs)
-
-
-def _check_choice(name: str, value: str, known: Iterable[str]) -> None:
-    if value not in known:
-        raise ValueError(f'{name} must be one of {", ".join(known)}, got {value!r}')

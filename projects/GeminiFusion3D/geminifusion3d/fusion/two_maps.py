@@ -42,13 +42,7 @@ class WeightedSum(nn.Module):
 
 def weighted_sum(camera: Float[Tensor, ' *cells'], lidar: Float[Tensor, ' *cells'],
                  shares: Float[Tensor, ' 2']) -> Float[Tensor, ' *cells']:
-    """Return the sum of two maps.
-
-    Args:
-        camera: features.
-        lidar: features.
-        shares: of camera and LiDAR; must sum to 1.
-    """
+    """Return the sum of two maps by the shares of camera and LiDAR, which must sum to 1."""
     if camera.dtype == lidar.dtype == shares.dtype:
         # The same in one pass over the maps, without maps in between.
         return torch.lerp(camera, lidar, shares[1])

@@ -15,24 +15,8 @@ from .object_database import GeminiSampleObjects
 from .pack import GeminiPackInputs
 from .visualizer import GeminiVisualizer
 
-__all__ = [
-    'GeminiAugmentImages',
-    'GeminiAugmentScene',
-    'GeminiCBGSDataset',
-    'GeminiCachedLoading',
-    'GeminiDropSensors',
-    'GeminiDropSensorsAtRandom',
-    'GeminiEpochHook',
-    'GeminiFlipImages',
-    'GeminiJitterCalibration',
-    'GeminiLoadCellFile',
-    'GeminiLoadImages',
-    'GeminiLoadMapCells',
-    'GeminiLoadPoints',
-    'GeminiLoadRadar',
-    'GeminiNuScenesDataset',
-    'GeminiPackInputs',
-    'GeminiPointsRangeFilter',
-    'GeminiRecordDataset',
-    'GeminiSampleObjects',
-    'GeminiVisualizer']
+__all__ = ['GeminiAugmentImages', 'GeminiAugmentScene', 'GeminiCBGSDataset', 'GeminiCachedLoading',
+           'GeminiDropSensors', 'GeminiDropSensorsAtRandom', 'GeminiEpochHook', 'GeminiFlipImages',
+           'GeminiJitterCalibration', 'GeminiLoadCellFile', 'GeminiLoadImages', 'GeminiLoadMapCells',
+           'GeminiLoadPoints', 'GeminiLoadRadar', 'GeminiNuScenesDataset', 'GeminiPackInputs',
+           'GeminiPointsRangeFilter', 'GeminiRecordDataset', 'GeminiSampleObjects', 'GeminiVisualizer']

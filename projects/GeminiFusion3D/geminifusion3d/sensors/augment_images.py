@@ -15,6 +15,7 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 from PIL import Image
 
+from ..errors import check_choice
 from .load_images import resize_matrix
 
 # From here on bicubic interpolation comes closer to an antialiased picture than averaged areas do.
@@ -155,8 +156,7 @@ class GeminiAugmentImages(BaseTransform):
                  rotate_range_deg: Tuple[float, float] = (0.0, 0.0), flip: bool = False,
                  training: bool = False,
                  reference_width: Optional[int] = None, resample: str = 'area') -> None:
-        if resample not in RESAMPLE:
-            raise ValueError(f'got resample={resample!r}; expected one of {", ".join(RESAMPLE)}')
+        check_choice('resample', resample, RESAMPLE)
         if min(resize_range) <= 0 or resize_range[0] > resize_range[1]:
             raise ValueError(f'got resize_range={resize_range}; expected 0 < low <= high')
         self.final_hw = tuple(final_hw)

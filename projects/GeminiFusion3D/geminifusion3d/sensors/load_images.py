@@ -15,7 +15,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 
-from ..errors import UserError
+from ..errors import UserError, check_choice
 from ..nuscenes_facts import CAMERA_NAMES, IMAGE_HW
 from ..picture_files import REDUCTIONS, decode, read_whole, resize_ratio
 from ..point_files import check_same_file
@@ -55,7 +55,7 @@ class GeminiLoadImages(BaseTransform):
             raise ValueError(f'got reduce={reduce}; expected one of {list(REDUCTIONS)}')
         self.camera_names = tuple(camera_names)
         self.reduce = reduce
-        self.missing = check_on_missing(missing)
+        self.missing = check_choice('missing', missing, ON_MISSING)
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
         """Loads the images.
@@ -144,20 +144,6 @@ def _matrix(camera: Dict[str, Any], key: str, absent: np.ndarray) -> np.ndarray:
         raise UserError(f'{key} of {camera["img_path"]} is no {side}x{side} matrix of finite numbers; '
                         'correct the calibration')
     return matrix
-
-
-def check_on_missing(missing: str) -> str:
-    """Returns a loader's `missing` if it is one of those that exist.
-
-    Args:
-        missing: the argument.
-
-    Raises:
-        ValueError: if it is not.
-    """
-    if missing not in ON_MISSING:
-        raise ValueError(f'got missing={missing!r}; expected one of {", ".join(ON_MISSING)}')
-    return missing
 
 
 def resize_matrix(scale_x: float, scale_y: float) -> np.ndarray:

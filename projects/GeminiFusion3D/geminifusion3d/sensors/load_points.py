@@ -18,12 +18,12 @@ from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import BasePoints, LiDARPoints
 from mmengine.logging import print_log
 
-from ..errors import UserError
+from ..errors import UserError, check_choice
 from ..geometry.frames import invert_pose
 from ..nuscenes_facts import LIDAR_COLUMNS
 from ..point_files import (FARTHEST_M, MANY_ROWS, in_nuscenes_columns, odd_intensities,
                            other_columns, read_point_file, without_absurd)
-from .load_images import check_on_missing
+from .load_images import ON_MISSING
 
 FLOATS_PER_POINT = len(LIDAR_COLUMNS)
 NUM_FEATURES = 5  # x, y, z, intensity, time lag
@@ -60,12 +60,10 @@ class GeminiLoadPoints(BaseTransform):
                  missing: str = 'error', convention: str = 'devkit') -> None:
         if sweeps_num < 0:
             raise ValueError(f'got sweeps_num={sweeps_num}; expected 0 (keyframe only) or more')
-        if convention not in CONVENTIONS:
-            raise ValueError(f'convention must be one of {CONVENTIONS}, got {convention!r}')
-        self.is_as_mmdet3d = convention == 'mmdet3d'
+        self.is_as_mmdet3d = check_choice('convention', convention, CONVENTIONS) == 'mmdet3d'
         self.sweeps_num = sweeps_num
         self.remove_close_m = remove_close_m
-        self.missing = check_on_missing(missing)
+        self.missing = check_choice('missing', missing, ON_MISSING)
         self._num_dropped = 0
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:

@@ -11,11 +11,11 @@ from mmcv.transforms import BaseTransform
 from mmdet3d.registry import TRANSFORMS
 from mmdet3d.structures import LiDARPoints
 
-from ..errors import UserError
+from ..errors import UserError, check_choice
 from ..modalities import RADAR, points_key
 from ..radar_files import (DEFAULT_STATES, RADAR_COLUMNS, RADAR_FIELDS, read_radar_file,
                            read_radar_rows)
-from .load_images import check_on_missing
+from .load_images import ON_MISSING
 from .load_points import MICROSECONDS, checked_pose
 
 VELOCITY = [RADAR_COLUMNS.index('vx'), RADAR_COLUMNS.index('vy')]
@@ -49,7 +49,7 @@ class GeminiLoadRadar(BaseTransform):
                              f'{", ".join(RADAR_FIELDS)}')
         self.sweeps_num, self.moves = sweeps_num, moves
         self.states = DEFAULT_STATES if states is None else states
-        self.missing = check_on_missing(missing)
+        self.missing = check_choice('missing', missing, ON_MISSING)
 
     def transform(self, results: Dict[str, Any]) -> Dict[str, Any]:
         """Loads keyframe and sweeps.

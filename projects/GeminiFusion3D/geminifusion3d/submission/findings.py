@@ -65,10 +65,7 @@ class Group:
 
 
 class FindingLog:
-    """Collects findings by rule: of each the first few in full and the rest as a number.
-
-    Args:
-        max_listed: how many of each rule are listed.
+    """Collects findings by rule: of each the first MAX_LISTED_PER_RULE in full and the rest as a number.
 
     Attributes:
         listed: the findings in full, in the order in which they came.
@@ -76,8 +73,7 @@ class FindingLog:
         groups: the findings by rule, severity and whether the server refuses them.
     """
 
-    def __init__(self, *, max_listed: int = MAX_LISTED_PER_RULE) -> None:
-        self._max_listed = max_listed
+    def __init__(self) -> None:
         self.listed: List[Finding] = []
         self.counts: 'Counter[str]' = Counter()
         self.groups: Dict[Tuple[str, str, bool], Group] = {}
@@ -89,7 +85,7 @@ class FindingLog:
             group = self.groups.setdefault(key, Group())
             group.count += 1
             self.counts[finding.severity] += 1
-            if group.count <= self._max_listed:
+            if group.count <= MAX_LISTED_PER_RULE:
                 group.listed.append(finding)
                 self.listed.append(finding)
 

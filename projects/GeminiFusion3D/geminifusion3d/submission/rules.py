@@ -72,17 +72,12 @@ class Problem(NamedTuple):
     severity: str = ERROR
 
 
-def check_content(content: Any) -> Iterator[Finding]:
-    """Yields what is wrong with a parsed submission without looking at any dataset."""
-    if not isinstance(content, dict):
-        yield Finding(ERROR, 'top-level', f'got {type(content).__name__}, expected an object with '
-                      'meta and results', server_refuses=True)
-        return
-    yield from check_top_level(content)
-    if 'meta' in content:
-        yield from check_meta(content['meta'])
-    if 'results' in content:
-        yield from check_results(content['results'])
+def no_object(value: Any, field: str = '') -> Finding:
+    """Returns the finding about a file, or its results, that hold something else than an object."""
+    rule, expected = ('results-type', 'an object that maps sample tokens to lists') if field else (
+        'top-level', 'an object with meta and results')
+    return Finding(ERROR, rule, f'got {type(value).__name__}, expected {expected}', field=field,
+                   server_refuses=True)
 
 
 def check_top_level(keys: Collection[str]) -> Iterator[Finding]:
@@ -132,16 +127,6 @@ def check_track(meta: Any, track: Optional[str]) -> Iterator[Finding]:
         if track is not None and flag not in TRACKS[track]:
             yield Finding(ERROR, 'track', f'got true, expected false on the {track} track, which allows '
                           f'{" and ".join(TRACKS[track])} alone', field=f'meta.{flag}')
-
-
-def check_results(results: Any) -> Iterator[Finding]:
-    """Yields what is wrong with the lists of records."""
-    if not isinstance(results, dict):
-        yield Finding(ERROR, 'results-type', f'got {type(results).__name__}, expected an object '
-                      'that maps sample tokens to lists', field='results', server_refuses=True)
-        return
-    for sample_token, records in results.items():
-        yield from check_sample(records, sample_token)
 
 
 def check_sample(records: Any, sample_token: str, ego_xy_global_m: Optional[XY] = None

@@ -14,8 +14,8 @@ from ..atomic import atomic_write
 from ..errors import UserError
 from .findings import Finding, errors_among
 from .json_stream import NotJson
-from .rules import (RECORD_FIELDS, TOP_LEVEL_KEYS, check_content, check_meta, check_sample,
-                    check_top_level)
+from .rules import (RECORD_FIELDS, TOP_LEVEL_KEYS, check_meta, check_sample, check_top_level,
+                    no_object)
 from .submission_file import (RESULTS, SAMPLE, WHOLE, Part, ZipUnreadable, duplicate_key,
                               open_submission, read_parts, unreadable)
 
@@ -143,13 +143,13 @@ def _strict_parts(path: Union[str, Path]) -> Iterator[Part]:
             for part in read_parts(stream) if stream is not None else ():
                 _refuse(list(part.text_findings()))
                 if part.kind == WHOLE:
-                    raise InvalidSubmission(list(check_content(part.value)))
+                    raise InvalidSubmission([no_object(part.value)])
                 if part.kind != SAMPLE:
                     _refuse([duplicate_key(part.key, 2)] if part.key in keys else [])
                     keys.append(part.key)
                     _refuse(errors_among(check_top_level({*TOP_LEVEL_KEYS, part.key})))
                     if part.key == 'results' and part.kind != RESULTS:
-                        raise InvalidSubmission(errors_among(check_content({'results': part.value})))
+                        raise InvalidSubmission([no_object(part.value, 'results')])
                 yield part
     except (NotJson, ZipUnreadable) as error:
         raise InvalidSubmission([unreadable(error)]) from None

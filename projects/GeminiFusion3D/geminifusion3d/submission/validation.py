@@ -13,8 +13,8 @@ from ..cli import plural
 from .findings import (ERROR, EXAMPLES, WARNING, Finding, FindingLog, Group, describe_groups,
                        errors_among)
 from .json_stream import NotJson
-from .rules import (challenge_track, check_content, check_meta, check_results, check_sample,
-                    check_top_level, check_track, shown_key)
+from .rules import (challenge_track, check_meta, check_sample, check_top_level, check_track,
+                    no_object, shown_key)
 from .split_samples import SplitSamples
 from .submission_file import (RESULTS, SAMPLE, WHOLE, Part, ZipUnreadable, duplicate_key,
                               open_submission, read_parts, unreadable)
@@ -124,7 +124,7 @@ class _Judge:
         """Judges one part."""
         if part.kind == WHOLE:
             self._is_object = False
-            self.log.extend([*part.text_findings(), *check_content(part.value)])
+            self.log.extend([*part.text_findings(), no_object(part.value)])
         elif part.kind == SAMPLE:
             self._take_sample(part)
         else:
@@ -167,7 +167,7 @@ class _Judge:
             self._meta = part.value
             self.log.extend([*check_meta(part.value), *check_track(part.value, self._track)])
         elif part.key == 'results':
-            self.log.extend(check_results(part.value))
+            self.log.extend([no_object(part.value, 'results')])
 
     def _take_sample(self, part: Part) -> None:
         if part.key in self._tokens:

@@ -14,8 +14,7 @@ from geminifusion3d.commands.arguments import overrides
 
 from ...text_table import markdown_table
 from ..launch_counter import META, Count, LaunchCounter, on_the_cpu, on_the_device
-from ..model_run import ModelRun
-from ..model_stages import REST, STAGES
+from ..model_run import REST, STAGES, ModelRun
 from ..stage_clock import StageClock
 
 

@@ -92,7 +92,7 @@ def _of_run(rows: Sequence[Row]) -> str:
 
 def _time(model_run: Any, arguments: Namespace) -> Any:
     """Returns the seconds of each stage and of all together, call by call, in turns."""
-    from ..model_stages import REST
+    from ..model_run import REST
     from ..stage_clock import StageClock
     clock = StageClock(device=arguments.device, watched=model_run.watched(), outermost=REST)
     by_stage: Dict[str, List[float]] = {}
@@ -112,8 +112,7 @@ def _time(model_run: Any, arguments: Namespace) -> Any:
 
 def _rows(model_run: Any, arguments: Namespace, by_stage: Dict[str, List[float]], totals: List[float],
           peak: int, waits: Optional[Dict[str, int]]) -> List[Row]:
-    from ..model_run import describe, device_bytes
-    from ..model_stages import STAGES
+    from ..model_run import STAGES, describe, device_bytes
     common = dict(device=str(arguments.device), dtype=model_run.precision, repeats=arguments.repeats,
                   shape=f'batch of {arguments.batch_size}',
                   mode='training step' if arguments.train else 'inference')

@@ -9,7 +9,7 @@ Example:
 import argparse
 from pathlib import Path
 
-from ..errors import UserError
+from geminifusion3d.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> None:
     if not (args.frame.isascii() and args.frame.isdigit()):
         raise UserError(f'got --frame {args.frame}; expected the number of a frame, such as 000002')
     out = args.out or Path('work_dirs/draw') / f'kitti_{args.frame}.png'
-    from ..picture_files import check_picture_name, write_picture
+    from geminifusion3d.picture_files import check_picture_name, write_picture
     check_picture_name(out)
-    from ..kitti.draw import draw_frame
-    write_picture(out, draw_frame(args.folder, args.frame))
+    from .sample_picture import draw_kitti_frame
+    write_picture(out, draw_kitti_frame(args.folder, args.frame))
     print(out)

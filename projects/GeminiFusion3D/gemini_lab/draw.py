@@ -12,9 +12,9 @@ import argparse
 from pathlib import Path
 from typing import Any, Dict, List
 
-from ..errors import UserError
-from .arguments import add_dataset
-from .dataset import choose_dataset
+from geminifusion3d.commands.arguments import add_dataset
+from geminifusion3d.commands.dataset import choose_dataset
+from geminifusion3d.errors import UserError
 
 FINAL_HW = (450, 800)
 # Of nuScenes' pictures; others are brought to it first.
@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> None:
     """Draws and writes the picture."""
     info_file = _info_file(args)
     out = args.out or Path('work_dirs/draw') / f'{info_file.stem}_{args.index}.png'
-    from ..picture_files import check_picture_name, write_picture
+    from geminifusion3d.picture_files import check_picture_name, write_picture
     check_picture_name(out)
-    from ..sensors.draw import draw_sample
+    from .sample_picture import draw_sample
     write_picture(out, draw_sample(_load_sample(args, info_file)))
     print(out)
 
@@ -65,7 +65,7 @@ def _info_file(args: argparse.Namespace) -> Path:
         inside = (args.dataroot or Path()) / args.info_file
         args.dataroot = args.dataroot or args.info_file.parent
         return args.info_file if args.info_file.is_file() else inside
-    from ..results.evaluated_split import info_file_of_split
+    from geminifusion3d.results.evaluated_split import info_file_of_split
     dataset = choose_dataset(args)
     args.dataroot = dataset.dataroot
     return info_file_of_split(dataset.dataroot / f'geminifusion3d_infos_{dataset.split}.pkl', dataset.split)
@@ -76,9 +76,9 @@ def _load_sample(args: argparse.Namespace, info_file: Path) -> Dict[str, Any]:
     from mmengine.logging import MMLogger
     from mmengine.registry import init_default_scope
 
-    from .. import register
-    from ..sensors import GeminiNuScenesDataset, GeminiRecordDataset
-    from ..sensors.records import RecordInfos
+    from geminifusion3d import register
+    from geminifusion3d.sensors import GeminiNuScenesDataset, GeminiRecordDataset
+    from geminifusion3d.sensors.records import RecordInfos
     register()
     dataset_type: type = GeminiNuScenesDataset
     metainfo, cameras = None, {}
