@@ -34,16 +34,21 @@ def test_weights_that_learned_other_settings_are_refused_with_both_values() -> N
     fit_weights(model, {'state_dict': weights}, name='a.pth')
 
 
-def test_a_model_of_another_config_is_said_where_weights_fit() -> None:
-    config = {'type': nn.Linear, 'fuser': {'heads': 4, 'sizes': (1, 2)}, 'init_cfg': {'checkpoint': 'a'}}
-    checkpoint = {'meta': {'model_config': plain_config(config)}}
-    assert plain_config(config)['type'] == 'Linear'
-    assert said_of_config(checkpoint, {**config, 'init_cfg': None}, name='a.pth') == ''
-    other = {**config, 'fuser': {'heads': 8, 'sizes': [2, 1], 'init': 'kitti'}}
+def test_another_config_than_was_trained_is_said_where_weights_fit() -> None:
+    model = {'type': nn.Linear, 'fuser': {'heads': 4, 'sizes': (1, 2)}, 'init_cfg': {'checkpoint': 'a'}}
+    steps = {'Load': {'sweeps_num': 4}, 'Filter': {'range': 1}}
+    trained = dict(model=model, test_pipeline=steps)
+    checkpoint = {'meta': {'trained_config': plain_config(trained)}}
+    assert plain_config(model)['type'] == 'Linear'
+    # What only trains, and steps of one of the two, make no difference.
+    same = dict(model={**model, 'init_cfg': None}, test_pipeline={'Load': {'sweeps_num': 4}, 'Silence': {}})
+    assert said_of_config(checkpoint, same, name='a.pth') == ''
+    other = dict(model={**model, 'fuser': {'heads': 8, 'sizes': [1, 2], 'init': 'kitti'}},
+                 test_pipeline={'Load': {'sweeps_num': 0}})
     assert said_of_config(checkpoint, other, name='a.pth') == (
-        "the recipe's model is not the one that a.pth was trained with: "
+        'the recipe is not the one that a.pth was trained with: '
         'model.fuser.heads=8 (trained with 4), '
-        'model.fuser.sizes=[2, 1] (trained with [1, 2]), model.fuser.init=kitti (trained with absent)')
+        'test_pipeline.Load.sweeps_num=0 (trained with 4), model.fuser.init=kitti (trained with absent)')
     assert said_of_config({'meta': {}}, other, name='a.pth') == said_of_config({}, other, name='a.pth') == ''
 
 

@@ -265,7 +265,7 @@ def test_a_test_of_another_model_whose_weights_fit_says_so(
     config, weights = write_config(tmp_path), tmp_path / 'run/epoch_4.pth'
     run_train(config, tmp_path / 'run')
     run_test(config, weights, tmp_path / 'test')
-    assert 'is not the one that' not in capfd.readouterr().out
+    assert 'was trained with' not in capfd.readouterr().out
     run_test(config, weights, tmp_path / 'test', '--cfg-options', 'model.poison_at=-2')
     assert 'model.poison_at=-2 (trained with absent)' in capfd.readouterr().out
 

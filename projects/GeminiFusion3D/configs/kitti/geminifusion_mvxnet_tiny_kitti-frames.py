@@ -19,7 +19,7 @@ test_evaluator = val_evaluator
 max_epochs = 60
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 param_scheduler = [
-    dict(type='OneCycleLR', eta_max=_base_.lr, total_steps=max_epochs, by_epoch=True, convert_to_iter_based=True,
-         pct_start=0.2)]
+    dict(type='OneCycleLR', eta_max=_base_.lr, total_steps=max_epochs, by_epoch=True,
+         convert_to_iter_based=True, pct_start=0.2)]
 default_hooks = dict(checkpoint=dict(interval=max_epochs))
 auto_scale_lr = dict(enable=True, base_batch_size=1)

@@ -52,8 +52,8 @@ class Tolerance:
 
 
 STRICT = Tolerance()
-# Where a checkpoint's `meta` has the detector's `learned_settings`, and the config's `model`.
-SETTINGS, MODEL_CONFIG = 'learned_settings', 'model_config'
+# Where a checkpoint's `meta` has the detector's `learned_settings`, and its config.
+SETTINGS, CONFIG, PIPELINE = 'learned_settings', 'trained_config', 'test_pipeline'
 # What of a model's config does not change what trained weights find.
 OF_TRAINING = re.compile('init_cfg|loss|pretrained|with_cp|frozen_stages|norm_eval|train_cfg')
 
@@ -164,24 +164,27 @@ def said_of_settings(model: nn.Module, checkpoint: Mapping[str, Any], *, name: s
     return f'checkpoint {name} was trained with {"; ".join(differing)}' if differing else ''
 
 
-def said_of_config(checkpoint: Mapping[str, Any], model: Mapping[str, Any], *, name: str) -> str:
-    """Returns in which settings a config's model differs from the trained one; '' in none, or if unknown.
+def said_of_config(checkpoint: Mapping[str, Any], config: Mapping[str, Any], *, name: str) -> str:
+    """Returns in which settings a config differs from the one that was trained; '' in none, or if unknown.
 
     Args:
         checkpoint: what `read_checkpoint` returned.
-        model: the config's `model`.
+        config: `model`, and `test_pipeline` by type of step, of which those of both are compared.
         name: what the sentence calls the checkpoint.
     """
     meta = checkpoint.get('meta')
-    learned = meta.get(MODEL_CONFIG) if isinstance(meta, dict) else None
+    learned = meta.get(CONFIG) if isinstance(meta, dict) else None
     if not isinstance(learned, dict):
         return ''
-    before, now = dict(_leaves(learned)), dict(_leaves(model))
+    steps = [one.get(PIPELINE, {}) for one in (learned, config)]
+    before, now = (dict(_leaves({**one, PIPELINE: {name: own[name] for name in own if name in steps[0]
+                                                   and name in steps[1]}}))
+                   for one, own in zip((learned, config), steps))
     differing = [f'{key}={now.get(key, "absent")} (trained with {before.get(key, "absent")})'
                  for key in {**before, **now} if not OF_TRAINING.search(key)
                  and now.get(key, '') != before.get(key, '')]
     more = f' and {len(differing) - SHOWN_KEYS} more' if len(differing) > SHOWN_KEYS else ''
-    return (f'the recipe\'s model is not the one that {name} was trained with: '
+    return (f'the recipe is not the one that {name} was trained with: '
             f'{", ".join(differing[:SHOWN_KEYS])}{more}' if differing else '')
 
 
@@ -194,10 +197,10 @@ def plain_config(node: Any) -> Any:
     return node if isinstance(node, (str, int, float, type(None))) else getattr(node, '__name__', str(node))
 
 
-def _leaves(node: Any, at: str = 'model') -> Iterator[Tuple[str, Any]]:
+def _leaves(node: Any, at: str = '') -> Iterator[Tuple[str, Any]]:
     if isinstance(node, Mapping) and node:
         for key, value in node.items():
-            yield from _leaves(value, f'{at}.{key}')
+            yield from _leaves(value, f'{at}.{key}' if at else str(key))
     else:
         yield at, plain_config(node)
 

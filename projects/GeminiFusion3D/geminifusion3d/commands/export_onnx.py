@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from ..atomic import write_json
     from ..checkpoints.checkpoint_file import read_checkpoint
     from ..checkpoints.checkpoint_fit import fit_weights, said_of_config
-    from ..engine.config_file import build_model, load_config
+    from ..engine.config_file import build_model, load_config, trained_config
     from ..engine.onnx_export import (TOLERANCE, dense_parts, export_part, settle_norms,
                                       torch_export_differences)
     cfg = load_config(args.config)
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     if args.checkpoint is not None:
         weights = read_checkpoint(args.checkpoint)
         detector.load_state_dict(fit_weights(detector, weights, name=args.checkpoint))
-        said = said_of_config(weights, cfg.model, name=args.checkpoint)
+        said = said_of_config(weights, trained_config(cfg), name=args.checkpoint)
         if said:
             print(f'warning: {said}')
     parts = dense_parts(detector, **size)

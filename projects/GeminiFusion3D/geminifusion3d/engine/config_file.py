@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from .. import register
+from ..checkpoints.checkpoint_fit import plain_config
 from ..errors import UserError
 from ..info_file import KITTI_PREFIX, existing_info_file, open_info_file
 from ..learned_samples import LEARNED, Overlap, SampleRecord
@@ -198,6 +199,12 @@ def steps_of(cfg: Config, loader: str) -> Iterator[Tuple[Dict[str, Any], Dict[st
     for dataset in datasets_of(cfg, [loader]):
         for step in dataset.get('pipeline') or ():
             yield dataset, step
+
+
+def trained_config(cfg: Config) -> Dict[str, Any]:
+    """Returns what of a config a checkpoint remembers: the model, and how a test reads samples."""
+    steps = {str(step['type']): step for _, step in steps_of(cfg, 'test_dataloader')}
+    return {'model': plain_config(cfg.model), 'test_pipeline': plain_config(steps)}
 
 
 def check_data_files(cfg: Config, loaders: List[str]) -> None:

@@ -28,13 +28,13 @@ from torch.utils.data import DataLoader
 
 from ..atomic import locked_folder, sync_to_disk
 from ..checkpoints.checkpoint_file import read_checkpoint
-from ..checkpoints.checkpoint_fit import (MODEL_CONFIG, SETTINGS, STRICT, Tolerance,
-                                          check_learned_classes, fit_weights, plain_config,
-                                          said_of_config, said_of_settings, summarise)
+from ..checkpoints.checkpoint_fit import (CONFIG, SETTINGS, STRICT, Tolerance,
+                                          check_learned_classes, fit_weights, said_of_config,
+                                          said_of_settings, summarise)
 from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
 from ..modalities import check_declaration
 from .checkpoint_hook import check_resumable, find_resumable
-from .config_file import check_classes, check_ranges
+from .config_file import check_classes, check_ranges, trained_config
 from .data_loading import (DevicePrefetch, check_classes_have_boxes, check_shared_memory,
                            loader_config, set_clock, with_counted_draws)
 from .distributed import runs_on_gpu, start_process_group
@@ -324,7 +324,7 @@ class GeminiRunner(Runner):
             for loop in (self._train_loop, self._test_loop):
                 meta = isinstance(loop, BaseLoop) and getattr(loop.dataloader.dataset, 'metainfo', None)
                 check_learned_classes(checkpoint, (meta or {}).get('classes'), name=filename)
-        said = (said_of_config(checkpoint, self.cfg.model, name=filename) if strict
+        said = (said_of_config(checkpoint, trained_config(self.cfg), name=filename) if strict
                 else said_of_settings(model, checkpoint, name=filename))
         if said:
             self.logger.warning(said)
@@ -351,7 +351,7 @@ class GeminiRunner(Runner):
             model = self.model.module if is_model_wrapper(self.model) else self.model
             kwargs['meta'] = {**(kwargs.get('meta') or {}), LEARNED: self.learned_samples().to_plain(),
                               SETTINGS: getattr(model, SETTINGS, {}),
-                              MODEL_CONFIG: plain_config(self.cfg.model)}
+                              CONFIG: trained_config(self.cfg)}
         try:
             super().save_checkpoint(out_dir, part, *args, **kwargs)
             if is_main_process() and written.is_file():

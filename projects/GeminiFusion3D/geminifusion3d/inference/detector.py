@@ -16,7 +16,8 @@ from torch import nn
 
 from ..checkpoints.checkpoint_file import check_exists, read_checkpoint
 from ..checkpoints.checkpoint_fit import check_learned_classes, fit_weights, said_of_config
-from ..engine.config_file import check_classes, check_ranges, check_sections, load_config
+from ..engine.config_file import (check_classes, check_ranges, check_sections, load_config,
+                                  trained_config)
 from ..engine.cuda_graphs import graph_parts
 from ..engine.mistakes import config_mistakes
 from ..engine.optim_wrapper import PRECISIONS
@@ -101,7 +102,7 @@ class Detector:
         content = read_checkpoint(checkpoint)
         check_learned_classes(content, dataset.metainfo['classes'], name=checkpoint)
         model.load_state_dict(fit_weights(model, content, name=checkpoint))
-        said = said_of_config(content, cfg.model, name=checkpoint)
+        said = said_of_config(content, trained_config(cfg), name=checkpoint)
         if said:
             print_log(said, 'current', logging.WARNING)
         try:
