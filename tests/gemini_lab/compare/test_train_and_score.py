@@ -1,4 +1,9 @@
 """What a run's process is made of; the whole of it runs in `make compare`."""
+import os
+import signal
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +15,30 @@ from gemini_lab.compare.train_and_score import SILENCES, StepClock
 from geminifusion3d.errors import UserError
 
 VARIANTS = all_variants()
+COMMAND = """
+import sys, time
+import endless_run
+from gemini_lab.compare.command import launcher
+process = launcher(1, 'endless_run')(endless_run.EndlessRun(sys.argv[1]), 0)
+print(process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize('killed_by', [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_ends_with_the_command_that_was_killed(tmp_path, killed_by):
+    with subprocess.Popen([sys.executable, '-c', COMMAND, tmp_path], stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}) as command:
+        pid = int(command.stdout.readline())
+        until_s = time.monotonic() + 120
+        while not (tmp_path / 'at_work').exists() and time.monotonic() < until_s:
+            time.sleep(0.1)
+        command.send_signal(killed_by)
+    assert (tmp_path / 'at_work').exists()
+    until_s = time.monotonic() + 10
+    while os.path.exists(f'/proc/{pid}') and time.monotonic() < until_s:
+        time.sleep(0.1)
+    assert not os.path.exists(f'/proc/{pid}')
 
 
 def test_a_resumed_training_is_timed_per_step_and_scaled_to_all(monkeypatch):

@@ -18,12 +18,12 @@ from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
+from geminifusion3d.data_converters.parallel import end_with_command
 from geminifusion3d.engine.config_file import apply_seed, load_config
 from geminifusion3d.engine.runner import GeminiRunner
 from geminifusion3d.results.run_record import hardware
 
 from ..cost.model_cost import count_costs
-from ..jobs import end_with_parent
 from ..robustness.changed_recipe import with_black_cameras, with_empty_lidar
 from .runs import LOG_FILE, TRAINING_FOLDER, Run
 
@@ -63,7 +63,7 @@ def work(run: Run, core: Optional[int]) -> None:
 
 def work_on(run: Run, core: Optional[int], produce: Callable[[Any], Dict[str, Any]]) -> None:
     """Keeps the result of a run; all output of this process goes to the run's log."""
-    end_with_parent()
+    end_with_command()
     if core is not None:
         os.sched_setaffinity(0, {core})
     run.prepare()

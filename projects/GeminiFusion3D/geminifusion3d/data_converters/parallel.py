@@ -50,11 +50,16 @@ def _start_worker(shared: Any) -> None:
     # One thread each: more would wait for each other, and those of the parent are not there after a fork.
     if 'torch' in sys.modules:
         sys.modules['torch'].set_num_threads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_command()
 
 
-def _end_with_parent() -> None:
-    """Ends this worker when its parent is gone: a killed command leaves no process behind."""
+def end_with_command() -> None:
+    """Ends this process of multiprocessing when the command that asked for it is gone, however that ended."""
+    threading.Thread(target=_watch_command, daemon=True).start()
+
+
+def _watch_command() -> None:
+    # A fork server, the parent in the system's eyes, lives as long as its children.
     multiprocessing.parent_process().join()
     os._exit(1)
 

@@ -93,18 +93,21 @@ class GeminiTwoStreamFPN(BaseModule):
         heads: attention heads of each exchange; must divide the level's out_channels.
         norm_cfg: of the convolutions.
         use_conv_for_no_stride: see SECONDFPN.
+        exchange: False only sums the levels.
         layer: further arguments of each GeminiFusionLayer.
     """
 
     def __init__(self, *, in_channels: Sequence[int], out_channels: Sequence[int],
                  upsample_strides: Sequence[int], heads: int, norm_cfg: Dict[str, Any],
-                 use_conv_for_no_stride: bool = False, layer: Optional[Dict[str, Any]] = None) -> None:
+                 use_conv_for_no_stride: bool = False, exchange: bool = True,
+                 layer: Optional[Dict[str, Any]] = None) -> None:
         super().__init__()
         self.camera_stream, self.lidar_stream = (
             SECONDFPN(in_channels=in_channels, out_channels=out_channels, upsample_strides=upsample_strides,
                       norm_cfg=norm_cfg, use_conv_for_no_stride=use_conv_for_no_stride) for _ in range(2))
         self.exchanges = nn.ModuleList(
-            Exchange(channels=channels, heads=heads, layer=layer) for channels in out_channels)
+            Exchange(channels=channels, heads=heads, layer=layer) for channels in out_channels
+        ) if exchange else None
         self.merges = nn.ModuleList(WeightedSum() for _ in out_channels)
 
     def forward(self, levels: Sequence[Float[Tensor, 'b _ _ _']]) -> List[Float[Tensor, 'b c y x']]:
@@ -116,15 +119,17 @@ class GeminiTwoStreamFPN(BaseModule):
         Raises:
             ValueError: if they are not those of two streams.
         """
-        number = len(self.exchanges)
+        number = len(self.merges)
         if len(levels) != 2 * number:
             raise ValueError(f'a neck of two streams needs {2 * number} levels, got {len(levels)}; set '
                              'merge=False in GeminiTwoStreamSECOND')
         fused = []
-        for camera_level, lidar_level, camera_up, lidar_up, exchange, merge in zip(
-                levels[:number], levels[number:], self.camera_stream.deblocks, self.lidar_stream.deblocks,
-                self.exchanges, self.merges):
-            fused.append(merge(*exchange(camera_up(camera_level), lidar_up(lidar_level))))
+        for level, merge in enumerate(self.merges):
+            camera_bev = self.camera_stream.deblocks[level](levels[level])
+            lidar_bev = self.lidar_stream.deblocks[level](levels[number + level])
+            if self.exchanges is not None:
+                camera_bev, lidar_bev = self.exchanges[level](camera_bev, lidar_bev)
+            fused.append(merge(camera_bev, lidar_bev))
         return [torch.cat(fused, dim=1)]
 
 
