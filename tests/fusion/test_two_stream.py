@@ -105,6 +105,15 @@ def test_the_streams_exchange_in_the_neck_alone_where_asked():
     assert not torch.allclose(fused[:, 8:], alone[:, 8:], atol=1e-3)
 
 
+def test_a_neck_without_exchange_is_one_whose_layers_pass_their_inputs():
+    levels = build(merge=False, exchange=False)(*maps())
+    silent, without = (GeminiTwoStreamFPN(**NECK, heads=2, exchange=exchange).eval() for exchange in (True, False))
+    silence(silent.exchanges)
+    without.load_state_dict({name: values for name, values in silent.state_dict().items()
+                             if not name.startswith('exchanges.')})
+    assert torch.equal(without(levels)[0], silent(levels)[0])
+
+
 def test_both_streams_are_what_a_merge_would_have_summed():
     both, summed = build(merge=False), build()
     summed.load_state_dict(both.state_dict(), strict=False)

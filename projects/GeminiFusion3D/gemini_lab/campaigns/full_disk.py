@@ -57,7 +57,7 @@ WRITERS: Dict[str, Tuple[str, ...]] = {
     'draw': ('draw', *MINI_VAL, '--out', 'disk/keyframe.png'),
     'draw-kitti': ('draw-kitti', '--folder', 'kitti/training', '--out', 'disk/frame.png'),
     'predictions summary': ('predictions', 'summary', RESULTS, '--json', 'disk/summary.json'),
-    'predictions draw': ('predictions', 'draw', RESULTS, *MINI_VAL, '--out', 'disk/sample.png'),
+    'predictions draw': ('predictions', 'draw', RESULTS, *MINI_VAL[:4], '--out', 'disk/sample.png'),
     'robustness': ('robustness', RECIPE_NAME, CHECKPOINT, '--corruptions', 'dark', '--severities', '1',
                    '--work-dir', 'disk/robustness'),
     'stats': ('stats', RECIPE_NAME, '--json', 'disk/stats.json'),
@@ -111,9 +111,13 @@ def attack(name: str, world: Path, out: Path) -> List[str]:
         needed = used_bytes(whole / DISK)
         for share in SHARES:
             folder = fresh(f'{share:.0%}'.rjust(5, '_'))
-            # tmpfs rounds up to whole pages.
-            mount(folder / DISK, f'{max(int(needed * share) // PAGE, 1) * PAGE // 1024}k')
+            # tmpfs has whole pages: a disk for less than one is full before.
+            pages, filler = int(needed * share) // PAGE, folder / DISK / 'filler'
+            mount(folder / DISK, f'{max(pages, 1) * PAGE // 1024}k')
+            if not pages:
+                filler.write_bytes(bytes(PAGE))
             code, text = Command(folder, words).ended()
+            filler.unlink(missing_ok=True)
             where, errors = f'with {share:.0%} of the space', text.count('error: ')
             if code == 0:
                 found.append(f'{where} it ended with 0')
