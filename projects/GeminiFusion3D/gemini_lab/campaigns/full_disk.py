@@ -29,7 +29,7 @@ from .tiny_chain import CHAIN, RECIPE_NAME, Command
 DISK, AMPLE, PAGE = 'disk', '1g', 4096
 # Of what the command writes, so much finds room.
 SHARES = (0.05, 0.6, 0.95)
-GROWING = ('loss_curve.jsonl', 'onnx_export.json')
+GROWING = ('loss_curve.jsonl', 'onnx_export.json', 'scores.json')
 FULL = re.compile('disk is full|No space left')
 CHECKPOINT, RESULTS = 'run/epoch_4.pth', 'run/results_nusc.json'
 OTHERS_WEIGHTS = 'centerpoint.pth'

@@ -26,7 +26,7 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ..atomic import locked_folder, sync_to_disk
+from ..atomic import locked_folder, sync_to_disk, write_whole
 from ..checkpoints.checkpoint_file import read_checkpoint
 from ..checkpoints.checkpoint_fit import (CONFIG, SETTINGS, STRICT, Tolerance,
                                           check_learned_classes, fit_weights, said_of_config,
@@ -146,6 +146,12 @@ class GeminiRunner(Runner):
     def dump_config(self) -> None:
         """Does nothing while the runner is built: the folder may belong to another training."""
 
+    def _write_config(self) -> None:
+        """Writes what mmengine's `dump_config` does, whole or not at all."""
+        if is_main_process():
+            name = Path(self.cfg.filename).name if self.cfg.filename else f'{self.timestamp}.py'
+            write_whole(Path(self.work_dir) / name, self.cfg.dump())
+
     def train(self) -> nn.Module:
         """Trains as mmengine does, alone in its folder.
 
@@ -158,7 +164,7 @@ class GeminiRunner(Runner):
         patterns = self.cfg.pop('activation_checkpointing', None)
         try:
             with lock:
-                super().dump_config()
+                self._write_config()
                 return super().train()
         finally:
             if patterns:
@@ -166,7 +172,7 @@ class GeminiRunner(Runner):
 
     def test(self) -> Dict[str, float]:
         """Tests as mmengine does."""
-        super().dump_config()
+        self._write_config()
         return super().test()
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
