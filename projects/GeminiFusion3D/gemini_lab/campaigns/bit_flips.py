@@ -10,7 +10,6 @@ rule. Exit codes: 0 nothing found, 1 something.
 Example:
     python -m gemini_lab.campaigns.bit_flips --n 2000 --out work_dirs/campaigns
 """
-import argparse
 import io
 import json
 import os
@@ -32,7 +31,6 @@ from mmengine.logging import HistoryBuffer
 
 from geminifusion3d.check_sums import SUMS_NAME, said
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
-from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.commands.dataset import read_run
 from geminifusion3d.data_converters.gt_database import (Objects, is_whole_part, read_part,
                                                         write_part)
@@ -41,7 +39,7 @@ from geminifusion3d.errors import UserError
 from geminifusion3d.info_file import open_info_file
 from geminifusion3d.kitti import GeminiKittiDataset, GeminiLoadKittiFrame
 from geminifusion3d.kitti.infos import read_infos
-from geminifusion3d.picture_files import decode, look_at
+from geminifusion3d.picture_files import decode, read_whole
 from geminifusion3d.point_files import read_point_file, without_absurd
 from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.results.run_record import read_record
@@ -57,6 +55,7 @@ from ..analysis.prediction_file import read_predictions
 from ..jobs import Results
 from ..report.metric_files import read_json, read_metrics
 from ..synthetic.records import CLASSES
+from . import campaign_parser
 from .tiny_chain import CHAIN, RECIPE, RECIPE_NAME, Command
 
 VERSION, SPLIT = 'v1.0-mini', 'mini_val'
@@ -297,11 +296,7 @@ def _read_whole_part(path: Path) -> Any:
 
 
 def _read_picture(path: Path) -> Any:
-    data = path.read_bytes()
-    facts = look_at(data, checks_sums=True)
-    if facts.problem:
-        raise UserError(facts.problem)
-    return decode(data)[0]
+    return decode(read_whole(path)[0])[0]
 
 
 def _read_tables(root: Path) -> Any:
@@ -399,14 +394,9 @@ SAME_FOR_ALL = ('checkpoint', 'info file', 'ground-truth database', 'scores of a
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--n', type=at_least(1), default=2000,
-                        help='how many flips in files with check sums, default: 2000; half as many in others')
-    parser.add_argument('--seed', type=int, default=0)
+    parser = campaign_parser(__doc__, 'where the small world is built; another run finds it there', n=2000,
+                             what='flips in files with check sums, half as many in others')
     parser.add_argument('--only', nargs='+', default=[], metavar='TEXT',
                         help='kinds with one of these in their name')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),
-                        help='where the small world is built; another run finds it there')
     arguments = parser.parse_args()
     sys.exit(1 if run(arguments.n, arguments.seed, arguments.out, arguments.only) else 0)
