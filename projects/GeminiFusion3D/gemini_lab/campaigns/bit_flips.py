@@ -108,10 +108,7 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
     steps = [dict(type='GeminiLoadImages', camera_names=['CAM_FRONT'], reduce=8),
              dict(type='GeminiLoadPoints', sweeps_num=0)]
     cached = GeminiCachedLoading(steps=steps, folder=str(world / 'cache'))
-    dataset = GeminiNuScenesDataset(
-        data_root=str(data), ann_file=str(infos), pipeline=[], test_mode=True, load_eval_anns=False,
-        modality=dict(use_camera=True, use_lidar=True))
-    sample = dataset.get_data_info(0)
+    sample = _keyframes(GeminiNuScenesDataset, data, infos, modality=dict(use_camera=True, use_lidar=True))[0]
     cached.transform(dict(sample))
 
     part = world / 'scene.objects'
@@ -121,7 +118,7 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
     scores.unlink(missing_ok=True)
     Results(scores, {'code': 'a'}).keep('clean', {'mAP': 0.25, 'NDS': 0.5})
     png = world / 'picture.png'
-    picture = _first(data / 'samples/CAM_FRONT', '*.jpg')
+    picture = min((data / 'samples/CAM_FRONT').glob('*.jpg'))
     cv2.imwrite(str(png), decode(picture.read_bytes(), 4)[0])
 
     shutil.copytree(data / VERSION, world / 'bare' / VERSION)
@@ -168,6 +165,13 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
     return with_sums, without
 
 
+def _keyframes(kind: Any, root: Path, infos: Any, **settings: Any) -> List[Dict[str, Any]]:
+    """Returns the records of a dataset as a pipeline gets them."""
+    dataset = kind(data_root=str(root), ann_file=str(infos), pipeline=[], test_mode=True,
+                   load_eval_anns=False, **settings)
+    return [dataset.get_data_info(index) for index in range(len(dataset))]
+
+
 def _lighter(checkpoint: Path) -> Path:
     """Writes a checkpoint without its large tensors, which is read often."""
     def small(node: Any) -> Any:
@@ -192,10 +196,8 @@ def _loaded_kinds(data: Path, infos: Path) -> Dict[str, Kind]:
     """Returns the pictures and clouds that records with check sums name, each read as a training reads it."""
     keyframes: Dict[str, Dict[str, Any]] = {}
     for path in sorted(infos.glob('*.pkl')):
-        dataset = GeminiNuScenesDataset(data_root=str(data), ann_file=str(path.resolve()), pipeline=[],
-                                        test_mode=True, load_eval_anns=False,
-                                        modality=dict(use_camera=True, use_lidar=True, use_radar=True))
-        for keyframe in map(dataset.get_data_info, range(len(dataset))):
+        for keyframe in _keyframes(GeminiNuScenesDataset, data, path.resolve(),
+                                   modality=dict(use_camera=True, use_lidar=True, use_radar=True)):
             clouds = (keyframe, *keyframe['lidar_sweeps'][:MOST_SWEEPS])
             names = [image['img_path'] for image in keyframe['images'].values()]
             names += [cloud['lidar_points']['lidar_path'] for cloud in clouds]
@@ -217,14 +219,11 @@ def _loaded_kinds(data: Path, infos: Path) -> Dict[str, Kind]:
 
 def _record_kinds(root: Path) -> Dict[str, Kind]:
     """Returns the lines and the files of records with check sums."""
-    dataset = GeminiRecordDataset(data_root=str(root), ann_file='summed.jsonl', pipeline=[], test_mode=True,
-                                  load_eval_anns=False, metainfo=dict(classes=CLASSES))
-    records = _all(RecordInfos(root / 'summed.jsonl'))
-    pictures = GeminiLoadImages(camera_names=list(records[0]['images']))
+    infos = _keyframes(GeminiRecordDataset, root, 'summed.jsonl', metainfo=dict(classes=CLASSES))
+    pictures = GeminiLoadImages(camera_names=list(infos[0]['images']))
     points = GeminiLoadPoints(sweeps_num=2)
     of_file = {}
-    for index in range(len(dataset)):
-        info = dataset.get_data_info(index)
+    for info in infos:
         names = [image['img_path'] for image in info['images'].values()]
         names += [part['lidar_points']['lidar_path'] for part in (info, *info['lidar_sweeps'])]
         of_file.update(dict.fromkeys(names, info))
@@ -239,11 +238,10 @@ def _record_kinds(root: Path) -> Dict[str, Kind]:
 
 def _kitti_kinds(root: Path) -> Dict[str, Kind]:
     """Returns the pictures and clouds of KITTI with check sums."""
-    dataset = GeminiKittiDataset(
-        data_root=str(root), ann_file='geminifusion3d_kitti_train.pkl', pipeline=[], test_mode=True,
-        modality=dict(use_lidar=True, use_camera=True), metainfo=dict(classes=['Car']),
+    frames = _keyframes(
+        GeminiKittiDataset, root, 'geminifusion3d_kitti_train.pkl', metainfo=dict(classes=['Car']),
+        modality=dict(use_lidar=True, use_camera=True),
         data_prefix=dict(pts='training/velodyne', img='training/image_2'))
-    frames = [dataset.get_data_info(index) for index in range(len(dataset))]
     of_file = {name: frame for frame in frames
                for name in (frame['img_path'], frame['lidar_points']['lidar_path'])}
 
@@ -272,10 +270,6 @@ def _without_sums(path: Path) -> Path:
 
 def _read_maps(path: Path) -> Any:
     return [read_map(map_file) for map_file in sorted(path.parent.glob('*.json'))]
-
-
-def _first(folder: Path, pattern: str) -> Path:
-    return sorted(folder.glob(pattern))[0]
 
 
 def _all(items: Any) -> List[Any]:
