@@ -4,7 +4,7 @@ import copy
 import pytest
 import torch
 
-from gemini_lab.benchmark.official_gemini import official_layer
+from gemini_lab.benchmark.fusers import official_layer
 from geminifusion3d.fusion.gemini_fusion import GeminiFusionLayer
 from geminifusion3d.ops.splat import splat
 from geminifusion3d.ops.splat_plan import plan_splat

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from gemini_lab.benchmark.memory import peak_extra_bytes
+from gemini_lab.benchmark.contest import peak_extra_bytes
 from geminifusion3d.ops.splat import splat
 from geminifusion3d.ops.splat_plan import plan_splat
 

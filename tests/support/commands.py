@@ -41,7 +41,7 @@ class Gemini3d:
 
 def benchmark_arguments(words: Sequence[str]) -> argparse.Namespace:
     """Returns the arguments of a benchmark, the device ready."""
-    from gemini_lab.benchmark.measure import prepare
+    from gemini_lab.benchmark.rows import prepare
     args = parse('benchmark', *words)
     prepare(args)
     return args

@@ -5,7 +5,8 @@ from types import ModuleType
 import pytest
 from commands import benchmark_arguments
 
-from gemini_lab.benchmark import command, measure
+from gemini_lab.benchmark import command
+from gemini_lab.benchmark import rows as measure
 from gemini_lab.benchmark.contest import Entrant, run_contest
 from gemini_lab.benchmark.rows import Row
 from geminifusion3d.commands.main import parse

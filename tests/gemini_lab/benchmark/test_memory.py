@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from gemini_lab.benchmark.memory import peak_extra_bytes, peak_of
+from gemini_lab.benchmark.contest import peak_extra_bytes, peak_of
 
 CPU = torch.device('cpu')
 

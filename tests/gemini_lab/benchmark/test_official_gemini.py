@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from gemini_lab.benchmark.official_gemini import OfficialGeminiFusion, official_layer
+from gemini_lab.benchmark.fusers import OfficialGeminiFusion, official_layer
 from geminifusion3d.fusion import gemini_fusion
 from geminifusion3d.fusion.gemini_fusion import GeminiFusion, GeminiFusionLayer
 

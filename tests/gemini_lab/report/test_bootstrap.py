@@ -6,7 +6,7 @@ import pytest
 
 from gemini_lab.analysis.breakdown import interval, match_all, scene_weights
 from gemini_lab.analysis.evaluated_boxes import load_evaluated_boxes
-from gemini_lab.report.bootstrap import resample
+from gemini_lab.report.analysis import resample
 from gemini_lab.report.metric_files import TP_ERRORS, read_metrics
 
 

@@ -12,7 +12,7 @@ from gemini_lab.report.metric_files import read_metrics
 from gemini_lab.report.tables import modalities_table, suite_tables
 from gemini_lab.report.training_log import TrainingLog
 from gemini_lab.report.verdicts import SampleErrors
-from gemini_lab.robustness.modalities import modality_rows
+from gemini_lab.robustness.evaluations import modality_rows
 from gemini_lab.robustness.suite import RobustnessReport
 from geminifusion3d.errors import UserError
 

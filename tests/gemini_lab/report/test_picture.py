@@ -6,7 +6,7 @@ import pytest
 from nuscenes import NuScenes
 from tiny_nuscenes import write_tiny_nuscenes
 
-from gemini_lab.report.picture import (CAMERA_WH_PX, CANVAS, PREDICTION_BGR, TRUTH_BGR, picture_of,
+from gemini_lab.report.drawing import (CAMERA_WH_PX, PREDICTION_BGR, SHEET, TRUTH_BGR, picture_of,
                                        read_file_sample)
 from geminifusion3d.errors import UserError
 from geminifusion3d.picture_files import write_picture
@@ -41,13 +41,13 @@ def test_a_box_ahead_is_in_the_front_camera_and_above_the_middle_of_the_sheet(ta
     picture = picture_of(read_file_sample(
         tables, {token: records(tables, token, 15.0)}, token, min_score=0.2))
     width, height = CAMERA_WH_PX
-    assert picture.shape == (2 * height, 3 * width + CANVAS.size_px, 3) and CANVAS.size_px == 2 * height
+    assert picture.shape == (2 * height, 3 * width + SHEET.size_px, 3) and SHEET.size_px == 2 * height
     # Below the legend.
     sheet = near_colour(picture[:, 3 * width:], PREDICTION_BGR)
     sheet = sheet[sheet[:, 0] > 40]
     # Footprint 1 m x 1 m, 15 m ahead: up from the middle by 15 m, at most 0.8 m off.
-    expected = np.array([CANVAS.size_px / 2 - 15 * CANVAS.px_per_m, CANVAS.size_px / 2])
-    assert len(sheet) and np.abs(sheet - expected).max() < 0.9 * CANVAS.px_per_m + 1.5
+    expected = np.array([SHEET.size_px / 2 - 15 * SHEET.px_per_m, SHEET.size_px / 2])
+    assert len(sheet) and np.abs(sheet - expected).max() < 0.9 * SHEET.px_per_m + 1.5
     in_cameras = near_colour(picture[:, :3 * width], PREDICTION_BGR)
     # In the middle column of the top row: CAM_FRONT.
     assert len(in_cameras) > 40

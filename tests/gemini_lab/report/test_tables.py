@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from gemini_lab.report.bootstrap import Resampled
+from gemini_lab.report.analysis import Resampled
 from gemini_lab.report.metric_files import TP_ERRORS, read_metrics
 from gemini_lab.report.tables import (breakdown_tables, class_table, difference, difference_text,
                                       figure_text, interval_text, model_tables, score, tiles)

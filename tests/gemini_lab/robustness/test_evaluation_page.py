@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gemini_lab.robustness.evaluation_page import BLOCKS, write_page
-from gemini_lab.robustness.modalities import modality_rows
+from gemini_lab.robustness.evaluations import modality_rows
 from gemini_lab.robustness.suite import RobustnessReport
 from gemini_lab.robustness.variants_gain import gain_rows
 from geminifusion3d.errors import UserError

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from gemini_lab.jobs import Results
-from gemini_lab.robustness.modalities import modality_conditions, run_modalities
+from gemini_lab.robustness.evaluations import modality_conditions, run_modalities
 
 DEMO = Path(__file__).resolve().parents[3] / 'configs' / 'demo'
 NDS = {'clean': 0.5, 'cameras-black': 0.4, 'cameras-shuffled': 0.3, 'lidar-empty': 0.1}

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         from .subcommands import counts
         print(counts.run(args))
         return 0
-    from .measure import benchmark
+    from .rows import benchmark
     return benchmark(args)
 
 

@@ -10,7 +10,6 @@ rule. Exit codes: 0 nothing found, 1 something.
 Example:
     python -m gemini_lab.campaigns.bit_flips --n 2000 --out work_dirs/campaigns
 """
-import argparse
 import io
 import json
 import os
@@ -32,7 +31,6 @@ from mmengine.logging import HistoryBuffer
 
 from geminifusion3d.check_sums import SUMS_NAME, said
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
-from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.commands.dataset import read_run
 from geminifusion3d.data_converters.gt_database import (Objects, is_whole_part, read_part,
                                                         write_part)
@@ -41,7 +39,7 @@ from geminifusion3d.errors import UserError
 from geminifusion3d.info_file import open_info_file
 from geminifusion3d.kitti import GeminiKittiDataset, GeminiLoadKittiFrame
 from geminifusion3d.kitti.infos import read_infos
-from geminifusion3d.picture_files import decode, look_at
+from geminifusion3d.picture_files import decode, read_whole
 from geminifusion3d.point_files import read_point_file, without_absurd
 from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.results.run_record import read_record
@@ -57,6 +55,7 @@ from ..analysis.prediction_file import read_predictions
 from ..jobs import Results
 from ..report.metric_files import read_json, read_metrics
 from ..synthetic.records import CLASSES
+from . import campaign_parser
 from .tiny_chain import CHAIN, RECIPE, RECIPE_NAME, Command
 
 VERSION, SPLIT = 'v1.0-mini', 'mini_val'
@@ -109,10 +108,7 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
     steps = [dict(type='GeminiLoadImages', camera_names=['CAM_FRONT'], reduce=8),
              dict(type='GeminiLoadPoints', sweeps_num=0)]
     cached = GeminiCachedLoading(steps=steps, folder=str(world / 'cache'))
-    dataset = GeminiNuScenesDataset(
-        data_root=str(data), ann_file=str(infos), pipeline=[], test_mode=True, load_eval_anns=False,
-        modality=dict(use_camera=True, use_lidar=True))
-    sample = dataset.get_data_info(0)
+    sample = _keyframes(GeminiNuScenesDataset, data, infos, modality=dict(use_camera=True, use_lidar=True))[0]
     cached.transform(dict(sample))
 
     part = world / 'scene.objects'
@@ -122,7 +118,7 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
     scores.unlink(missing_ok=True)
     Results(scores, {'code': 'a'}).keep('clean', {'mAP': 0.25, 'NDS': 0.5})
     png = world / 'picture.png'
-    picture = _first(data / 'samples/CAM_FRONT', '*.jpg')
+    picture = min((data / 'samples/CAM_FRONT').glob('*.jpg'))
     cv2.imwrite(str(png), decode(picture.read_bytes(), 4)[0])
 
     shutil.copytree(data / VERSION, world / 'bare' / VERSION)
@@ -169,6 +165,13 @@ def kinds(world: Path) -> 'tuple[Dict[str, Kind], Dict[str, Kind]]':
     return with_sums, without
 
 
+def _keyframes(kind: Any, root: Path, infos: Any, **settings: Any) -> List[Dict[str, Any]]:
+    """Returns the records of a dataset as a pipeline gets them."""
+    dataset = kind(data_root=str(root), ann_file=str(infos), pipeline=[], test_mode=True,
+                   load_eval_anns=False, **settings)
+    return [dataset.get_data_info(index) for index in range(len(dataset))]
+
+
 def _lighter(checkpoint: Path) -> Path:
     """Writes a checkpoint without its large tensors, which is read often."""
     def small(node: Any) -> Any:
@@ -193,10 +196,8 @@ def _loaded_kinds(data: Path, infos: Path) -> Dict[str, Kind]:
     """Returns the pictures and clouds that records with check sums name, each read as a training reads it."""
     keyframes: Dict[str, Dict[str, Any]] = {}
     for path in sorted(infos.glob('*.pkl')):
-        dataset = GeminiNuScenesDataset(data_root=str(data), ann_file=str(path.resolve()), pipeline=[],
-                                        test_mode=True, load_eval_anns=False,
-                                        modality=dict(use_camera=True, use_lidar=True, use_radar=True))
-        for keyframe in map(dataset.get_data_info, range(len(dataset))):
+        for keyframe in _keyframes(GeminiNuScenesDataset, data, path.resolve(),
+                                   modality=dict(use_camera=True, use_lidar=True, use_radar=True)):
             clouds = (keyframe, *keyframe['lidar_sweeps'][:MOST_SWEEPS])
             names = [image['img_path'] for image in keyframe['images'].values()]
             names += [cloud['lidar_points']['lidar_path'] for cloud in clouds]
@@ -218,14 +219,11 @@ def _loaded_kinds(data: Path, infos: Path) -> Dict[str, Kind]:
 
 def _record_kinds(root: Path) -> Dict[str, Kind]:
     """Returns the lines and the files of records with check sums."""
-    dataset = GeminiRecordDataset(data_root=str(root), ann_file='summed.jsonl', pipeline=[], test_mode=True,
-                                  load_eval_anns=False, metainfo=dict(classes=CLASSES))
-    records = _all(RecordInfos(root / 'summed.jsonl'))
-    pictures = GeminiLoadImages(camera_names=list(records[0]['images']))
+    infos = _keyframes(GeminiRecordDataset, root, 'summed.jsonl', metainfo=dict(classes=CLASSES))
+    pictures = GeminiLoadImages(camera_names=list(infos[0]['images']))
     points = GeminiLoadPoints(sweeps_num=2)
     of_file = {}
-    for index in range(len(dataset)):
-        info = dataset.get_data_info(index)
+    for info in infos:
         names = [image['img_path'] for image in info['images'].values()]
         names += [part['lidar_points']['lidar_path'] for part in (info, *info['lidar_sweeps'])]
         of_file.update(dict.fromkeys(names, info))
@@ -240,11 +238,10 @@ def _record_kinds(root: Path) -> Dict[str, Kind]:
 
 def _kitti_kinds(root: Path) -> Dict[str, Kind]:
     """Returns the pictures and clouds of KITTI with check sums."""
-    dataset = GeminiKittiDataset(
-        data_root=str(root), ann_file='geminifusion3d_kitti_train.pkl', pipeline=[], test_mode=True,
-        modality=dict(use_lidar=True, use_camera=True), metainfo=dict(classes=['Car']),
+    frames = _keyframes(
+        GeminiKittiDataset, root, 'geminifusion3d_kitti_train.pkl', metainfo=dict(classes=['Car']),
+        modality=dict(use_lidar=True, use_camera=True),
         data_prefix=dict(pts='training/velodyne', img='training/image_2'))
-    frames = [dataset.get_data_info(index) for index in range(len(dataset))]
     of_file = {name: frame for frame in frames
                for name in (frame['img_path'], frame['lidar_points']['lidar_path'])}
 
@@ -275,10 +272,6 @@ def _read_maps(path: Path) -> Any:
     return [read_map(map_file) for map_file in sorted(path.parent.glob('*.json'))]
 
 
-def _first(folder: Path, pattern: str) -> Path:
-    return sorted(folder.glob(pattern))[0]
-
-
 def _all(items: Any) -> List[Any]:
     return [items[index] for index in range(len(items))]
 
@@ -297,11 +290,7 @@ def _read_whole_part(path: Path) -> Any:
 
 
 def _read_picture(path: Path) -> Any:
-    data = path.read_bytes()
-    facts = look_at(data, checks_sums=True)
-    if facts.problem:
-        raise UserError(facts.problem)
-    return decode(data)[0]
+    return decode(read_whole(path)[0])[0]
 
 
 def _read_tables(root: Path) -> Any:
@@ -399,14 +388,9 @@ SAME_FOR_ALL = ('checkpoint', 'info file', 'ground-truth database', 'scores of a
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--n', type=at_least(1), default=2000,
-                        help='how many flips in files with check sums, default: 2000; half as many in others')
-    parser.add_argument('--seed', type=int, default=0)
+    parser = campaign_parser(__doc__, 'where the small world is built; another run finds it there', n=2000,
+                             what='flips in files with check sums, half as many in others')
     parser.add_argument('--only', nargs='+', default=[], metavar='TEXT',
                         help='kinds with one of these in their name')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),
-                        help='where the small world is built; another run finds it there')
     arguments = parser.parse_args()
     sys.exit(1 if run(arguments.n, arguments.seed, arguments.out, arguments.only) else 0)

@@ -8,7 +8,6 @@ then end well, with the files of a run that never lacked any. Exit codes: 0 noth
 Example:
     sudo .venv/bin/python -m gemini_lab.campaigns.full_disk --out work_dirs/campaigns
 """
-import argparse
 import os
 import re
 import shutil
@@ -22,6 +21,7 @@ import torch
 
 from geminifusion3d.errors import UserError
 
+from . import campaign_parser
 from .bit_flips import build_world
 from .kills import LOGS, content, differences
 from .tiny_chain import CHAIN, RECIPE_NAME, Command
@@ -187,11 +187,8 @@ def run(out: Path, jobs: int = 2, writers: Sequence[str] = tuple(WRITERS)) -> in
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = campaign_parser(__doc__, 'where the small world is built and folders that differ are left')
     parser.add_argument('--only', nargs='+', choices=WRITERS, default=list(WRITERS), metavar='COMMAND')
     parser.add_argument('--jobs', type=int, default=2, help='how many at once, default: 2')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),
-                        help='where the small world is built and folders that differ are left')
     arguments = parser.parse_args()
     sys.exit(1 if run(arguments.out, arguments.jobs, arguments.only) else 0)

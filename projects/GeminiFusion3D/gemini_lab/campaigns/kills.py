@@ -11,7 +11,6 @@ for a look), 3 not all done within --minutes.
 Example:
     python -m gemini_lab.campaigns.kills --n 100 --out work_dirs/campaigns
 """
-import argparse
 import json
 import math
 import os
@@ -31,9 +30,9 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
-from geminifusion3d.commands.arguments import at_least
 
 from ..jobs import PACKAGE, Results, identity
+from . import campaign_parser
 from .tiny_chain import CHAIN, LAB, RECIPE, RECIPE_NAME, Command
 
 # Training has most to lose.
@@ -194,13 +193,8 @@ def run(count: int, seed: int, jobs: int, out: Path, cycle: Sequence[str] = CYCL
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--n', type=at_least(1), default=100, help='how many kills, default: 100')
-    parser.add_argument('--seed', type=int, default=0)
+    parser = campaign_parser(__doc__, 'where folders that differ are left', n=100, what='kills')
     parser.add_argument('--jobs', type=int, default=2, help='how many at once, default: 2')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),
-                        help='where folders that differ are left')
     parser.add_argument('--minutes', type=float, default=math.inf,
                         help='begin no kill after so many; the same command goes on')
     arguments = parser.parse_args()

@@ -9,7 +9,6 @@ nothing. Exit codes: 0 every mistake was noticed, 1 some were not.
 Example:
     python -m gemini_lab.campaigns.mutants --only fusion heads --n 60 --out work_dirs/campaigns
 """
-import argparse
 import ast
 import os
 import random
@@ -22,6 +21,8 @@ from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from . import campaign_parser
 
 REPO = Path(__file__).resolve().parents[4]
 PLUGIN, PRODUCT = 'projects/GeminiFusion3D', 'geminifusion3d'
@@ -288,15 +289,8 @@ def run(folders: Sequence[str], count: int, seed: int, out: Path) -> int:
 
 
 if __name__ == '__main__':
-    # Only here: whoever is forked must not have the product's modules.
-    from geminifusion3d.commands.arguments import at_least
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = campaign_parser(__doc__, 'where the copy of the checkout is made', n=150, what='mistakes')
     parser.add_argument('--only', nargs='+', default=FOLDERS, metavar='FOLDER',
                         help=f'of {PRODUCT}; default: {" ".join(FOLDERS)}')
-    parser.add_argument('--n', type=at_least(1), default=150, help='how many mistakes, default: 150')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),
-                        help='where the copy of the checkout is made')
     arguments = parser.parse_args()
     sys.exit(1 if run(arguments.only, arguments.n, arguments.seed, arguments.out) else 0)

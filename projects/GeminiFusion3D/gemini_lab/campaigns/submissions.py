@@ -7,7 +7,6 @@ server refuses must stop it. Exit codes: 0 nothing found, 1 something (the file 
 Example:
     python -m gemini_lab.campaigns.submissions --n 3000 --out work_dirs/campaigns
 """
-import argparse
 import copy
 import io
 import json
@@ -24,11 +23,12 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
 from geminifusion3d.submission.split_samples import SplitSamples
 from geminifusion3d.submission.submission import read_meta, read_samples, write_submission
 from geminifusion3d.submission.validation import validate_file
+
+from . import campaign_parser
 
 # Of the processor and, should a file make the judge wait, of the clock on the wall.
 LIMIT_S, WALL_LIMIT_S = 10, 60
@@ -295,11 +295,6 @@ def _guarded(examine_it: Callable[[], List[str]]) -> List[str]:
 
 
 if __name__ == '__main__':
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--n', type=at_least(1), default=3000, help='how many files, default: 3000')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/campaigns'),
-                        help='where files that were judged wrongly are left')
-    arguments = parser.parse_args()
+    arguments = campaign_parser(__doc__, 'where files that were judged wrongly are left', n=3000,
+                                what='files').parse_args()
     sys.exit(1 if run(arguments.n, arguments.seed, arguments.out) else 0)

@@ -12,8 +12,6 @@ Example:
     gemini3d compare --render-only
 """
 import argparse
-import importlib
-import multiprocessing
 import os
 import sys
 from pathlib import Path
@@ -25,8 +23,8 @@ from geminifusion3d.errors import UserError
 
 from ..jobs import PACKAGE, Step, run_steps
 from ..markdown_block import check_block, write_block
-from .runs import (COSTLY, LOG_FILE, RESULT_FILE, Run, adopt, all_variants, choose, make_run,
-                   read_list)
+from .queue import make_all
+from .runs import COSTLY, adopt, all_variants, choose, make_run, read_list, runs_in, size_of
 
 REPO = Path(__file__).resolve().parents[4]
 DATA = Path('data') / 'compare'
@@ -41,16 +39,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--only', nargs='+', default=[], metavar='MODEL',
                         help='only these recipes of configs/compare, such as lidar gemini; default: all but '
                              + ' '.join(COSTLY))
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2], metavar='SEED',
-                        help='default: 0 1 2')
-    parser.add_argument('--jobs', type=at_least(1), default=os.cpu_count(),
-                        help='trainings side by side, one thread each; default: one per core')
-    parser.add_argument('--work-dir', type=Path, default=REPO / 'work_dirs' / 'compare',
-                        help='where checkpoints, logs and results go')
-    parser.add_argument('--render-only', action='store_true',
-                        help='write table, plot and runs from what is there; train nothing')
     parser.add_argument('--readme', type=Path, default=REPO / 'docs' / 'comparison.md',
                         help='file with the block that the table goes to; default: docs/comparison.md')
+    add_runs(parser, seeds=3, work_dir='compare')
+
+
+def add_runs(parser: argparse.ArgumentParser, *, seeds: int, work_dir: str) -> None:
+    """Adds how many runs, and where they and their list go."""
+    parser.add_argument('--seeds', nargs='+', type=int, default=list(range(seeds)), metavar='SEED',
+                        help=f'default: 0 to {seeds - 1}')
+    parser.add_argument('--jobs', type=at_least(1), default=os.cpu_count(),
+                        help='runs side by side, one thread each; default: one per core')
+    parser.add_argument('--work-dir', type=Path, default=REPO / 'work_dirs' / work_dir,
+                        help='where checkpoints, logs and results go')
+    parser.add_argument('--render-only', action='store_true',
+                        help='write tables, plot and runs from what is there; train nothing')
     parser.add_argument('--docs', type=Path, default=REPO / 'docs',
                         help='folder for the plot and the list of runs')
 
@@ -70,24 +73,6 @@ def data_steps(folder: Path = DATA, world: Sequence[str] = WORLD, prefix: str = 
                                   '--radar-sweeps', '0'),
              sources=tuple(PACKAGE / name for name in ('data_converters', 'geometry', 'sensors',
                                                        'nuscenes_facts.py')), outputs=infos)]
-
-
-def launcher(jobs: int, worker: str = WORKER) -> Any:
-    """Returns what starts a run in a process of its own, which finds the imports already done."""
-    for library in ('OMP', 'MKL', 'OPENBLAS'):
-        os.environ[f'{library}_NUM_THREADS'] = '1'
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([worker, 'geminifusion3d.registered'])
-    cores = sorted(os.sched_getaffinity(0))
-
-    def launch(run: Run, place: int) -> Any:
-        work = importlib.import_module(worker).work
-        # One alone may move to where there is room.
-        core = cores[place] if 1 < jobs <= len(cores) else None
-        process = context.Process(target=work, args=(run, core))
-        process.start()
-        return process
-    return launch
 
 
 def render(results: List[Dict[str, Any]], args: argparse.Namespace, facts: Dict[str, Any]) -> None:
@@ -117,15 +102,10 @@ def caption(facts: Dict[str, Any], processors: Dict[str, str], runs: str) -> str
 def read_budget(config: Path) -> Dict[str, Any]:
     """Returns keyframes and scenes of both splits, and the steps of a training."""
     from mmengine.config import Config
-
-    from geminifusion3d.info_file import open_info_file
     cfg = Config.fromfile(config)
-    facts: Dict[str, Any] = {}
-    for split, loader in (('train', cfg.train_dataloader), ('val', cfg.test_dataloader)):
-        path = Path(loader.dataset.data_root) / loader.dataset.ann_file
-        frames = list(open_info_file(path))
-        facts[f'{split}_keyframes'] = len(frames)
-        facts[f'{split}_scenes'] = len({frame['scene_token'] for frame in frames})
+    facts = {f'{split}_{name}': count
+             for split, loader in (('train', cfg.train_dataloader), ('val', cfg.test_dataloader))
+             for name, count in size_of(loader.dataset).items()}
     batch_size = cfg.train_dataloader.batch_size
     facts['steps'] = facts['train_keyframes'] // batch_size * cfg.train_cfg.max_epochs
     return facts
@@ -139,12 +119,7 @@ def train_all(args: argparse.Namespace) -> List[Dict[str, Any]]:
     run_steps(data_steps(), args.work_dir / 'steps')
     wanted = [make_run(variant, seed, args.work_dir) for seed in args.seeds for variant in choose(args.only)]
     adopt_listed_runs(args)
-    from .queue import Queue
-    failed = Queue(runs=wanted, jobs=args.jobs, launch=launcher(args.jobs)).work()
-    if failed:
-        logs = '\n'.join(f'  {run.folder / LOG_FILE}' for run in failed)
-        raise UserError(f'{len(failed)} of {len(wanted)} runs failed, the rest is done; the end of these '
-                        f'logs says why, and the same command tries again:\n{logs}')
+    make_all(wanted, args.jobs, WORKER)
     return results_there(args)
 
 
@@ -161,14 +136,9 @@ def results_there(args: argparse.Namespace) -> List[Dict[str, Any]]:
 
     The code may have changed since: each result says in its identity which it came from.
     """
-    there = {(path.parent.parent.name, int(path.parent.name[4:])) for path in _result_files(args)}
     results = [make_run(variant, seed, args.work_dir).result(ignored=('code',))
-               for variant in all_variants() for name, seed in sorted(there) if name == variant.name]
+               for variant in all_variants() for name, seed in runs_in(args.work_dir) if name == variant.name]
     return [result for result in results if result is not None]
-
-
-def _result_files(args: argparse.Namespace) -> List[Path]:
-    return list(args.work_dir.glob(f'*/seed*/{RESULT_FILE}'))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -181,7 +151,7 @@ def run(args: argparse.Namespace) -> None:
     if not args.render_only:
         with locked_folder(args.work_dir):
             results, facts = train_all(args), read_budget(budget_recipe)
-    elif _result_files(args):
+    elif runs_in(args.work_dir):
         results, facts = results_there(args), read_budget(budget_recipe)
     else:
         path = args.docs / RUNS_FILE

@@ -1,9 +1,14 @@
 """Works through many runs, several side by side, each on a core of its own, and says how far it is."""
+import importlib
+import multiprocessing
+import os
 import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .runs import Run
+from geminifusion3d.errors import UserError
+
+from .runs import LOG_FILE, Run
 
 POLL_S = 0.5
 SAY_EVERY_S = 60.0
@@ -103,3 +108,41 @@ class Queue:
             process.terminate()
         for _, process, _ in self.active.values():
             process.join()
+
+
+def launcher(jobs: int, worker: str) -> Any:
+    """Returns what starts a run in a process of its own, which finds the imports of its worker done."""
+    for library in ('OMP', 'MKL', 'OPENBLAS'):
+        os.environ[f'{library}_NUM_THREADS'] = '1'
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload([worker, 'geminifusion3d.registered'])
+    cores = sorted(os.sched_getaffinity(0))
+
+    def launch(run: Run, place: int) -> Any:
+        work = importlib.import_module(worker).work
+        # One alone may move to where there is room.
+        core = cores[place] if 1 < jobs <= len(cores) else None
+        process = context.Process(target=work, args=(run, core))
+        process.start()
+        return process
+    return launch
+
+
+def make_all(runs: Sequence[Run], jobs: int, worker: str,
+             describe: Callable[[Mapping[str, Any]], str] = with_all_sensors) -> None:
+    """Makes what is not done yet.
+
+    Args:
+        runs: all runs, in the order in which they shall be made.
+        jobs: how many side by side.
+        worker: the module whose `work` makes one.
+        describe: a few words about a result.
+
+    Raises:
+        UserError: if a run fails; the others are made all the same.
+    """
+    failed = Queue(runs=runs, jobs=jobs, launch=launcher(jobs, worker), describe=describe).work()
+    if failed:
+        logs = '\n'.join(f'  {run.folder / LOG_FILE}' for run in failed)
+        raise UserError(f'{len(failed)} of {len(runs)} runs failed, the rest is done; the end of these '
+                        f'logs says why, and the same command tries again:\n{logs}')

@@ -5,7 +5,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from geminifusion3d.errors import UserError
 
@@ -137,6 +137,19 @@ def read_list(path: Path) -> Dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f'{path} is no list of runs ({error}); restore or remove it: then only the runs of '
                         'the work directory count') from None
+
+
+def runs_in(work_dir: Path) -> List[Tuple[str, int]]:
+    """Returns model and seed of the runs that have left something in a folder, in order."""
+    return sorted((path.parent.parent.name, int(path.parent.name[4:]))
+                  for path in work_dir.glob(f'*/seed*/{RESULT_FILE}'))
+
+
+def size_of(dataset: Any) -> Dict[str, int]:
+    """Returns how many keyframes and scenes the info file of a recipe's dataset holds."""
+    from geminifusion3d.info_file import open_info_file
+    frames = list(open_info_file(Path(dataset.data_root) / dataset.ann_file))
+    return dict(keyframes=len(frames), scenes=len({frame['scene_token'] for frame in frames}))
 
 
 def adopt(runs: Sequence[Run], listed: Sequence[Mapping[str, Any]]) -> None:

@@ -1,5 +1,4 @@
 """What one process of `compare-tasks` does: train with the given budget, then test."""
-import copy
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,12 @@ from typing import Any, Dict, Mapping, Optional
 from mmengine.config import Config
 
 from geminifusion3d.engine.config_file import apply_seed, load_config
-from geminifusion3d.engine.runner import GeminiRunner
 from geminifusion3d.results.run_record import hardware
 
 from ..jobs import PACKAGE, identity
 from ..robustness.changed_recipe import RADAR, read_sensors, with_silent_radar
-from .runs import TRAINING_FOLDER, Run, Variant
-from .train_and_score import train, work_on
+from .runs import Run, Variant
+from .train_and_score import runner_of_test, train, work_on
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
@@ -93,10 +91,6 @@ def train_and_test(run: Training) -> Dict[str, Any]:
 
 
 def _test(cfg: Config, run: Training, name: str) -> Dict[str, float]:
-    cfg = copy.deepcopy(cfg)
-    cfg.work_dir = str(run.folder / name)
-    cfg.load_from = str(run.folder / TRAINING_FOLDER / f'epoch_{cfg.train_cfg.max_epochs}.pth')
-    cfg.experiment_name = f'{run.variant.name}_{run.seed}_{name}'
-    runner = GeminiRunner.from_cfg(cfg)
+    runner = runner_of_test(cfg, run, name)
     metrics = {key.rsplit('/', 1)[-1]: float(value) for key, value in runner.test().items()}
     return dict(metrics, samples=len(runner.test_dataloader.dataset))

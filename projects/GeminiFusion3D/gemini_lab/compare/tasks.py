@@ -18,7 +18,7 @@ from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
 
 from ..markdown_block import check_block, write_block
-from .command import REPO, launcher
+from .command import REPO
 
 WORKER = 'gemini_lab.compare.task_run'
 KITTI_CLASSES = ('Car', 'Pedestrian', 'Cyclist')
@@ -112,8 +112,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _train(args: argparse.Namespace, task: Task, names: List[str], work_dir: Path) -> List[Dict[str, Any]]:
-    from .queue import Queue
-    from .runs import LOG_FILE
+    from .queue import make_all
     from .task_run import make_training
     overrides: Dict[str, Any] = dict(max_epochs=args.epochs or task.epochs)
     if args.dataroot:
@@ -122,12 +121,8 @@ def _train(args: argparse.Namespace, task: Task, names: List[str], work_dir: Pat
         runs = [make_training(REPO / 'configs' / f'{name}.py', seed, work_dir, overrides)
                 for seed in args.seeds for name in names]
         first = next(iter(task.columns.items()))
-        failed = Queue(runs=runs, jobs=args.jobs, launch=launcher(args.jobs, WORKER), describe=lambda result:
-                       f'{first[0]} {result["scores"][first[1]]:{task.spec}}').work()
-        if failed:
-            raise UserError(f'{len(failed)} of {len(runs)} runs failed, the rest is done; the same command '
-                            'tries again, and these logs say why: '
-                            + ', '.join(str(one.folder / LOG_FILE) for one in failed))
+        make_all(runs, args.jobs, WORKER,
+                 lambda result: f'{first[0]} {result["scores"][first[1]]:{task.spec}}')
         return [result for result in (one.result() for one in runs) if result is not None]
 
 

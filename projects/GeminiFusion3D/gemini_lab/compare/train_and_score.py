@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import torch
@@ -103,14 +102,19 @@ def train(cfg: Config, run: Run) -> Dict[str, float]:
     return dict(clock.times, steps=runner.max_iters, train_samples=len(runner.train_dataloader.dataset))
 
 
+def runner_of_test(cfg: Config, run: Run, name: str) -> GeminiRunner:
+    """Returns what tests the checkpoint that a run's training left, in a folder of a name."""
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir = str(run.folder / name)
+    cfg.load_from = str(run.folder / TRAINING_FOLDER / f'epoch_{cfg.train_cfg.max_epochs}.pth')
+    cfg.experiment_name = f'{run.variant.name}_{run.seed}_{name}'
+    return GeminiRunner.from_cfg(cfg)
+
+
 def _score(cfg: Config, run: Run, silence: str) -> Dict[str, Any]:
     """Returns the devkit's summary of one evaluation."""
-    checkpoint = run.folder / TRAINING_FOLDER / f'epoch_{cfg.train_cfg.max_epochs}.pth'
-    cfg = SILENCES[silence](cfg)
-    cfg.work_dir, cfg.load_from = str(run.folder / silence), str(checkpoint)
-    cfg.experiment_name = f'{run.variant.name}_{run.seed}_{silence}'
-    GeminiRunner.from_cfg(cfg).test()
-    content = json.loads((Path(cfg.work_dir) / 'metrics_summary.json').read_text())
+    runner_of_test(SILENCES[silence](cfg), run, silence).test()
+    content = json.loads((run.folder / silence / 'metrics_summary.json').read_text())
     return dict(mAP=content['mean_ap'], NDS=content['nd_score'], class_AP=content['mean_dist_aps'])
 
 

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Sequence, Set, Tuple
 
 from geminifusion3d.atomic import atomic_write, locked_folder, write_json
-from geminifusion3d.commands.arguments import at_least
 from geminifusion3d.errors import UserError
 
-from ..compare.command import REPO, data_steps, launcher
-from ..compare.runs import LOG_FILE, RESULT_FILE, adopt, read_list
+from ..compare.command import REPO, add_runs, data_steps
+from ..compare.queue import make_all
+from ..compare.runs import adopt, read_list, runs_in, size_of
 from ..jobs import run_steps
 from ..markdown_block import check_block, write_block
 
@@ -43,20 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds which runs, and where everything goes."""
     parser.add_argument('--only', nargs='+', default=[], metavar='FUSER',
                         help='only these fusers, such as add gemini; default: all')
-    parser.add_argument('--seeds', nargs='+', type=int, default=list(range(10)), metavar='SEED',
-                        help='default: 0 to 9')
-    parser.add_argument('--jobs', type=at_least(1), default=os.cpu_count(),
-                        help='runs side by side, one thread each; default: one per core')
-    parser.add_argument('--work-dir', type=Path, default=REPO / 'work_dirs' / 'decide',
-                        help='where encoders, maps, logs and results go')
     parser.add_argument('--any-code', action='store_true',
                         help='results that earlier code made count too; each says which code that was')
-    parser.add_argument('--render-only', action='store_true',
-                        help='write tables, plot and runs from what is there; train nothing')
     parser.add_argument('--page', type=Path, default=REPO / 'docs' / 'does_it_pay.md',
                         help='file with the block that the tables go to; default: docs/does_it_pay.md')
-    parser.add_argument('--docs', type=Path, default=REPO / 'docs',
-                        help='folder for the plot and the list of runs')
+    add_runs(parser, seeds=10, work_dir='decide')
 
 
 def run(args: argparse.Namespace) -> None:
@@ -113,7 +104,6 @@ def work_through(jobs: Sequence['Job'], plan: 'Plan', args: argparse.Namespace) 
     Raises:
         UserError: if one fails.
     """
-    from ..compare.queue import Queue
     from .runs import ENCODERS, make_job
     open_jobs = [job for job in jobs if job.result() is None]
     if not open_jobs:
@@ -122,12 +112,7 @@ def work_through(jobs: Sequence['Job'], plan: 'Plan', args: argparse.Namespace) 
         groups = sorted({plan.group_of(job.variant.name, job.seed) for job in open_jobs})
         work_through([make_job(ENCODERS, group, plan, args.work_dir, args.any_code) for group in groups],
                      plan, args)
-    launch = launcher(args.jobs, WORKER)
-    failed = Queue(runs=jobs, jobs=args.jobs, launch=launch, describe=describe).work()
-    if failed:
-        logs = '\n'.join(f'  {job.folder / LOG_FILE}' for job in failed)
-        raise UserError(f'{len(failed)} of {len(jobs)} runs failed, the rest is done; the end of these '
-                        f'logs says why, and the same command tries again:\n{logs}')
+    make_all(jobs, args.jobs, WORKER, describe)
 
 
 def describe(result: Mapping[str, Any]) -> str:
@@ -197,8 +182,7 @@ def render(plan: 'Plan', args: argparse.Namespace) -> None:
     path = args.docs / RUNS_FILE
     listed = read_list(path)
     results, facts = listed['runs'], listed.get('facts', dict(power=[]))
-    there = {(path.parent.parent.name, int(path.parent.name[4:]))
-             for path in args.work_dir.glob(f'*/seed*/{RESULT_FILE}')}
+    there = set(runs_in(args.work_dir))
     if there:
         results, pilot = results_of(there, results, plan, args), args.work_dir / PILOT_FILE
         facts = dict(world_facts(plan),
@@ -250,15 +234,11 @@ def world_facts(plan: 'Plan') -> Dict[str, Any]:
     """Returns the settings, and keyframes and scenes of each world."""
     from dataclasses import asdict
 
-    from geminifusion3d.info_file import open_info_file
-
     from .runs import REPORT, TRAIN, TUNE
     counts = {}
     for world in (TRAIN, TUNE, REPORT):
         cfg = plan.of_world(world)
-        dataset = (cfg.train_dataloader if world == TRAIN else cfg.test_dataloader).dataset
-        frames = list(open_info_file(Path(dataset.data_root) / dataset.ann_file))
-        counts[world] = dict(keyframes=len(frames), scenes=len({frame['scene_token'] for frame in frames}))
+        counts[world] = size_of((cfg.train_dataloader if world == TRAIN else cfg.test_dataloader).dataset)
     return dict(plan=asdict(plan), worlds=counts)
 
 

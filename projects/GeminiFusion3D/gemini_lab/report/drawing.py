@@ -7,20 +7,22 @@ samples are shown as the product's 3D page, in a frame.
 import base64
 import io
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
+from nuscenes import NuScenes
 from nuscenes.eval.detection.data_classes import DetectionBox
 from PIL import Image
 
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.frames import invert_pose, pose, transform_points
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
-from geminifusion3d.picture_files import decode, look_at, resize_ratio
+from geminifusion3d.picture_files import decode, read_whole, resize_ratio
 from geminifusion3d.point_files import read_point_file
 from geminifusion3d.scene_page import PALETTE_RGB, frustum, scene_content, scene_page
 
-from .dataset import RIG, Camera, Sample
+from .dataset import RIG, Camera, Records, Sample, predicted_boxes, read_sample, truth_boxes
 from .projection import FOOTPRINT, FRONT_FACE, NEAR_M, box_corners, box_segments_px, project
 
 KINDS = {'truth': 'truth', 'pred': 'prediction', 'other': 'other model'}
@@ -204,19 +206,18 @@ def load_picture(camera: Camera) -> Tuple[bytes, int, int]:
     Raises:
         UserError: if the image file is missing, broken, or no resized copy of the picture in the tables.
     """
+    name = f'the picture {camera.image_path}'
     try:
-        data = camera.image_path.read_bytes()
-        facts = look_at(data)
-        if facts.problem:
-            raise UserError(f'is {facts.problem}')
+        data, facts = read_whole(camera.image_path)
         height_px, width_px = camera.raw_hw or facts.hw
         if resize_ratio(facts.hw, (height_px, width_px)) is None:
-            raise UserError(f'is {facts.hw[1]}x{facts.hw[0]}, in the tables it is {width_px}x{height_px}')
+            raise UserError(
+                f'{name} is {facts.hw[1]}x{facts.hw[0]}, in the tables it is {width_px}x{height_px}')
         size = (PICTURE_WIDTH_PX, round(PICTURE_WIDTH_PX * height_px / width_px))
-        small = Image.fromarray(decode(data)[0][..., ::-1]).resize(size, Image.Resampling.LANCZOS)
-    except (OSError, UserError) as error:
-        raise UserError(f'cannot read the image {camera.image_path} ({error}); '
-                        f'download or generate the dataset again') from error
+        picture = decode(data, name=name)[0]
+    except UserError as error:
+        raise UserError(f'{error}; download or generate the dataset again') from error
+    small = Image.fromarray(picture[..., ::-1]).resize(size, Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     small.save(buffer, 'JPEG', quality=JPEG_QUALITY, optimize=True)
     return buffer.getvalue(), width_px, height_px
@@ -310,3 +311,96 @@ def _frustum(camera: Camera, sample: Sample) -> list:
 
 def _lidar_from_global(sample: Sample) -> np.ndarray:
     return invert_pose(sample.ego_from_lidar) @ sample.ego_from_global
+
+
+CAMERA_WH_PX = (640, 360)
+SHEET = BevCanvas(px_per_m=2 * CAMERA_WH_PX[1] / 108.0)
+# Blue, green, red, as OpenCV has them; the report's colours of truth and predictions.
+TRUTH_BGR, PREDICTION_BGR = (255, 184, 34), (31, 138, 255)
+EGO_BGR, CIRCLE_BGR = (90, 62, 44), (205, 205, 205)
+CIRCLE_STEP_M = 10
+
+
+def read_file_sample(nusc: NuScenes, results: Records, token: str, *,
+                     min_score: float) -> Sample:
+    """Returns a sample with its predictions from a score on; dataset and file must have it."""
+    if token not in results:
+        raise UserError(f'the predictions hold no sample {token}; without --sample the first is drawn')
+    if all(row['token'] != token for row in nusc.sample):
+        raise UserError(f'{nusc.version} has no sample {token}; check --dataroot and --version')
+    found = [box for box in predicted_boxes(nusc, results, [token])[token]
+             if box.detection_score >= min_score]
+    return read_sample(nusc, token, truth=truth_boxes(nusc, [token])[token], predictions=found)
+
+
+def picture_of(sample: Sample) -> np.ndarray:
+    """Returns the six cameras as they sit around the car and, to their right, the view from above, BGR."""
+    by_channel = {camera.channel: camera for camera in sample.cameras}
+    width_px, height_px = CAMERA_WH_PX
+    blank = np.zeros((height_px, width_px, 3), np.uint8)
+    rows = [np.hstack([camera_picture(by_channel[channel], sample) if channel in by_channel else blank
+                       for channel in row]) for row in RIG]
+    sheet = bev_picture(sample)
+    _write(sheet, f'predictions: {len(sample.predictions)}', (8, 18), PREDICTION_BGR)
+    _write(sheet, f'ground truth: {len(sample.truth)}', (8, 36), TRUTH_BGR)
+    return np.hstack([np.vstack(rows), sheet])
+
+
+def camera_picture(camera: Camera, sample: Sample) -> np.ndarray:
+    """Returns one camera's picture with the edges of the boxes that it sees."""
+    image, raw_width_px, raw_height_px = load_picture(camera)
+    picture = cv2.resize(_decode(image), CAMERA_WH_PX, interpolation=cv2.INTER_AREA)
+    scale = np.array(CAMERA_WH_PX) / (raw_width_px, raw_height_px)
+    for box in _truth_first(sample):
+        corners_cam = transform_points(camera.cam_from_global,
+                                       box_corners(box.translation, box.size, box.rotation))
+        segments_px = box_segments_px(corners_cam, camera.intrinsic, raw_width_px, raw_height_px) * scale
+        for start, end in segments_px:
+            cv2.line(picture, _pixel(start), _pixel(end), colour_of(box), 1, cv2.LINE_AA)
+        if len(segments_px) and not is_truth(box):
+            _write(picture, short_label(box), segments_px.reshape(-1, 2).min(axis=0), colour_of(box))
+    _write(picture, camera.channel, (4, 16), (255, 255, 255))
+    return picture
+
+
+def bev_picture(sample: Sample) -> np.ndarray:
+    """Returns the view from above, heading up, with the footprints of the boxes and where they head."""
+    picture = _decode(points_picture(load_points(sample), SHEET))
+    middle = _pixel(SHEET.pixels(np.zeros(2)))
+    for radius_m in range(CIRCLE_STEP_M, int(SHEET.range_m) + 1, CIRCLE_STEP_M):
+        cv2.circle(picture, middle, round(radius_m * SHEET.px_per_m), CIRCLE_BGR, 1, cv2.LINE_AA)
+    cv2.circle(picture, middle, 4, EGO_BGR, -1, cv2.LINE_AA)
+    for box in _truth_first(sample):
+        corners_global = box_corners(box.translation, box.size, box.rotation)[list(FOOTPRINT)]
+        outline_px = SHEET.pixels(transform_points(sample.ego_from_global, corners_global))
+        cv2.polylines(picture, [np.rint(outline_px).astype(np.int32)], True, colour_of(box), 1, cv2.LINE_AA)
+        front_px = outline_px[:2].mean(axis=0)
+        cv2.line(picture, _pixel(outline_px.mean(axis=0)), _pixel(front_px), colour_of(box), 1, cv2.LINE_AA)
+    return picture
+
+
+def colour_of(box: DetectionBox) -> Tuple[int, int, int]:
+    """Returns the colour of ground truth or of a prediction."""
+    return TRUTH_BGR if is_truth(box) else PREDICTION_BGR
+
+
+def _truth_first(sample: Sample) -> Iterable[DetectionBox]:
+    """Yields all boxes; the surest prediction is drawn last."""
+    yield from sample.truth
+    yield from sorted(sample.predictions, key=lambda box: box.detection_score)
+
+
+def _decode(image: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(image)) as opened:
+        return np.ascontiguousarray(np.array(opened.convert('RGB'))[..., ::-1])
+
+
+def _pixel(point_px: np.ndarray) -> Tuple[int, int]:
+    u_px, v_px = np.rint(point_px).astype(int).tolist()
+    return u_px, v_px
+
+
+def _write(picture: np.ndarray, text: str, at_px: Iterable[float], colour: Tuple[int, int, int]) -> None:
+    u_px, v_px = at_px
+    cv2.putText(picture, text, (int(u_px), max(12, int(v_px) - 3)), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1,
+                cv2.LINE_AA)

@@ -47,8 +47,8 @@ def summary(args: argparse.Namespace) -> None:
     """Prints what a file holds."""
     from geminifusion3d.submission.split_samples import read_split_samples
 
-    from ..analysis.prediction_file import read_with_findings
-    from ..analysis.prediction_file_summary import format_summary, summarise_predictions
+    from ..analysis.prediction_file import (format_summary, read_with_findings,
+                                            summarise_predictions)
     dataset = choose_dataset(args, results=args.file) if is_named(args) else None
     split = read_split_samples(data_root=dataset.dataroot, version=dataset.version,
                                split=dataset.split) if dataset else None
@@ -84,7 +84,7 @@ def draw(args: argparse.Namespace) -> None:
     from geminifusion3d.submission.submission import read_samples
 
     from .dataset import read_results
-    from .picture import picture_of, read_file_sample
+    from .drawing import picture_of, read_file_sample
     dataset = choose_dataset(args, results=args.file, needs_split=False)
     token = args.sample or next((token for token, _ in read_samples(args.file)), '')
     results = read_results(args.file, [token])

@@ -4,8 +4,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from ..analysis.breakdown import Interval, interval
 from ..text_table import NOTHING
-from .analysis import TwoModels, alone_found, bin_pairs, difference_intervals
-from .bootstrap import Resampled
+from .analysis import Resampled, TwoModels, alone_found, bin_pairs, difference_intervals
 from .metric_files import TP_ERRORS, Metrics
 from .verdicts import SampleErrors
 

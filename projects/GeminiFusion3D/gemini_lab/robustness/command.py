@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from ..corruptions.catalogue import CATALOGUE, CORRUPTIONS, FAILURES
     from .changed_recipe import RADAR, read_sensors
-    from .evaluations import evaluate_recipe, open_scores
-    from .modalities import run_modalities
+    from .evaluations import evaluate_recipe, open_scores, run_modalities
     from .suite import JSON_FILE, MARKDOWN_FILE, run_suite, write_report
     from .variants_gain import run_gain, seconds_per_sample
     chosen = arguments.corruptions or list(FAILURES if arguments.failures else CORRUPTIONS)

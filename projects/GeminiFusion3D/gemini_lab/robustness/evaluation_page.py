@@ -12,7 +12,7 @@ from geminifusion3d.results.devkit_eval import ERROR_NAMES
 from ..analysis.prediction_file import FUSED, METRICS
 from ..markdown_block import write_block
 from ..text_table import markdown_table, number
-from .modalities import MODALITY_HEADER, modality_cells
+from .evaluations import MODALITY_HEADER, modality_cells
 from .suite import RobustnessReport
 from .variants_gain import GAIN_HEADER, gain_cells
 

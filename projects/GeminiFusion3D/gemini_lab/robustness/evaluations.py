@@ -1,17 +1,25 @@
-"""Evaluations of one model under conditions: each runs once and is kept, an interrupted series goes on."""
+"""Evaluations of one model under conditions: each runs once and is kept, an interrupted series goes on.
+
+Where a modality matters: the scores with black, shuffled or no sensor data beside the clean ones.
+"""
 import copy
 import gc
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Sequence
 
 from mmengine.config import Config
 
+from geminifusion3d.atomic import write_json
 from geminifusion3d.engine.runner import GeminiRunner
 from geminifusion3d.errors import UserError
+from geminifusion3d.modalities import RADAR
 
 from ..jobs import PACKAGE, Results, identity
+from ..text_table import number, terminal_table
+from .changed_recipe import (read_sensors, with_black_cameras, with_empty_lidar,
+                             with_shuffled_cameras, with_silent_radar)
 
 SCORES_FILE = 'scores.json'
 CLEAN = 'clean'
@@ -73,7 +81,7 @@ def run_conditions(conditions: Sequence[Condition], results: Results, evaluate: 
     done, seconds = len(conditions) - len(waiting), []
     if done and is_writer:
         say(f'{done} of {len(conditions)} evaluations are done')
-    for number, condition in enumerate(waiting):
+    for place, condition in enumerate(waiting):
         start_s = time.monotonic()
         if condition.same_as:
             scores = results.parts[condition.same_as]
@@ -84,10 +92,10 @@ def run_conditions(conditions: Sequence[Condition], results: Results, evaluate: 
             results.parts[condition.name] = scores
             continue
         results.keep(condition.name, scores)
-        still = sum(not one.same_as for one in waiting[number + 1:])
+        still = sum(not one.same_as for one in waiting[place + 1:])
         left_min = still * sum(seconds) / len(seconds) / 60 if seconds and still else None
         about = '' if left_min is None else f', about {left_min:.0f} min left'
-        say(f'[{done + number + 1}/{len(conditions)}{about}] {condition.name}: '
+        say(f'[{done + place + 1}/{len(conditions)}{about}] {condition.name}: '
             + ' '.join(f'{metric} {scores[metric]:.4f}' for metric in METRICS))
     return {one.name: results.parts[one.name] for one in conditions}
 
@@ -109,3 +117,47 @@ def build_runner(cfg: Config, folder: Path) -> GeminiRunner:
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.experiment_name = str(folder), f'{folder.parent.name}_{folder.name}'
     return GeminiRunner.from_cfg(cfg)
+
+
+JSON_FILE = 'modalities.json'
+LABELS = {CLEAN: 'all sensors', 'cameras-black': 'cameras black', 'cameras-shuffled': 'cameras shuffled',
+          'lidar-empty': 'LiDAR empty', 'radars-silent': 'radars silent'}
+MODALITY_HEADER = ['sensors', *[cell for metric in METRICS for cell in (metric, f'Δ {metric}')]]
+
+
+def modality_conditions(cfg: Config) -> List[Condition]:
+    """Returns the clean evaluation and those that silence what the recipe reads."""
+    sensors = read_sensors(cfg)
+    conditions = [Condition(CLEAN, cfg)]
+    if 'cameras' in sensors:
+        conditions += [Condition('cameras-black', with_black_cameras(cfg)),
+                       Condition('cameras-shuffled', with_shuffled_cameras(cfg))]
+    if 'LiDAR' in sensors:
+        conditions.append(Condition('lidar-empty', with_empty_lidar(cfg)))
+    if RADAR in sensors:
+        conditions.append(Condition('radars-silent', with_silent_radar(cfg)))
+    return conditions
+
+
+def run_modalities(cfg: Config, results: Results, evaluate: Evaluate, *,
+                   say: Callable[[str], None] = print, is_writer: bool = True) -> List[Dict[str, Any]]:
+    """Runs what is not done yet; returns one row per condition, with the deltas to the clean one."""
+    rows = modality_rows(run_conditions(modality_conditions(cfg), results, evaluate, say=say,
+                                        is_writer=is_writer))
+    if is_writer:
+        write_json(Path(results.path).parent / JSON_FILE, rows, indent=2)
+        say(terminal_table(MODALITY_HEADER, [modality_cells(row) for row in rows]))
+    return rows
+
+
+def modality_rows(scores: Dict[str, Scores]) -> List[Dict[str, Any]]:
+    """Returns name, mAP, NDS and their differences to the clean evaluation."""
+    return [dict(condition=name, **{metric: one[metric] for metric in METRICS},
+                 **{f'{metric}_delta': one[metric] - scores[CLEAN][metric] for metric in METRICS})
+            for name, one in scores.items()]
+
+
+def modality_cells(row: Mapping[str, Any]) -> List[str]:
+    """Returns one line of the table."""
+    return [LABELS[row['condition']], *[cell for metric in METRICS for cell in (
+        number(row[metric]), number(row[f'{metric}_delta'], signed=True))]]

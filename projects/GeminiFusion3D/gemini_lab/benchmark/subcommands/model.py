@@ -18,8 +18,7 @@ from geminifusion3d.commands.arguments import overrides
 from geminifusion3d.errors import UserError
 
 from ...text_table import markdown_table
-from ..contest import quartile_spread, synchronise
-from ..memory import peak_extra_bytes
+from ..contest import peak_extra_bytes, quartile_spread, synchronise
 from ..rows import Row, mebibytes, seconds
 
 TOTAL = 'all, without a clock between the stages'
