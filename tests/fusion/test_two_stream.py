@@ -107,7 +107,8 @@ def test_the_streams_exchange_in_the_neck_alone_where_asked():
 
 def test_a_neck_without_exchange_is_one_whose_layers_pass_their_inputs():
     levels = build(merge=False, exchange=False)(*maps())
-    silent, without = (GeminiTwoStreamFPN(**NECK, heads=2, exchange=exchange).eval() for exchange in (True, False))
+    silent, without = (GeminiTwoStreamFPN(**NECK, heads=2, exchange=exchange).eval()
+                       for exchange in (True, False))
     silence(silent.exchanges)
     without.load_state_dict({name: values for name, values in silent.state_dict().items()
                              if not name.startswith('exchanges.')})
