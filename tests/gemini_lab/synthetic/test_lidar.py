@@ -54,7 +54,7 @@ def test_the_lowest_ring_sees_the_roof_where_it_is_wide_enough():
     sweep = scan(world, world.at(0.0, np.zeros(2)), mount.ego_from_sensor, mount.ego_from_sensor,
                  make_weather(0, 'scene-0061'), np.random.default_rng(0))
     is_near = (np.linalg.norm(sweep[:, :3], axis=1) < 1) & (sweep[:, 3] > 0)
-    # 0.34 m below the sensor ring 0 has run 0.34 / tan(30.67) = 0.573 m; the roof is 0.53 m wide to each side:
+    # 0.34 m below the sensor, ring 0 is 0.34 / tan(30.67) = 0.573 m away; the roof is 0.53 m wide to a side:
     # asin(0.53 / 0.573) = 67.6 degrees of 90 hit it, to the front and to the back.
     assert is_near[sweep[:, 4] == 0].mean() == pytest.approx(67.6 / 90, abs=0.01)
     # Ring 12 goes down by 14.7 degrees: 1.30 m, beyond the roof on all sides.
