@@ -55,6 +55,16 @@ def test_the_time_lag_counts_seconds_before_the_keyframe(results):
     assert (lags_s == lags_s[:, :1]).all()
 
 
+def test_one_sweep_of_four_is_read_the_oldest(results):
+    points = GeminiLoadPoints(sweeps_num=9, sweep_step=4).transform(results)['points'].tensor
+    all_points = GeminiLoadPoints(sweeps_num=9).transform(results)['points'].tensor
+    # The fourth and the eighth before the keyframe; the ninth begins another four.
+    expected = all_points.reshape(10, NUM_LANDMARKS, 5)[[0, 4, 8]]
+    assert torch.equal(points.reshape(3, NUM_LANDMARKS, 5), expected)
+    with pytest.raises(ValueError, match='got sweep_step=0; expected 1'):
+        GeminiLoadPoints(sweep_step=0)
+
+
 def test_every_read_gives_the_same_points(results):
     load = GeminiLoadPoints(sweeps_num=4)
     first, second = load.transform(results)['points'], load.transform(results)['points']

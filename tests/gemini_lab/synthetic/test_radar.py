@@ -10,7 +10,7 @@ from gemini_lab.synthetic.world import World
 def sense_car(velocity_mps, ego_velocity_mps):
     """Returns of one car 20 m ahead of a radar at half a metre's height."""
     car = Actor('car', 'vehicle.car', 'building', np.array([4.0, 2.0, 1.6]), np.array([20.0, 0]),
-                0.0, np.array(velocity_mps, float), np.full((5, 3), 0.5), 0.3)
+                0.0, np.array(velocity_mps, float), np.full((7, 3), 0.5), 0.3)
     world = World([car], np.zeros(2))
     local_from_radar = np.eye(4)
     local_from_radar[2, 3] = 0.5

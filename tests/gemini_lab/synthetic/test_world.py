@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from gemini_lab.synthetic.annotations import count_points, visible_share
-from gemini_lab.synthetic.meshes import _SHAPES, FILL, unit_mesh
+from gemini_lab.synthetic.annotations import count_points, observe, visible_share
+from gemini_lab.synthetic.meshes import _SHAPES, FILL, HEAD_LAMP, TAIL_LAMP, unit_mesh
 from gemini_lab.synthetic.placement import Actor
 from gemini_lab.synthetic.world import World
 
@@ -11,7 +11,7 @@ from gemini_lab.synthetic.world import World
 def block(name, xy_m, *, yaw=0.0, velocity_mps=(0, 0), size_m=(2.0, 4.0, 3.0), shape='building'):
     """A plain box on the ground."""
     return Actor(name, 'vehicle.car', shape, np.array(size_m), np.array(xy_m, float), yaw,
-                 np.array(velocity_mps, float), np.full((5, 3), 0.5), 0.3)
+                 np.array(velocity_mps, float), np.full((7, 3), 0.5), 0.3)
 
 
 def ahead(world, time_s=0.0):
@@ -62,6 +62,31 @@ def test_a_hidden_object_is_not_visible_and_a_free_one_is():
                            np.random.default_rng(0))
     assert shares[1] == 0.0
     assert shares[0] == shares[2] == 1.0
+
+
+def test_nobody_annotates_what_is_hidden_altogether():
+    wall = block('wall', (6, 0), size_m=(1.0, 12.0, 6.0))
+    world = World([wall, block('hidden', (14, 0)), block('free', (-14, 0))], np.zeros(2))
+    pose = np.eye(4)
+    pose[2, 3] = 1.8
+    observed = observe(world, world.at(0.0, np.zeros(2)), pose, np.zeros((0, 3)), np.zeros((0, 3)),
+                       np.random.default_rng(0))
+    assert [one.actor_index for one in observed] == [0, 2]
+    # A return from it shows that it is there.
+    observed = observe(world, world.at(0.0, np.zeros(2)), pose, np.array([[14.0, 0, 1]]), np.zeros((0, 3)),
+                       np.random.default_rng(0))
+    assert [(one.actor_index, one.num_lidar_pts) for one in observed] == [(0, 0), (1, 1), (2, 0)]
+
+
+@pytest.mark.parametrize('shape', ['car', 'truck', 'bus', 'trailer', 'digger', 'motorcycle', 'bicycle',
+                                   'person', 'ridden_motorcycle', 'ridden_bicycle'])
+def test_the_front_of_what_has_a_heading_is_unlike_its_back(shape):
+    mesh = unit_mesh(shape)
+    vertices = {tuple(vertex) for vertex in mesh.vertices.round(4)}
+    mirrored = {tuple(vertex) for vertex in (mesh.vertices * [-1, 1, 1]).round(4)}
+    assert len(vertices & mirrored) < 0.85 * len(vertices)
+    x = mesh.vertices[mesh.faces, 0].mean(1)
+    assert (x[mesh.slot == HEAD_LAMP] > 0.4).all() and (x[mesh.slot == TAIL_LAMP] < -0.4).all()
 
 
 @pytest.mark.parametrize('shape', sorted(_SHAPES))

@@ -60,13 +60,15 @@ class GeminiLoadCorruptedPoints(GeminiLoadPoints):
         corruption: a name of the catalogue.
         severity: 1, 2 or 3.
         sweeps_num: as in GeminiLoadPoints.
+        sweep_step: as in GeminiLoadPoints.
         remove_close_m: as in GeminiLoadPoints.
         missing: as in GeminiLoadPoints.
     """
 
-    def __init__(self, *, corruption: str, severity: int, sweeps_num: int = 9, remove_close_m: float = 1.0,
-                 missing: str = 'error') -> None:
-        super().__init__(sweeps_num=sweeps_num, remove_close_m=remove_close_m, missing=missing)
+    def __init__(self, *, corruption: str, severity: int, sweeps_num: int = 9, sweep_step: int = 1,
+                 remove_close_m: float = 1.0, missing: str = 'error') -> None:
+        super().__init__(
+            sweeps_num=sweeps_num, sweep_step=sweep_step, remove_close_m=remove_close_m, missing=missing)
         self.name, self.corruption = corruption, find_corruption(corruption)
         self.severity = at(severity, (1, 2, 3))
 

@@ -57,7 +57,7 @@ def visible_share(world: World, moment: Moment, eye_m: np.ndarray, indices: np.n
 
 def observe(world: World, moment: Moment, local_from_lidar: np.ndarray, lidar_points_m: np.ndarray,
             radar_points_m: np.ndarray, rng: np.random.Generator) -> List[Observation]:
-    """Returns the annotated objects of one keyframe.
+    """Returns the annotated objects of one keyframe; what is hidden altogether nobody can annotate.
 
     Args:
         world: the scene.
@@ -74,6 +74,8 @@ def observe(world: World, moment: Moment, local_from_lidar: np.ndarray, lidar_po
     is_named = np.array([False] + [bool(actor.category) for actor in world.actors])
     indices = np.flatnonzero(is_named & (distance < _REACH_M))
     shares = visible_share(world, moment, eye_m, indices, rng)
+    is_seen = (shares > 0) | (lidar[indices] > 0)
+    indices, shares = indices[is_seen], shares[is_seen]
     levels = 1 + np.digitize(shares, [0.4, 0.6, 0.8])
     origin = np.array([*world.origin_xy_m, 0.0])
     return [Observation(int(index) - 1, moment.centers_m[index] + origin, int(lidar[index]),

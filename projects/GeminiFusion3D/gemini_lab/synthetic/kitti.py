@@ -1,8 +1,8 @@
 """The synthetic world in KITTI's format: one camera, 64 beams, text labels in the camera's frame.
 
 The same streets and objects as nuScenes' synthetic world, seen by the car of KITTI. What rewards fusion there
-does so here: a motorcycle (Misc) and a bicycle (Cyclist) have one shape and two colours, a picture of a car
-or a painted post has the colour and not the shape.
+does so here: a picture of a car or a painted post has the colour and not the shape, a far motorcycle (Misc)
+and a bicycle (Cyclist) differ in colour.
 """
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple

@@ -16,8 +16,14 @@ COLUMNS = 1084
 _ELEVATION_DEG = (-30.67, 10.67)
 _MAX_RANGE_M = 100.0
 _RANGE_SIGMA_M = 0.015
-# The roof around the sensor in the ego frame: x from, x to, |y| up to, z.
-_ROOF_M = (-0.9, 2.0, 0.62, 1.58)
+# The roof around the sensor in the ego frame: x from, x to, |y| up to, z; fitted to real sweeps.
+_ROOF_M = (0.09, 1.6, 0.53, 1.5)
+# Panes let light through; what they return is rarely seen.
+_GLASS_LOSS = 0.7
+# Losses grow with the square of the range in these metres, and where little light comes back.
+_LOSS_RANGE_M, _LOSS_STRENGTH = 60.0, 0.05
+# Of one surface: speckle, dirt, small slopes; standard deviation of the logarithm.
+_INTENSITY_SPREAD = 0.5
 
 
 def beam_directions(elevation_deg: Tuple[float, float], rings: int, columns: int) -> np.ndarray:
@@ -68,12 +74,14 @@ def scan(world: World, moment: Moment, local_from_lidar: np.ndarray,
     count = len(beams)
     noise, luck = rng.standard_normal((2, count), dtype=np.float32), rng.random((2, count))
     cosine = np.abs((hits.normal * directions).sum(1)).clip(0.05, 1)
-    strength = world.reflectivity[hits.object_index] * np.sqrt(cosine)
+    strength = world.reflectivity[hits.object_index] * np.sqrt(cosine) * np.exp(_INTENSITY_SPREAD * noise[1])
     range_m = hits.range_m.astype(np.float64)
     # Far, dark and grazing surfaces return too little light.
-    loss = weather.lidar_loss + 0.55 * (range_m / _MAX_RANGE_M) ** 2 * (0.35 / (strength + 0.2))
+    loss = weather.lidar_loss + (range_m / _LOSS_RANGE_M) ** 2 * _LOSS_STRENGTH / (strength + 0.02)
+    loss = np.maximum(loss, _GLASS_LOSS * world.face_is_glass[hits.face])
     returns = hits.is_hit & (range_m < _MAX_RANGE_M) & (luck[0] > loss)
-    intensity = 255 * strength * np.exp(-range_m.clip(0, 200) / 90) * (1 + 0.15 * noise[1])
+    # The sensor makes up for the range.
+    intensity = 255 * strength
     range_m = range_m + _RANGE_SIGMA_M * noise[0]
     drops = luck[1] < weather.rain_returns
     range_m, intensity = np.where(drops, 1.5 + 80 * luck[0] ** 3, range_m), np.where(
@@ -82,7 +90,7 @@ def scan(world: World, moment: Moment, local_from_lidar: np.ndarray,
     roof_m = np.full(count, np.inf) if ego_from_lidar is None else _roof_range(ego_from_lidar, beams)
     on_roof = np.isfinite(roof_m)
     range_m = np.where(on_roof, roof_m, np.where(returns, range_m, 0.0))
-    intensity = np.where(on_roof, 20, np.where(returns, intensity.clip(0, 255), 0))
+    intensity = np.where(on_roof, 15, np.where(returns, intensity.clip(0, 255), 0))
     sweep = np.empty((count, 5), np.float32)
     sweep[:, :3] = beams * range_m[:, None]
     sweep[:, 3] = np.floor(intensity)

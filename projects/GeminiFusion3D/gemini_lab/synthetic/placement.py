@@ -16,7 +16,7 @@ class Actor(NamedTuple):
     """One object of a scene; `category` is '' for what nobody annotates.
 
     size_m: (length, width, height); xy_m: position at the scene's start; velocity_mps: (2,), it
-    moves on straight; z_m: height of its foot; colors: (5, 3) by slot, see meshes.
+    moves on straight; z_m: height of its foot; colors: (7, 3) by slot, see meshes.
     """
 
     name: str
@@ -80,13 +80,13 @@ class Occupancy:
         return True
 
 
-def draw_place(city: City, drive: EgoDrive, rng: np.random.Generator, zone: str, reach_m: float
-               ) -> 'tuple[Optional[Place], float]':
+def draw_place(city: City, drive: EgoDrive, rng: np.random.Generator, zone: str, reach_m: float,
+               latest_s: float = DURATION_S - 1) -> 'tuple[Optional[Place], float]':
     """Draws a place of a zone that the ego passes within `reach_m`, and when it is nearest.
 
     Distances to the ego are drawn evenly, so that near objects are as frequent as far ones.
     """
-    time_s = float(rng.uniform(0, DURATION_S - 1))
+    time_s = float(rng.uniform(0, latest_s))
     angle, range_m = rng.uniform(-np.pi, np.pi), rng.uniform(3.5, reach_m)
     ego_xy_m = drive.xy_at(time_s)
     wanted = ego_xy_m + range_m * np.array([np.cos(angle), np.sin(angle)])

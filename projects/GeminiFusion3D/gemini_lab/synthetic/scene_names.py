@@ -8,7 +8,7 @@ from geminifusion3d.errors import UserError
 
 from .city import LOCATIONS
 from .seeding import make_rng
-from .weather import weather_kind
+from .weather import is_night
 
 _SPLITS = {'v1.0-mini': (mini_train, mini_val), 'v1.0-trainval': (train, val),
            'v1.0-test': (test, [])}
@@ -59,7 +59,7 @@ def recording_of(seed: int, scene_name: str) -> Recording:
     location = LOCATIONS[number % len(LOCATIONS)]
     in_boston = location == 'boston-seaport'
     zone = timezone(timedelta(hours=-4 if in_boston else 8))
-    hour = 20 if weather_kind(scene_name) == 'night' else 9 + number % 8
+    hour = 20 if is_night(scene_name) else 9 + number % 8
     start = datetime(2018, 6, 1, hour, number % 60, number % 53, tzinfo=zone) \
         + timedelta(days=number // 8)
     jitter_us = int(make_rng(seed, scene_name, 'clock').integers(0, 1_000_000))

@@ -14,17 +14,17 @@ from .seeding import make_rng
 
 # shape: (size, size spread, body colours, per 100 m of path, zones, reflectivity)
 _STREET_FURNITURE = {
-    'bollard': ((0.45, 0.45, 1.05), 0.06, ((0.45, 0.46, 0.48), (0.35, 0.36, 0.38)), 9,
-                ('kerb', 'walk', 'plaza'), 0.25),
-    'low_wall': ((0.55, 2.4, 1.0), 0.06, ((0.55, 0.54, 0.52),), 4,
-                 ('kerb', 'walk', 'plaza'), 0.25),
-    'hedge': ((0.55, 2.4, 1.0), 0.06, ((0.12, 0.36, 0.1),), 4, ('kerb', 'walk', 'plaza'), 0.25),
+    'bollard': ((0.43, 0.45, 0.8), 0.14, ((0.45, 0.46, 0.48), (0.35, 0.36, 0.38)), 9,
+                ('kerb', 'walk', 'plaza'), 0.1),
+    'low_wall': ((0.6, 2.33, 1.06), 0.1, ((0.55, 0.54, 0.52),), 4,
+                 ('kerb', 'walk', 'plaza'), 0.1),
+    'hedge': ((0.6, 2.33, 1.06), 0.1, ((0.12, 0.36, 0.1),), 4, ('kerb', 'walk', 'plaza'), 0.1),
     'pole': ((0.28, 0.28, 1.9), 0.1, ((0.75, 0.2, 0.2), (0.2, 0.3, 0.65), (0.5, 0.5, 0.5)), 8,
-             ('walk', 'verge', 'plaza'), 0.3),
-    'billboard': ((0.25, 4.2, 2.3), 0.05, ((0.9, 0.9, 0.85),), 4, ('walk', 'plaza'), 0.4),
-    'lamp': ((1.6, 1.6, 6.5), 0.05, ((0.4, 0.42, 0.4),), 6, ('verge',), 0.3),
-    'tree': ((3.6, 3.6, 5.5), 0.15, ((0.15, 0.38, 0.12), (0.22, 0.42, 0.1)), 8,
-             ('verge', 'plaza'), 0.3),
+             ('walk', 'verge', 'plaza'), 0.1),
+    'billboard': ((0.25, 4.2, 2.3), 0.05, ((0.9, 0.9, 0.85),), 4, ('walk', 'plaza'), 0.2),
+    'lamp': ((1.6, 1.6, 6.5), 0.05, ((0.4, 0.42, 0.4),), 6, ('verge',), 0.1),
+    'tree': ((3.6, 3.6, 5.5), 0.15, ((0.15, 0.38, 0.1), (0.22, 0.42, 0.1)), 14,
+             ('verge', 'plaza'), 0.1),
 }
 _FACADES = ((0.62, 0.52, 0.44), (0.7, 0.68, 0.63), (0.5, 0.33, 0.27), (0.45, 0.48, 0.52))
 _BARK = (0.3, 0.22, 0.15)
@@ -36,7 +36,7 @@ _VIEW_M = 190.0
 
 def _furniture(shape: str, name: str, xy_m: np.ndarray, yaw: float, size_m: np.ndarray,
                body: Sequence[float], reflectivity: float) -> Actor:
-    colors = np.array([body, _BARK, _DARK, _GLASS, _DARK])
+    colors = np.array([body, _BARK, _DARK, _GLASS, _DARK, body, body])
     return Actor(name, '', shape, size_m, xy_m, yaw, np.zeros(2), colors, reflectivity)
 
 
@@ -87,13 +87,14 @@ def build_houses(seed: int, city: City, around_xy_m: np.ndarray) -> List[Actor]:
             corner = np.array([city.x_m[column], city.y_m[row]]) + PAVEMENT_EDGE_M + 1
             end = np.array([city.x_m[column + 1], city.y_m[row + 1]]) - PAVEMENT_EDGE_M - 1
             for lot, (lot_low, lot_high) in enumerate(_split_block(corner, end)):
-                setback, height = rng.uniform(0.3, 2.5), rng.uniform(6, 24)
+                setback, height = rng.uniform(0.3, 2.5), rng.uniform(8, 26)
                 body = np.array(_FACADES[int(rng.integers(4))]) * rng.uniform(0.8, 1.1)
+                reflectivity = 0.1 * rng.lognormal(0, 0.6)
                 center = (lot_low + lot_high) / 2
                 visible = (center > low).all() and (center < high).all()
                 if city.is_open_block[column, row] or not visible:
                     continue
                 size_m = np.array([*(lot_high - lot_low - 2 * setback), height])
                 houses.append(_furniture('building', f'house/{column}/{row}/{lot}', center, 0.0,
-                                         size_m, body, 0.35))
+                                         size_m, body, reflectivity))
     return houses

@@ -118,7 +118,7 @@ def shade(look: Look, moment: Moment, origin_m: np.ndarray, directions: np.ndarr
         is_lit[asked] = moment.is_lit(points_m[asked] + 0.02 * hits.normal[asked], towards)
         light = light + weather.sun_light * facing * is_lit
     light = np.repeat(light[:, None], 3, 1)
-    if weather.kind == 'night':
+    if weather.is_night:
         light += _night_light(points_m, range_m, directions @ heading, weather.headlights)
     colors = _surface_colors(look, moment, hits, points_m) * light
     fade = np.exp(-weather.haze_per_m * range_m)[:, None]

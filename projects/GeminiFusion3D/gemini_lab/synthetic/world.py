@@ -10,12 +10,14 @@ import numpy as np
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 
-from .meshes import GROUND, unit_mesh
+from .meshes import GLASS, GROUND, SLOTS, unit_mesh
 from .placement import Actor
 
 _VIEW_M = 135.0
 _GROUND_HALF_M = 1000.0
 _NOTHING_M = 1e6
+# Asphalt.
+_GROUND_REFLECTIVITY = 0.07
 
 
 class Hits(NamedTuple):
@@ -77,8 +79,8 @@ class World:
         count = len(self.actors) + 1
         self.yaw = np.array([0.0] + [actor.yaw for actor in self.actors])
         self.size_m = np.array([np.ones(3)] + [actor.size_m for actor in self.actors])
-        self.colors = np.zeros((count, 5, 3))
-        self.reflectivity = np.array([0.12] + [actor.reflectivity for actor in self.actors])
+        self.colors = np.zeros((count, len(SLOTS), 3))
+        self.reflectivity = np.array([_GROUND_REFLECTIVITY] + [actor.reflectivity for actor in self.actors])
         self.velocity_mps = np.zeros((count, 3))
         self._start_m = np.zeros((count, 3))
         half = _GROUND_HALF_M
@@ -104,6 +106,7 @@ class World:
         self._vertices_m, self._faces = np.concatenate(vertices), np.concatenate(faces)
         self._owner, self.face_object = np.concatenate(owners), np.concatenate(face_owners)
         self.face_texture = np.concatenate(textures).astype(np.uint8)
+        self.face_is_glass = np.concatenate(slots) == GLASS
         self.face_color = self.colors[self.face_object, np.concatenate(slots)].astype(np.float32)
 
     def centers_at(self, time_s: float) -> np.ndarray:

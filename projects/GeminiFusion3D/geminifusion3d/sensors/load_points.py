@@ -45,6 +45,7 @@ class GeminiLoadPoints(BaseTransform):
     Args:
         sweeps_num: how many sweeps before the keyframe, the newest first; fewer where a scene
             starts.
+        sweep_step: from how many of these one is read, the oldest: fewer points, and motion as visible.
         remove_close_m: returns with |x| and |y| below this, in their own sweep's frame, are the
             car itself.
         missing: what a file that is absent or damaged does: 'error', or 'mark', to give no points;
@@ -56,12 +57,14 @@ class GeminiLoadPoints(BaseTransform):
         ValueError: if an argument is out of its range.
     """
 
-    def __init__(self, *, sweeps_num: int = 9, remove_close_m: float = 1.0,
+    def __init__(self, *, sweeps_num: int = 9, sweep_step: int = 1, remove_close_m: float = 1.0,
                  missing: str = 'error', convention: str = 'devkit') -> None:
         if sweeps_num < 0:
             raise ValueError(f'got sweeps_num={sweeps_num}; expected 0 (keyframe only) or more')
+        if sweep_step < 1:
+            raise ValueError(f'got sweep_step={sweep_step}; expected 1 (every sweep) or more')
         self.is_as_mmdet3d = check_choice('convention', convention, CONVENTIONS) == 'mmdet3d'
-        self.sweeps_num = sweeps_num
+        self.sweeps_num, self.sweep_step = sweeps_num, sweep_step
         self.remove_close_m = remove_close_m
         self.missing = check_choice('missing', missing, ON_MISSING)
         self._num_dropped = 0
@@ -76,13 +79,14 @@ class GeminiLoadPoints(BaseTransform):
         """
         self._num_dropped = 0
         keyframe = self.read_sweep(results, 0, results['lidar_points']['lidar_path'])
-        sweeps = results.get('lidar_sweeps', [])[:self.sweeps_num]
+        sweeps = list(enumerate(results.get('lidar_sweeps', [])[:self.sweeps_num], start=1))[
+            self.sweep_step - 1::self.sweep_step]
         clouds, places = [self._without_close(keyframe)], [place_matrix(np.eye(4), time_lag_s=0.0)]
         if self.is_as_mmdet3d:
-            copies = 0 if sweeps else self.sweeps_num
+            copies = 0 if sweeps else self.sweeps_num // self.sweep_step
             clouds = [keyframe.astype(np.float32), *(clouds[0].copy() for _ in range(copies))]
             places *= 1 + copies
-        for number, sweep in enumerate(sweeps, start=1):
+        for number, sweep in sweeps:
             path = sweep['lidar_points']['lidar_path']
             keyframe_from_sweep = invert_pose(checked_pose(sweep['lidar_points']['lidar2sensor'], path))
             time_lag_s = (results['timestamp_us'] - sweep['timestamp_us']) * MICROSECONDS
