@@ -145,7 +145,7 @@ def test_the_forward_pass_computes_in_the_precision(precision: str, dtype: torch
 
 
 def test_an_unknown_precision_is_refused() -> None:
-    with pytest.raises(ValueError, match="one of fp32, fp16, bf16, got 'half'"):
+    with pytest.raises(ValueError, match="got precision='half'; expected one of fp32, fp16, bf16"):
         make_wrapper(nn.Linear(3, 1), precision='half')
 
 

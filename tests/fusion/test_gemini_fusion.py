@@ -183,8 +183,8 @@ def test_switched_off_parts_hold_no_parameters():
 
 
 @pytest.mark.parametrize('wrong, message', [
-    (dict(directions='lidar'), "both, camera_from_lidar, lidar_from_camera, got 'lidar'"),
-    (dict(merge='sum'), "alpha, concat, got 'sum'"),
+    (dict(directions='lidar'), "got directions='lidar'; expected one of both, camera_from_lidar"),
+    (dict(merge='sum'), "got merge='sum'; expected one of alpha, concat"),
     (dict(layers=0), 'at least one layer, got layers=0')])
 def test_unknown_values_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):

@@ -1,8 +1,8 @@
 """Times several ways to do one thing, taking turns, so that a machine that slows down slows all of them.
 
 The memory of an entrant is the most that a call holds at once beyond what stood before it. On CUDA the
-caching allocator counts. On a CPU torch's profiler records every allocation and release of torch's allocator, those
-inside an operator included, with which the peak is summed up exactly; memory that libraries take for
+caching allocator counts. On a CPU torch's profiler records every allocation and release of torch's allocator,
+those inside an operator included, with which the peak is summed up exactly; memory that libraries take for
 themselves (packed matrices, numpy, Python) passes it by.
 """
 import gc
