@@ -57,7 +57,7 @@ def test_both_sensors_change_the_prediction():
 def test_a_branch_lives_on_the_grid_that_its_alignment_names():
     # 20 x 12 cells of 1 m: 2 m less than the model's grid on every side.
     smaller = dict(range_m=[-10.0, -6.0, -3.0, 10.0, 6.0, 3.0], cell_m=1.0)
-    align = dict(type='GeminiAlignBEV', in_channels=96, out_channels=48, branch_grid=smaller)
+    align = dict(type='GeminiAlignBEV', in_channels=32, out_channels=48, branch_grid=smaller)
     model = build_detector(lidar_align=align)
     assert model.lidar_branch([torch.ones(3, 5)]).shape[-2:] == (12, 20)
     assert model.camera_branch.bev_grid.shape_yx == (16, 24)
@@ -67,7 +67,7 @@ def test_a_branch_lives_on_the_grid_that_its_alignment_names():
 def test_settings_that_no_shape_tells_are_said():
     settings = build_detector().learned_settings
     assert settings['bev_grid.range_m'] == [-12, -8, -3, 12, 8, 3] and settings['bev_grid.cell_m'] == 1
-    assert settings['lidar_branch.voxel_m'] == [0.25] * 3
+    assert settings['lidar_branch.voxel_m'] == [0.25, 0.25, 0.5]
     assert settings['camera_branch.depth_range_m'] == [1, 51]
     assert settings['data_preprocessor.std'] == pytest.approx([58.395, 57.12, 57.375])
     assert settings['data_preprocessor.bgr_to_rgb'] is True

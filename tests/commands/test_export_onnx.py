@@ -63,8 +63,8 @@ def test_each_part_computes_what_pytorch_does_for_any_batch(sensors: str, tmp_pa
         facts = export_part(part, tmp_path)
         assert facts['batch'] == 'any' and facts['opset'] == 20
         assert max(facts['relative_difference'].values()) < 1e-4
-    # Three tasks of six maps each.
-    assert len(facts['relative_difference']) == 18 and 'out0_heatmap' in facts['relative_difference']
+    # Four tasks of six maps each.
+    assert len(facts['relative_difference']) == 24 and 'out0_heatmap' in facts['relative_difference']
 
 
 def test_a_part_that_is_traced_wrong_shows(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_the_command_writes_both_files_and_a_record(gemini3d, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     record = json.loads((out / 'onnx_export.json').read_text())
     assert record['parts']['image']['inputs'] == {'images': [3, HEIGHT, WIDTH]}
-    assert record['parts']['bev']['inputs'] == {'camera_splat': [40, 16, 24], 'lidar_bev': [96, 16, 24]}
+    assert record['parts']['bev']['inputs'] == {'camera_splat': [40, 16, 24], 'lidar_bev': [32, 16, 24]}
     assert sorted(file.name for file in out.iterdir()) == ['bev.onnx', 'image.onnx', 'onnx_export.json']
     assert 'opset 20, any batch, differs from PyTorch by at most' in done.stdout
 

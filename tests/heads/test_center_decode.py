@@ -24,7 +24,7 @@ def make_maps(head, batch=2, spread=3.0):
 
 
 @pytest.mark.parametrize('suppression, test_cfg', [
-    (CircleSuppression([1.0, 0.5, 2.0]), dict(nms_type='circle', min_radius=[1.0, 0.25, 4.0])),
+    (CircleSuppression([1.0, 0.5, 2.0, 1.5]), dict(nms_type='circle', min_radius=[1.0, 0.25, 4.0, 2.25])),
     *(pytest.param(RotatedSuppression(iou), dict(nms_type='rotate', nms_thr=iou),
                    marks=pytest.mark.mmcv_operators) for iou in (0.2, 0.5))
 ], ids=['circle', 'rotated', 'wider'])
@@ -77,13 +77,15 @@ def test_the_weaker_of_two_close_boxes_goes_and_a_far_one_stays():
 
 def test_a_score_must_exceed_the_threshold_and_a_centre_stay_in_the_limits(head):
     maps = [task[0] for task in make_maps(head, batch=1, spread=0.0)]
-    maps[0]['heatmap'][0, 2, 3, 7] = 4.0
+    maps[1]['heatmap'][0, 2, 3, 7] = 4.0
+    maps[1]['rot'].zero_()
     peaks = decode_tasks(maps, bev_grid=head.bev_grid, max_boxes=5, limit_m=head.limit_m, score_threshold=0.9)
     kept = peaks[peaks[..., 11] > 0]
-    # Column 7 and row 3 of 1 m cells from -12 and -8; sizes exp(0); class 2 of task 0.
+    # Column 7 and row 3 of 1 m cells from -12 and -8; sizes exp(0); class 2 of task 1,
+    # behind the one of task 0.
     assert kept.shape == (1, 12)
     assert kept[0, :9].tolist() == [-5.0, -5.0, 0, 1, 1, 1, 0, 0, 0]
-    assert kept[0, 9].item() == pytest.approx(0.982, abs=1e-3) and kept[0, 10] == 2
+    assert kept[0, 9].item() == pytest.approx(0.982, abs=1e-3) and kept[0, 10] == 3
     outside = decode_tasks(maps, bev_grid=head.bev_grid, max_boxes=5, score_threshold=0.9,
                            limit_m=torch.tensor([-4.0, -9, -9, 9, 9, 9]))
     assert outside[..., 11].sum() == 0

@@ -59,7 +59,7 @@ def test_classes_out_of_order_and_too_many_boxes_are_refused():
         MODELS.build(head_config(boxes_after_nms=167))
     with pytest.raises(ValueError, match='needs 10 numbers, got 8'):
         MODELS.build(head_config(code_weights=[1.0] * 8))
-    with pytest.raises(ValueError, match='one radius per task: got 1 for 3'):
+    with pytest.raises(ValueError, match='one radius per task: got 1 for 4'):
         MODELS.build(head_config(nms_radius_m=[1.0]))
     with pytest.raises(ValueError, match='either nms_radius_m or nms_iou.*nms_iou=0.2'):
         MODELS.build(head_config(nms_iou=0.2))
@@ -91,7 +91,7 @@ def maps_with_two_cars(distance_m):
     """Returns raw maps of the demo's head with two cars at a distance along x, 0.9 and 0.8 sure."""
     maps = [[dict(heatmap=torch.full((1, count, 16, 24), -20.0), **{
         name: torch.zeros(1, channels, 16, 24) for name, channels in
-        dict(reg=2, height=1, dim=3, rot=2, vel=2).items()})] for count in (5, 3, 2)]
+        dict(reg=2, height=1, dim=3, rot=2, vel=2).items()})] for count in (1, 4, 3, 2)]
     for column, score in ((4, 0.9), (5, 0.8)):
         maps[0][0]['heatmap'][0, 0, 3, column] = torch.tensor(score).logit()
     maps[0][0]['reg'][0, 0, 3, 5] = distance_m - 1
@@ -101,7 +101,7 @@ def maps_with_two_cars(distance_m):
 @pytest.mark.parametrize('radius_m, distance_m, remaining', [(3.0, 2.9, 1), (3.0, 3.1, 2), (0.5, 0.4, 1),
                                                              (0.5, 0.6, 2)])
 def test_the_radius_of_suppression_is_in_metres(radius_m, distance_m, remaining):
-    head = MODELS.build(head_config(nms_radius_m=[radius_m, 9.0, 9.0]))
+    head = MODELS.build(head_config(nms_radius_m=[radius_m, 9.0, 9.0, 9.0]))
     found = head.predict_by_feat(maps_with_two_cars(distance_m), [make_sample().metainfo])[0]
     assert len(found.scores_3d) == remaining
 
@@ -117,7 +117,7 @@ def test_centres_stay_in_the_range_that_is_asked_for():
     # The cars stand at x = -8 and -5.1 m, y = -5 m, z = 0.
     maps, metas = maps_with_two_cars(2.9), [make_sample().metainfo]
     for range_m, remaining in ((None, 2), ([-7.0, -9, -9, 9, 9, 9], 1), ([-9.0, -9, 0.1, 9, 9, 9], 0)):
-        head = MODELS.build(head_config(centre_range_m=range_m, nms_radius_m=[0.1] * 3))
+        head = MODELS.build(head_config(centre_range_m=range_m, nms_radius_m=[0.1] * 4))
         assert len(head.predict_by_feat(maps, metas)[0]) == remaining
 
 

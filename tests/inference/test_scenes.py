@@ -46,7 +46,7 @@ window.addEventListener("load", () => {
   found.off = drawn.boxes.length + drawn.truth.length;
   boxes.forEach(box => box.click());
   get("truth").click(); found.truthOff = drawn.truth.length; get("truth").click();
-  found.cameras = looks(() => get("cameras").click());
+  slide(1); found.cameras = looks(() => get("cameras").click()); slide(0.05);
   found.intensity = looks(() => { get("shade").value = 1; });
   const drag = (shiftKey, buttons) => looks(
     () => canvas.onpointermove({shiftKey, buttons, movementX: 30, movementY: 9}));

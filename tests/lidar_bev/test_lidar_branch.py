@@ -27,7 +27,7 @@ def make_branch(**replaced):
 def test_a_point_lights_the_cell_where_it_stands_and_not_its_mirror_image(branch):
     point = torch.tensor([[7.4, -4.6, -1.0, 100.0, 0.0]])
     bev = branch([point])
-    assert bev.shape == (1, 96, 16, 24)
+    assert bev.shape == (1, 32, 16, 24)
     row, column = divmod(BEVGrid.from_config(SMALL_GRID).cell_of(point[:, :3]).item(), 24)
     lit = bev[0].abs().sum(0)
     rows, columns = lit.nonzero(as_tuple=True)
@@ -43,7 +43,7 @@ def test_empty_clouds_give_zeros_beside_full_ones_and_alone(branch):
     assert (bev[[0, 2]] == 0).all()
     assert torch.allclose(bev[1:2], branch([cloud]), atol=1e-6)
     alone = branch([empty, empty])
-    assert alone.shape == (2, 96, 16, 24) and (alone == 0).all()
+    assert alone.shape == (2, 32, 16, 24) and (alone == 0).all()
 
 
 @torch.no_grad()

@@ -229,7 +229,7 @@ def test_labels_of_cells_that_changed_are_refused(root):
                 GeminiLoadCellFile(file_grid=grid, cell_grid=grid, classes=('road', 'kerb'))]
     assert built(root, ann_file='summed.jsonl', pipeline=pipeline)[0]['gt_cells'].shape == (2, 3, 4)
     cv2.imwrite(str(root / 'cells.png'), np.ones((3, 4), np.uint8))
-    with pytest.raises(UserError, match='cells.png cannot be read .is not the file that was converted'):
+    with pytest.raises(UserError, match='cells.png cannot be read .it is not the file that was converted'):
         built(root, ann_file='summed.jsonl', pipeline=pipeline)[0]
     assert built(root, pipeline=pipeline)[0]['gt_cells'][1].all()
     assert 'labels of cells' in check_data(root / 'summed.jsonl').text()

@@ -118,7 +118,7 @@ def test_browse_dataset_of_mmdet3d(converted_root, tmp_path, monkeypatch, task):
         'train_dataloader.dataset.indices=1'])
     runpy.run_path(str(BROWSE), run_name='__main__')
     picture, = (tmp_path / 'seen').iterdir()
-    expected = (900, 900, 3) if task == 'lidar_det' else (320, 1344, 3)
+    expected = (900, 900, 3) if task == 'lidar_det' else (256, 1056, 3)
     assert picture.name == '0.jpg' and cv2.imread(str(picture)).shape == expected
 
 
