@@ -18,7 +18,7 @@ VARIANTS = all_variants()
 COMMAND = """
 import sys, time
 import endless_run
-from gemini_lab.compare.command import launcher
+from gemini_lab.compare.queue import launcher
 process = launcher(1, 'endless_run')(endless_run.EndlessRun(sys.argv[1]), 0)
 print(process.pid, flush=True)
 time.sleep(600)
