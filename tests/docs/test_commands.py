@@ -32,12 +32,12 @@ READERS_OWN = ('configs/mine.py', )
 # Not run below: another test does, or it needs what a test has not.
 ELSEWHERE = {
     '--compile': 'tests/engine/test_compiled_parts.py', 'export-onnx': 'tests/commands/test_export_onnx.py',
-    'gemini3d benchmark': 'tests/gemini_lab/benchmark', 'gemini3d check': 'tests/commands/test_check.py',
+    'gemini3d benchmark': 'tests/gemini_lab/benchmark', 'gemini3d check': 'tests/gemini_lab/test_check.py',
     'gemini3d convert-checkpoint': 'tests/checkpoints', 'work_dirs/bevfusion.pth': 'tests/checkpoints',
     '--radar-sweeps': 'tests/sensors/test_radar_recipes.py', 'radar_': 'tests/sensors/test_radar_recipes.py',
     'kitti': 'tests/kitti',
     'gemini3d compare-tasks': 'tests/gemini_lab/compare', 'data/compare': 'tests/gemini_lab/compare',
-    '--radars': 'tests/commands/test_draw.py',
+    '--radars': 'tests/gemini_lab/test_draw.py',
     'gemini3d decide': 'tests/gemini_lab/decide', 'gemini3d demo': 'tests/test_end_to_end.py',
     'gemini3d stats': 'tests/gemini_lab/cost',
     '_map_synthetic': 'tests/test_map_segmentation.py',

@@ -9,9 +9,9 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 
-from geminifusion3d.commands.export import check_declaration
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.errors import UserError
+from geminifusion3d.modalities import check_declaration
 from geminifusion3d.sensors import GeminiDropSensors, GeminiDropSensorsAtRandom
 from geminifusion3d.sensors.draws import seeded_generators
 
@@ -44,9 +44,9 @@ def test_a_step_a_prediction_and_the_declaration(name, info_files, synthetic_roo
     assert all(one.isfinite() for one in gradients) and sum(gradients) > 0
     found, = model.eval().test_step(pseudo_collate([samples['mini_val']]))
     assert len(found.pred_instances_3d.bboxes_3d) > 0
-    check_declaration(cfg.test_evaluator.meta, model)
+    check_declaration(cfg.test_evaluator.meta, model.modalities)
     with pytest.raises(UserError, match="'use_radar': False.*correct modality"):
-        check_declaration({**cfg.test_evaluator.meta, 'use_radar': False}, model)
+        check_declaration({**cfg.test_evaluator.meta, 'use_radar': False}, model.modalities)
 
 
 def test_radars_fail_by_name_and_at_random_and_never_the_last_sensor(info_files, synthetic_root):
