@@ -1,7 +1,7 @@
-"""GeminiFusion-BEV: two streams that exchange after every stage of the backbone and at every level of the neck.
+"""GeminiFusion-BEV: two streams that exchange after each stage of the backbone and at each level of the neck.
 
-Why: of all switches the one that pays on the synthetic world, in the small (docs/does_it_pay.md); the same with
-`exchange=False` in both parts is its control, which is nearly as good there and cheaper.
+Why: of all switches the one that pays on the synthetic world, in the small (docs/does_it_pay.md); with
+`exchange=False` in both parts it is its control, which is nearly as good there and cheaper.
 """
 _base_ = ['./geminifusion3d_lidar-cam_voxel0075_second_secfpn_two-stream_8xb4-cyclic-20e_nus-3d.py']
 norm_cfg = dict(type='BN', eps=1e-3, momentum=0.01)
