@@ -56,13 +56,15 @@ def test_the_time_lag_counts_seconds_before_the_keyframe(results):
 
 
 def test_one_sweep_of_four_is_read_the_oldest(results):
-    points = GeminiLoadPoints(sweeps_num=9, sweep_step=4).transform(results)['points'].tensor
+    points = GeminiLoadPoints(sweeps_num=8, sweep_step=4).transform(results)['points'].tensor
     all_points = GeminiLoadPoints(sweeps_num=9).transform(results)['points'].tensor
-    # The fourth and the eighth before the keyframe; the ninth begins another four.
+    # The fourth and the eighth before the keyframe.
     expected = all_points.reshape(10, NUM_LANDMARKS, 5)[[0, 4, 8]]
     assert torch.equal(points.reshape(3, NUM_LANDMARKS, 5), expected)
-    with pytest.raises(ValueError, match='got sweep_step=0; expected 1'):
-        GeminiLoadPoints(sweep_step=0)
+    for sweeps_num, sweep_step in ((9, 0), (9, 4), (3, 4)):
+        with pytest.raises(ValueError, match=f'step={sweep_step} and sweeps_num={sweeps_num}.*a multiple'):
+            GeminiLoadPoints(sweeps_num=sweeps_num, sweep_step=sweep_step)
+    assert len(GeminiLoadPoints(sweeps_num=0, sweep_step=4).transform(results)['points']) == NUM_LANDMARKS
 
 
 def test_every_read_gives_the_same_points(results):

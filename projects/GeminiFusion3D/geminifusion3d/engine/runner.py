@@ -146,6 +146,10 @@ class GeminiRunner(Runner):
     def dump_config(self) -> None:
         """Does nothing while the runner is built: the folder may belong to another training."""
 
+    @property
+    def _bare_model(self) -> nn.Module:
+        return self.model.module if is_model_wrapper(self.model) else self.model
+
     def _write_config(self) -> None:
         """Writes what mmengine's `dump_config` does, whole or not at all."""
         if is_main_process():
@@ -215,11 +219,10 @@ class GeminiRunner(Runner):
         declares other sensors than the model reads is refused.
         """
         built = super().build_evaluator(evaluator)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
         for metric in built.metrics:
             # Detectors and metrics of others declare nothing.
-            if hasattr(model, 'modalities') and hasattr(metric, 'meta'):
-                check_declaration(metric.meta, model.modalities)
+            if hasattr(self._bare_model, 'modalities') and hasattr(metric, 'meta'):
+                check_declaration(metric.meta, self._bare_model.modalities)
             if getattr(metric, 'out_dir', '') is None:
                 metric.out_dir = Path(self.work_dir)
             if metric.collect_device == 'cpu' and metric.collect_dir is None:
@@ -320,7 +323,7 @@ class GeminiRunner(Runner):
         Raises:
             UserError: if the file is unreadable, or of another config.
         """
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = self._bare_model
         checkpoint = read_checkpoint(filename, map_location=map_location)
         meta = checkpoint.get('meta')
         self._loaded_samples = SampleRecord.read(
@@ -354,9 +357,8 @@ class GeminiRunner(Runner):
         part = filename + PART_SUFFIX
         written = Path(out_dir) / part
         if is_main_process():
-            model = self.model.module if is_model_wrapper(self.model) else self.model
             kwargs['meta'] = {**(kwargs.get('meta') or {}), LEARNED: self.learned_samples().to_plain(),
-                              SETTINGS: getattr(model, SETTINGS, {}),
+                              SETTINGS: getattr(self._bare_model, SETTINGS, {}),
                               CONFIG: trained_config(self.cfg)}
         try:
             super().save_checkpoint(out_dir, part, *args, **kwargs)

@@ -61,8 +61,9 @@ class GeminiLoadPoints(BaseTransform):
                  missing: str = 'error', convention: str = 'devkit') -> None:
         if sweeps_num < 0:
             raise ValueError(f'got sweeps_num={sweeps_num}; expected 0 (keyframe only) or more')
-        if sweep_step < 1:
-            raise ValueError(f'got sweep_step={sweep_step}; expected 1 (every sweep) or more')
+        if sweep_step < 1 or sweeps_num % sweep_step:
+            raise ValueError(f'got sweep_step={sweep_step} and sweeps_num={sweeps_num}, of which the last '
+                             'would not be read; expected 1 (every sweep) or more, and a multiple of it')
         self.is_as_mmdet3d = check_choice('convention', convention, CONVENTIONS) == 'mmdet3d'
         self.sweeps_num, self.sweep_step = sweeps_num, sweep_step
         self.remove_close_m = remove_close_m
