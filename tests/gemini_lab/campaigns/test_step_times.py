@@ -1,5 +1,7 @@
 """Two checkouts train in turns; what they took becomes medians, stage by stage."""
 import json
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -44,6 +46,12 @@ def test_a_training_that_fails_is_named(tmp_path):
     # The variable that this process' import set is not handed on.
     with pytest.raises(UserError, match='ended with exit code 3, expected .*steps.json: None'):
         step_times.train(tmp_path, tmp_path, arguments)
+
+
+def test_the_clock_runs_beside_any_version_of_the_package():
+    # Of the version that it times, no module may be needed: they have moved.
+    code = 'import sys; sys.modules["geminifusion3d"] = None; import gemini_lab.campaigns.step_clock'
+    subprocess.run([sys.executable, '-c', code], check=True)
 
 
 def test_the_hook_books_targets_apart_and_leaves_after_the_last_step(monkeypatch, tmp_path):

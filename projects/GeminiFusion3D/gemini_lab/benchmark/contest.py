@@ -18,6 +18,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from .rows import Row
+from .stage_clock import synchronise
 
 MEMORY_EVENT = '[memory]'
 
@@ -136,12 +137,6 @@ def quartile_spread(values: Sequence[float]) -> float:
         return 0.0
     lower, _, upper = statistics.quantiles(values, n=4, method='inclusive')
     return upper - lower
-
-
-def synchronise(device: torch.device) -> None:
-    """Waits until a device has done its work; a CPU has."""
-    if device.type == 'cuda':
-        torch.cuda.synchronize(device)
 
 
 def _run_untimed(entrant: Entrant) -> None:

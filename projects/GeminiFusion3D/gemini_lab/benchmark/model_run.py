@@ -27,7 +27,8 @@ from geminifusion3d.results.nuscenes_boxes import to_global_boxes
 
 from ..cost.model_cost import StageCost, count_costs, without_weights
 from ..cost.typical_batch import make_typical_batch
-from .stage_clock import Watched
+from .stage_clock import (ALIGN, BACKBONE, BACKWARD, BEV, BOXES, COLLATE, DEPTH, ENCODER, FUSE,
+                          HEAD, LOAD, LOSSES, RECORDS, SPLAT, STEP, Watched, watched_methods)
 
 MADE_UP = ('one made-up sample of the recipe\'s shape: random images, a made-up cloud of ten sweeps in a '
            'street; nothing was read from files')
@@ -106,45 +107,11 @@ def _info_file(dataset: Dict[str, Any]) -> Path:
     return Path(root or '.') / dataset['ann_file']
 
 
-LOAD, COLLATE, TRANSFER = 'load and augment', 'collate', 'transfer, normalise'
-BACKBONE, DEPTH, LIFT, SPLAT = ('camera: backbone and neck', 'camera: depth', 'camera: lift (which cell)',
-                                'camera: splat')
-VOXELS, ENCODER = 'LiDAR: voxelise', 'LiDAR: encoder'
-ALIGN, FUSE, BEV, HEAD = 'align', 'fuse', 'BEV backbone and neck', 'head'
-LOSSES, BACKWARD, STEP = 'targets and losses', 'backward', 'optimiser step'
-BOXES, RECORDS, REST = 'post-processing', 'nuScenes records', 'rest: matrices of the cameras, calls'
-STAGES = (LOAD, COLLATE, TRANSFER, BACKBONE, DEPTH, LIFT, SPLAT, VOXELS, ENCODER, ALIGN, FUSE, BEV, HEAD,
-          LOSSES, BACKWARD, STEP, BOXES, RECORDS, REST)
-
-# What a part runs itself is its stage's; parts below it that are listed have stages of their own.
-METHODS = (
-    ('data_preprocessor', 'forward', TRANSFER), ('camera_branch', 'forward', SPLAT),
-    ('camera_branch.backbone', 'forward', BACKBONE), ('camera_branch.neck', 'forward', BACKBONE),
-    ('camera_branch', 'predict_depth', DEPTH), ('camera_branch', '_lidar_depth', DEPTH),
-    ('camera_branch', '_plan', LIFT), ('camera_branch', 'loss', LOSSES),
-    ('lidar_branch', 'forward', ENCODER), ('lidar_branch.voxelization', 'forward', VOXELS),
-    ('lidar_branch.voxel_encoder', 'forward', VOXELS), ('camera_align', 'forward', ALIGN),
-    ('lidar_align', 'forward', ALIGN), ('offset_field', 'forward', ALIGN),
-    ('cell_encoding', 'forward', FUSE), ('gate', 'forward', FUSE), ('fuser', 'forward', FUSE),
-    ('fuser', 'loss', LOSSES), ('bev_backbone', 'forward', BEV), ('bev_neck', 'forward', BEV),
-    ('bbox_head', 'forward', HEAD), ('bbox_head', 'loss', LOSSES), ('bbox_head', 'predict', BOXES))
 # Stages of the parts that stats counts.
 COUNTED = {'camera_branch.backbone': BACKBONE, 'camera_branch.neck': BACKBONE, 'camera_branch.rest': SPLAT,
            'camera_branch': DEPTH, 'lidar_branch': ENCODER, 'camera_align': ALIGN, 'lidar_align': ALIGN,
            'offset_field': ALIGN, 'cell_encoding': FUSE, 'gate': FUSE, 'fuser': FUSE, 'bev_backbone': BEV,
            'bev_neck': BEV, 'bbox_head': HEAD}
-
-
-def watched_methods(model: nn.Module) -> List[Watched]:
-    """Returns what a clock shall watch of a detector, those parts that it has."""
-    found = []
-    for path, method, stage in METHODS:
-        owner: Any = model
-        for name in path.split('.'):
-            owner = getattr(owner, name, None)
-        if owner is not None and hasattr(owner, method):
-            found.append((owner, method, stage))
-    return found
 
 
 def multiply_adds_by_stage(costs: Sequence[StageCost]) -> Dict[str, int]:

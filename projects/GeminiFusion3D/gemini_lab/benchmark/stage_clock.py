@@ -1,13 +1,44 @@
-"""Seconds of the stages of a program: functions are watched, and what runs inside another is its own."""
+"""Seconds of the stages of a program: functions are watched, and what runs inside another is its own.
+
+Imports nothing of this project, so that it times other versions of it.
+"""
 import time
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import torch
-
-from .contest import synchronise
+from torch import nn
 
 # An object, the name of one of its methods or functions, and the stage that it belongs to.
 Watched = Tuple[Any, str, str]
+
+LOAD, COLLATE, TRANSFER = 'load and augment', 'collate', 'transfer, normalise'
+BACKBONE, DEPTH, LIFT, SPLAT = ('camera: backbone and neck', 'camera: depth', 'camera: lift (which cell)',
+                                'camera: splat')
+VOXELS, ENCODER = 'LiDAR: voxelise', 'LiDAR: encoder'
+ALIGN, FUSE, BEV, HEAD = 'align', 'fuse', 'BEV backbone and neck', 'head'
+LOSSES, BACKWARD, STEP = 'targets and losses', 'backward', 'optimiser step'
+BOXES, RECORDS, REST = 'post-processing', 'nuScenes records', 'rest: matrices of the cameras, calls'
+STAGES = (LOAD, COLLATE, TRANSFER, BACKBONE, DEPTH, LIFT, SPLAT, VOXELS, ENCODER, ALIGN, FUSE, BEV, HEAD,
+          LOSSES, BACKWARD, STEP, BOXES, RECORDS, REST)
+
+# What a part runs itself is its stage's; parts below it that are listed have stages of their own.
+METHODS = (
+    ('data_preprocessor', 'forward', TRANSFER), ('camera_branch', 'forward', SPLAT),
+    ('camera_branch.backbone', 'forward', BACKBONE), ('camera_branch.neck', 'forward', BACKBONE),
+    ('camera_branch', 'predict_depth', DEPTH), ('camera_branch', '_lidar_depth', DEPTH),
+    ('camera_branch', '_plan', LIFT), ('camera_branch', 'loss', LOSSES),
+    ('lidar_branch', 'forward', ENCODER), ('lidar_branch.voxelization', 'forward', VOXELS),
+    ('lidar_branch.voxel_encoder', 'forward', VOXELS), ('camera_align', 'forward', ALIGN),
+    ('lidar_align', 'forward', ALIGN), ('offset_field', 'forward', ALIGN),
+    ('cell_encoding', 'forward', FUSE), ('gate', 'forward', FUSE), ('fuser', 'forward', FUSE),
+    ('fuser', 'loss', LOSSES), ('bev_backbone', 'forward', BEV), ('bev_neck', 'forward', BEV),
+    ('bbox_head', 'forward', HEAD), ('bbox_head', 'loss', LOSSES), ('bbox_head', 'predict', BOXES))
+
+
+def synchronise(device: torch.device) -> None:
+    """Waits until a device has done its work; a CPU has."""
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
 
 
 class StageClock:
@@ -72,3 +103,15 @@ class StageClock:
             stage = self._stack[-1]
             self.seconds[stage] = self.seconds.get(stage, 0.0) + now_s - self._mark_s
         self._mark_s = now_s
+
+
+def watched_methods(model: nn.Module) -> List[Watched]:
+    """Returns what a clock shall watch of a detector, those parts that it has."""
+    found = []
+    for path, method, stage in METHODS:
+        owner: Any = model
+        for name in path.split('.'):
+            owner = getattr(owner, name, None)
+        if owner is not None and hasattr(owner, method):
+            found.append((owner, method, stage))
+    return found

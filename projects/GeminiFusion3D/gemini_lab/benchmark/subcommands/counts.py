@@ -14,8 +14,8 @@ from geminifusion3d.commands.arguments import overrides
 
 from ...text_table import markdown_table
 from ..launch_counter import META, Count, LaunchCounter, on_the_cpu, on_the_device
-from ..model_run import REST, STAGES, ModelRun
-from ..stage_clock import StageClock
+from ..model_run import ModelRun
+from ..stage_clock import REST, STAGES, StageClock
 
 
 class _Run(ModelRun):

@@ -18,8 +18,9 @@ from geminifusion3d.commands.arguments import overrides
 from geminifusion3d.errors import UserError
 
 from ...text_table import markdown_table
-from ..contest import peak_extra_bytes, quartile_spread, synchronise
+from ..contest import peak_extra_bytes, quartile_spread
 from ..rows import Row, mebibytes, seconds
+from ..stage_clock import REST, STAGES, StageClock, synchronise
 
 TOTAL = 'all, without a clock between the stages'
 INCLUDES = ('reading files, decoding and augmenting, collating, transfer, voxelisation, network, '
@@ -91,8 +92,6 @@ def _of_run(rows: Sequence[Row]) -> str:
 
 def _time(model_run: Any, arguments: Namespace) -> Any:
     """Returns the seconds of each stage and of all together, call by call, in turns."""
-    from ..model_run import REST
-    from ..stage_clock import StageClock
     clock = StageClock(device=arguments.device, watched=model_run.watched(), outermost=REST)
     by_stage: Dict[str, List[float]] = {}
     totals: List[float] = []
@@ -111,7 +110,7 @@ def _time(model_run: Any, arguments: Namespace) -> Any:
 
 def _rows(model_run: Any, arguments: Namespace, by_stage: Dict[str, List[float]], totals: List[float],
           peak: int, waits: Optional[Dict[str, int]]) -> List[Row]:
-    from ..model_run import STAGES, describe, device_bytes
+    from ..model_run import describe, device_bytes
     common = dict(device=str(arguments.device), dtype=model_run.precision, repeats=arguments.repeats,
                   shape=f'batch of {arguments.batch_size}',
                   mode='training step' if arguments.train else 'inference')
