@@ -7,8 +7,7 @@ import subprocess
 import pytest
 
 from geminifusion3d import check_sums
-from geminifusion3d.check_sums import (json_lines, sealed_line, unsealed_line, warn_if_changed,
-                                       write_sums)
+from geminifusion3d.check_sums import json_lines, sealed_line, unsealed_line, warn_if_changed, write_sums
 from geminifusion3d.errors import UserError
 
 ROW = {'epoch': 1, 'iter': 2, 'loss': 0.25, 'name': 'über', 'crc32': 5}

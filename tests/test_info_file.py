@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.info_file import (info_file_name, is_own_info_file, open_info_file,
-                                      write_info_file)
+from geminifusion3d.info_file import info_file_name, is_own_info_file, open_info_file, write_info_file
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 
 METAINFO = {'categories': {name: label for label, name in enumerate(CLASS_NAMES)}, 'dataset': 'nuscenes',

@@ -14,8 +14,8 @@ from torch.utils.data import Subset
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.data_converters.gt_database import build_gt_database
 from geminifusion3d.kitti.infos import convert_kitti
-from geminifusion3d.learned_samples import (LEARNED, Overlap, SampleRecord, name_digest,
-                                            overlap_sentence, samples_of)
+from geminifusion3d.learned_samples import (LEARNED, Overlap, SampleRecord, name_digest, overlap_sentence,
+                                            samples_of)
 from geminifusion3d.sensors.draws import CountedDraws
 from geminifusion3d.sensors.object_database import read_metainfo, write_metainfo
 

@@ -3,8 +3,8 @@ import pytest
 from nuscenes.eval.common.config import config_factory
 from nuscenes.eval.detection.utils import detection_name_to_rel_attributes
 
-from geminifusion3d.nuscenes_facts import (CLASS_NAMES, CLASS_RANGE_M, MAX_BOXES_PER_SAMPLE,
-                                           UNDEFINED_ERRORS, VALID_ATTRIBUTES, attribute_by_speed)
+from geminifusion3d.nuscenes_facts import (CLASS_NAMES, CLASS_RANGE_M, MAX_BOXES_PER_SAMPLE, UNDEFINED_ERRORS,
+                                           VALID_ATTRIBUTES, attribute_by_speed)
 
 
 @pytest.mark.parametrize('name', CLASS_NAMES)

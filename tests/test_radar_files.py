@@ -9,8 +9,7 @@ from real_data import real_data
 
 from gemini_lab.synthetic.radar import _ROW, to_pcd
 from geminifusion3d.errors import UserError
-from geminifusion3d.radar_files import (RADAR_FIELDS, radar_file_problem, read_radar_file,
-                                        read_radar_rows)
+from geminifusion3d.radar_files import RADAR_FIELDS, radar_file_problem, read_radar_file, read_radar_rows
 
 
 @pytest.fixture

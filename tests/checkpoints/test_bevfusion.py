@@ -11,8 +11,7 @@ from tiny_transfusion import build_head
 from torch import nn
 
 from geminifusion3d.checkpoints.checkpoint_fit import Tolerance, fit_weights
-from geminifusion3d.checkpoints.converters import (LIDAR_BRANCHES, bevfusion_head_key_map,
-                                                   convert_bevfusion)
+from geminifusion3d.checkpoints.converters import LIDAR_BRANCHES, bevfusion_head_key_map, convert_bevfusion
 from geminifusion3d.errors import UserError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

@@ -9,8 +9,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from xyz_encoder import Voxels, encode_xyz
 
-from geminifusion3d.checkpoints.key_rules import (mmcv_to_spconv2, spconv2_layout, yx_from_xy,
-                                                  zyx_from_xyz)
+from geminifusion3d.checkpoints.key_rules import mmcv_to_spconv2, spconv2_layout, yx_from_xy, zyx_from_xyz
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.bev_grid import BEVGrid
 

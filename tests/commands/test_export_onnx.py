@@ -17,8 +17,7 @@ from geminifusion3d.camera_bev.lift import frustum_cells
 from geminifusion3d.commands.export_onnx import image_size
 from geminifusion3d.engine.autoware_onnx import (REST, AutowareCameraLidar, AutowareImageBackbone,
                                                  autoware_parts)
-from geminifusion3d.engine.onnx_export import (dense_parts, export_part, settle_norms,
-                                               torch_export_differences)
+from geminifusion3d.engine.onnx_export import dense_parts, export_part, settle_norms, torch_export_differences
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.camera_rig import CameraRig
 
@@ -181,8 +180,7 @@ def settle_sparse_norms(branch: torch.nn.Module) -> None:
     encoder_paddings=((0, 0, 1), (0, 0, (0, 1, 1)), (0, 0)))], ids=['convolutions', 'blocks'])
 def test_the_sparse_encoder_is_nodes_of_the_plugins(replaced: dict, tmp_path: Path) -> None:
     pytest.importorskip('onnx')
-    from geminifusion3d.engine.autoware_encoder import (drawn_voxels, encoder_difference,
-                                                        encoder_model)
+    from geminifusion3d.engine.autoware_encoder import drawn_voxels, encoder_difference, encoder_model
     lidar = Config.fromfile(CONFIG).model.lidar_branch
     lidar.encoder.update(replaced)
     lidar.update(scale_features=bool(replaced))

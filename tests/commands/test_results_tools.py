@@ -6,8 +6,7 @@ from typing import Any, Callable, Dict
 
 import pytest
 from commands import Done
-from ten_objects import (META, VAL_TOKENS, VERSION, perfect_submission, write_infos,
-                         write_ten_objects)
+from ten_objects import META, VAL_TOKENS, VERSION, perfect_submission, write_infos, write_ten_objects
 
 
 @pytest.fixture(scope='module')

@@ -9,8 +9,8 @@ from ten_objects import META, write_infos
 from toy_training import run_train, write_config
 
 from geminifusion3d.commands.main import parse
-from geminifusion3d.commands.train_and_test import (TEST, VAL, _is_validation_lost,
-                                                    check_evaluated, train_config)
+from geminifusion3d.commands.train_and_test import (TEST, VAL, _is_validation_lost, check_evaluated,
+                                                    train_config)
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.nuscenes_metric import GeminiNuScenesMetric
 

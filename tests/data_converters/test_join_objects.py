@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from geminifusion3d.data_converters.gt_database import (Objects, is_whole_part, join_objects,
-                                                        read_part, write_part)
+from geminifusion3d.data_converters.gt_database import (Objects, is_whole_part, join_objects, read_part,
+                                                        write_part)
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.sensors.object_database import FORMAT, META_KEYS, ObjectDatabase
 

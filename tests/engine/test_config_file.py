@@ -6,9 +6,9 @@ from mmengine.config import Config
 from toy_training import write_config
 
 from geminifusion3d.engine import config_file
-from geminifusion3d.engine.config_file import (apply_seed, check_classes, check_data_files,
-                                               check_first_stage, check_pasted_objects,
-                                               check_ranges, check_sections, load_config)
+from geminifusion3d.engine.config_file import (apply_seed, check_classes, check_data_files, check_first_stage,
+                                               check_pasted_objects, check_ranges, check_sections,
+                                               load_config)
 from geminifusion3d.errors import UserError
 from geminifusion3d.info_file import write_info_file
 from geminifusion3d.nuscenes_facts import CLASS_NAMES

@@ -6,8 +6,8 @@ from torch import nn
 
 from geminifusion3d.commands.main import parse
 from geminifusion3d.engine.compiled_parts import FasterForward, find_parts
-from geminifusion3d.engine.cuda_graphs import (GRAPHED_PARTS, MOST_SHAPES, GraphedForward,
-                                               graph_parts, record_cuda_graph)
+from geminifusion3d.engine.cuda_graphs import (GRAPHED_PARTS, MOST_SHAPES, GraphedForward, graph_parts,
+                                               record_cuda_graph)
 from geminifusion3d.errors import UserError
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from geminifusion3d.engine.checkpoint_hook import (check_resumable, find_resumable,
-                                                   resume_candidates)
+from geminifusion3d.engine.checkpoint_hook import check_resumable, find_resumable, resume_candidates
 from geminifusion3d.errors import UserError
 
 STATE = {'meta': {}, 'state_dict': {}, 'message_hub': {}, 'optimizer': {}}

@@ -3,9 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from geminifusion3d.fusion.cross_attention import (CrossAttention, GeminiCrossAttention,
-                                                   cells_from_windows, sine_positions,
-                                                   windows_from_cells)
+from geminifusion3d.fusion.cross_attention import (CrossAttention, GeminiCrossAttention, cells_from_windows,
+                                                   sine_positions, windows_from_cells)
 
 
 def cells(batch=2):

@@ -2,8 +2,7 @@
 import pytest
 import torch
 
-from geminifusion3d.fusion.two_maps import (WeightedSum, check_same_cells, check_same_shape,
-                                            weighted_sum)
+from geminifusion3d.fusion.two_maps import WeightedSum, check_same_cells, check_same_shape, weighted_sum
 
 
 def test_the_shares_are_equal_at_the_start_and_follow_alpha():

@@ -4,8 +4,7 @@ import torch
 from mmdet3d.models.dense_heads import CenterHead
 from tiny_detector import build_detector, make_sample
 
-from geminifusion3d.heads.center_decode import (CircleSuppression, RotatedSuppression,
-                                                decode_tasks, suppress)
+from geminifusion3d.heads.center_decode import CircleSuppression, RotatedSuppression, decode_tasks, suppress
 
 
 @pytest.fixture(scope='module')

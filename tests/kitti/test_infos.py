@@ -11,8 +11,7 @@ from tiny_kitti import LABELS, write_frame, write_tiny_kitti
 from gemini_lab.sample_picture import draw_kitti_frame
 from geminifusion3d.errors import UserError
 from geminifusion3d.info_file import carries_digest
-from geminifusion3d.kitti.dataset import (GeminiKittiDataset, GeminiLoadKittiFrame,
-                                          GeminiPointsInPicture)
+from geminifusion3d.kitti.dataset import GeminiKittiDataset, GeminiLoadKittiFrame, GeminiPointsInPicture
 from geminifusion3d.kitti.infos import convert_kitti, frame_info, write_infos
 from geminifusion3d.kitti.labels import read_labels
 from geminifusion3d.kitti.metric import GeminiKittiMetric

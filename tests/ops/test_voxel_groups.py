@@ -5,8 +5,7 @@ import torch
 from mmcv.ops import Voxelization
 
 from gemini_lab.cost.typical_batch import make_typical_cloud
-from geminifusion3d.ops.voxel_groups import (group_equal, group_points, max_per_voxel,
-                                             mean_per_voxel)
+from geminifusion3d.ops.voxel_groups import group_equal, group_points, max_per_voxel, mean_per_voxel
 
 # 4 x 2 x 2 voxels along x, y, z.
 RANGE_M, VOXEL_M, COUNT = (0.0, 0.0, 0.0, 4.0, 2.0, 1.0), (1.0, 1.0, 0.5), (4, 2, 2)

@@ -9,8 +9,8 @@ from mmengine.config import Config
 from ten_objects import EGO_XYZ_M, VAL_TOKENS, write_infos
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.results.evaluated_split import (check_same_info_file, choose_split,
-                                                    info_file_of_split, read_info_file)
+from geminifusion3d.results.evaluated_split import (check_same_info_file, choose_split, info_file_of_split,
+                                                    read_info_file)
 
 
 def recipe(root: Path, read: str = 'geminifusion3d_infos_mini_val.pkl', scored: str = '') -> Config:

@@ -13,8 +13,8 @@ from geminifusion3d.errors import UserError
 from geminifusion3d.learned_samples import LEARNED, Overlap, SampleRecord
 from geminifusion3d.results import run_record
 from geminifusion3d.results.nuscenes_metric import GeminiNuScenesMetric
-from geminifusion3d.results.run_record import (WARM_UP_BATCHES, InferenceClock, RunRecordHook,
-                                               hardware, made_with, read_record)
+from geminifusion3d.results.run_record import (WARM_UP_BATCHES, InferenceClock, RunRecordHook, hardware,
+                                               made_with, read_record)
 
 
 def test_run(work_dir: Path, *metrics: GeminiNuScenesMetric) -> SimpleNamespace:

@@ -4,8 +4,7 @@ import pytest
 from PIL import Image
 
 from geminifusion3d.sensors import GeminiAugmentImages
-from geminifusion3d.sensors.augment_images import (GeminiFlipImages, ImageAugmentation,
-                                                   augment_image)
+from geminifusion3d.sensors.augment_images import GeminiFlipImages, ImageAugmentation, augment_image
 from geminifusion3d.sensors.load_images import resize_matrix
 
 HEIGHT, WIDTH = 90, 160

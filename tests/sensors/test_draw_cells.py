@@ -2,8 +2,7 @@
 import numpy as np
 
 from geminifusion3d.nuscenes_facts import MAP_CLASSES
-from geminifusion3d.sensors.visualizer import (BACKGROUND_RGB, MARGIN_PX, UNKNOWN_RGB,
-                                               cell_colours, draw_cells)
+from geminifusion3d.sensors.visualizer import BACKGROUND_RGB, MARGIN_PX, UNKNOWN_RGB, cell_colours, draw_cells
 
 CLASSES = ('drivable_area', 'walkway')
 

@@ -10,8 +10,8 @@ from mmengine.dataset import (BaseDataset, ClassBalancedDataset, ConcatDataset, 
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from geminifusion3d.sensors import GeminiEpochHook
-from geminifusion3d.sensors.draws import (CountedDraws, CountedSampler, Draw, draw_key,
-                                          passes_before, seeded_generators)
+from geminifusion3d.sensors.draws import (CountedDraws, CountedSampler, Draw, draw_key, passes_before,
+                                          seeded_generators)
 
 
 class Keyframes(BaseDataset):

@@ -16,8 +16,8 @@ from geminifusion3d.data_converters.check_data import check_data
 from geminifusion3d.engine import data_loading
 from geminifusion3d.engine.data_loading import check_classes_have_boxes
 from geminifusion3d.errors import UserError
-from geminifusion3d.sensors import (GeminiLoadCellFile, GeminiLoadImages, GeminiLoadPoints,
-                                    GeminiLoadRadar, load_points)
+from geminifusion3d.sensors import (GeminiLoadCellFile, GeminiLoadImages, GeminiLoadPoints, GeminiLoadRadar,
+                                    load_points)
 from geminifusion3d.sensors.draws import CountedDraws
 from geminifusion3d.sensors.records import RecordInfos, check_record, record_to_info
 

@@ -12,8 +12,7 @@ from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.boxes import boxes_overlap, points_in_boxes
 from geminifusion3d.sensors import GeminiSampleObjects
 from geminifusion3d.sensors.draws import seeded_generators
-from geminifusion3d.sensors.object_database import (FORMAT, ObjectDatabase, array_path,
-                                                    write_metainfo)
+from geminifusion3d.sensors.object_database import FORMAT, ObjectDatabase, array_path, write_metainfo
 
 NUM_CARS, NUM_CONES = 30, 8
 GROUND_MARK = 7.0

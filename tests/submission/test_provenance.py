@@ -10,9 +10,9 @@ from mmengine.config import Config
 from geminifusion3d.atomic import write_json
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.run_record import made_with
-from geminifusion3d.submission.provenance import (check_recorded, code_facts, config_facts,
-                                                  describe, ensemble_facts, file_facts,
-                                                  package_versions, past_lidar_sweeps)
+from geminifusion3d.submission.provenance import (check_recorded, code_facts, config_facts, describe,
+                                                  ensemble_facts, file_facts, package_versions,
+                                                  past_lidar_sweeps)
 
 ENSEMBLE = {'method': 'fusion', 'files': [{'path': 'a.json', 'sha256': '0', 'weight': 1}]}
 

@@ -10,8 +10,8 @@ import pytest
 from ten_objects import META, VAL_TOKENS
 
 from geminifusion3d.errors import UserError
-from geminifusion3d.submission.submission import (InvalidSubmission, has_boxes, read_meta,
-                                                  read_samples, write_submission, zip_submission)
+from geminifusion3d.submission.submission import (InvalidSubmission, has_boxes, read_meta, read_samples,
+                                                  write_submission, zip_submission)
 
 Content = Dict[str, Any]
 

@@ -305,8 +305,7 @@ def show(findings: List[Finding]) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what is checked and how it is said."""
     parser.add_argument('--json', action='store_true', help='print the findings as JSON')
-    parser.add_argument('--quick', action='store_true',
-                        help='leave out the import of the whole plugin')
+    parser.add_argument('--quick', action='store_true', help='leave out the import of the whole plugin')
     parser.add_argument('--probe', choices=(*PROBES, *CUDA_PROBES), help=argparse.SUPPRESS)
 
 

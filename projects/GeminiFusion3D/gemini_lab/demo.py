@@ -178,8 +178,7 @@ def finish(work_dir: Path, seconds: 'dict[str, float]') -> None:
     times_path = work_dir / 'times.json'
     times = json.loads(times_path.read_text()) if times_path.exists() else {}
     times.update(seconds)
-    write_json(times_path, {name: round(times[name], 1) for name in STEP_NAMES if name in times},
-               indent=2)
+    write_json(times_path, {name: round(times[name], 1) for name in STEP_NAMES if name in times}, indent=2)
     summary_path = work_dir / 'metrics_summary.json'
     if summary_path.exists():
         summary = json.loads(summary_path.read_text())

@@ -38,8 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='generic records (.jsonl), or what gemini3d convert wrote elsewhere than in the '
                              'dataset, instead of --version and --split')
     parser.add_argument('--index', type=int, default=0, help='which keyframe (default: the first)')
-    parser.add_argument('--sweeps', type=int, default=0,
-                        help='sweeps before the keyframe (default: 0)')
+    parser.add_argument('--sweeps', type=int, default=0, help='sweeps before the keyframe (default: 0)')
     parser.add_argument('--radars', action='store_true',
                         help='radar returns too, as rings with a line to where each is in a second; of '
                              'records that have some, or of gemini3d convert --radar-sweeps')

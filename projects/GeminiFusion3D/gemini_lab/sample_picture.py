@@ -14,9 +14,8 @@ from mmdet3d.structures.points import LiDARPoints
 from geminifusion3d.kitti.infos import CAMERA, COLUMNS, frame_info
 from geminifusion3d.picture_files import decode
 from geminifusion3d.point_files import read_point_file
-from geminifusion3d.sensors.draw import (BOX_BGR, FARTHEST_COLOUR_M, FRONT_BGR, NEAREST_DEPTH_M,
-                                         camera_rows, depth_colours, draw_bev, draw_box,
-                                         project_points, tiled)
+from geminifusion3d.sensors.draw import (BOX_BGR, FARTHEST_COLOUR_M, FRONT_BGR, NEAREST_DEPTH_M, camera_rows,
+                                         depth_colours, draw_bev, draw_box, project_points, tiled)
 from geminifusion3d.sensors.load_radar import VELOCITY
 
 TEXT_BGR, RIM_BGR = (255, 255, 255), (0, 0, 0)

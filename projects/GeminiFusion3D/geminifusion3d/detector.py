@@ -268,8 +268,7 @@ class GeminiFusion3D(Base3DDetector):
         boxes = [InstanceData(**{key: value.clone() for key, value in found.items()}) for found in boxes]
         return self.add_pred_to_datasample(batch_data_samples, boxes)
 
-    def _forward(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]
-                 ) -> Any:
+    def _forward(self, batch_inputs_dict: Dict[str, Any], batch_data_samples: List[Det3DDataSample]) -> Any:
         """Returns the head's raw maps, a tuple of both heads', for tools that trace or count operations."""
         if not isinstance(batch_inputs_dict, dict):
             raise ValueError(f'the model got a {type(batch_inputs_dict).__name__}, as get_flops.py hands it '

@@ -217,8 +217,7 @@ def _open_mapped(path: Path) -> Optional[InfoRecords]:
             file.seek(0)
             head = file.read(int(places[0]))
     except OSError as error:
-        raise UserError(
-            f'cannot read {path} ({error.strerror}); write it with gemini3d convert') from error
+        raise UserError(f'cannot read {path} ({error.strerror}); write it with gemini3d convert') from error
     metainfo = loads_data(head + pickle.APPENDS + pickle.SETITEMS + _END, name=str(path))['metainfo']
     return InfoRecords(path, metainfo, places)
 

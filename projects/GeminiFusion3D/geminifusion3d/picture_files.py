@@ -149,8 +149,7 @@ def read_whole(path: Union[str, Path]) -> Tuple[bytes, Picture]:
     return data, picture
 
 
-def decode(data: bytes, reduce: int = 1, name: str = 'the picture'
-           ) -> Tuple[np.ndarray, Tuple[float, float]]:
+def decode(data: bytes, reduce: int = 1, name: str = 'the picture') -> Tuple[np.ndarray, Tuple[float, float]]:
     """Decodes a picture of which `look_at` found no problem.
 
     Args:

@@ -3,8 +3,8 @@ import logging
 
 from mmengine.config.utils import MODULE2PACKAGE
 
-from . import (alignment, camera_bev, data_preprocessor, detector, engine, fusion, heads, kitti,
-               lidar_bev, radar_bev, sensors)
+from . import (alignment, camera_bev, data_preprocessor, detector, engine, fusion, heads, kitti, lidar_bev,
+               radar_bev, sensors)
 from .results import detection_metric, nuscenes_metric, segmentation_metric, test_time_augmentation
 
 # `_base_ = 'geminifusion3d::demo/...'`, as for OpenMMLab's own packages. The name of this module, because

@@ -142,6 +142,5 @@ def load_plain_pickle(path: Union[str, Path]) -> Any:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise UserError(
-            f'cannot read {path} ({error.strerror}); write it with gemini3d convert') from error
+        raise UserError(f'cannot read {path} ({error.strerror}); write it with gemini3d convert') from error
     return loads_data(data, name=str(path))

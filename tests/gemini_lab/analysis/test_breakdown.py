@@ -6,8 +6,8 @@ import pytest
 from nuscenes.eval.detection.constants import TP_METRICS
 
 from gemini_lab.analysis import breakdown as module
-from gemini_lab.analysis.breakdown import (Question, breakdown, match_all, part_of, questions,
-                                           says, score_parts, whole)
+from gemini_lab.analysis.breakdown import (Question, breakdown, match_all, part_of, questions, says,
+                                           score_parts, whole)
 from gemini_lab.analysis.evaluated_boxes import load_evaluated_boxes
 from gemini_lab.analysis.ground_truth import _countable_boxes, _record
 from geminifusion3d.results.devkit_eval import evaluate_file, open_tables

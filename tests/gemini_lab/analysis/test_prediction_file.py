@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from ten_objects import META, VAL_TOKENS, YAW_RAD, perfect_submission
 
-from gemini_lab.analysis.prediction_file import (ATTRIBUTES, PredictionFile, format_summary,
-                                                 fuse_files, joint_meta, read_predictions,
-                                                 read_with_findings, summarise_predictions)
+from gemini_lab.analysis.prediction_file import (ATTRIBUTES, PredictionFile, format_summary, fuse_files,
+                                                 joint_meta, read_predictions, read_with_findings,
+                                                 summarise_predictions)
 from geminifusion3d.errors import UserError
 from geminifusion3d.nuscenes_facts import CLASS_NAMES
 from geminifusion3d.submission.submission import write_submission

@@ -2,8 +2,8 @@
 import pytest
 
 from gemini_lab.benchmark.fusers import OURS, PRODUCTS, REFERENCE, WHOLE
-from gemini_lab.benchmark.fusion_tables import (chart_files, fusion_markdown, growth_slope,
-                                                log_log_slope, predicted)
+from gemini_lab.benchmark.fusion_tables import (chart_files, fusion_markdown, growth_slope, log_log_slope,
+                                                predicted)
 from gemini_lab.benchmark.rows import Row
 
 # Name, seconds at 32,400 cells, power by which they grow.

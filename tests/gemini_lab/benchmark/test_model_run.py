@@ -8,8 +8,8 @@ import torch
 from mmengine.config import Config
 
 from gemini_lab.benchmark.model_run import multiply_adds_by_stage
-from gemini_lab.benchmark.stage_clock import (BACKBONE, BACKWARD, BOXES, FUSE, HEAD, LIFT, LOSSES,
-                                              RECORDS, SPLAT, STAGES, STEP, VOXELS)
+from gemini_lab.benchmark.stage_clock import (BACKBONE, BACKWARD, BOXES, FUSE, HEAD, LIFT, LOSSES, RECORDS,
+                                              SPLAT, STAGES, STEP, VOXELS)
 from gemini_lab.benchmark.subcommands import model
 from gemini_lab.cost.model_cost import StageCost
 

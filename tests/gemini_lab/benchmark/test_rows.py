@@ -3,8 +3,7 @@ import json
 
 import pytest
 
-from gemini_lab.benchmark.rows import (Row, find_row, mebibytes, ratio, rows_as_json, seconds,
-                                       text_table)
+from gemini_lab.benchmark.rows import Row, find_row, mebibytes, ratio, rows_as_json, seconds, text_table
 
 ROWS = [Row(name='ours', device='cpu', dtype='float32', shape='10 x 8', median_s=0.02, spread=0.001,
             peak_bytes=100, macs=1_500_000, facts=dict(cells=10)),

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from gemini_lab.corruptions.clouds import (_echo_table, covered_per_m, flakes_per_m3, fog_cloud,
-                                           misplace_cloud, reduce_beams, reduce_points,
-                                           shake_cloud, snow_cloud, turn)
+                                           misplace_cloud, reduce_beams, reduce_points, shake_cloud,
+                                           snow_cloud, turn)
 
 ALL = [reduce_beams, reduce_points, shake_cloud, misplace_cloud, fog_cloud, snow_cloud]
 

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from gemini_lab.corruptions.images import (blur_image, brighten, cloud_map, darken,
-                                           directional_blur, fog_image, lose_image, snow_image)
+from gemini_lab.corruptions.images import (blur_image, brighten, cloud_map, darken, directional_blur,
+                                           fog_image, lose_image, snow_image)
 
 ALL = [brighten, darken, fog_image, blur_image, snow_image, lose_image]
 STRONG = [brighten, darken, fog_image, blur_image, snow_image]

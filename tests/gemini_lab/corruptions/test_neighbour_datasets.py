@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tiny_nuscenes import write_tiny_nuscenes
 
-from gemini_lab.corruptions.datasets import (GeminiPreviousFrameDataset,
-                                             GeminiShuffledCamerasDataset, lenders_of)
+from gemini_lab.corruptions.datasets import (GeminiPreviousFrameDataset, GeminiShuffledCamerasDataset,
+                                             lenders_of)
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.sensors import GeminiNuScenesDataset
 

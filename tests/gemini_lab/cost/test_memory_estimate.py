@@ -12,8 +12,7 @@ from tiny_detector import CONFIG, IMAGE_HW, SMALL_GRID
 from torch import nn
 
 from gemini_lab.cost import memory_estimate
-from gemini_lab.cost.memory_estimate import (LiveBytes, StepMemory, estimate_step_memory,
-                                             measure_step)
+from gemini_lab.cost.memory_estimate import LiveBytes, StepMemory, estimate_step_memory, measure_step
 from gemini_lab.cost.typical_batch import make_typical_cloud
 
 KIB = 1024

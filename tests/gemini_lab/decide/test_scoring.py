@@ -6,8 +6,7 @@ from mmdet3d.structures import LiDARInstance3DBoxes
 from nuscenes.utils.splits import train, val
 from tiny_nuscenes import write_tiny_nuscenes
 
-from gemini_lab.decide.scoring import (ClassMatches, load_truth, match_boxes,
-                                       mean_average_precision, resampled)
+from gemini_lab.decide.scoring import ClassMatches, load_truth, match_boxes, mean_average_precision, resampled
 from geminifusion3d.data_converters.convert_nuscenes import convert_nuscenes
 from geminifusion3d.info_file import open_info_file
 from geminifusion3d.nuscenes_facts import CLASS_NAMES

@@ -7,8 +7,8 @@ import pytest
 from gemini_lab.decide.command import BLOCK
 from gemini_lab.decide.fusers import FUSERS, GATES, NO_DROPOUT, choose
 from gemini_lab.decide.runs import MEAN
-from gemini_lab.decide.table import (compare_all, condition_table, decision_table, gate_table,
-                                     svg_plot, verdict)
+from gemini_lab.decide.table import (compare_all, condition_table, decision_table, gate_table, svg_plot,
+                                     verdict)
 from geminifusion3d.errors import UserError
 
 GAIN = dict(add=0.0, conv=-0.01, gemini=0.02)

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from gemini_lab.report.analysis import (analyse, check_agreement, predictions_by_sample,
-                                        why_no_analysis)
+from gemini_lab.report.analysis import analyse, check_agreement, predictions_by_sample, why_no_analysis
 from gemini_lab.report.metric_files import read_metrics
 from geminifusion3d.errors import UserError
 

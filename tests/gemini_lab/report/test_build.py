@@ -4,9 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from gemini_lab.report.build import (LOWEST_SCORE, ReportRequest, choose_samples, head_facts,
-                                     read_cards, read_robustness, suite_note,
-                                     warn_of_another_model)
+from gemini_lab.report.build import (LOWEST_SCORE, ReportRequest, choose_samples, head_facts, read_cards,
+                                     read_robustness, suite_note, warn_of_another_model)
 from gemini_lab.report.dataset import read_results, truth_boxes
 from gemini_lab.report.metric_files import read_metrics
 from gemini_lab.report.tables import modalities_table, suite_tables

@@ -1,8 +1,8 @@
 """Charts: classes with matches only, errors that are defined, smoothing by hand."""
 from xml.etree import ElementTree
 
-from gemini_lab.report.curves import (MAX_POINTS, error_charts, precision_charts, smoothed,
-                                      thinned, training_charts)
+from gemini_lab.report.curves import (MAX_POINTS, error_charts, precision_charts, smoothed, thinned,
+                                      training_charts)
 from gemini_lab.report.metric_files import read_metrics
 from gemini_lab.report.training_log import TrainingLog
 

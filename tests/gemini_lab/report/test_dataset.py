@@ -5,9 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from gemini_lab.report.dataset import (choose_tokens, count_classes, count_predictions,
-                                       predicted_boxes, read_results, read_sample, sample_names,
-                                       split_tokens, truth_boxes)
+from gemini_lab.report.dataset import (choose_tokens, count_classes, count_predictions, predicted_boxes,
+                                       read_results, read_sample, sample_names, split_tokens, truth_boxes)
 from geminifusion3d.errors import UserError
 from geminifusion3d.results.devkit_eval import open_tables
 

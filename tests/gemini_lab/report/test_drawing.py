@@ -9,9 +9,8 @@ from nuscenes.eval.detection.data_classes import DetectionBox
 from PIL import Image
 
 from gemini_lab.report.dataset import read_sample, truth_boxes
-from gemini_lab.report.drawing import (SHEET_RGB, TALL_RGB, BevCanvas, bev_shape, bev_view,
-                                       camera_shape, camera_views, load_picture, load_points,
-                                       mark_of, points_picture)
+from gemini_lab.report.drawing import (SHEET_RGB, TALL_RGB, BevCanvas, bev_shape, bev_view, camera_shape,
+                                       camera_views, load_picture, load_points, mark_of, points_picture)
 from gemini_lab.report.verdicts import Verdicts, box_key
 from geminifusion3d.errors import UserError
 

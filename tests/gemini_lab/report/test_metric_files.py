@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gemini_lab.report.metric_files import (Curve, Metrics, operating_score, reached_part,
-                                            read_metrics)
+from gemini_lab.report.metric_files import Curve, Metrics, operating_score, reached_part, read_metrics
 from geminifusion3d.errors import UserError
 
 

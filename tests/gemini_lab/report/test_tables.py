@@ -6,8 +6,8 @@ import pytest
 
 from gemini_lab.report.analysis import Resampled
 from gemini_lab.report.metric_files import TP_ERRORS, read_metrics
-from gemini_lab.report.tables import (breakdown_tables, class_table, difference, difference_text,
-                                      figure_text, interval_text, model_tables, score, tiles)
+from gemini_lab.report.tables import (breakdown_tables, class_table, difference, difference_text, figure_text,
+                                      interval_text, model_tables, score, tiles)
 
 # Of 0, 1, .. 100 hundredths the middle 95 % are 0.025 to 0.975.
 SPREAD = np.arange(101) / 100

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from gemini_lab.robustness.changed_recipe import (corrupted, is_touched, read_sensors,
-                                                  with_black_cameras, with_empty_lidar,
-                                                  with_shuffled_cameras, with_silent_radar)
+from gemini_lab.robustness.changed_recipe import (corrupted, is_touched, read_sensors, with_black_cameras,
+                                                  with_empty_lidar, with_shuffled_cameras, with_silent_radar)
 from geminifusion3d.errors import UserError
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'

@@ -99,8 +99,7 @@ def _by_speed() -> Question:
                     lambda boxes: bins_of(boxes.annotations), lambda boxes: bins_of(boxes.predictions))
 
 
-def _by_fact(evaluated: EvaluatedBoxes, name: str, bins: Tuple[str, ...],
-             bin_of: Callable) -> Question:
+def _by_fact(evaluated: EvaluatedBoxes, name: str, bins: Tuple[str, ...], bin_of: Callable) -> Question:
     def of_annotations(boxes: ClassBoxes) -> np.ndarray:
         facts = evaluated.annotation_facts[boxes.name]
         return np.array([int(bin_of(entry)) for entry in facts], dtype=int)

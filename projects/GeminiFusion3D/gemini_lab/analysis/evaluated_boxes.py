@@ -13,8 +13,7 @@ import numpy as np
 from nuscenes import NuScenes
 from nuscenes.eval.common.config import config_factory
 from nuscenes.eval.common.data_classes import EvalBoxes
-from nuscenes.eval.common.loaders import (add_center_dist, filter_eval_boxes,
-                                          load_gt_of_sample_tokens)
+from nuscenes.eval.common.loaders import add_center_dist, filter_eval_boxes, load_gt_of_sample_tokens
 from nuscenes.eval.detection.data_classes import DetectionBox, DetectionConfig
 from nuscenes.eval.detection.utils import category_to_detection_name
 
@@ -61,8 +60,7 @@ class EvaluatedBoxes:
     scene_facts: Dict[str, Dict[str, str]]
 
 
-def load_evaluated_boxes(*, result_path: Union[str, Path], tables: NuScenes, split: str
-                         ) -> EvaluatedBoxes:
+def load_evaluated_boxes(*, result_path: Union[str, Path], tables: NuScenes, split: str) -> EvaluatedBoxes:
     """Lets the devkit load and filter predictions and annotations.
 
     Args:
@@ -96,8 +94,7 @@ def load_evaluated_boxes(*, result_path: Union[str, Path], tables: NuScenes, spl
     facts_by_key = _facts_by_box(tables, tokens)
     classes = tuple(boxes_of_class(name, tokens, annotations, Predictions(name, tokens, rows.pop(name)))
                     for name in config.class_names)
-    facts = {boxes.name: tuple(facts_by_key[_key(box)] for box in boxes.annotations)
-             for boxes in classes}
+    facts = {boxes.name: tuple(facts_by_key[_key(box)] for box in boxes.annotations) for boxes in classes}
     scenes = [tables.get('scene', tables.get('sample', token)['scene_token']) for token in tokens]
     return EvaluatedBoxes(
         config=config, classes=classes, annotation_facts=facts, tokens=tuple(tokens),
@@ -105,8 +102,7 @@ def load_evaluated_boxes(*, result_path: Union[str, Path], tables: NuScenes, spl
         scene_facts={scene['name']: _facts_of_scene(tables, scene) for scene in scenes})
 
 
-def filtered(tables: NuScenes, boxes: EvalBoxes, config: DetectionConfig
-             ) -> Mapping[str, List[DetectionBox]]:
+def filtered(tables: NuScenes, boxes: EvalBoxes, config: DetectionConfig) -> Mapping[str, List[DetectionBox]]:
     """Applies the devkit's range, point and bicycle-rack filters.
 
     Args:
@@ -121,8 +117,7 @@ def filtered(tables: NuScenes, boxes: EvalBoxes, config: DetectionConfig
 
 
 def _facts_of_scene(tables: NuScenes, scene: Dict[str, Any]) -> Dict[str, str]:
-    return {'description': scene['description'],
-            'city': tables.get('log', scene['log_token'])['location']}
+    return {'description': scene['description'], 'city': tables.get('log', scene['log_token'])['location']}
 
 
 def _facts_by_box(tables: NuScenes, tokens: Sequence[str]) -> Dict[Tuple, AnnotationFacts]:

@@ -25,8 +25,7 @@ from geminifusion3d.submission.split_samples import (OFFICIAL_SPLITS, of_version
 from geminifusion3d.submission.submission import write_submission
 
 TOLERANCE = 1e-6
-_META = {'use_camera': True, 'use_lidar': True, 'use_radar': False, 'use_map': False,
-         'use_external': False}
+_META = {'use_camera': True, 'use_lidar': True, 'use_radar': False, 'use_map': False, 'use_external': False}
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,7 @@ def _countable_boxes(tables: NuScenes, split: str) -> EvalBoxes:
         if is_predefined_split(split):
             boxes = load_gt(tables, split, DetectionBox)
         else:
-            boxes = load_gt_of_sample_tokens(
-                tables, get_samples_of_custom_split(split, tables), DetectionBox)
+            boxes = load_gt_of_sample_tokens(tables, get_samples_of_custom_split(split, tables), DetectionBox)
         boxes = add_center_dist(tables, boxes)
     countable = EvalBoxes()
     for token in boxes.sample_tokens:

@@ -145,8 +145,7 @@ def match(boxes: ClassBoxes, threshold_m: float, *, with_errors: bool = True) ->
         if distances_m[nearest] < threshold_m:
             annotation_of[index] = free[nearest]
             is_free[free[nearest]] = False
-    return Matches(annotation_of=annotation_of,
-                   errors=_errors(boxes, annotation_of) if with_errors else {})
+    return Matches(annotation_of=annotation_of, errors=_errors(boxes, annotation_of) if with_errors else {})
 
 
 def _by_sample(samples: Int[np.ndarray, ' n']) -> Dict[int, Int[np.ndarray, ' m']]:

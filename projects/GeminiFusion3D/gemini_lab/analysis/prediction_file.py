@@ -26,8 +26,8 @@ from geminifusion3d.submission.json_stream import NotJson
 from geminifusion3d.submission.provenance import check_recorded
 from geminifusion3d.submission.rules import META_FLAGS, check_meta, check_sample
 from geminifusion3d.submission.split_samples import SplitSamples
-from geminifusion3d.submission.submission_file import (MEMBER, SAMPLE, Part, ZipUnreadable,
-                                                       duplicate_key, open_submission, read_parts)
+from geminifusion3d.submission.submission_file import (MEMBER, SAMPLE, Part, ZipUnreadable, duplicate_key,
+                                                       open_submission, read_parts)
 from geminifusion3d.submission.validation import validate_file
 
 from ..text_table import number, terminal_table

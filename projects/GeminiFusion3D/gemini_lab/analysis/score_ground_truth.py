@@ -30,8 +30,7 @@ def print_score(score: 'GroundTruthScore') -> None:
     """Prints one line of scores, and why they are not perfect if that is known."""
     from geminifusion3d.results.devkit_eval import ERROR_NAMES
     summary = score.evaluation.summary
-    errors = '  '.join(f'{ERROR_NAMES[name]} {value:.6f}'
-                       for name, value in summary['tp_errors'].items())
+    errors = '  '.join(f'{ERROR_NAMES[name]} {value:.6f}' for name, value in summary['tp_errors'].items())
     print(f'{score.split:<12} mAP {summary["mean_ap"]:.6f}  NDS {summary["nd_score"]:.6f}  '
           f'{errors}  ({score.n_boxes} boxes)')
     if score.absent_classes:
@@ -53,8 +52,7 @@ def run(args: argparse.Namespace) -> int:
                         f'{dataset.dataroot}/{dataset.version}; splits with annotations: '
                         f'{", ".join(known) or "none"}')
     with tempfile.TemporaryDirectory() as folder:
-        scores = [score_ground_truth(tables=tables, split=split, folder=Path(folder))
-                  for split in splits]
+        scores = [score_ground_truth(tables=tables, split=split, folder=Path(folder)) for split in splits]
     for score in scores:
         print_score(score)
     return 0 if all(score.is_perfect for score in scores) else 1

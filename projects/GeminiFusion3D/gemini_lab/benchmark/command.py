@@ -13,8 +13,7 @@ import argparse
 from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
-from geminifusion3d.commands.arguments import (add_alias, add_config_options, add_faster_parts,
-                                               at_least)
+from geminifusion3d.commands.arguments import add_alias, add_config_options, add_faster_parts, at_least
 
 DEFAULT_CELLS = [1024, 4096, 16384, 32400, 65536, 129600]
 FULL_SIZE = 'configs/geminifusion3d_lidar-cam_voxel0075_second_secfpn_8xb4-cyclic-6e_nus-3d.py'

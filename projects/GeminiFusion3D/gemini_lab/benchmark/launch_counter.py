@@ -73,8 +73,7 @@ class LaunchCounter(TorchDispatchMode):
         Args:
             *tensors: those on the CPU do not count; nested lists are welcome.
         """
-        on_device = {id(one): one for one in tree_leaves(tensors)
-                     if isinstance(one, Tensor) and one.is_meta}
+        on_device = {id(one): one for one in tree_leaves(tensors) if isinstance(one, Tensor) and one.is_meta}
         self.count.launches += 1
         # A tensor that repeats itself holds less than it shows.
         self.count.moved_bytes += sum(

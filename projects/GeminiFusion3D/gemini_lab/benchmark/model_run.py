@@ -27,8 +27,8 @@ from geminifusion3d.results.nuscenes_boxes import to_global_boxes
 
 from ..cost.model_cost import StageCost, count_costs, without_weights
 from ..cost.typical_batch import make_typical_batch
-from .stage_clock import (ALIGN, BACKBONE, BACKWARD, BEV, BOXES, COLLATE, DEPTH, ENCODER, FUSE,
-                          HEAD, LOAD, LOSSES, RECORDS, SPLAT, STEP, Watched, watched_methods)
+from .stage_clock import (ALIGN, BACKBONE, BACKWARD, BEV, BOXES, COLLATE, DEPTH, ENCODER, FUSE, HEAD, LOAD,
+                          LOSSES, RECORDS, SPLAT, STEP, Watched, watched_methods)
 
 MADE_UP = ('one made-up sample of the recipe\'s shape: random images, a made-up cloud of ten sweeps in a '
            'street; nothing was read from files')

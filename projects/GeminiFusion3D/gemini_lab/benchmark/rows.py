@@ -84,8 +84,7 @@ class Row:
 
 def rows_as_json(rows: Sequence[Row], environment: Mapping[str, Any]) -> List[Dict[str, Any]]:
     """Returns the content of a `--json` file: a list of rows, each with the machine that it came from."""
-    return [{**asdict(row), 'facts': dict(row.facts or {}), 'environment': dict(environment)}
-            for row in rows]
+    return [{**asdict(row), 'facts': dict(row.facts or {}), 'environment': dict(environment)} for row in rows]
 
 
 def rows_from_json(content: Any, environment: Mapping[str, Any]) -> List[Row]:

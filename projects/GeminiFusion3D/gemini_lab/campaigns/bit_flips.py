@@ -32,8 +32,7 @@ from mmengine.logging import HistoryBuffer
 from geminifusion3d.check_sums import SUMS_NAME, said
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
 from geminifusion3d.commands.dataset import read_run
-from geminifusion3d.data_converters.gt_database import (Objects, is_whole_part, read_part,
-                                                        write_part)
+from geminifusion3d.data_converters.gt_database import Objects, is_whole_part, read_part, write_part
 from geminifusion3d.engine.loss_hooks import read_curve
 from geminifusion3d.errors import UserError
 from geminifusion3d.info_file import open_info_file
@@ -43,8 +42,8 @@ from geminifusion3d.picture_files import decode, read_whole
 from geminifusion3d.point_files import read_point_file, without_absurd
 from geminifusion3d.results.devkit_eval import open_tables
 from geminifusion3d.results.run_record import read_record
-from geminifusion3d.sensors import (GeminiCachedLoading, GeminiLoadImages, GeminiLoadPoints,
-                                    GeminiLoadRadar, GeminiNuScenesDataset, GeminiRecordDataset)
+from geminifusion3d.sensors import (GeminiCachedLoading, GeminiLoadImages, GeminiLoadPoints, GeminiLoadRadar,
+                                    GeminiNuScenesDataset, GeminiRecordDataset)
 from geminifusion3d.sensors.load_cells import read_cells
 from geminifusion3d.sensors.map_expansion import read_map
 from geminifusion3d.sensors.object_database import ObjectDatabase
@@ -356,8 +355,7 @@ def run(count: int, seed: int, out: Path, only: Sequence[str] = ()) -> int:
     shutil.copytree(world, copied)
     bad = 0
     for group, number in zip(kinds(copied.resolve()), (count, count // 2)):
-        group = {name: kind for name, kind in group.items()
-                 if not only or any(part in name for part in only)}
+        group = {name: kind for name, kind in group.items() if not only or any(part in name for part in only)}
         number = number if group else 0
         figures: Dict[str, 'Counter[str]'] = {name: Counter() for name in group}
         with redirect_stdout(io.StringIO()):

@@ -12,9 +12,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from ..benchmark.stage_clock import (ALIGN, BACKBONE, BACKWARD, BEV, DEPTH, ENCODER, FUSE, HEAD,
-                                     LIFT, REST, SPLAT, STEP, TRANSFER, VOXELS, StageClock,
-                                     watched_methods)
+from ..benchmark.stage_clock import (ALIGN, BACKBONE, BACKWARD, BEV, DEPTH, ENCODER, FUSE, HEAD, LIFT, REST,
+                                     SPLAT, STEP, TRANSFER, VOXELS, StageClock, watched_methods)
 
 TARGETS, LOSSES, WHOLE = 'training targets', 'losses', 'whole step'
 ORDER = (TRANSFER, BACKBONE, DEPTH, LIFT, SPLAT, VOXELS, ENCODER, ALIGN, FUSE, BEV, HEAD, TARGETS, LOSSES,

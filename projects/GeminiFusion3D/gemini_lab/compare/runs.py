@@ -121,8 +121,7 @@ def make_run(variant: Variant, seed: int, work_dir: Path) -> Run:
     dataset = cfg.train_dataloader.dataset
     infos = [Path(dataset.data_root) / name
              for name in (dataset.ann_file, cfg.test_dataloader.dataset.ann_file)]
-    return Run(variant, seed, work_dir,
-               identity(config=cfg.to_dict(), seed=seed, data=infos, code=PACKAGE))
+    return Run(variant, seed, work_dir, identity(config=cfg.to_dict(), seed=seed, data=infos, code=PACKAGE))
 
 
 def read_list(path: Path) -> Dict[str, Any]:

@@ -10,10 +10,8 @@ import numpy as np
 
 from .clouds import (drop_radar, drop_sweep, fog_cloud, limit_view, misplace_cloud, reduce_beams,
                      reduce_points, shake_cloud, snow_cloud)
-from .images import (blur_image, brighten, darken, drop_view, fog_image, lose_image, snow_image,
-                     soil_lens)
-from .records import (KEYFRAMES_BACK, delay_cameras, delay_lidar, disturb_cameras, fail_objects,
-                      stick_cameras)
+from .images import blur_image, brighten, darken, drop_view, fog_image, lose_image, snow_image, soil_lens
+from .records import KEYFRAMES_BACK, delay_cameras, delay_lidar, disturb_cameras, fail_objects, stick_cameras
 
 # (picture or cloud, severity 1 to 3, generator) -> the same, corrupted.
 OnArray = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]

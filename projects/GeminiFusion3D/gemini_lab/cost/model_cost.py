@@ -91,8 +91,7 @@ def _stage_of(name: str, stages: Sequence[str]) -> Optional[str]:
     return rest if rest in stages else None
 
 
-def _count_multiply_adds(model: nn.Module, stages: Sequence[str], batch: Dict[str, Any]
-                         ) -> Dict[str, int]:
+def _count_multiply_adds(model: nn.Module, stages: Sequence[str], batch: Dict[str, Any]) -> Dict[str, int]:
     # A copy that wants no gradient: torch's counter trips over parameters that modules take as inputs.
     model = copy.deepcopy(model).requires_grad_(False).eval()
     data = model.data_preprocessor(batch, training=False)

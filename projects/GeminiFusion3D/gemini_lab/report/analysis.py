@@ -123,8 +123,7 @@ def why_no_analysis(nusc: NuScenes, tokens: Sequence[str], results: Mapping[str,
     return '' if any(results.values()) else 'nothing was predicted'
 
 
-def analyse(results_path: Path, nusc: NuScenes, split: str, metrics: Metrics, *, resamples: int
-            ) -> Analysis:
+def analyse(results_path: Path, nusc: NuScenes, split: str, metrics: Metrics, *, resamples: int) -> Analysis:
     """Matches as the devkit does and takes the score apart.
 
     Args:
@@ -170,8 +169,7 @@ def predictions_by_sample(evaluated: EvaluatedBoxes, tokens: Sequence[str]) -> D
     for boxes in evaluated.classes:
         for index in np.flatnonzero(is_wanted[boxes.prediction_sample]):
             found[evaluated.tokens[boxes.prediction_sample[index]]].append(boxes.predictions[index])
-    return {token: sorted(boxes, key=lambda box: -box.detection_score)
-            for token, boxes in found.items()}
+    return {token: sorted(boxes, key=lambda box: -box.detection_score) for token, boxes in found.items()}
 
 
 @dataclass(frozen=True)

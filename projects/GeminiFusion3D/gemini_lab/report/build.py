@@ -21,18 +21,16 @@ from geminifusion3d.submission.provenance import code_facts
 from ..analysis.breakdown import breakdown_notes
 from ..charts import COLOURS
 from ..text_table import NOTHING
-from .analysis import (AP_TOLERANCE, Analysis, TwoModels, analyse, predictions_by_sample,
-                       two_models, why_no_analysis)
-from .curves import (DISTANCE_COLOURS, error_charts, error_names, legend, precision_charts,
-                     training_charts)
-from .dataset import (Records, Sample, choose_tokens, count_classes, count_results,
-                      predicted_boxes, read_results, read_sample, sample_names, split_tokens,
-                      truth_boxes)
+from .analysis import (AP_TOLERANCE, Analysis, TwoModels, analyse, predictions_by_sample, two_models,
+                       why_no_analysis)
+from .curves import DISTANCE_COLOURS, error_charts, error_names, legend, precision_charts, training_charts
+from .dataset import (Records, Sample, choose_tokens, count_classes, count_results, predicted_boxes,
+                      read_results, read_sample, sample_names, split_tokens, truth_boxes)
 from .drawing import CANVAS, View, bev_view, camera_views, scenes_page
-from .metric_files import (RESULTS_NAMES, SUMMARY_NAMES, Metrics, find_file, operating_score,
-                           read_json, read_metrics)
-from .tables import (METRICS, breakdown_tables, class_table, class_title, condition_title,
-                     figure_text, modalities_table, model_tables, suite_tables, tiles, worst_table)
+from .metric_files import (RESULTS_NAMES, SUMMARY_NAMES, Metrics, find_file, operating_score, read_json,
+                           read_metrics)
+from .tables import (METRICS, breakdown_tables, class_table, class_title, condition_title, figure_text,
+                     modalities_table, model_tables, suite_tables, tiles, worst_table)
 from .training_log import TrainingLog, find_training_log, read_training_log
 from .verdicts import SampleErrors, errors_by_sample, worst_first
 
@@ -230,8 +228,7 @@ def compared_models(request: ReportRequest, nusc: NuScenes, metrics: Metrics,
                         f'{request.split} of {request.version}')
     other_metrics = read_metrics(request.compare)
     other = analyse(other_path, nusc, request.split, other_metrics, resamples=request.resamples)
-    return two_models((request.metrics_dir, request.compare), (metrics, other_metrics),
-                      (analysis, other))
+    return two_models((request.metrics_dir, request.compare), (metrics, other_metrics), (analysis, other))
 
 
 def check_tokens(request: ReportRequest, tokens_of_scene: Mapping[str, Sequence[str]],

@@ -26,8 +26,7 @@ from ..analysis.evaluated_boxes import filtered
 from .verdicts import Verdicts
 
 # As they sit around the car, front row first.
-RIG = (('CAM_FRONT_LEFT', 'CAM_FRONT', 'CAM_FRONT_RIGHT'),
-       ('CAM_BACK_LEFT', 'CAM_BACK', 'CAM_BACK_RIGHT'))
+RIG = (('CAM_FRONT_LEFT', 'CAM_FRONT', 'CAM_FRONT_RIGHT'), ('CAM_BACK_LEFT', 'CAM_BACK', 'CAM_BACK_RIGHT'))
 
 Records = Mapping[str, Sequence[Mapping[str, Any]]]
 

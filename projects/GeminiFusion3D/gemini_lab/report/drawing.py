@@ -321,8 +321,7 @@ EGO_BGR, CIRCLE_BGR = (90, 62, 44), (205, 205, 205)
 CIRCLE_STEP_M = 10
 
 
-def read_file_sample(nusc: NuScenes, results: Records, token: str, *,
-                     min_score: float) -> Sample:
+def read_file_sample(nusc: NuScenes, results: Records, token: str, *, min_score: float) -> Sample:
     """Returns a sample with its predictions from a score on; dataset and file must have it."""
     if token not in results:
         raise UserError(f'the predictions hold no sample {token}; without --sample the first is drawn')

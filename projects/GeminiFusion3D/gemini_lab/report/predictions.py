@@ -47,8 +47,7 @@ def summary(args: argparse.Namespace) -> None:
     """Prints what a file holds."""
     from geminifusion3d.submission.split_samples import read_split_samples
 
-    from ..analysis.prediction_file import (format_summary, read_with_findings,
-                                            summarise_predictions)
+    from ..analysis.prediction_file import format_summary, read_with_findings, summarise_predictions
     dataset = choose_dataset(args, results=args.file) if is_named(args) else None
     split = read_split_samples(data_root=dataset.dataroot, version=dataset.version,
                                split=dataset.split) if dataset else None

@@ -18,8 +18,8 @@ from geminifusion3d.modalities import RADAR
 
 from ..jobs import PACKAGE, Results, identity
 from ..text_table import number, terminal_table
-from .changed_recipe import (read_sensors, with_black_cameras, with_empty_lidar,
-                             with_shuffled_cameras, with_silent_radar)
+from .changed_recipe import (read_sensors, with_black_cameras, with_empty_lidar, with_shuffled_cameras,
+                             with_silent_radar)
 
 SCORES_FILE = 'scores.json'
 CLEAN = 'clean'

@@ -35,10 +35,8 @@ class CategorySpec(NamedTuple):
     spread: Tuple[float, float, float] = (0.06, 0.06, 0.06)
 
 
-_CAR_PAINTS = ((0.75, 0.76, 0.78), (0.12, 0.12, 0.14), (0.9, 0.9, 0.9), (0.45, 0.07, 0.08),
-               (0.35, 0.37, 0.4))
-_CLOTHES = ((0.75, 0.2, 0.2), (0.2, 0.3, 0.65), (0.8, 0.75, 0.6), (0.25, 0.5, 0.3),
-            (0.3, 0.3, 0.3))
+_CAR_PAINTS = ((0.75, 0.76, 0.78), (0.12, 0.12, 0.14), (0.9, 0.9, 0.9), (0.45, 0.07, 0.08), (0.35, 0.37, 0.4))
+_CLOTHES = ((0.75, 0.2, 0.2), (0.2, 0.3, 0.65), (0.8, 0.75, 0.6), (0.25, 0.5, 0.3), (0.3, 0.3, 0.3))
 _BLUE = ((0.05, 0.2, 0.75), (0.1, 0.3, 0.85))
 _YELLOW = ((1.0, 0.75, 0.0), (0.95, 0.65, 0.05))
 _RED = ((0.85, 0.05, 0.05), (0.9, 0.12, 0.05))
@@ -128,8 +126,7 @@ def attribute_of(category: str, is_moving: bool, choice: float) -> str:
     if category in ('vehicle.bicycle', 'vehicle.motorcycle'):
         return 'cycle.with_rider' if is_moving else 'cycle.without_rider'
     if category.startswith('vehicle.'):
-        return 'vehicle.moving' if is_moving else (
-            'vehicle.stopped' if choice < 0.2 else 'vehicle.parked')
+        return 'vehicle.moving' if is_moving else ('vehicle.stopped' if choice < 0.2 else 'vehicle.parked')
     if category in _ATTRIBUTED_PEOPLE:
         return 'pedestrian.moving' if is_moving else (
             'pedestrian.sitting_lying_down' if choice < 0.15 else 'pedestrian.standing')

@@ -72,8 +72,7 @@ class City(NamedTuple):
         side = 1 if rng.random() < 0.5 else -1
         spot = np.array(xy_m, float)
         spot[across] = line + side * rng.uniform(lowest, highest)
-        yaw = (np.pi / 2 if side > 0 else -np.pi / 2) if across == 0 else (
-            np.pi if side > 0 else 0.0)
+        yaw = (np.pi / 2 if side > 0 else -np.pi / 2) if across == 0 else (np.pi if side > 0 else 0.0)
         return Place(spot, yaw)
 
     def _snap_to_plaza(self, xy_m: np.ndarray, rng: np.random.Generator) -> Optional[Place]:

@@ -74,8 +74,7 @@ def _smooth_path(corners_m: np.ndarray) -> np.ndarray:
     width = int(_CORNER_M / _STEP_M) | 1
     kernel = np.ones(width) / width
     for _ in range(2):
-        padded = np.pad(points, ((width // 2, width // 2), (0, 0)), mode='reflect',
-                        reflect_type='odd')
+        padded = np.pad(points, ((width // 2, width // 2), (0, 0)), mode='reflect', reflect_type='odd')
         points = np.stack([np.convolve(padded[:, axis], kernel, 'valid') for axis in (0, 1)], 1)
     return points
 
@@ -99,6 +98,5 @@ def plan_drive(seed: int, scene_name: str, city: City) -> EgoDrive:
     lean = np.gradient(yaw, time_s) * speed
     sway = rng.uniform(0, 2 * np.pi, 2)
     roll = 0.003 * lean + 0.007 * np.sin(2 * np.pi * 0.5 * time_s + sway[0])
-    pitch = (-0.004 * np.gradient(speed, time_s)
-             + 0.006 * np.sin(2 * np.pi * 0.7 * time_s + sway[1]))
+    pitch = (-0.004 * np.gradient(speed, time_s) + 0.006 * np.sin(2 * np.pi * 0.7 * time_s + sway[1]))
     return EgoDrive(time_s, xy_m, yaw, roll, pitch)

@@ -49,8 +49,7 @@ def _roof_range(ego_from_lidar: np.ndarray, beams: np.ndarray) -> np.ndarray:
     with np.errstate(divide='ignore'):
         range_m = (height - mount[2]) / direction[:, 2]
     spot = mount + np.where(np.isfinite(range_m), range_m, 0)[:, None] * direction
-    meets = ((range_m > 0) & (spot[:, 0] > x_from) & (spot[:, 0] < x_to)
-             & (np.abs(spot[:, 1]) < half_width))
+    meets = ((range_m > 0) & (spot[:, 0] > x_from) & (spot[:, 0] < x_to) & (np.abs(spot[:, 1]) < half_width))
     return np.where(meets, range_m, np.inf)
 
 
@@ -84,8 +83,7 @@ def scan(world: World, moment: Moment, local_from_lidar: np.ndarray,
     intensity = 255 * strength
     range_m = range_m + _RANGE_SIGMA_M * noise[0]
     drops = luck[1] < weather.rain_returns
-    range_m, intensity = np.where(drops, 1.5 + 80 * luck[0] ** 3, range_m), np.where(
-        drops, 2, intensity)
+    range_m, intensity = np.where(drops, 1.5 + 80 * luck[0] ** 3, range_m), np.where(drops, 2, intensity)
     returns = (returns | drops) & (range_m < np.where(hits.is_hit, hits.range_m + 0.1, 90))
     roof_m = np.full(count, np.inf) if ego_from_lidar is None else _roof_range(ego_from_lidar, beams)
     on_roof = np.isfinite(roof_m)

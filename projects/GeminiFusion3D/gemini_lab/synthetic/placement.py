@@ -32,8 +32,7 @@ class Actor(NamedTuple):
     z_m: float = 0.0
 
 
-def _discs_over_time(track_xy_m: np.ndarray, yaw: np.ndarray, length: float, width: float
-                     ) -> np.ndarray:
+def _discs_over_time(track_xy_m: np.ndarray, yaw: np.ndarray, length: float, width: float) -> np.ndarray:
     """Covers a moving rectangle by discs: track (t, 2), yaw (t,) -> centres (t, discs, 2)."""
     reach = max(length - width, 0.0) / 2
     offsets = np.linspace(-reach, reach, _DISCS)
@@ -61,8 +60,7 @@ class Occupancy:
         self._tracks.append(track)
         self._reach_m.append(length / 2 + 0.3)
 
-    def try_add(self, xy_m: np.ndarray, yaw: float, velocity_mps: np.ndarray, size_m: np.ndarray
-                ) -> bool:
+    def try_add(self, xy_m: np.ndarray, yaw: float, velocity_mps: np.ndarray, size_m: np.ndarray) -> bool:
         """Takes the space of an object if it is free at all times; tells whether it was."""
         length, width = float(size_m[0]), float(size_m[1])
         if width > length:

@@ -48,8 +48,7 @@ def _place_one(category: str, name: str, city: City, drive: EgoDrive, occupancy:
     speed = rng.uniform(*spec.speed_mps) if is_moving else 0.0
     colors, reflectivity = _colors(spec, rng), _reflectivity(rng)
     for _ in range(_TRIES):
-        zone = spec.moving_zone if is_moving else spec.still_zones[
-            int(rng.integers(len(spec.still_zones)))]
+        zone = spec.moving_zone if is_moving else spec.still_zones[int(rng.integers(len(spec.still_zones)))]
         place, time_s = draw_place(city, drive, rng, zone, spec.reach_m, latest_s)
         if place is None:
             continue
@@ -89,8 +88,7 @@ def is_empty_street(scene_name: str) -> bool:
     return int(scene_name.split('-')[1]) % 37 == 0
 
 
-def populate(seed: int, scene_name: str, city: City, drive: EgoDrive, occupancy: Occupancy
-             ) -> List[Actor]:
+def populate(seed: int, scene_name: str, city: City, drive: EgoDrive, occupancy: Occupancy) -> List[Actor]:
     """Returns the annotated objects of a scene.
 
     Args:

@@ -34,8 +34,7 @@ def _beams() -> np.ndarray:
 BEAMS = _beams()
 
 
-def _pick_returns(hits_object: np.ndarray, usable: np.ndarray, rng: np.random.Generator
-                  ) -> np.ndarray:
+def _pick_returns(hits_object: np.ndarray, usable: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Chooses which beams become returns: at most three per object, none from the ground."""
     order = rng.permutation(np.flatnonzero(usable & (hits_object > 0)))
     seen: 'dict[int, int]' = {}

@@ -100,11 +100,9 @@ def _camera_shots(channel: str, start_us: int, samples: int, with_sweeps: bool) 
             for tick in range((samples - 1) * steps + 1)]
 
 
-def _radar_shots(channel: str, start_us: int, samples: int, phase_us: float, with_sweeps: bool
-                 ) -> List[Shot]:
+def _radar_shots(channel: str, start_us: int, samples: int, phase_us: float, with_sweeps: bool) -> List[Shot]:
     """Radars run freely at 13 Hz: the firing nearest to a keyframe belongs to it."""
-    keys = [round((index * KEYFRAME_PERIOD_US - phase_us) / _RADAR_PERIOD_US)
-            for index in range(samples)]
+    keys = [round((index * KEYFRAME_PERIOD_US - phase_us) / _RADAR_PERIOD_US) for index in range(samples)]
     ticks = range(keys[0], keys[-1] + 1) if with_sweeps else keys
     return [Shot(channel, start_us + int(phase_us + tick * _RADAR_PERIOD_US), tick in keys,
                  next(index for index, key in enumerate(keys) if key >= tick)) for tick in ticks]

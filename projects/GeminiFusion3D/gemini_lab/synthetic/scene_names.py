@@ -10,8 +10,7 @@ from .city import LOCATIONS
 from .seeding import make_rng
 from .weather import is_night
 
-_SPLITS = {'v1.0-mini': (mini_train, mini_val), 'v1.0-trainval': (train, val),
-           'v1.0-test': (test, [])}
+_SPLITS = {'v1.0-mini': (mini_train, mini_val), 'v1.0-trainval': (train, val), 'v1.0-test': (test, [])}
 VERSIONS = tuple(_SPLITS)
 
 

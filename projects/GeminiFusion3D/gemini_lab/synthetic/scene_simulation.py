@@ -63,8 +63,7 @@ class SceneSimulation:
         city = build_city(self._recording.location)
         self._drive = plan_drive(job.seed, job.scene_name, city)
         occupancy = Occupancy(self._drive)
-        self._actors: List[Actor] = populate(job.seed, job.scene_name, city, self._drive,
-                                             occupancy)
+        self._actors: List[Actor] = populate(job.seed, job.scene_name, city, self._drive, occupancy)
         scenery = furnish(job.seed, job.scene_name, city, self._drive, occupancy)
         houses = build_houses(job.seed, city, self._drive.xy_m)
         origin_xy_m = self._drive.xy_m.mean(0).round()
@@ -73,8 +72,7 @@ class SceneSimulation:
                           make_weather(job.seed, job.scene_name))
         self._rig = build_rig(job.seed, self._recording.log_name)
         self._rays = {channel: pixel_rays(self._rig[channel].intrinsic) for channel in CAMERAS}
-        self._rows = SceneRows(job.seed, job.scene_name, self._describe(), self._recording,
-                               self._rig)
+        self._rows = SceneRows(job.seed, job.scene_name, self._describe(), self._recording, self._rig)
 
     def _describe(self) -> str:
         if not self._job.is_annotated:
@@ -136,8 +134,7 @@ class SceneSimulation:
             measured = self._fire(shot, moment, local_from_ego)
             if shot.channel in RADARS and shot.is_key_frame:
                 local_from_radar = local_from_ego @ self._rig[shot.channel].ego_from_sensor
-                radar_points.append(measured @ local_from_radar[:3, :3].T
-                                    + local_from_radar[:3, 3])
+                radar_points.append(measured @ local_from_radar[:3, :3].T + local_from_radar[:3, 3])
             if shot.channel == LIDAR and shot.is_key_frame:
                 self._rows.add_sample(index, shot.timestamp_us)
                 key = {'lidar': (shot, moment, measured)}

@@ -40,8 +40,7 @@ def _furniture(shape: str, name: str, xy_m: np.ndarray, yaw: float, size_m: np.n
     return Actor(name, '', shape, size_m, xy_m, yaw, np.zeros(2), colors, reflectivity)
 
 
-def furnish(seed: int, scene_name: str, city: City, drive: EgoDrive, occupancy: Occupancy
-            ) -> List[Actor]:
+def furnish(seed: int, scene_name: str, city: City, drive: EgoDrive, occupancy: Occupancy) -> List[Actor]:
     """Returns trees, lamps and distractors along the path; they take space in `occupancy`."""
     rng = make_rng(seed, scene_name, 'furniture')
     path_m = float(np.linalg.norm(np.diff(drive.xy_m, axis=0), axis=1).sum())
@@ -53,10 +52,8 @@ def furnish(seed: int, scene_name: str, city: City, drive: EgoDrive, occupancy: 
             foot_m = size_m * [0.2, 0.2, 1.0] if shape in ('tree', 'lamp') else size_m
             body = np.array(bodies[int(rng.integers(len(bodies)))]) * rng.uniform(0.85, 1.1)
             for _ in range(_TRIES):
-                place, _time = draw_place(city, drive, rng, zones[int(rng.integers(len(zones)))],
-                                          45.0)
-                if place is not None and occupancy.try_add(place.xy_m, place.yaw, np.zeros(2),
-                                                           foot_m):
+                place, _time = draw_place(city, drive, rng, zones[int(rng.integers(len(zones)))], 45.0)
+                if place is not None and occupancy.try_add(place.xy_m, place.yaw, np.zeros(2), foot_m):
                     actors.append(_furniture(shape, f'{shape}/{index}', place.xy_m, place.yaw,
                                              size_m, body, reflectivity))
                     break

@@ -42,8 +42,7 @@ def _picture_of_car(unit: np.ndarray, colors: np.ndarray) -> np.ndarray:
     return painted
 
 
-def _textured(texture: int, metres: np.ndarray, unit: np.ndarray, colors: np.ndarray
-              ) -> np.ndarray:
+def _textured(texture: int, metres: np.ndarray, unit: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """Returns colours (n, 3) of one texture at points in object axes."""
     if texture == meshes.BARS:
         return np.where((metres[:, 1:2] % 0.6 < 0.3), colors, _WHITE)
@@ -74,8 +73,7 @@ def _surface_colors(look: Look, moment: Moment, hits: Hits, points_m: np.ndarray
         if texture == meshes.GROUND:
             colors[rays] = look.ground.colors_at(points_m[rays, :2])
             continue
-        metres, unit = look.world.to_unit_box(hits.object_index[rays], points_m[rays],
-                                              moment.centers_m)
+        metres, unit = look.world.to_unit_box(hits.object_index[rays], points_m[rays], moment.centers_m)
         colors[rays] = _textured(int(texture), metres, unit, colors[rays])
     return colors
 

@@ -63,8 +63,7 @@ def map_rows(logs: List[Row]) -> List[Row]:
 def link_in_order(rows: List[Row]) -> List[Row]:
     """Returns the rows with prev and next set to their neighbours' tokens, '' at the ends."""
     tokens = ['', *(row['token'] for row in rows), '']
-    return [{**row, 'prev': tokens[index], 'next': tokens[index + 2]}
-            for index, row in enumerate(rows)]
+    return [{**row, 'prev': tokens[index], 'next': tokens[index + 2]} for index, row in enumerate(rows)]
 
 
 def join_scenes(seed: int, fragments: List[Tables]) -> Tables:

@@ -182,8 +182,7 @@ class LiftSplatBranch(BaseModule):
         if points is None:
             raise ValueError('the camera branch draws LiDAR points into the images, got none; add '
                              'GeminiLoadPoints to the pipeline and points to the keys that it packs')
-        return depth_images(rig, points, image_hw, corner_pixels=self.corner_pixels,
-                            returns=self.depth_image)
+        return depth_images(rig, points, image_hw, corner_pixels=self.corner_pixels, returns=self.depth_image)
 
 
 @MODELS.register_module(name='GeminiCameraBranch')
@@ -267,8 +266,7 @@ def _downsample(channels: int, factor: int) -> nn.Module:
 def _splat_grid(bev_grid: BEVGrid, downsample: int, lift_z_m: Optional[Sequence[float]]) -> BEVGrid:
     low_m, high_m = bev_grid.range_m[:3], bev_grid.range_m[3:]
     z_low_m, z_high_m = lift_z_m or (low_m[2], high_m[2])
-    return BEVGrid(range_m=(*low_m[:2], z_low_m, *high_m[:2], z_high_m),
-                   cell_m=bev_grid.cell_m / downsample)
+    return BEVGrid(range_m=(*low_m[:2], z_low_m, *high_m[:2], z_high_m), cell_m=bev_grid.cell_m / downsample)
 
 
 def _finest(levels: Any) -> Float[Tensor, 'n c h w']:

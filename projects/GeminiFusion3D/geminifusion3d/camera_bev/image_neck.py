@@ -26,8 +26,7 @@ class ImageNeck(BaseModule):
         align_corners: as in torch.nn.functional.interpolate; BEVFusion's recipes leave it off.
     """
 
-    def __init__(self, *, in_channels: Sequence[int], out_channels: int, align_corners: bool = False
-                 ) -> None:
+    def __init__(self, *, in_channels: Sequence[int], out_channels: int, align_corners: bool = False) -> None:
         super().__init__()
         self.align_corners = align_corners
         norm = dict(type='BN2d')

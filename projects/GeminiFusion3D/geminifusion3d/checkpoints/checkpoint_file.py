@@ -50,8 +50,7 @@ def safe_globals() -> List[Union[type, Tuple[Any, str]]]:
                        for function in (reconstruct, scalar)
                        for module in ('numpy.core.multiarray', 'numpy._core.multiarray')]
     dtypes = [type(np.dtype(name)) for name in SCALAR_TYPES]
-    return [*METHODS, (known_method, 'builtins.getattr'), np.ndarray, np.dtype, *numpy_functions,
-            *dtypes]
+    return [*METHODS, (known_method, 'builtins.getattr'), np.ndarray, np.dtype, *numpy_functions, *dtypes]
 
 
 def register_safe_globals() -> None:

@@ -90,8 +90,7 @@ class Rule:
     change: Callable[[Tensor], Tensor] = unchanged
 
 
-def apply_rules(weights: Mapping[str, Tensor], rules: Sequence[Rule], *, source: str
-                ) -> Dict[str, Tensor]:
+def apply_rules(weights: Mapping[str, Tensor], rules: Sequence[Rule], *, source: str) -> Dict[str, Tensor]:
     """Converts every weight by the first rule that matches its key.
 
     Args:

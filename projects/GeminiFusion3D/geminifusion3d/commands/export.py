@@ -17,8 +17,7 @@ from ..learned_samples import Overlap
 from ..results.evaluated_split import InfoFile, info_file_of_split, read_info_file
 from ..results.nuscenes_metric import RESULTS_NAME
 from ..results.run_record import InferenceClock, hardware
-from ..submission.provenance import (PROVENANCE_NAME, config_facts, declare_external_data,
-                                     past_lidar_sweeps)
+from ..submission.provenance import PROVENANCE_NAME, config_facts, declare_external_data, past_lidar_sweeps
 from ..submission.rules import META_FLAGS
 from ..submission.split_samples import SplitSamples, read_split_samples
 from ..submission.submission import read_meta, read_samples, write_submission, zip_submission

@@ -16,8 +16,8 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ..checkpoints.checkpoint_file import check_exists
 from ..cli import EXIT_INTERRUPTED
-from ..engine.config_file import (apply_seed, check_data_files, check_first_stage,
-                                  check_pasted_objects, check_sections, load_config)
+from ..engine.config_file import (apply_seed, check_data_files, check_first_stage, check_pasted_objects,
+                                  check_sections, load_config)
 from ..engine.distributed import leave_process_group
 from ..engine.inference_hook import speed_up_tests
 from ..engine.mistakes import config_mistakes

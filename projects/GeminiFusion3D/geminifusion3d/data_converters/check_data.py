@@ -19,8 +19,7 @@ from ..errors import UserError
 from ..geometry.boxes import points_in_boxes
 from ..paths import inside
 from ..picture_files import decode
-from ..point_files import (SUSPICIOUS_SHARE, odd_intensities, other_columns, read_point_file,
-                           without_absurd)
+from ..point_files import SUSPICIOUS_SHARE, odd_intensities, other_columns, read_point_file, without_absurd
 from ..radar_files import read_radar_file, read_radar_rows
 from ..sensors.load_cells import read_cells
 from ..sensors.odd_calibrations import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
@@ -302,8 +301,7 @@ class _Check:
                     'then lie on edges of the pictures, with lidar2cam they do not',
                     f'{camera}, by {abs(turn_deg):.0f} degrees to the {"right" if turn_deg > 0 else "left"}, '
                     f'in {fits.samples} records')
-        if self._points_in_boxes >= FEW_POINTS and (
-                self._lower_points < LEAST_LOWER * self._points_in_boxes):
+        if self._points_in_boxes >= FEW_POINTS and (self._lower_points < LEAST_LOWER * self._points_in_boxes):
             self.warnings.add('files whose boxes hold points in their upper part alone: is z that of the '
                               'bottom? expected that of the centre',
                               f'{self._lower_points} of {self._points_in_boxes} points in the lower part')

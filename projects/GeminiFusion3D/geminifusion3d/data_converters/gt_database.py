@@ -25,8 +25,8 @@ from ..geometry.boxes import points_in_boxes
 from ..learned_samples import LEARNED
 from ..nuscenes_facts import CLASS_NAMES
 from ..sensors import GeminiLoadPoints, GeminiNuScenesDataset
-from ..sensors.object_database import (BOX_COLUMNS, FORMAT, POINT_COLUMNS, ObjectDatabase,
-                                       array_path, is_database, read_metainfo, write_metainfo)
+from ..sensors.object_database import (BOX_COLUMNS, FORMAT, POINT_COLUMNS, ObjectDatabase, array_path,
+                                       is_database, read_metainfo, write_metainfo)
 from .parallel import map_with_progress
 
 

@@ -18,8 +18,7 @@ from ..errors import UserError
 from ..needed_tables import NeededTables
 from ..paths import checked_relative_path
 from ..submission.json_stream import NotJson
-from ..submission.split_samples import (OFFICIAL_SPLITS, of_version, official_splits,
-                                        read_custom_splits)
+from ..submission.split_samples import OFFICIAL_SPLITS, of_version, official_splits, read_custom_splits
 
 TABLES = ('attribute', 'calibrated_sensor', 'category', 'ego_pose', 'instance', 'log', 'map',
           'sample', 'sample_annotation', 'sample_data', 'scene', 'sensor', 'visibility')
@@ -38,8 +37,7 @@ def open_tables(root: Path, version: str, with_radars: bool = False) -> NuScenes
         UserError: if the root, the version, a table or a map is missing or damaged.
     """
     _check_version(root, version)
-    missing = [f'{table}.json' for table in TABLES
-               if not (root / version / f'{table}.json').is_file()]
+    missing = [f'{table}.json' for table in TABLES if not (root / version / f'{table}.json').is_file()]
     if missing:
         raise UserError(f'{root / version} lacks {len(missing)} of the 13 tables: '
                         f'{", ".join(missing)}; unpack the metadata archive of this version again')

@@ -57,8 +57,7 @@ def load_config(path: str, overrides: Optional[Mapping[str, Any]] = None) -> Con
     # A config is a program: it may raise anything.
     except Exception as error:
         reason = ' '.join(str(error).split())
-        raise UserError(f'config {path} cannot be read: {type(error).__name__}: {reason}'
-                        ) from error
+        raise UserError(f'config {path} cannot be read: {type(error).__name__}: {reason}') from error
     check_unread_names(Path(path), cfg, _sections(cfg), sorted(_section_names()))
     overrides = dict(overrides or {})
     for key in overrides:

@@ -21,8 +21,7 @@ from ..errors import UserError, check_choice
 
 def norm_layers(model: nn.Module) -> List[nn.Module]:
     """Returns the layers that keep running statistics (batch norm of any kind)."""
-    return [layer for layer in model.modules()
-            if isinstance(layer, _NormBase) and layer.track_running_stats]
+    return [layer for layer in model.modules() if isinstance(layer, _NormBase) and layer.track_running_stats]
 
 
 class RunningStatistics:

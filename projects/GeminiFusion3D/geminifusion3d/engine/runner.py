@@ -28,19 +28,17 @@ from torch.utils.data import DataLoader
 
 from ..atomic import locked_folder, sync_to_disk, write_whole
 from ..checkpoints.checkpoint_file import read_checkpoint
-from ..checkpoints.checkpoint_fit import (CONFIG, SETTINGS, STRICT, Tolerance,
-                                          check_learned_classes, fit_weights, said_of_config,
-                                          said_of_settings, summarise)
+from ..checkpoints.checkpoint_fit import (CONFIG, SETTINGS, STRICT, Tolerance, check_learned_classes,
+                                          fit_weights, said_of_config, said_of_settings, summarise)
 from ..learned_samples import LEARNED, Overlap, SampleRecord, overlap_sentence, samples_of
 from ..modalities import check_declaration
 from .checkpoint_hook import check_resumable, find_resumable
 from .config_file import check_classes, check_ranges, trained_config
-from .data_loading import (DevicePrefetch, check_classes_have_boxes, check_shared_memory,
-                           loader_config, set_clock, with_counted_draws)
+from .data_loading import (DevicePrefetch, check_classes_have_boxes, check_shared_memory, loader_config,
+                           set_clock, with_counted_draws)
 from .distributed import runs_on_gpu, start_process_group
-from .learning_rate import (batch_size_ratio, check_length, check_same_batches,
-                            check_same_schedule, last_epoch, scaled_schedules, schedule_ends,
-                            with_group_rates)
+from .learning_rate import (batch_size_ratio, check_length, check_same_batches, check_same_schedule,
+                            last_epoch, scaled_schedules, schedule_ends, with_group_rates)
 from .named_modules import checkpoint_activations, freeze_modules
 from .optim_wrapper import GeminiOptimWrapper
 
@@ -104,8 +102,7 @@ class GeminiRunner(Runner):
         if deterministic and runs_on_gpu():
             torch.use_deterministic_algorithms(True, warn_only=True)
 
-    def wrap_model(self, model_wrapper_cfg: Optional[Dict[str, Any]], model: nn.Module
-                   ) -> nn.Module:
+    def wrap_model(self, model_wrapper_cfg: Optional[Dict[str, Any]], model: nn.Module) -> nn.Module:
         """Freezes what `frozen_modules` names; on CPUs, wraps without device ids and SyncBatchNorm."""
         if self.cfg.get('frozen_modules') and not is_model_wrapper(model):
             frozen = freeze_modules(model, self.cfg.frozen_modules)

@@ -54,8 +54,7 @@ class BEVGrid:
         """
         if set(config) != {'range_m', 'cell_m'}:
             raise ValueError(f'bev_grid needs range_m and cell_m and nothing else, got {sorted(config)}')
-        return cls(range_m=tuple(float(bound) for bound in config['range_m']),
-                   cell_m=float(config['cell_m']))
+        return cls(range_m=tuple(float(bound) for bound in config['range_m']), cell_m=float(config['cell_m']))
 
     @property
     def extent_m(self) -> Tuple[float, float]:

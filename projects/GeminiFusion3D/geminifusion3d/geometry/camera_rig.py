@@ -126,8 +126,7 @@ class CameraRig:
         return torch.cat([rays[..., :2] / rays[..., 2:], rays[..., 2:]], dim=-1)
 
 
-def _project_in_steps(steps: ProjectionSteps, points_m: Float[Tensor, 'n 3']
-                      ) -> Float[Tensor, 'n_cam n 3']:
+def _project_in_steps(steps: ProjectionSteps, points_m: Float[Tensor, 'n 3']) -> Float[Tensor, 'n_cam n 3']:
     """Does the same to the bit as BEVFusion's BaseDepthTransform.forward, mmdet3d v1.4.0."""
     lidar_aug, img_from_lidar, img_aug, *_ = steps
     rays = lidar_aug[:3, :3].inverse().matmul((points_m - lidar_aug[:3, 3]).T)

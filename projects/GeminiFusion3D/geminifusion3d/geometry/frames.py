@@ -51,8 +51,7 @@ def invert_pose(dst_from_src: Poses) -> Poses:
     return src_from_dst
 
 
-def transform_points(dst_from_src: Pose, points_src: Float[np.ndarray, 'n 3']
-                     ) -> Float[np.ndarray, 'n 3']:
+def transform_points(dst_from_src: Pose, points_src: Float[np.ndarray, 'n 3']) -> Float[np.ndarray, 'n 3']:
     """Moves points from src to dst coordinates.
 
     Args:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ..geometry.bev_grid import BEVGrid
 from ..nuscenes_facts import CLASS_NAMES
-from .center_decode import (BOX_NUMBERS, CircleSuppression, RotatedSuppression, Suppression,
-                            decode_tasks, suppress, values_at)
+from .center_decode import (BOX_NUMBERS, CircleSuppression, RotatedSuppression, Suppression, decode_tasks,
+                            suppress, values_at)
 from .center_targets import CODE_SIZE, CenterTargetMaker, CenterTargets
 from .losses import check_limits
 
@@ -116,8 +116,7 @@ class GeminiCenterHead(CenterHead):
 
     def forward_single(self, x: Float[Tensor, 'b c y x']) -> List[Dict[str, Tensor]]:
         """Returns each task's maps in float32: half precision rounds the bound of a score to 1."""
-        return [{name: part.float() for name, part in maps.items()}
-                for maps in super().forward_single(x)]
+        return [{name: part.float() for name, part in maps.items()} for maps in super().forward_single(x)]
 
     def get_targets(self, batch_gt_instances_3d: List[InstanceData]) -> CenterTargets:
         """Returns the targets of mmdet3d's method, equal bit by bit (center_targets.py).

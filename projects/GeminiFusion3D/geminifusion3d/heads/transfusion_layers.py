@@ -158,8 +158,7 @@ class QueryPrediction(SeparateHead):
             head_conv=branch_channels, init_bias=init_bias, conv_cfg=dict(type='Conv1d'),
             norm_cfg=dict(type='BN1d'))
 
-    def forward(self, queries: Float[Tensor, 'b n c'], query_xy_cells: Float[Tensor, 'b n 2']
-                ) -> Prediction:
+    def forward(self, queries: Float[Tensor, 'b n c'], query_xy_cells: Float[Tensor, 'b n 2']) -> Prediction:
         """Returns what each query predicts; the centre of its box is regressed from its own position."""
         parts = {name: part.transpose(1, 2)
                  for name, part in super().forward(queries.transpose(1, 2)).items()}

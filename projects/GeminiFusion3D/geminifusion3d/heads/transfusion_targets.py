@@ -211,8 +211,7 @@ class TargetMaker:
             ground_truth: per sample `bboxes_3d`, bottom-centre LiDAR boxes of nine columns, and `labels_3d`.
         """
         boxes = BoxCoder(self.bev_grid).decode(codes).cpu()
-        samples = [self._make_one(*sample) for sample in
-                   zip(boxes, class_logits.float().cpu(), ground_truth)]
+        samples = [self._make_one(*sample) for sample in zip(boxes, class_logits.float().cpu(), ground_truth)]
         heatmap, classes, target_codes, is_assigned = (
             torch.stack([getattr(sample, name) for sample in samples])
             for name in ('heatmap', 'classes', 'codes', 'is_assigned'))
@@ -238,21 +237,18 @@ class TargetMaker:
         return _SampleTargets(self.draw_heatmap(object_boxes, object_classes), classes, codes, is_assigned,
                               pairs.ious)
 
-    def _objects_on_grid(self, ground_truth: InstanceData
-                         ) -> Tuple[Float[Tensor, 'm 9'], Int[Tensor, ' m']]:
+    def _objects_on_grid(self, ground_truth: InstanceData) -> Tuple[Float[Tensor, 'm 9'], Int[Tensor, ' m']]:
         """Returns boxes and classes on the CPU, without boxes that have no place or no size."""
         boxes = ground_truth.bboxes_3d.tensor.detach().float().cpu()
         if boxes.shape[1] != 9:
             raise ValueError(f'got ground truth of {boxes.shape[1]} columns, expected 9 (x, y, z, l, w, '
                              'h, yaw, vx, vy); let the dataset load velocities')
-        centre_m = torch.cat([boxes[:, :2], boxes.new_full((len(boxes), 1), self.bev_grid.range_m[2])],
-                             dim=1)
+        centre_m = torch.cat([boxes[:, :2], boxes.new_full((len(boxes), 1), self.bev_grid.range_m[2])], dim=1)
         is_usable = (boxes[:, :7].isfinite().all(1) & (boxes[:, 3:6] > 0).all(1)
                      & (self.bev_grid.cell_of(centre_m) >= 0))
         return boxes[is_usable], ground_truth.labels_3d.cpu().long()[is_usable]
 
-    def draw_heatmap(self, boxes: Float[Tensor, 'm 9'], classes: Int[Tensor, ' m']
-                     ) -> Float[Tensor, 'k y x']:
+    def draw_heatmap(self, boxes: Float[Tensor, 'm 9'], classes: Int[Tensor, ' m']) -> Float[Tensor, 'k y x']:
         """Returns a heat map per class with a Gaussian for each box.
 
         Args:

@@ -16,8 +16,7 @@ from torch import nn
 
 from ..checkpoints.checkpoint_file import check_exists, read_checkpoint
 from ..checkpoints.checkpoint_fit import check_learned_classes, fit_weights, said_of_config
-from ..engine.config_file import (check_classes, check_ranges, check_sections, load_config,
-                                  trained_config)
+from ..engine.config_file import check_classes, check_ranges, check_sections, load_config, trained_config
 from ..engine.cuda_graphs import graph_parts
 from ..engine.mistakes import config_mistakes
 from ..engine.optim_wrapper import PRECISIONS

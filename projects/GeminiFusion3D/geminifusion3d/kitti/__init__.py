@@ -5,8 +5,7 @@ the network, average_precision and metric the scores.
 """
 from .dataset import GeminiKittiDataset, GeminiLoadKittiFrame, GeminiPointsInPicture
 from .metric import GeminiKittiMetric
-from .mvxnet_parts import (GeminiDynamicVFE, GeminiMVXPreprocessor, GeminiMVXSparseEncoder,
-                           GeminiPointFusion)
+from .mvxnet_parts import GeminiDynamicVFE, GeminiMVXPreprocessor, GeminiMVXSparseEncoder, GeminiPointFusion
 
 __all__ = ['GeminiDynamicVFE', 'GeminiKittiDataset', 'GeminiKittiMetric', 'GeminiLoadKittiFrame',
            'GeminiMVXPreprocessor', 'GeminiMVXSparseEncoder', 'GeminiPointFusion', 'GeminiPointsInPicture']

@@ -77,8 +77,7 @@ def kitti_average_precision(truth: Sequence[Annotations], found: Sequence[Annota
         for kind in kinds:
             for level, difficulty in enumerate(DIFFICULTIES):
                 for strictness, least in MIN_OVERLAPS[name].items():
-                    curve = _curve(truth, found, overlaps[kind], name, level, kind,
-                                   least[KINDS.index(kind)])
+                    curve = _curve(truth, found, overlaps[kind], name, level, kind, least[KINDS.index(kind)])
                     for recalls, average in (('AP11', eleven), ('AP40', forty)):
                         end = f'{recalls}_{difficulty}_{strictness}'
                         scores[f'KITTI/{name}_{kind}_{end}'] = average(curve.precision)

@@ -15,8 +15,7 @@ from jaxtyping import Float
 from ..atomic import atomic_write, locked_folder
 from ..data_converters.findings import Findings
 from ..errors import UserError
-from ..info_file import (INFO_VERSION, KITTI_PREFIX, carries_digest, is_own_info_file,
-                         write_info_file)
+from ..info_file import INFO_VERSION, KITTI_PREFIX, carries_digest, is_own_info_file, write_info_file
 from ..picture_files import read_whole
 from ..point_files import FARTHEST_M, other_columns, read_point_file, without_absurd
 from ..safe_pickle import load_plain_pickle

@@ -30,8 +30,7 @@ def to_device(tensor: Shaped[Tensor, '...'], device: torch.device) -> Shaped[Ten
 
 
 @lru_cache(maxsize=128)
-def _constant(values: Tuple[float, ...], device: torch.device, dtype: torch.dtype
-              ) -> Shaped[Tensor, ' n']:
+def _constant(values: Tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Shaped[Tensor, ' n']:
     # It may outlive the inference mode in which it is first asked for.
     with torch.inference_mode(False):
         return torch.tensor(values, device=device, dtype=dtype)

@@ -169,8 +169,7 @@ class GeminiNuScenesMetric(BaseMetric):
             print_log(f'split {self.infos.split} has no annotations: predictions are written, '
                       'not scored', logger='current')
             return {}
-        tables = open_tables(data_root=self.data_root, version=self.infos.version,
-                             split=self.infos.split)
+        tables = open_tables(data_root=self.data_root, version=self.infos.version, split=self.infos.split)
         evaluation = evaluate_file(result_path=folder / self.results_name, tables=tables,
                                    split=self.infos.split)
         write_json(folder / DETAILS_NAME, evaluation.details)

@@ -89,8 +89,7 @@ class GeminiSegmentationMetric(BaseMetric):
             if not np.isfinite(found).all():
                 raise UserError(f'sample {sample.get("token")}: the model gives cells that are not finite; '
                                 'expected probabilities: look for NaN in its weights or its input')
-            counts = count_cells(found,
-                                 np.asarray(sample['gt_cells'].cpu()), self.thresholds)
+            counts = count_cells(found, np.asarray(sample['gt_cells'].cpu()), self.thresholds)
             self.results.append(CellCounts(int(sample['sample_idx']), tuple(sample['cell_classes']), counts))
 
     def compute_metrics(self, results: List[CellCounts]) -> Dict[str, float]:

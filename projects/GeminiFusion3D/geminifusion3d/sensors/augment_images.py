@@ -211,8 +211,7 @@ def augment_image(image: np.ndarray, augmentation: ImageAugmentation,
         The (final_h, final_w, 3) image and augmented_from_input_px (4, 4).
     """
     height, width = augmentation.size_hw
-    resized_from_input = resize_matrix(width / image.shape[1],
-                                       height / image.shape[0]).astype(np.float64)
+    resized_from_input = resize_matrix(width / image.shape[1], height / image.shape[0]).astype(np.float64)
     augmented_from_input = _crop_flip_rotate(augmentation, final_hw) @ resized_from_input
     if augmentation.rotate_deg:
         return warp(image, augmented_from_input, final_hw), augmented_from_input

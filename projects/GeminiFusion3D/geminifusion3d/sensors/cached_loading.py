@@ -22,8 +22,7 @@ STAMP = 'stamp'
 ARRAY, LIST, PLAIN, POINTS, COLUMNS = 'array', 'list', 'plain', 'points', 'columns'
 DIGEST_BYTES = 32
 # What loading reads of a record.
-RECORD_KEYS = ('images', 'lidar_points', 'lidar_sweeps', 'radars', 'timestamp_us', 'lidar2ego',
-               'ego2global')
+RECORD_KEYS = ('images', 'lidar_points', 'lidar_sweeps', 'radars', 'timestamp_us', 'lidar2ego', 'ego2global')
 
 
 @TRANSFORMS.register_module()

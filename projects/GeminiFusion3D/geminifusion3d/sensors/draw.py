@@ -36,8 +36,7 @@ def project_points(points_m: np.ndarray, *, lidar_aug_matrix: np.ndarray, lidar2
 CAMERA_ROWS = (('CAM_FRONT_LEFT', 'CAM_FRONT', 'CAM_FRONT_RIGHT'),
                ('CAM_BACK_LEFT', 'CAM_BACK', 'CAM_BACK_RIGHT'))
 # Pairs of mmdet3d's LiDARInstance3DBoxes.corners; 4, 5, 6, 7 are the front face.
-BOX_EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5),
-             (2, 6), (3, 7))
+BOX_EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7))
 POINTS_PER_EDGE = 32
 NEAREST_DEPTH_M = 0.3
 FARTHEST_COLOUR_M = 60.0
@@ -63,8 +62,7 @@ def tiled(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     return sheet
 
 
-def draw_bev(points_m: np.ndarray, corners_m: np.ndarray, *, size_px: int,
-             range_m: float) -> np.ndarray:
+def draw_bev(points_m: np.ndarray, corners_m: np.ndarray, *, size_px: int, range_m: float) -> np.ndarray:
     """Draws points (N, 3) and boxes (M, 8, 3) from above, x to the right and y up."""
     picture = np.zeros((size_px, size_px, 3), np.uint8)
     px_per_m = size_px / (2 * range_m)

@@ -21,8 +21,8 @@ from mmengine.logging import print_log
 from ..errors import UserError, check_choice
 from ..geometry.frames import invert_pose
 from ..nuscenes_facts import LIDAR_COLUMNS
-from ..point_files import (FARTHEST_M, MANY_ROWS, in_nuscenes_columns, odd_intensities,
-                           other_columns, read_point_file, without_absurd)
+from ..point_files import (FARTHEST_M, MANY_ROWS, in_nuscenes_columns, odd_intensities, other_columns,
+                           read_point_file, without_absurd)
 from .load_images import ON_MISSING
 
 FLOATS_PER_POINT = len(LIDAR_COLUMNS)
@@ -111,8 +111,7 @@ class GeminiLoadPoints(BaseTransform):
 
     def _without_close(self, cloud: np.ndarray) -> np.ndarray:
         """Returns (n, 5) float32, a copy, without the returns from the car itself."""
-        is_close = ((np.abs(cloud[:, 0]) < self.remove_close_m)
-                    & (np.abs(cloud[:, 1]) < self.remove_close_m))
+        is_close = ((np.abs(cloud[:, 0]) < self.remove_close_m) & (np.abs(cloud[:, 1]) < self.remove_close_m))
         return np.compress(~is_close, cloud, axis=0).astype(np.float32, copy=False)
 
     def _read(self, path: Any, columns: Sequence[str], crc32: Optional[int]) -> np.ndarray:

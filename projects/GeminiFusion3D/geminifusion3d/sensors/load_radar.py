@@ -13,8 +13,7 @@ from mmdet3d.structures import LiDARPoints
 
 from ..errors import UserError, check_choice
 from ..modalities import RADAR, points_key
-from ..radar_files import (DEFAULT_STATES, RADAR_COLUMNS, RADAR_FIELDS, read_radar_file,
-                           read_radar_rows)
+from ..radar_files import DEFAULT_STATES, RADAR_COLUMNS, RADAR_FIELDS, read_radar_file, read_radar_rows
 from .load_images import ON_MISSING
 from .load_points import MICROSECONDS, checked_pose
 

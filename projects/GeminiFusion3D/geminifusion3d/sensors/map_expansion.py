@@ -171,8 +171,7 @@ def _shapes(content: Dict[str, Any], layer: str) -> Iterator[BaseGeometry]:
                 yield shape
 
 
-def _moved(dst_from_src: Float[np.ndarray, '2 3'], xy: Float[np.ndarray, 'n 2']
-           ) -> Float[np.ndarray, 'n 2']:
+def _moved(dst_from_src: Float[np.ndarray, '2 3'], xy: Float[np.ndarray, 'n 2']) -> Float[np.ndarray, 'n 2']:
     return xy @ dst_from_src[:, :2].T + dst_from_src[:, 2]
 
 

@@ -11,8 +11,7 @@ holds three million boxes.
 import math
 from itertools import chain
 from reprlib import Repr
-from typing import (Any, Callable, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional,
-                    Tuple)
+from typing import Any, Callable, Collection, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,8 +128,7 @@ def check_track(meta: Any, track: Optional[str]) -> Iterator[Finding]:
                           f'{" and ".join(TRACKS[track])} alone', field=f'meta.{flag}')
 
 
-def check_sample(records: Any, sample_token: str, ego_xy_global_m: Optional[XY] = None
-                 ) -> Iterator[Finding]:
+def check_sample(records: Any, sample_token: str, ego_xy_global_m: Optional[XY] = None) -> Iterator[Finding]:
     """Yields what is wrong with what stands under one sample token.
 
     Args:

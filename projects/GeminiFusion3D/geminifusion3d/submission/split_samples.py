@@ -62,8 +62,7 @@ def read_split_samples(*, data_root: Union[str, Path], version: str, split: str)
     """
     tables = tables_folder(data_root, version)
     names = scene_names(tables, version, split)
-    scene_tokens = _read(tables, 'scene', lambda rows: {
-        row['token'] for row in rows if row['name'] in names})
+    scene_tokens = _read(tables, 'scene', lambda rows: {row['token'] for row in rows if row['name'] in names})
     sample_tokens = _read(tables, 'sample', lambda rows: [
         row['token'] for row in rows if row['scene_token'] in scene_tokens])
     if not sample_tokens:
@@ -199,8 +198,7 @@ def _read(tables: Path, name: str, collect: Callable[[Iterator[Row]], Collected]
         with path.open('rb') as stream:
             return collect(JsonReader(stream).elements())
     except FileNotFoundError:
-        raise UserError(f'{path} does not exist; unpack the tables of this version again'
-                        ) from None
+        raise UserError(f'{path} does not exist; unpack the tables of this version again') from None
     except OSError as error:
         raise UserError(f'{path} cannot be read ({error.strerror}); give a dataset that you may read'
                         ) from None

@@ -7,17 +7,15 @@ when it is complete. The same content is the same bytes.
 import json
 import zipfile
 from pathlib import Path
-from typing import (Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple,
-                    Union)
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from ..atomic import atomic_write
 from ..errors import UserError
 from .findings import Finding, errors_among
 from .json_stream import NotJson
-from .rules import (RECORD_FIELDS, TOP_LEVEL_KEYS, check_meta, check_sample, check_top_level,
-                    no_object)
-from .submission_file import (RESULTS, SAMPLE, WHOLE, Part, ZipUnreadable, duplicate_key,
-                              open_submission, read_parts, unreadable)
+from .rules import RECORD_FIELDS, TOP_LEVEL_KEYS, check_meta, check_sample, check_top_level, no_object
+from .submission_file import (RESULTS, SAMPLE, WHOLE, Part, ZipUnreadable, duplicate_key, open_submission,
+                              read_parts, unreadable)
 
 Record = Mapping[str, Any]
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple, Union
 
 from ..cli import plural
-from .findings import (ERROR, EXAMPLES, WARNING, Finding, FindingLog, Group, describe_groups,
-                       errors_among)
+from .findings import ERROR, EXAMPLES, WARNING, Finding, FindingLog, Group, describe_groups, errors_among
 from .json_stream import NotJson
-from .rules import (challenge_track, check_meta, check_sample, check_top_level, check_track,
-                    no_object, shown_key)
+from .rules import (challenge_track, check_meta, check_sample, check_top_level, check_track, no_object,
+                    shown_key)
 from .split_samples import SplitSamples
-from .submission_file import (RESULTS, SAMPLE, WHOLE, Part, ZipUnreadable, duplicate_key,
-                              open_submission, read_parts, unreadable)
+from .submission_file import (RESULTS, SAMPLE, WHOLE, Part, ZipUnreadable, duplicate_key, open_submission,
+                              read_parts, unreadable)
 
 # More than any split has (train: 28,130), more than a top level needs: longer files are not read on.
 MAX_SAMPLES = 100_000
