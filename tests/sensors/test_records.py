@@ -10,9 +10,9 @@ from mmdet3d.registry import DATASETS
 from mmengine.dataset import ConcatDataset
 from mmengine.registry import init_default_scope
 
+from gemini_lab.analysis.record_check import check_data
 from gemini_lab.synthetic.radar import _ROW, to_pcd
 from geminifusion3d import check_sums
-from geminifusion3d.data_converters.check_data import check_data
 from geminifusion3d.engine import data_loading
 from geminifusion3d.engine.data_loading import check_classes_have_boxes
 from geminifusion3d.errors import UserError

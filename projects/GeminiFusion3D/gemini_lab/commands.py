@@ -8,6 +8,8 @@ def _command(name: str, group: str, summary: str, module: str) -> Command:
 
 COMMANDS = (
     _command('synthetic', DATA, 'writes a synthetic world in the schema of nuScenes', 'synthetic.command'),
+    _command('check-data', DATA, 'checks a file of generic records and every file that it names',
+             'analysis.check_data'),
     _command('score-ground-truth', DATA, "a dataset's own annotations must score 1 with the devkit",
              'analysis.score_ground_truth'),
     _command('draw', LOOK, 'points and true boxes of a keyframe in six pictures and from above', 'draw'),

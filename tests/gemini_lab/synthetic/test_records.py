@@ -6,8 +6,8 @@ import pytest
 from mmdet3d.registry import DATASETS
 from mmengine.registry import init_default_scope
 
+from gemini_lab.analysis.record_check import check_data
 from gemini_lab.synthetic.records import CAMERAS, CLASSES, generate_records
-from geminifusion3d.data_converters.check_data import check_data
 from geminifusion3d.errors import UserError
 from geminifusion3d.geometry.boxes import points_in_boxes
 from geminifusion3d.sensors.draw import project_points

@@ -91,12 +91,11 @@ def render(results: List[Dict[str, Any]], args: argparse.Namespace, facts: Dict[
 def caption(facts: Dict[str, Any], processors: Dict[str, str], runs: str) -> str:
     """Returns what the numbers are."""
     timed_on = ', '.join(name + mark for name, mark in processors.items())
-    return (f'mAP and NDS by nuscenes-devkit on {facts["val_keyframes"]} keyframes of '
-            f'{facts["val_scenes"]} scenes that training never saw; every model learned from the same '
-            f'{facts["train_keyframes"]} keyframes in {facts["steps"]} steps; mean ± standard deviation '
-            f'over the seeds. A black camera is not announced to the model; an empty cloud is. '
-            f'Multiply-adds of one prediction; seconds of one thread of {timed_on}. Every single run: '
-            f'[{RUNS_FILE}]({runs}).')
+    return (f'mAP and NDS by nuscenes-devkit on {facts["val_keyframes"]} keyframes of {facts["val_scenes"]} '
+            f'scenes that training never saw; every model learned from the same {facts["train_keyframes"]} '
+            f'keyframes in {facts["steps"]} steps; mean ± standard deviation over the seeds. A black camera '
+            'is not announced to the model; an empty cloud is. Multiply-adds of one prediction; seconds of '
+            f'one thread of {timed_on}. Every single run: [{RUNS_FILE}]({runs}).')
 
 
 def read_budget(config: Path) -> Dict[str, Any]:

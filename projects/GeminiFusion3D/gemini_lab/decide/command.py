@@ -162,8 +162,7 @@ def power_statement(plan: 'Plan', args: argparse.Namespace, fusers: int) -> List
             f'{label}: a paired difference has the standard deviation {spread:.4f} (pilot of {len(PILOT)} '
             f'fusers x {len(PILOT_SEEDS)} seeds); a difference of {OF_INTEREST} is seen at 80 % with '
             f'{needed[0]} seeds alone, with {needed[1]} as the strictest of {fusers - 1} comparisons; '
-            f'{len(args.seeds)} seeds see '
-            f'{seen[0]:.3f} alone and {seen[1]:.3f} at the strictest')
+            f'{len(args.seeds)} seeds see {seen[0]:.3f} alone and {seen[1]:.3f} at the strictest')
     write_json(path, lines, indent=1)
     return lines
 

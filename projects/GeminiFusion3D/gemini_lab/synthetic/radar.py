@@ -97,15 +97,7 @@ def to_pcd(rows: np.ndarray) -> bytes:
     kinds = ' '.join('F' if _ROW[name].kind == 'f' else 'I' for name in _ROW.names or ())
     sizes = ' '.join(str(_ROW[name].itemsize) for name in _ROW.names or ())
     header = (
-        '# .PCD v0.7 - Point Cloud Data file format\n'
-        'VERSION 0.7\n'
-        f'FIELDS {" ".join(_ROW.names or ())}\n'
-        f'SIZE {sizes}\n'
-        f'TYPE {kinds}\n'
-        f'COUNT {" ".join("1" for _ in _ROW.names or ())}\n'
-        f'WIDTH {len(rows)}\n'
-        'HEIGHT 1\n'
-        'VIEWPOINT 0 0 0 1 0 0 0\n'
-        f'POINTS {len(rows)}\n'
-        'DATA binary\n')
+        f'# .PCD v0.7 - Point Cloud Data file format\nVERSION 0.7\nFIELDS {" ".join(_ROW.names or ())}\nSIZE '
+        f'{sizes}\nTYPE {kinds}\nCOUNT {" ".join("1" for _ in _ROW.names or ())}\nWIDTH {len(rows)}\nHEIGHT '
+        f'1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {len(rows)}\nDATA binary\n')
     return header.encode() + rows.tobytes() + b'\n'

@@ -63,7 +63,6 @@ COMMANDS = (
     _own('convert-kitti', DATA, "KITTI's folders to the files that training reads", 'convert_kitti'),
     _own('convert-checkpoint', DATA, "weights of mmdet3d's BEVFusion, CenterPoint, or the official MVX-Net",
          'convert_checkpoint'),
-    _own('check-data', DATA, 'checks a file of generic records and every file that it names', 'check_data'),
     _own('train', MODEL, 'trains a recipe, or goes on with it', 'train'),
     _own('test', MODEL, 'mAP and NDS of a checkpoint by the official devkit', 'test'),
     _own('predict', MODEL, 'boxes and pictures of samples of your own, or of nuScenes', 'predict'),

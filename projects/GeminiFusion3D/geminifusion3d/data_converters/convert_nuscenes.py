@@ -186,9 +186,8 @@ class _FileCheck:
                 self.problems.append((problem, self._scene_name, name))
             elif other_hw:
                 self._findings.add(f'pictures of {other_hw[1]}x{other_hw[0]} where the tables say '
-                                   f'{record["width"]}x'
-                                   f'{record["height"]}: taken as resized, the calibration is scaled '
-                                   'with them', name)
+                                   f'{record["width"]}x{record["height"]}: taken as resized, the calibration '
+                                   'is scaled with them', name)
             if self._reads_all and not problem:
                 self._sums[name] = zlib.crc32(Path(path).read_bytes())
         if name in self._sums:

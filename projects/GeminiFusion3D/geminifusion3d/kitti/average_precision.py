@@ -67,9 +67,8 @@ def kitti_average_precision(truth: Sequence[Annotations], found: Sequence[Annota
     """
     unknown = [name for name in classes if name not in MIN_OVERLAPS]
     if unknown or len(truth) != len(found):
-        raise ValueError(f'KITTI scores {", ".join(MIN_OVERLAPS)}, frame by frame; '
-                         f'got {", ".join(classes)} and '
-                         f'{len(found)} frames of results for {len(truth)} of ground truth')
+        raise ValueError(f'KITTI scores {", ".join(MIN_OVERLAPS)}, frame by frame; got {", ".join(classes)} '
+                         f'and {len(found)} frames of results for {len(truth)} of ground truth')
     scores: Dict[str, float] = {}
     overlaps = {kind: [_overlaps(objects, boxes, kind) for objects, boxes in zip(truth, found)]
                 for kind in kinds}

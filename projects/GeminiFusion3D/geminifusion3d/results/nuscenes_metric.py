@@ -72,9 +72,8 @@ class GeminiNuScenesMetric(BaseMetric):
         self.format_only = format_only
         self._infos: Optional[InfoFile] = None
         if not self.ann_path.is_file():
-            raise UserError(f'info file {self.ann_path} does not exist (ann_file={ann_file!r} is '
-                            f'taken relative to data_root={str(data_root)!r}); write it with '
-                            'gemini3d convert')
+            raise UserError(f'info file {self.ann_path} does not exist (ann_file={ann_file!r} is taken '
+                            f'relative to data_root={str(data_root)!r}); write it with gemini3d convert')
 
     @property
     def scores(self) -> bool:
@@ -144,9 +143,8 @@ class GeminiNuScenesMetric(BaseMetric):
         token = frames[index].token if 0 <= index < len(frames) else None
         if token != sample['token']:
             raise UserError(
-                f'the dataset gives token {sample["token"]} for sample_idx {index}, the metric '
-                f'reads {token} from {self.infos.path}; ann_file of dataset and evaluator must be '
-                'the same file')
+                f'the dataset gives token {sample["token"]} for sample_idx {index}, the metric reads {token} '
+                f'from {self.infos.path}; ann_file of dataset and evaluator must be the same file')
         return frames[index]
 
     def _write_and_score(self, results: List[GlobalBoxes], folder: Path) -> Dict[str, float]:
@@ -155,9 +153,8 @@ class GeminiNuScenesMetric(BaseMetric):
         tokens = {frame.token for frame in self.infos.frames}
         if set(by_token) != tokens:
             raise UserError(
-                f'the dataset gave {len(by_token)} samples, the metric expects the '
-                f'{len(tokens)} in {self.infos.path}; ann_file of dataset and evaluator must be '
-                'the same file, read whole')
+                f'the dataset gave {len(by_token)} samples, the metric expects the {len(tokens)} in '
+                f'{self.infos.path}; ann_file of dataset and evaluator must be the same file, read whole')
         write_submission(folder / self.results_name, meta=self.meta, samples=(
             (token, by_token[token].records()) for token in sorted(by_token)))
         by_token.clear()

@@ -123,9 +123,8 @@ def _placed(image: np.ndarray, hw: Tuple[int, int], scales: Tuple[float, float],
     raw_hw = _size_hw(camera) or hw
     ratio = resize_ratio(hw, raw_hw)
     if ratio is None:
-        raise UserError(f'{name} is {hw[1]}x{hw[0]}, but its calibration belongs to '
-                        f'{raw_hw[1]}x{raw_hw[0]}: it '
-                        'was cropped or stretched; correct width, height and intrinsics in the tables, or '
+        raise UserError(f'{name} is {hw[1]}x{hw[0]}, but its calibration belongs to {raw_hw[1]}x{raw_hw[0]}: '
+                        'it was cropped or stretched; correct width, height and intrinsics in the tables, or '
                         'take the original picture')
     return _Picture(image, resize_matrix(scales[1] * ratio[1], scales[0] * ratio[0]), raw_hw)
 

@@ -57,8 +57,7 @@ def email_text(provenance: Mapping[str, Any]) -> str:
         augmentation='none' if not terms else ' '.join(terms),
         ensemble='none' if not ensemble else f'{len(ensemble["files"])} result files, {ensemble["method"]}',
         speed=_speed(provenance['inference']), hardware=_hardware(provenance['inference']),
-        counts=f'{plural(provenance["samples"], "sample")}, '
-               f'{plural(provenance["boxes"], "box")}',
+        counts=f'{plural(provenance["samples"], "sample")}, {plural(provenance["boxes"], "box")}',
         files='\n'.join(f'{_name(file)} sha256 {file["sha256"]}' for file in provenance['files']),
         code=_code(provenance['code']),
         config=f'{_name(provenance["config"])} sha256 {provenance["config"]["sha256_of_text"]}',

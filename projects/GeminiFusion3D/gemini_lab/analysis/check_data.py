@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints what the file holds and what is wrong with it."""
-    from ..data_converters.check_data import check_data
+    from .record_check import check_data
     report = check_data(args.file, args.dataroot, args.classes, args.with_sums, args.cameras)
     print(report.text())
     if args.with_sums is not None and report.is_sound:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from real_data import real_data
 
-from geminifusion3d.data_converters.camera_headings import HeadingFit, border_strengths
+from gemini_lab.analysis.camera_headings import HeadingFit, border_strengths
 from geminifusion3d.inference.sample import nuscenes_samples
 from geminifusion3d.point_files import read_point_file
 from geminifusion3d.sensors.odd_calibrations import heading_of_name, odd_headings

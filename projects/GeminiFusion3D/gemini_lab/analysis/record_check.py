@@ -12,21 +12,23 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Se
 import numpy as np
 from tqdm import tqdm
 
-from ..atomic import atomic_write
-from ..check_sums import sealed_line
-from ..cli import plural
-from ..errors import UserError
-from ..geometry.boxes import points_in_boxes
-from ..paths import inside
-from ..picture_files import decode
-from ..point_files import SUSPICIOUS_SHARE, odd_intensities, other_columns, read_point_file, without_absurd
-from ..radar_files import read_radar_file, read_radar_rows
-from ..sensors.load_cells import read_cells
-from ..sensors.odd_calibrations import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
-from ..sensors.records import RecordFile, record_mistakes
+from geminifusion3d.atomic import atomic_write
+from geminifusion3d.check_sums import sealed_line
+from geminifusion3d.cli import plural
+from geminifusion3d.data_converters.findings import Findings
+from geminifusion3d.data_converters.sensor_files import picture_file_facts
+from geminifusion3d.errors import UserError
+from geminifusion3d.geometry.boxes import points_in_boxes
+from geminifusion3d.paths import inside
+from geminifusion3d.picture_files import decode
+from geminifusion3d.point_files import (SUSPICIOUS_SHARE, odd_intensities, other_columns, read_point_file,
+                                        without_absurd)
+from geminifusion3d.radar_files import read_radar_file, read_radar_rows
+from geminifusion3d.sensors.load_cells import read_cells
+from geminifusion3d.sensors.odd_calibrations import Odd, odd_cameras, odd_intrinsics, odd_radars, sees
+from geminifusion3d.sensors.records import RecordFile, record_mistakes
+
 from .camera_headings import HeadingFit, border_strengths
-from .findings import Findings
-from .sensor_files import picture_file_facts
 
 # Of points in boxes with z at the centre, so many lie in the lower part at least.
 LOWER, LEAST_LOWER, FEW_POINTS = 0.4, 0.05, 200
