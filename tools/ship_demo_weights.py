@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from gemini_lab.first_look import CONFIG, WEIGHTS
 from geminifusion3d.atomic import atomic_write
 from geminifusion3d.checkpoints.checkpoint_file import read_checkpoint
+from geminifusion3d.checkpoints.checkpoint_fit import CONFIG as TRAINED
+from geminifusion3d.checkpoints.checkpoint_fit import SETTINGS
 from geminifusion3d.learned_samples import LEARNED
 
 
@@ -34,8 +36,9 @@ def main(path: Path) -> None:
         'config': CONFIG, 'seed': str(meta['seed']), 'epochs': str(meta['epoch']), 'date': meta['time'][:8],
         # mmengine appends the commit of the working folder to its version.
         'commit': meta['mmengine_version'][-40:], 'licence': 'Apache-2.0',
-        # Metadata are texts; a checkpoint of an earlier version has no record.
-        **({LEARNED: json.dumps(meta[LEARNED])} if LEARNED in meta else {})}
+        # Metadata are texts: what a checkpoint has as dictionaries becomes JSON.
+        'dataset_meta': json.dumps({'classes': meta['dataset_meta']['classes']}),
+        **{key: json.dumps(meta[key]) for key in (LEARNED, SETTINGS, TRAINED)}}
     with atomic_write(WEIGHTS) as part:
         save_file(tensors, part, metadata=facts)
     print(f'{WEIGHTS}: {WEIGHTS.stat().st_size / 1e6:.2f} MB, {facts}')

@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import PARAM_SCHEDULERS
+from safetensors.torch import save_file
 
 from geminifusion3d.checkpoints.checkpoint_file import check_exists, known_method, read_checkpoint
 from geminifusion3d.errors import UserError
@@ -129,3 +130,13 @@ def test_a_checkpoint_without_checksums_loads_and_says_so(
     (tmp_path / 'short.pth').write_bytes(b'PK\x03\x04fifteen bytes'[:15])
     with pytest.raises(UserError, match='short.pth'):
         read_checkpoint(tmp_path / 'short.pth')
+
+
+def test_dictionaries_of_a_safetensors_file_come_back_as_those_of_a_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / 'a.safetensors'
+    save_file({'weight': torch.arange(3.)}, path,
+              metadata={'seed': '7', 'learned_settings': '{"cell_m": 0.5}'})
+    assert read_checkpoint(path)['meta'] == {'seed': '7', 'learned_settings': {'cell_m': 0.5}}
+    save_file({'weight': torch.arange(3.)}, path, metadata={'learned_settings': '{"cell_m": 0.5'})
+    with pytest.raises(UserError, match='cannot be read, it is damaged'):
+        read_checkpoint(path)

@@ -39,9 +39,10 @@ def _of_catalogue(name: str) -> Condition:
     return Condition(found.label, changed=changed, corruption=name)
 
 
-# Of the catalogue, one of each kind of failure: a name more is a condition more.
-CORRUPTED = ('beamsreducing', 'dark', 'fog', 'missingcamera', 'spatialmisalignment', 'limitedfov',
-             'objectfailure', 'dirtylens', 'calibrationnoise')
+# MultiCorrupt's ten, then those of nuScenes-R and MoME that are none of them.
+CORRUPTED = ('beamsreducing', 'brightness', 'dark', 'fog', 'missingcamera', 'motionblur', 'pointsreducing',
+             'snow', 'spatialmisalignment', 'temporalmisalignment', 'limitedfov', 'objectfailure',
+             'dirtylens', 'calibrationnoise', 'stuckcamera')
 CONDITIONS: Dict[str, Condition] = {
     CLEAN: Condition('Clean', changed=SENSORS),
     'no-camera': Condition('No cameras, announced', absent=(CAMERA, )),

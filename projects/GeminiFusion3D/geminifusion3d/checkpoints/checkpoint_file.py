@@ -9,6 +9,7 @@ stands a function that returns just those methods.
 torch writes a checksum beside every record of a checkpoint, a zip archive, and does not look at it when
 it reads: a flipped bit would load as another weight. Here every record is checked first.
 """
+import json
 import pickle
 import zipfile
 from pathlib import Path
@@ -74,7 +75,8 @@ def read_checkpoint(path: Union[str, Path], *, map_location: Any = 'cpu') -> Dic
 
     Returns:
         The checkpoint's dictionary; bare state dicts come back as they are. Of a `.safetensors` file its
-        tensors, as `state_dict`, and its texts, as `meta`.
+        tensors, as `state_dict`, and its texts, as `meta`: what a `.pth` file's `meta` has as a dictionary is
+        there as JSON.
 
     Raises:
         UserError: if the file is absent or out of reach, damaged, holds forbidden objects, or is no
@@ -86,7 +88,8 @@ def read_checkpoint(path: Union[str, Path], *, map_location: Any = 'cpu') -> Dic
     try:
         if file.suffix == '.safetensors':
             with safe_open(file, 'pt') as tensors:
-                return {'meta': tensors.metadata() or {},
+                return {'meta': {key: json.loads(text) if text.startswith('{') else text
+                                 for key, text in (tensors.metadata() or {}).items()},
                         'state_dict': {name: tensors.get_tensor(name) for name in tensors.keys()}}
         _check_sums(file)
         content = torch.load(file, map_location=map_location, weights_only=True)
