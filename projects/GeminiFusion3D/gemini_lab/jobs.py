@@ -103,8 +103,10 @@ class Results:
         path: the file.
         identity: what the result depends on, see `identity`.
         restart: forget what belongs to another identity instead of refusing to mix the two.
+        ignored: parts of the identity that may differ; what the file says of them stays.
 
     Attributes:
+        identity: of what is there, else the wanted one.
         parts: what is there, by name.
         is_fresh: whether nothing of this identity was there.
 
@@ -112,8 +114,9 @@ class Results:
         UserError: if the file holds the result of something else, or is damaged.
     """
 
-    def __init__(self, path: Path, identity: Dict[str, str], *, restart: bool = False) -> None:
-        self.path, self.identity = path, dict(identity)
+    def __init__(self, path: Path, identity: Dict[str, str], *, restart: bool = False,
+                 ignored: Sequence[str] = ()) -> None:
+        self.path = path
         try:
             content = unsealed(read_state(path))
         except ValueError as error:
@@ -121,12 +124,13 @@ class Results:
                             ) from None
         if path.is_file() and not all(isinstance(content.get(key), dict) for key in ('identity', 'parts')):
             raise UserError(f'{path} holds no results of a long run; move it away or pass another folder')
-        differing = [name for name, value in self.identity.items()
-                     if content and content['identity'].get(name) != value]
+        differing = [name for name, value in identity.items()
+                     if content and name not in ignored and content['identity'].get(name) != value]
         if differing and not restart:
             raise UserError(f'{path} holds the result of another {" and ".join(differing)}; pass another '
                             '--work-dir, or --restart to forget it')
         self.is_fresh = not content or bool(differing)
+        self.identity: Dict[str, str] = dict(identity) if self.is_fresh else content['identity']
         self.parts: Dict[str, Any] = {} if self.is_fresh else content['parts']
 
     def keep(self, name: str, part: Any) -> None:

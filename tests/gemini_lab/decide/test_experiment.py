@@ -93,6 +93,22 @@ def test_a_run_is_scored_under_every_condition_and_goes_on_after_a_kill(plan, st
     assert make_job('gemini', 0, dataclasses.replace(plan, steps=4), stored).result() is None
 
 
+def test_of_earlier_code_a_run_with_a_condition_more_goes_on_where_that_counts(plan, tmp_path):
+    before = make_job('gemini', 0, plan, tmp_path)
+    before.prepare().keep('trained', {})
+    before.finish(dict(conditions=list(SEEN)))
+    (before.folder / 'model.pth').touch()
+    changed = {**before.identity, 'code': 'another'}
+    wider = dataclasses.replace(plan, conditions=(*SEEN, 'dark'))
+    now = dataclasses.replace(before, plan=wider, identity=changed, any_code=True)
+    assert now.result() is None and 'trained' in now.prepare().parts and (now.folder / 'model.pth').exists()
+    now.finish(dict(conditions=[*SEEN, 'dark']))
+    # Which code trained it stays known, and today's does not take it for its own.
+    assert now.result()['identity'] == before.identity
+    today = dataclasses.replace(now, any_code=False)
+    assert today.result() is None and today.prepare().is_fresh and not (now.folder / 'model.pth').exists()
+
+
 def test_every_fuser_begins_as_the_reference_in_all_that_follows_it(plan):
     reference = plan.of_world(TUNE).model
     maps = [torch.rand(2, 32, 48, 48) for _ in range(2)]

@@ -93,8 +93,7 @@ class Run:
 
     def results(self, ignored: Sequence[str] = ()) -> Results:
         """Returns what is there and belongs to this identity."""
-        wanted = {name: value for name, value in self.identity.items() if name not in ignored}
-        return Results(self.folder / RESULT_FILE, wanted, restart=True)
+        return Results(self.folder / RESULT_FILE, dict(self.identity), restart=True, ignored=ignored)
 
     def result(self, ignored: Sequence[str] = ()) -> Optional[Dict[str, Any]]:
         """Returns what the run found; None where it is not done, or is one of something else."""
@@ -102,8 +101,9 @@ class Run:
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Keeps what the run found."""
-        self.results().keep(RESULT, dict(result, variant=self.variant.name, seed=self.seed,
-                                         identity=dict(self.identity)))
+        results = self.results()
+        results.keep(RESULT, dict(result, variant=self.variant.name, seed=self.seed,
+                                  identity=results.identity))
 
     def prepare(self) -> Results:
         """Makes the folder; what a run of something else left there goes, an unfinished one stays."""

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from geminifusion3d.engine.config_file import load_config
 
 from ..compare.runs import Run, Variant
-from ..jobs import PACKAGE, identity
+from ..jobs import PACKAGE, Results, identity
 from .conditions import CLEAN, CONDITIONS
 from .fusers import FUSERS
 
@@ -116,10 +116,14 @@ class Job(Run):
     plan: Plan
     any_code: bool = False
 
+    def results(self, ignored: Sequence[str] = ()) -> Results:
+        """Returns what is there and belongs to this identity, of earlier code too where that counts."""
+        return super().results(('code', *ignored) if self.any_code else ignored)
+
     def result(self, ignored: Sequence[str] = ()) -> Optional[Dict[str, Any]]:
         """Returns what the run found; None where it is not done, some condition is missing, or all is of
         something else."""
-        found = super().result(('code', *ignored) if self.any_code else ignored)
+        found = super().result(ignored)
         return found if found and set(found['conditions']) >= set(self.plan.conditions) else None
 
     @property
