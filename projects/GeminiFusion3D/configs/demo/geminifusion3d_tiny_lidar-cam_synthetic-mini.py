@@ -49,7 +49,7 @@ test_evaluator = val_evaluator
 
 # A fixed number: other numbers of threads round differently in the last digits.
 env_cfg = dict(torch_threads=2)
-max_epochs = 16
+max_epochs = 7
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--scenes', type=int, metavar='N',
                         help='number of scenes, by default all official ones; fewer are taken '
                         'from both splits in proportion, at least one of each if N >= 2')
-    parser.add_argument('--samples-per-scene', type=int, default=20, metavar='N',
-                        help='keyframes per scene at 2 Hz, 2 to 40 (default 20)')
+    parser.add_argument('--samples-per-scene', type=int, default=40, metavar='N',
+                        help='keyframes per scene at 2 Hz, 2 to 40 (default 40)')
     parser.add_argument('--seed', type=int, default=0, metavar='S', help='same seed, same bytes (default 0)')
     parser.add_argument('--workers', type=int, default=os.cpu_count() or 1, metavar='W',
                         help='processes (default: one per core); no influence on the bytes')

@@ -45,7 +45,7 @@ class Request(NamedTuple):
     out: Path
     version: str
     scenes: Optional[int] = None
-    samples_per_scene: int = 20
+    samples_per_scene: int = 40
     seed: int = 0
     workers: int = 2
     all_sweeps: bool = False

@@ -41,7 +41,7 @@ model = dict(
         _base_.center_head, in_channels=96, share_conv_channel=32,
         common_heads=dict(reg=(2, 1), height=(1, 1), dim=(3, 1), rot=(2, 2), vel=(2, 2)),
         loss_bbox=dict(type='GeminiMaskedL1Loss', reduction='mean', loss_weight=0.5),
-        code_weights=[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5],
+        code_weights=[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.8, 0.8],
         tasks=[['car'], ['truck', 'construction_vehicle', 'bus', 'trailer'],
                ['barrier', 'motorcycle', 'bicycle'], ['pedestrian', 'traffic_cone']],
         nms_radius_m=[2.0, 3.0, 0.9, 0.5], boxes_after_nms=125,
