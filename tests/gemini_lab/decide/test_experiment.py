@@ -93,6 +93,36 @@ def test_a_run_is_scored_under_every_condition_and_goes_on_after_a_kill(plan, st
     assert make_job('gemini', 0, dataclasses.replace(plan, steps=4), stored).result() is None
 
 
+def test_phases_and_shifts_reach_the_fuser(plan, stored, monkeypatch):
+    seen, real = [], trial.fused_maps
+
+    def watched(model, maps, is_present):
+        seen.append((maps, is_present))
+        return real(model, maps, is_present)
+    monkeypatch.setattr(trial, 'fused_maps', watched)
+    reference = plan.of_world(TUNE).model
+    runs = []
+    for settings in ({}, dict(spared=0.5), dict(shift_cells=2)):
+        trial.train(trial.build_pair(reference, reference, seed=3), folder_of(stored, 'train'), seed=3,
+                    steps=6, batch_size=2, lr=1e-3, absent_prob=0.45, **settings)
+        runs.append(seen[:])
+        seen.clear()
+    plain, phased, shifted = runs
+    # Until half of the steps nothing is absent; at the end what is absent without phases.
+    assert not all(present.all() for _, present in plain[:4])
+    assert all(present.all() for _, present in phased[:4])
+    assert torch.equal(plain[5][1], phased[5][1])
+    for (before, present), (after, still) in zip(plain, shifted):
+        assert torch.equal(present, still) and torch.equal(before[1], after[1])
+    moved = [(one, other) for (before, _), (after, _) in zip(plain, shifted)
+             for one, other in zip(before[0], after[0])]
+    # Each map is one of the 25 shifted ones, and not always the same.
+    places = [next((x, y) for x in range(-2, 3) for y in range(-2, 3) if torch.equal(
+        other[:, 2:-2, 2:-2], one[:, 2 - y:one.shape[1] - 2 - y, 2 - x:one.shape[2] - 2 - x]))
+        for one, other in moved]
+    assert len(set(places)) > 3
+
+
 def test_of_earlier_code_a_run_with_a_condition_more_goes_on_where_that_counts(plan, tmp_path):
     before = make_job('gemini', 0, plan, tmp_path)
     before.prepare().keep('trained', {})

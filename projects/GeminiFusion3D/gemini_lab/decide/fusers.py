@@ -21,11 +21,15 @@ class Fuser:
         recipe: what the recipe's name in configs/compare says beside the others'.
         called: how tables call it.
         with_dropout: sensors are absent at random in training.
+        spared: share of the training without absent sensors; behind it they rise to their share over a third.
+        shift_cells: the camera's map is shifted by up to so many cells along x and y in training.
     """
 
     recipe: str
     called: str
     with_dropout: bool = True
+    spared: float = 0.0
+    shift_cells: int = 0
 
     @property
     def variant(self) -> Variant:
@@ -65,7 +69,9 @@ NO_DROPOUT = '-no-dropout'
 GATES = ('add', 'add-gate')
 FUSERS: Dict[str, Fuser] = {
     **{name: Fuser(name, label) for name, label in RECIPES.items()},
-    **{name + NO_DROPOUT: Fuser(name, RECIPES[name], with_dropout=False) for name in GATES}}
+    **{name + NO_DROPOUT: Fuser(name, RECIPES[name], with_dropout=False) for name in GATES},
+    'gemini-phases': Fuser('gemini', 'GeminiFusion, dropout from a third on', spared=1 / 3),
+    'gemini-shifts': Fuser('gemini', 'GeminiFusion, camera map shifted at random', shift_cells=2)}
 
 
 def choose(names: Sequence[str]) -> List[str]:

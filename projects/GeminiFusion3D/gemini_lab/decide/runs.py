@@ -153,7 +153,9 @@ def make_job(name: str, seed: int, plan: Plan, work_dir: Path, any_code: bool = 
         settings = {key: value for key, value in asdict(plan).items() if key != 'conditions'}
         fuser = FUSERS[name]
         parts.update(fuser=plan.of_world(TRAIN, str(fuser.variant.config)).model.to_dict(),
-                     with_dropout=fuser.with_dropout, plan=settings, seed=seed)
+                     with_dropout=fuser.with_dropout, plan=settings, seed=seed,
+                     **(dict(noise=[fuser.spared, fuser.shift_cells])
+                        if fuser.spared or fuser.shift_cells else {}))
     return Job(Contestant(Path(plan.recipe), name), seed, work_dir, identity(**parts), plan, any_code)
 
 
@@ -202,7 +204,8 @@ def run_trial(job: Job) -> Dict[str, Any]:
     def train() -> Dict[str, float]:
         losses = trial.train(
             model, folder / TRAIN, seed=job.seed, steps=plan.steps, batch_size=plan.batch_size, lr=plan.lr,
-            absent_prob=plan.absent_prob if fuser.with_dropout else 0.0)
+            absent_prob=plan.absent_prob if fuser.with_dropout else 0.0, spared=fuser.spared,
+            shift_cells=fuser.shift_cells)
         torch.save(trial.learned_state(model), weights)
         tenth = max(1, len(losses) // 10)
         parts = dict(first=losses[:tenth], before_last=losses[-2 * tenth:-tenth], last=losses[-tenth:])

@@ -13,6 +13,7 @@ from mmdet3d.registry import MODELS
 from mmdet3d.structures import Det3DDataSample, LiDARInstance3DBoxes
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
+from torch.nn import functional
 
 from geminifusion3d.detector import GeminiFusion3D
 from geminifusion3d.engine.seed_hook import seed_everything
@@ -23,7 +24,7 @@ from .encoders import StoredMaps, read_boxes
 from .scoring import Truth, match_boxes, mean_average_precision, resampled
 
 # Streams of random numbers of one seed.
-MODEL, SAMPLES = 1, 2
+MODEL, SAMPLES, SHIFTS = 1, 2, 3
 EVALUATED_TOGETHER = 8
 # What a recipe may put between the aligned maps and the BEV backbone.
 FUSING = ('offset_field.', 'cell_encoding.', 'gate.', 'fuser.')
@@ -88,7 +89,7 @@ def draw_presence(number: int, absent_prob: float, rng: np.random.Generator) -> 
 
 
 def train(model: GeminiFusion3D, folder: Path, *, seed: int, steps: int, batch_size: int, lr: float,
-          absent_prob: float) -> List[float]:
+          absent_prob: float, spared: float = 0.0, shift_cells: int = 0) -> List[float]:
     """Trains what follows the encoders; returns the loss of every step.
 
     Args:
@@ -99,9 +100,11 @@ def train(model: GeminiFusion3D, folder: Path, *, seed: int, steps: int, batch_s
         batch_size: samples of a step.
         lr: the highest learning rate of one cycle.
         absent_prob: see `draw_presence`.
+        spared: share of the steps without absent sensors; behind it they rise to `absent_prob` over a third.
+        shift_cells: the first map is shifted by up to so many cells along x and y.
     """
     maps, boxes = StoredMaps(folder), read_boxes(folder)
-    rng = np.random.default_rng((seed, SAMPLES))
+    rng, shifts = np.random.default_rng((seed, SAMPLES)), np.random.default_rng((seed, SHIFTS))
     passes = -(-steps * batch_size // len(maps))
     order = np.concatenate([rng.permutation(len(maps)) for _ in range(passes)])
     weights = [values for name, values in model.named_parameters()
@@ -113,8 +116,14 @@ def train(model: GeminiFusion3D, folder: Path, *, seed: int, steps: int, batch_s
     for step in range(steps):
         seed_everything(seed, SAMPLES, step)
         indices = order[step * batch_size:(step + 1) * batch_size]
-        is_present = draw_presence(len(indices), absent_prob, rng)
-        features, fuser_losses = fused_maps(model, maps.batch(indices), is_present)
+        share = float(np.clip(3 * (step / steps - spared), 0, 1)) if spared else 1.0
+        is_present = draw_presence(len(indices), absent_prob * share, rng)
+        camera, *others = maps.batch(indices)
+        if shift_cells:
+            # Padding below zero cuts: what moves out is lost, nothing comes in.
+            camera = torch.stack([functional.pad(bev, (x, -x, y, -y)) for bev, (x, y) in zip(
+                camera, shifts.integers(-shift_cells, shift_cells + 1, (len(camera), 2)).tolist())])
+        features, fuser_losses = fused_maps(model, [camera, *others], is_present)
         samples = [_sample(boxes[index]) for index in indices]
         loss, _ = model.parse_losses({**model.bbox_head.loss(features, samples), **fuser_losses})
         optimizer.zero_grad()
