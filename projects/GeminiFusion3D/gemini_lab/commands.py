@@ -8,8 +8,7 @@ def _command(name: str, group: str, summary: str, module: str) -> Command:
 
 COMMANDS = (
     _command('synthetic', DATA, 'writes a synthetic world in the schema of nuScenes', 'synthetic.command'),
-    _command('check-data', DATA, 'checks a file of generic records and every file that it names',
-             'analysis.check_data'),
+    _command('check-data', DATA, 'checks generic records and every file they name', 'analysis.check_data'),
     _command('score-ground-truth', DATA, "a dataset's own annotations must score 1 with the devkit",
              'analysis.score_ground_truth'),
     _command('draw', LOOK, 'points and true boxes of a keyframe in six pictures and from above', 'draw'),
@@ -18,7 +17,7 @@ COMMANDS = (
     _command('predictions', LOOK, 'inspects, compares and draws results files', 'report.predictions'),
     _command('evaluate', MEASURE, 'the score of a results file by distance, motion, weather, ...',
              'analysis.evaluate'),
-    _command('world-statistics', MEASURE, 'objects and clouds of datasets side by side: synthetic and real',
+    _command('world-statistics', MEASURE, 'objects and clouds of datasets side by side',
              'analysis.world_statistics'),
     _command('ensemble', MEASURE, 'fuses results files into one', 'analysis.ensemble'),
     _command('robustness', MEASURE, 'scores under corrupted and silent sensors, and what --tta gains',
@@ -33,11 +32,9 @@ COMMANDS = (
              'benchmark.command'),
     _command('stats', MEASURE, 'parameters and multiply-adds of recipes, stage by stage', 'cost.stats'),
     _command('memory', MEASURE, 'how much GPU memory a training step needs, without a GPU', 'cost.memory'),
-    _command('evaluation-tables', MEASURE, 'writes what was measured into a Markdown file',
-             'robustness.evaluation_tables'),
+    _command('evaluation-tables', MEASURE, 'measured tables into a page', 'robustness.evaluation_tables'),
     _command('check', CHAIN, 'checks this environment and says what to do about each problem', 'check'),
-    _command('demo', CHAIN, 'everything on a synthetic world: data, training, scores, submission, report',
-             'demo'),
+    _command('demo', CHAIN, 'all on a synthetic world: data, training, scores, submission, report', 'demo'),
     _command('keyframe', CHAIN, 'overfits one real keyframe: do calibration and boxes fit?', 'keyframe'),
     _command('kitti-frames', CHAIN, 'overfits a few real KITTI frames, for the same', 'kitti_frames'),
 )

@@ -153,9 +153,7 @@ def make_job(name: str, seed: int, plan: Plan, work_dir: Path, any_code: bool = 
         settings = {key: value for key, value in asdict(plan).items() if key != 'conditions'}
         fuser = FUSERS[name]
         parts.update(fuser=plan.of_world(TRAIN, str(fuser.variant.config)).model.to_dict(),
-                     with_dropout=fuser.with_dropout, plan=settings, seed=seed,
-                     **(dict(noise=[fuser.spared, fuser.shift_cells])
-                        if fuser.spared or fuser.shift_cells else {}))
+                     noise=[fuser.with_dropout, fuser.spared, fuser.shift_cells], plan=settings, seed=seed)
     return Job(Contestant(Path(plan.recipe), name), seed, work_dir, identity(**parts), plan, any_code)
 
 
