@@ -135,8 +135,9 @@ def test_a_checkpoint_without_checksums_loads_and_says_so(
 def test_dictionaries_of_a_safetensors_file_come_back_as_those_of_a_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / 'a.safetensors'
     save_file({'weight': torch.arange(3.)}, path,
-              metadata={'seed': '7', 'learned_settings': '{"cell_m": 0.5}'})
-    assert read_checkpoint(path)['meta'] == {'seed': '7', 'learned_settings': {'cell_m': 0.5}}
+              metadata={'seed': '7', 'note': '{of others}', 'learned_settings': '{"cell_m": 0.5}'})
+    assert read_checkpoint(path)['meta'] == {
+        'seed': '7', 'note': '{of others}', 'learned_settings': {'cell_m': 0.5}}
     save_file({'weight': torch.arange(3.)}, path, metadata={'learned_settings': '{"cell_m": 0.5'})
     with pytest.raises(UserError, match='cannot be read, it is damaged'):
         read_checkpoint(path)

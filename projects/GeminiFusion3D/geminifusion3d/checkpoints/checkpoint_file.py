@@ -22,10 +22,14 @@ from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from safetensors import safe_open
 
 from ..errors import UserError
+from ..learned_samples import LEARNED
+from .checkpoint_fit import CONFIG, SETTINGS
 from .download import local_copy
 
 METHODS = {HistoryBuffer: ('min', 'max', 'current', 'mean'),
            OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear')}
+# Dictionaries of a checkpoint's `meta`, which stand in a `.safetensors` file as JSON.
+STRUCTURED = ('dataset_meta', LEARNED, SETTINGS, CONFIG)
 SCALAR_TYPES = ('bool', 'int32', 'int64', 'float32', 'float64')
 
 
@@ -88,7 +92,7 @@ def read_checkpoint(path: Union[str, Path], *, map_location: Any = 'cpu') -> Dic
     try:
         if file.suffix == '.safetensors':
             with safe_open(file, 'pt') as tensors:
-                return {'meta': {key: json.loads(text) if text.startswith('{') else text
+                return {'meta': {key: json.loads(text) if key in STRUCTURED else text
                                  for key, text in (tensors.metadata() or {}).items()},
                         'state_dict': {name: tensors.get_tensor(name) for name in tensors.keys()}}
         _check_sums(file)
