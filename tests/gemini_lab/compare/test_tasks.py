@@ -1,4 +1,4 @@
-"""The three comparisons: recipes of one budget, a table by hand, a page that keeps what it lists."""
+"""The comparisons: recipes of one budget, a table by hand, a page that keeps what it lists."""
 import json
 
 import pytest
@@ -8,7 +8,8 @@ from gemini_lab.compare import task_run
 from gemini_lab.compare.command import REPO
 from gemini_lab.compare.tasks import TASKS
 
-CAMERAS, RADARS = (f'geminifusion3d_{name}_compare' for name in ('cam', 'cam-radar_n-way'))
+CAMERAS, RADARS, BOTH = (f'geminifusion3d_{name}_compare' for name in (
+    'cam', 'cam-radar_n-way', 'lidar-cam_n-way'))
 
 
 def result(variant: str, seed: int, mAP: float, **other) -> dict:
@@ -20,10 +21,11 @@ def result(variant: str, seed: int, mAP: float, **other) -> dict:
 
 @pytest.fixture
 def page(tmp_path):
-    """A page with the block and two runs of one model."""
+    """A page with the block and runs of three models; BOTH is what the others are compared with."""
     path = tmp_path / 'radar.md'
     path.write_text('# Radar\n<!-- sensors:start -->\n<!-- sensors:end -->\nend\n')
-    runs = [result(CAMERAS, 1, 0.3), result(CAMERAS, 0, 0.1), result(RADARS, 0, 0.25, radar_delta=-0.125)]
+    runs = [result(CAMERAS, 1, 0.3), result(CAMERAS, 0, 0.1), result(RADARS, 0, 0.25, radar_delta=-0.125),
+            result(BOTH, 0, 0.2), result(BOTH, 1, 0.5), result(BOTH, 2, 0.8)]
     (tmp_path / 'trained_sensors.json').write_text(json.dumps(dict(runs=runs)))
     return path
 
@@ -48,10 +50,12 @@ def test_the_table_is_written_twice_with_the_same_bytes(page, gemini3d):
         written.append((page.read_bytes(), (page.parent / 'trained_sensors.json').read_bytes()))
     assert written[0] == written[1]
     text = page.read_text()
-    # (0.1 + 0.3) / 2, and sqrt(0.02).
-    assert ('| cameras | 2 | 0.200 ± 0.141 | 0.500 ± 0.000 | 1.250 ± 0.000 | – | 0.100, 0.300 | 0.25 |'
-            in text)
-    assert '| cameras, radars | 1 | 0.250 | 0.500 | 1.250 | -0.125 | 0.250 | 0.25 |' in text
+    # (0.1 + 0.3) / 2, and sqrt(0.02); the differences are -0.1 and -0.2, whose mean has the standard error
+    # 0.05, of which Student's t makes 12.706 times as much with one degree of freedom.
+    assert ('| cameras | 2 | 0.200 ± 0.141 | 0.500 ± 0.000 | 1.250 ± 0.000 | – | 0.100, 0.300 | '
+            '-0.150 [-0.785, +0.485] | 0.25 |' in text)
+    assert '| cameras, radars | 1 | 0.250 | 0.500 | 1.250 | -0.125 | 0.250 | +0.050 | 0.25 |' in text
+    assert '| 0.200, 0.500, 0.800 | – | 0.25 |' in text and 'mAP minus cameras, LiDAR' in text
     assert '600 steps of 1 of 200 samples, scored on 40 others' in text and text.endswith('end\n')
     assert 'Trained on 2026-11-27; seconds of one thread of a processor.' in text
 

@@ -1,7 +1,8 @@
-"""Three comparisons of a few models each, all with one budget and several seeds.
+"""Four comparisons of a few models each, all with one budget and several seeds.
 
-sensors: cameras with LiDAR, with radar, with both. map: IoU of map segmentation by sensors and fuser.
-kitti: MVX-Net, the control that adds picture and points behind every layer, and GeminiFusion there.
+fusers: those that `gemini3d decide` puts first, trained end to end. sensors: cameras with LiDAR, with radar,
+with both. map: IoU of map segmentation by sensors and fuser. kitti: MVX-Net, the control that adds picture
+and points behind every layer, and GeminiFusion there.
 Finished runs are kept, an unfinished one goes on from its last epoch. With --page the table goes into the
 block of the task's name and every run into trained_TASK.json beside the page; runs that stand there already
 stay beside new ones.
@@ -30,34 +31,45 @@ class Task(NamedTuple):
 
     Attributes:
         models: how the table calls each recipe, a path below configs/ without its ending.
+        reference: the recipe that the others are compared with, seed by seed.
         epochs: of every training.
         columns: the name of each metric, by the head of its column; the first one is shown seed by seed.
         spec: how a metric is written.
     """
 
     models: Mapping[str, str]
+    reference: str
     epochs: int
     columns: Mapping[str, str]
     spec: str
 
 
 TASKS = {
+    'fusers': Task(
+        {f'compare/geminifusion3d_lidar-cam_{name}_compare': label for name, label in (
+            ('add', 'addition'), ('conv', 'convolution'), ('gemini', 'GeminiFusion as published'),
+            ('add-two-stream-neck', 'two streams, added in the neck'),
+            ('gemini-two-stream-neck', 'GeminiFusion after every stage and in the neck'))},
+        'geminifusion3d_lidar-cam_add_compare', 6, {'mAP': 'mAP', 'NDS': 'NDS'}, '.3f'),
     'sensors': Task(
         {f'compare/geminifusion3d_{name}_compare': label for name, label in (
             ('cam', 'cameras'), ('cam-radar_n-way', 'cameras, radars'), ('lidar-cam_n-way', 'cameras, LiDAR'),
-            ('lidar-cam-radar_n-way', 'cameras, LiDAR, radars'))}, 2,
+            ('lidar-cam-radar_n-way', 'cameras, LiDAR, radars'))},
+        'geminifusion3d_lidar-cam_n-way_compare', 2,
         {'mAP': 'mAP', 'NDS': 'NDS', 'velocity error (m/s)': 'mAVE', 'radars silent: Δ mAP': 'radar_delta'},
         '.3f'),
     'map': Task(
         {f'compare_map/geminifusion3d_{name}_compare-map': label for name, label in (
             ('cam', 'cameras'), ('lidar', 'LiDAR'), ('lidar-cam_add', 'both, added'),
-            ('lidar-cam_gemini', 'both, GeminiFusion'))}, 2,
+            ('lidar-cam_gemini', 'both, GeminiFusion'))},
+        'geminifusion3d_lidar-cam_add_compare-map', 2,
         {'mIoU': 'mIoU', **{name: f'{name}_IoU' for name in MAP_CLASSES}}, '.3f'),
     'kitti': Task(
         {f'kitti/{name}_tiny_kitti-synthetic': label for name, label in (
             ('mvxnet', 'MVX-Net: sum behind the last layer'),
             ('mvxnet-every-layer', 'control: sum behind every layer'),
-            ('geminifusion_mvxnet', 'GeminiFusion behind every layer'))}, 2,
+            ('geminifusion_mvxnet', 'GeminiFusion behind every layer'))},
+        'mvxnet-every-layer_tiny_kitti-synthetic', 2,
         {f'{name}, {strictness}': f'{name}_3D_AP40_moderate_{strictness}'
          for strictness in ('loose', 'strict') for name in KITTI_CLASSES}, '.1f')}
 
@@ -127,27 +139,33 @@ def _train(args: argparse.Namespace, task: Task, names: List[str], work_dir: Pat
 
 
 def table(task: Task, runs: List[Dict[str, Any]]) -> str:
-    """Returns mean and standard deviation over the seeds, and the first metric seed by seed.
+    """Returns mean and standard deviation over the seeds; of the first metric each seed and the differences.
 
     Args:
         task: the comparison.
         runs: results, as trained_*.json lists them.
     """
+    from ..decide.statistics import paired
     from ..text_table import NOTHING, markdown_table
     from .table import Figure
-    first = next(iter(task.columns))
-    header = ['model', 'seeds', *task.columns, f'{first} of each seed', 's a step']
+    first, metric = next(iter(task.columns.items()))
+    labels = {Path(name).stem: label for name, label in task.models.items()}
+    by_seed = {name: {one['seed']: one['scores'][metric] for one in runs if one['variant'] == name}
+               for name in labels}
+    header = ['model', 'seeds', *task.columns, f'{first} of each seed',
+              f'{first} minus {labels[task.reference]}', 's a step']
     rows = []
-    for name, label in task.models.items():
-        of_model = sorted((one for one in runs if one['variant'] == Path(name).stem),
-                          key=lambda one: one['seed'])
+    for name, label in labels.items():
+        of_model = sorted((one for one in runs if one['variant'] == name), key=lambda one: one['seed'])
         if not of_model:
             continue
-        values = {head: [one['scores'][metric] for one in of_model if metric in one['scores']]
-                  for head, metric in task.columns.items()}
+        values = {head: [one['scores'][key] for one in of_model if key in one['scores']]
+                  for head, key in task.columns.items()}
+        beside = by_seed[task.reference].keys() & by_seed[name].keys() if name != task.reference else ()
         rows.append([label, str(len(of_model)),
                      *(f'{Figure.of(found):{task.spec}}' if found else NOTHING for found in values.values()),
                      ', '.join(f'{value:{task.spec}}' for value in values[first]),
+                     f'{paired(by_seed[name], by_seed[task.reference]):{task.spec}}' if beside else NOTHING,
                      f'{Figure.of([one["step_s"] for one in of_model]).mean:.2f}'])
     return markdown_table(header, rows)
 
@@ -169,7 +187,8 @@ def caption(runs: List[Dict[str, Any]], runs_file: str) -> str:
                         f'which no table may mix; train the others again, or move {runs_file} away')
     steps, batch_size, learned, scored = budgets[0]
     return (f'Every model: {steps} steps of {batch_size} of {learned} samples, scored on {scored} others of '
-            'scenes that training never saw; mean ± standard deviation over the seeds. Trained on '
+            'scenes that training never saw; mean ± standard deviation over the seeds, differences seed by '
+            'seed with 95 % t-intervals. Trained on '
             f'{" and ".join(sorted({one["date"] for one in runs}))}; seconds of one thread '
             f'of {", ".join(sorted({one["processor"] for one in runs}))}. Every single run: '
             f'[{runs_file}]({runs_file}).')

@@ -194,10 +194,12 @@ def render(plan: 'Plan', args: argparse.Namespace) -> None:
         part.write_text(table.svg_plot(results))
     folder = os.path.relpath(args.docs, args.page.parent)
     plot, runs = (os.path.normpath(os.path.join(folder, name)) for name in (PLOT_FILE, RUNS_FILE))
-    parts = [table.verdict(results), *(table.decision_table(results, metric) for metric in table.METRICS),
-             f'![mAP minus that of addition, with intervals]({plot})', table.condition_table(results),
-             table.gate_table(results), caption(facts, runs), table.cost_line(results),
-             'Before the runs: ' + '; '.join(facts['power']) + '.' if facts['power'] else '']
+    parts = [table.verdict(results), f'![mAP minus that of addition, with intervals]({plot})']
+    for said, alike in table.trained_alike(results).items():
+        parts += [said, *(table.decision_table(alike, metric) for metric in table.METRICS),
+                  table.condition_table(alike)]
+    parts += [table.gate_table(results), caption(facts, runs), table.cost_line(results),
+              'Before the runs: ' + '; '.join(facts['power']) + '.' if facts['power'] else '']
     write_block(args.page, BLOCK, '\n\n'.join(part for part in parts if part))
     print(table.verdict(results))
 
@@ -255,8 +257,8 @@ def caption(facts: Dict[str, Any], runs: str) -> str:
             f'trained once for every {plan["seeds_per_group"]} seeds, {plan["epochs"]} epochs of '
             f'{worlds["train"]["keyframes"]} keyframes, one sensor shown per sample. Each run: '
             f'{plan["steps"]} steps of {plan["batch_size"]} stored samples ({plan["copies"]} augmented '
-            f'copies of each keyframe), each sensor absent with probability {plan["absent_prob"]}, '
-            f'announced. Brackets: 95 % t-interval of the mean paired '
+            f'copies of each keyframe); dropout makes each sensor absent with probability '
+            f'{plan["absent_prob"]}, announced. Brackets: 95 % t-interval of the mean paired '
             f'difference over seeds; "scenes": its standard deviation over {plan["resamples"]} bootstrap '
             'resamples of the scenes; p: paired t-test, Holm-corrected over the fusers of the column, bold '
             f'below 0.05. Corruptions at severity 2. Every single run: [{RUNS_FILE}]({runs}).')

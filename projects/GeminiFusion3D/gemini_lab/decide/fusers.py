@@ -67,9 +67,10 @@ RECIPES = {
 NO_DROPOUT = '-no-dropout'
 # Of the two-by-two table: static and with a gate, each without and with dropout of sensors in training.
 GATES = ('add', 'add-gate')
+WITHOUT_TOO = (*GATES, 'conv', 'gemini', 'gemini-two-stream-neck', 'add-two-stream-neck')
 FUSERS: Dict[str, Fuser] = {
     **{name: Fuser(name, label) for name, label in RECIPES.items()},
-    **{name + NO_DROPOUT: Fuser(name, RECIPES[name], with_dropout=False) for name in GATES},
+    **{name + NO_DROPOUT: Fuser(name, RECIPES[name], with_dropout=False) for name in WITHOUT_TOO},
     'gemini-phases': Fuser('gemini', 'GeminiFusion, dropout from a third on', spared=1 / 3),
     'gemini-shifts': Fuser('gemini', 'GeminiFusion, camera map shifted at random', shift_cells=2)}
 

@@ -35,6 +35,11 @@ class Difference:
     p: float
     pairs: int
 
+    def __format__(self, spec: str) -> str:
+        """Writes `mean [low, high]` with signs, or the mean alone where there is no interval."""
+        mean, low, high = (format(value, '+' + spec) for value in (self.mean, self.low, self.high))
+        return mean if math.isnan(self.low) else f'{mean} [{low}, {high}]'
+
 
 def paired(values: Mapping[int, float], reference: Mapping[int, float]) -> Difference:
     """Returns the difference over the seeds that both have.

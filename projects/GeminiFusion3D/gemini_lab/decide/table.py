@@ -40,10 +40,7 @@ class Comparison:
         return self.difference.mean > 0 and self.p_holm < SIGNIFICANT
 
     def __str__(self) -> str:
-        one = self.difference
-        if math.isnan(one.low):
-            return f'{one.mean:+.3f}'
-        return f'{one.mean:+.3f} [{one.low:+.3f}, {one.high:+.3f}]'
+        return f'{self.difference:.3f}'
 
 
 def score_of(result: Mapping[str, Any], metric: str, world: str = REPORT) -> float:
@@ -68,6 +65,15 @@ def by_seed(results: Results, fuser: str, metric: str, world: str = REPORT) -> D
 def names_of(results: Results) -> List[str]:
     """Returns the fusers that have results, in the table's order."""
     return [name for name in FUSERS if any(one['variant'] == name for one in results)]
+
+
+def trained_alike(results: Results) -> Dict[str, Results]:
+    """Returns the runs with dropout of sensors in training, and those without under their fusers' names."""
+    without = [dict(one, variant=one['variant'].removesuffix(NO_DROPOUT)) for one in results
+               if one['variant'].endswith(NO_DROPOUT)]
+    found: Dict[str, Results] = {'': [one for one in results if not one['variant'].endswith(NO_DROPOUT)],
+                                 'Without dropout of sensors in training: ': without}
+    return {said: alike for said, alike in found.items() if len(names_of(alike)) > 1}
 
 
 def compare_all(results: Results, reference: str, metric: str, world: str = REPORT) -> Dict[str, Comparison]:
@@ -157,9 +163,9 @@ def gate_table(results: Results) -> str:
 
 def cost_line(results: Results) -> str:
     """Returns how many parameters each fuser has."""
-    sizes = {one['variant']: one['fuser_parameters'] for one in results}
+    sizes = {one['variant'].removesuffix(NO_DROPOUT): one['fuser_parameters'] for one in results}
     return 'Parameters of the fusers: ' + ', '.join(
-        f'{FUSERS[name].label} {three_digits(sizes[name])}' for name in names_of(results)) + '.'
+        f'{FUSERS[name].label} {three_digits(sizes[name])}' for name in FUSERS if name in sizes) + '.'
 
 
 def verdict(results: Results) -> str:
@@ -171,35 +177,37 @@ def verdict(results: Results) -> str:
                 f'{FUSERS[REFERENCES[0]].label}, {max(pairs, default=0)} at most; what follows says how the '
                 'experiment looks, not who is ahead.')
     sentences = []
-    for metric, named in METRICS.items():
-        compared = {reference: compare_all(results, reference, metric) for reference in REFERENCES}
-        ahead = [name for name in names_of(results) if name not in REFERENCES
-                 and all(name in found and found[name].is_above for found in compared.values())]
-        if ahead:
-            sentences.append(f'On {named}, ahead of both references: ' + '; '.join(
-                f'{FUSERS[name].label} ({compared[REFERENCES[0]][name]} to {FUSERS[REFERENCES[0]].label}, '
-                f'{compared[REFERENCES[1]][name]} to {FUSERS[REFERENCES[1]].label})' for name in ahead) + '.')
-        else:
-            sentences.append(f'On {named}, no fuser is ahead of both addition and convolution.')
+    for said, alike in trained_alike(results).items():
+        for metric, named in METRICS.items():
+            compared = {reference: compare_all(alike, reference, metric) for reference in REFERENCES}
+            ahead = [name for name in names_of(alike) if name not in REFERENCES
+                     and all(name in found and found[name].is_above for found in compared.values())]
+            of_whom = '; '.join(f'{FUSERS[name].label} (' + ', '.join(
+                f'{found[name]} to {FUSERS[reference].label}' for reference, found in compared.items()) + ')'
+                for name in ahead)
+            sentences.append(f'{said}On {named}, ' + (f'ahead of both references: {of_whom}.' if ahead else
+                                                      'no fuser is ahead of both addition and convolution.'))
     return f'{label} ' + ' '.join(sentences)
 
 
 def svg_plot(results: Results) -> str:
-    """Returns an SVG file: the difference to addition of each fuser, clean and over the conditions."""
+    """Returns an SVG file: each fuser minus addition trained alike, clean and over the conditions."""
     reference = REFERENCES[0]
-    names = [name for name in names_of(results) if name != reference]
+    lines = [(name, said, alike) for said, alike in trained_alike(results).items()
+             for name in names_of(alike) if name != reference]
     title = f'mAP minus that of {FUSERS[reference].label}'
-    figure, axes = new_chart((7.5, 0.8 + 0.4 * len(names)), f'{title}: mean and 95 % interval over seeds')
+    figure, axes = new_chart((7.5, 0.8 + 0.4 * len(lines)), f'{title}: mean and 95 % interval over seeds')
     for place, (metric, label) in enumerate(METRICS.items()):
-        found = compare_all(results, reference, metric)
-        shown: List[Tuple[float, Difference]] = [(row + 0.15 * (2 * place - 1), found[name].difference)
-                                                 for row, name in enumerate(names) if name in found]
+        found = [compare_all(alike, reference, metric).get(name) for name, _, alike in lines]
+        shown: List[Tuple[float, Difference]] = [(row + 0.15 * (2 * place - 1), one.difference)
+                                                 for row, one in enumerate(found) if one]
         means = np.array([one.mean for _, one in shown])
         reach = np.array([one.high - one.mean for _, one in shown])
         axes.errorbar(means, [row for row, _ in shown], xerr=reach, fmt='o', markersize=4,
                       color=COLOURS[place], label=label)
     axes.axvline(0, color=COLOURS[5], linewidth=1)
-    axes.set_yticks(range(len(names)), [FUSERS[name].label for name in names])
+    axes.set_yticks(range(len(lines)), [FUSERS[name + (NO_DROPOUT if said else '')].label
+                                        for name, said, _ in lines])
     axes.grid(axis='y', visible=False)
     axes.invert_yaxis()
     axes.legend(loc='best')
