@@ -37,6 +37,17 @@ def test_a_copy_without_the_instruments_has_the_products_commands(monkeypatch):
         find('synthetic')
 
 
+def test_messages_say_the_flags_of_help_not_their_old_names():
+    sources = [path.read_text() for path in sorted((REPO / 'projects' / 'GeminiFusion3D').rglob('*.py'))]
+    old = {flag for text in sources for call in re.findall(r'add_alias\(([^)]*)\)', text)
+           for flag in re.findall(r"'(--[\w-]+)'", call)}
+    old -= {flag for text in sources for flag in re.findall(r"add_argument\(\s*'(--[\w-]+)'", text)}
+    assert '--root-path' in old and '--dataroot' not in old
+    said = [line for text in sources for line in text.splitlines() if 'add_alias(' not in line
+            for flag in old if re.search(rf"'[^']*{flag}(?![\w-])", line)]
+    assert said == []
+
+
 @pytest.mark.parametrize('name', sorted(all_commands()))
 def test_every_command_explains_itself_with_an_example(gemini3d, name):
     done = gemini3d(name, '--help')

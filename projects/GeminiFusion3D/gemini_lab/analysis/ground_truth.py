@@ -95,7 +95,7 @@ def _countable_boxes(tables: NuScenes, split: str) -> EvalBoxes:
             if box.num_pts > 0 and box.ego_dist < CLASS_RANGE_M[box.detection_name]])
     if not countable.all:
         raise UserError(f'split {split!r} of {tables.version} has no annotation that counts; '
-                        'choose another with --splits')
+                        'choose another with --split')
     return countable
 
 

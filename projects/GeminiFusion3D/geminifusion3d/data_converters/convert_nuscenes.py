@@ -240,7 +240,7 @@ def _write_splits(out_dir: Path, version: str, scenes_by_split: Dict[str, List[b
         for path in paths.values():
             if path.exists() and not is_own_info_file(path):
                 raise UserError(
-                    f'{path} was not written by this project; move it away or give another --out-dir')
+                    f'{path} was not written by this project; move it away or give another --out')
         for split, scenes in scenes_by_split.items():
             part = finished_together.enter_context(atomic_write(paths[split]))
             with part.open('wb') as file:

@@ -66,7 +66,7 @@ def build_gt_database(info_file: Path, root: Path, out_dir: Path, *, sweeps_num:
         _complete(folder, metainfo)
         return folder
     if folder.exists() and not is_database(folder):
-        raise UserError(f'{folder} was not written by this project; move it away or give another --out-dir')
+        raise UserError(f'{folder} was not written by this project; move it away or give another --out')
     parts_dir = out_dir / f'.{folder.name}.parts'
     with locked_folder(out_dir):
         try:
@@ -74,7 +74,7 @@ def build_gt_database(info_file: Path, root: Path, out_dir: Path, *, sweeps_num:
             join_objects(parts, folder, metainfo)
         except OSError as error:
             raise UserError(f'cannot write the ground-truth database to {folder} ({error.strerror}); '
-                            'make room or give another --out-dir; the same command goes on'
+                            'make room or give another --out; the same command goes on'
                             ) from error
         shutil.rmtree(parts_dir)
     return folder

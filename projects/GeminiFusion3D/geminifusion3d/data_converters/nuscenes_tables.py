@@ -72,7 +72,7 @@ def known_versions(root: Path) -> List[str]:
 def _check_version(root: Path, version: str) -> None:
     if not root.is_dir():
         raise UserError(f'the data root {root} is no folder; give the folder that holds samples/ '
-                        'and v1.0-*/ with --root-path')
+                        'and v1.0-*/ with --dataroot')
     if not re.fullmatch(r'[\w.-]+', version) or not (root / version).is_dir():
         found = ', '.join(known_versions(root)) or 'none'
         raise UserError(f'version {version!r} is not in {root}; expected one of its folders with '
@@ -124,7 +124,7 @@ def resolve_splits(nusc: NuScenes, requested: Sequence[str]) -> Dict[str, List[s
     if empty and (requested or len(empty) == len(names)):
         held = _shortened(sorted(scene['name'] for scene in nusc.scene))
         raise UserError(f'split {empty[0]!r} has no scene in {nusc.dataroot}/{nusc.version}, '
-                        f'which holds {held}; ask for another with --splits')
+                        f'which holds {held}; ask for another with --split')
     return {name: tokens for name, tokens in scenes.items() if tokens}
 
 
