@@ -117,3 +117,5 @@ def test_an_unfinished_run_keeps_its_files_and_one_of_another_recipe_loses_them(
     assert (run.folder / 'epoch_1.pth').exists()
     Run(run.variant, run.seed, run.work_dir, dict(config='new')).prepare()
     assert not (run.folder / 'epoch_1.pth').exists()
+    _, said = work(runs, Launcher())
+    assert said[1].endswith('changed since these were made, so they are made anew: lidar seed 0')

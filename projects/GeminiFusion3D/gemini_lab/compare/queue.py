@@ -52,6 +52,9 @@ class Queue:
         waiting = deque(run for run in self.runs if run.result() is None)
         done = len(self.runs) - len(waiting)
         self.say(f'{done} of {len(self.runs)} runs are done')
+        replaced = ', '.join(run.name for run in waiting if run.is_of_something_else())
+        if replaced:
+            self.say(f'recipe, data or code changed since these were made, so they are made anew: {replaced}')
         said = time.monotonic()
         try:
             while waiting or self.active:

@@ -99,6 +99,10 @@ class Run:
         """Returns what the run found; None where it is not done, or is one of something else."""
         return self.results(ignored).parts.get(RESULT)
 
+    def is_of_something_else(self) -> bool:
+        """Returns whether what lies there belongs to another recipe, seed, data or code."""
+        return (self.folder / RESULT_FILE).is_file() and self.results().is_fresh
+
     def finish(self, result: Mapping[str, Any]) -> None:
         """Keeps what the run found."""
         results = self.results()
