@@ -123,6 +123,16 @@ def test_phases_and_shifts_reach_the_fuser(plan, stored, monkeypatch):
     assert len(set(places)) > 3
 
 
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')
+def test_a_gpu_learns_what_the_processor_learns(plan, stored):
+    reference = plan.of_world(TUNE).model
+    models = [trial.build_pair(reference, reference, seed=3).to(device) for device in ('cpu', 'cuda')]
+    losses = [trial.train(model, folder_of(stored, 'train'), seed=3, steps=3, batch_size=2, lr=1e-3,
+                          absent_prob=0.2) for model in models]
+    np.testing.assert_allclose(*losses, rtol=1e-2)
+
+
 def test_of_earlier_code_a_run_with_a_condition_more_goes_on_where_that_counts(plan, tmp_path):
     before = make_job('gemini', 0, plan, tmp_path)
     before.prepare().keep('trained', {})

@@ -4,8 +4,8 @@ Stage one trains the encoders, once per group of seeds, without a fuser, and sto
 to train on, one to tune on and one to report on. Stage two trains a fuser and what follows it in a minute
 and scores it under every condition of sensors. A pilot says how many seeds a difference needs; then all
 fusers of the first seed run, then those of the next: a run may be cut anywhere, and the same command
-continues. Tables and plot go into a Markdown file and every single run into docs/does_it_pay.json at the
-end, and by --render-only.
+continues. Where there is a GPU, all runs share it, --jobs at a time. Tables and plot go into a Markdown file
+and every single run into docs/does_it_pay.json at the end, and by --render-only.
 
 Example:
     gemini3d decide

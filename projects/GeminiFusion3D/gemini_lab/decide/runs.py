@@ -191,12 +191,13 @@ def run_trial(job: Job) -> Dict[str, Any]:
         job: of a fuser.
     """
     import torch
+    from mmengine.device import get_device
 
     from . import scoring, trial
     torch.set_num_threads(1)
     plan, fuser, start_s = job.plan, FUSERS[job.variant.name], time.process_time()
     model = trial.build_pair(plan.of_world(TRAIN, str(fuser.variant.config)).model,
-                             plan.of_world(TRAIN).model, seed=job.seed)
+                             plan.of_world(TRAIN).model, seed=job.seed).to(get_device())
     results, folder, weights = job.results(), job.encoders / MAPS_FOLDER, job.folder / WEIGHTS_FILE
 
     def train() -> Dict[str, float]:
@@ -210,7 +211,7 @@ def run_trial(job: Job) -> Dict[str, Any]:
         return {f'loss_{part}': fmean(some) for part, some in parts.items() if some}
 
     trained = results.once('trained', train)
-    model.load_state_dict(torch.load(weights, weights_only=True), strict=False)
+    model.load_state_dict(torch.load(weights, map_location='cpu', weights_only=True), strict=False)
     scores: Dict[str, Dict[str, Any]] = {}
     for world, resamples in ((TUNE, 0), (REPORT, plan.resamples)):
         cfg = plan.of_world(world)

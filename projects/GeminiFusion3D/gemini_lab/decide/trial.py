@@ -65,9 +65,11 @@ def fused_maps(model: GeminiFusion3D, maps: Sequence[Float[Tensor, 'b c y x']],
 
     Args:
         model: the detector.
-        maps: aligned, in the order of its sensors.
+        maps: aligned, in the order of its sensors; on any device.
         is_present: of each sample and map.
     """
+    device = next(model.parameters()).device
+    maps, is_present = [bev.to(device) for bev in maps], is_present.to(device)
     shown = [torch.where(is_present[:, place].view(-1, 1, 1, 1), bev,
                          model.parts_of(sensor)[1].stand_in.view(1, -1, 1, 1))
              for place, (sensor, bev) in enumerate(zip(model.sensors, maps))]
@@ -103,7 +105,8 @@ def train(model: GeminiFusion3D, folder: Path, *, seed: int, steps: int, batch_s
         spared: share of the steps without absent sensors; behind it they rise to `absent_prob` over a third.
         shift_cells: the first map is shifted by up to so many cells along x and y.
     """
-    maps, boxes = StoredMaps(folder), read_boxes(folder)
+    device = next(model.parameters()).device
+    maps, boxes = StoredMaps(folder), [of_sample.to(device) for of_sample in read_boxes(folder)]
     rng, shifts = np.random.default_rng((seed, SAMPLES)), np.random.default_rng((seed, SHIFTS))
     passes = -(-steps * batch_size // len(maps))
     order = np.concatenate([rng.permutation(len(maps)) for _ in range(passes)])
