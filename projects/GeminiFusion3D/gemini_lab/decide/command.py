@@ -196,7 +196,7 @@ def render(plan: 'Plan', args: argparse.Namespace) -> None:
     plot, runs = (os.path.normpath(os.path.join(folder, name)) for name in (PLOT_FILE, RUNS_FILE))
     parts = [table.verdict(results), f'![mAP minus that of addition, with intervals]({plot})']
     for said, alike in table.trained_alike(results).items():
-        parts += [said, *(table.decision_table(alike, metric) for metric in table.METRICS),
+        parts += [said and f'{said}:', *(table.decision_table(alike, metric) for metric in table.METRICS),
                   table.condition_table(alike)]
     parts += [table.gate_table(results), caption(facts, runs), table.cost_line(results),
               'Before the runs: ' + '; '.join(facts['power']) + '.' if facts['power'] else '']

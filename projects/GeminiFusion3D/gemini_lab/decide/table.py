@@ -72,7 +72,7 @@ def trained_alike(results: Results) -> Dict[str, Results]:
     without = [dict(one, variant=one['variant'].removesuffix(NO_DROPOUT)) for one in results
                if one['variant'].endswith(NO_DROPOUT)]
     found: Dict[str, Results] = {'': [one for one in results if not one['variant'].endswith(NO_DROPOUT)],
-                                 'Without dropout of sensors in training: ': without}
+                                 'Without dropout of sensors in training': without}
     return {said: alike for said, alike in found.items() if len(names_of(alike)) > 1}
 
 
@@ -185,8 +185,9 @@ def verdict(results: Results) -> str:
             of_whom = '; '.join(f'{FUSERS[name].label} (' + ', '.join(
                 f'{found[name]} to {FUSERS[reference].label}' for reference, found in compared.items()) + ')'
                 for name in ahead)
-            sentences.append(f'{said}On {named}, ' + (f'ahead of both references: {of_whom}.' if ahead else
-                                                      'no fuser is ahead of both addition and convolution.'))
+            start = f'{said}, on {named}, ' if said else f'On {named}, '
+            sentences.append(start + (f'ahead of both references: {of_whom}.' if ahead else
+                                      'no fuser is ahead of both addition and convolution.'))
     return f'{label} ' + ' '.join(sentences)
 
 
