@@ -145,7 +145,7 @@ def table(task: Task, runs: List[Dict[str, Any]]) -> str:
         task: the comparison.
         runs: results, as trained_*.json lists them.
     """
-    from ..decide.statistics import paired
+    from ..paired import paired
     from ..text_table import NOTHING, markdown_table
     from .table import Figure
     first, metric = next(iter(task.columns.items()))

@@ -139,8 +139,8 @@ def power_statement(plan: 'Plan', args: argparse.Namespace, fusers: int) -> List
         args: the command line.
         fusers: how many will be compared.
     """
+    from ..paired import CONFIDENCE, detectable, pairs_needed, pooled_spread
     from .runs import make_job
-    from .statistics import CONFIDENCE, detectable, pairs_needed, pooled_spread
     from .table import METRICS, by_seed
     path = args.work_dir / PILOT_FILE
     if path.is_file():

@@ -7,11 +7,11 @@ import numpy as np
 
 from ..charts import COLOURS, new_chart, svg_text
 from ..cost.stats_table import three_digits
+from ..paired import Difference, holm, paired
 from ..text_table import NOTHING, markdown_table
 from .conditions import CLEAN, CONDITIONS
 from .fusers import FUSERS, GATES, NO_DROPOUT, REFERENCES
 from .runs import MEAN, REPORT
-from .statistics import Difference, holm, paired
 
 SIGNIFICANT = 0.05
 # With fewer seeds there is no verdict.

@@ -1,8 +1,7 @@
-"""Paired differences between fusers: intervals, Holm's correction, and how many seeds a difference needs.
+"""Paired differences between models: intervals, Holm's correction, and how many seeds a difference needs.
 
-Two fusers are compared seed by seed: the same encoders, the same samples, the same beginning. Sources:
-Student's t; Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of
-Statistics 6, 1979.
+Two models are compared seed by seed: what a seed decides is the same for both. Sources: Student's t; Holm, A
+simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 1979.
 """
 import math
 from dataclasses import dataclass

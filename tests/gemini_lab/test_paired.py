@@ -4,8 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from gemini_lab.decide.statistics import (detectable, holm, of_differences, paired, pairs_needed,
-                                          pooled_spread, power)
+from gemini_lab.paired import detectable, holm, of_differences, paired, pairs_needed, pooled_spread, power
 
 
 def test_the_interval_is_students():
