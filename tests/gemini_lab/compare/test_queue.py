@@ -114,7 +114,7 @@ def test_an_unfinished_run_keeps_its_files_and_one_of_another_recipe_loses_them(
     run.prepare()
     (run.folder / 'epoch_1.pth').touch()
     run.prepare()
-    assert (run.folder / 'epoch_1.pth').exists()
+    assert (run.folder / 'epoch_1.pth').exists() and not run.is_of_something_else()
     Run(run.variant, run.seed, run.work_dir, dict(config='new')).prepare()
     assert not (run.folder / 'epoch_1.pth').exists()
     _, said = work(runs, Launcher())

@@ -62,6 +62,7 @@ def test_runs_without_dropout_are_compared_among_themselves():
     assert text.count('ahead of both references: GeminiFusion as published (+0.021 [+0.020') == 4
     assert text.index('Without dropout of sensors in training, on clean mAP') > text.index('mean mAP')
     alike = trained_alike([*MANY, *without])
+    assert [{one['variant'] for one in runs} for runs in alike.values()] == [set(GAIN), set(GAIN)]
     assert ' | 0.375 ± ' in decision_table(alike['Without dropout of sensors in training'], 'clean')
     assert 'convolution, no dropout' in svg_plot([*MANY, *without])
     assert list(trained_alike([*MANY, without[0]])) == ['']
