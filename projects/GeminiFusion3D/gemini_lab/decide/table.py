@@ -73,7 +73,7 @@ def trained_alike(results: Results) -> Dict[str, Results]:
                if one['variant'].endswith(NO_DROPOUT)]
     found: Dict[str, Results] = {'': [one for one in results if not one['variant'].endswith(NO_DROPOUT)],
                                  'Without dropout of sensors in training': without}
-    return {said: alike for said, alike in found.items() if len(names_of(alike)) > 1}
+    return {said: alike for said, alike in found.items() if alike}
 
 
 def compare_all(results: Results, reference: str, metric: str, world: str = REPORT) -> Dict[str, Comparison]:
@@ -169,15 +169,17 @@ def cost_line(results: Results) -> str:
 
 
 def verdict(results: Results) -> str:
-    """Returns the answer in a sentence for each metric; where seeds are few, that there is none."""
-    label = '**Synthetic world, small models.**'
-    pairs = [one.difference.pairs for one in compare_all(results, REFERENCES[0], CLEAN).values()]
-    if max(pairs, default=0) < ENOUGH_SEEDS:
-        return (f'{label} **Not decided yet:** no fuser has {ENOUGH_SEEDS} seeds beside '
-                f'{FUSERS[REFERENCES[0]].label}, {max(pairs, default=0)} at most; what follows says how the '
-                'experiment looks, not who is ahead.')
+    """Returns the answer in a sentence for each metric; of runs with few seeds, that there is none."""
     sentences = []
     for said, alike in trained_alike(results).items():
+        beside = compare_all(alike, REFERENCES[0], CLEAN).values()
+        pairs = max((one.difference.pairs for one in beside), default=0)
+        if pairs < ENOUGH_SEEDS:
+            sentences.append((f'{said}: ' if said else '') + (
+                f'**Not decided yet:** no fuser has {ENOUGH_SEEDS} seeds beside '
+                f'{FUSERS[REFERENCES[0]].label}, {pairs} at most; the tables say how the experiment looks, '
+                'not who is ahead.'))
+            continue
         for metric, named in METRICS.items():
             compared = {reference: compare_all(alike, reference, metric) for reference in REFERENCES}
             ahead = [name for name in names_of(alike) if name not in REFERENCES
@@ -188,7 +190,7 @@ def verdict(results: Results) -> str:
             start = f'{said}, on {named}, ' if said else f'On {named}, '
             sentences.append(start + (f'ahead of both references: {of_whom}.' if ahead else
                                       'no fuser is ahead of both addition and convolution.'))
-    return f'{label} ' + ' '.join(sentences)
+    return ' '.join(['**Synthetic world, small models.**', *sentences])
 
 
 def svg_plot(results: Results) -> str:
