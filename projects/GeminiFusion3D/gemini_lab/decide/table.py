@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from ..charts import COLOURS, new_chart, svg_text
+from ..charts import COLOURS, TEXT, new_chart, svg_text
 from ..cost.stats_table import three_digits
 from ..paired import Difference, holm, paired
 from ..text_table import NOTHING, markdown_table
@@ -199,7 +199,7 @@ def svg_plot(results: Results) -> str:
     lines = [(name, said, alike) for said, alike in trained_alike(results).items()
              for name in names_of(alike) if name != reference]
     title = f'mAP minus that of {FUSERS[reference].label}'
-    figure, axes = new_chart((7.5, 0.8 + 0.4 * len(lines)), f'{title}: mean and 95 % interval over seeds')
+    figure, axes = new_chart((7.5, 0.8 + 0.4 * len(lines)), f'{title}:\nmean and 95 % interval over seeds')
     for place, (metric, label) in enumerate(METRICS.items()):
         found = [compare_all(alike, reference, metric).get(name) for name, _, alike in lines]
         shown: List[Tuple[float, Difference]] = [(row + 0.15 * (2 * place - 1), one.difference)
@@ -213,5 +213,5 @@ def svg_plot(results: Results) -> str:
                                         for name, said, _ in lines])
     axes.grid(axis='y', visible=False)
     axes.invert_yaxis()
-    axes.legend(loc='best')
+    figure.legend(loc='outside upper center', ncols=2, labelcolor=TEXT)
     return svg_text(figure, title) + '\n'
