@@ -279,6 +279,8 @@ def test_code_of_the_pages_runs(page: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     Path('points').mkdir()
     Path('points/0001.bin').write_bytes(bytes(16))
+    Path('docs').mkdir()
+    Path('docs/does_it_pay.json').symlink_to(REPO / 'docs' / 'does_it_pay.json')
     for code in blocks(page, 'python'):
         if code.startswith('_base_'):
             check_config(code, tmp_path)

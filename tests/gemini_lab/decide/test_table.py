@@ -89,6 +89,12 @@ def test_the_plot_is_an_image_and_twice_the_same():
     assert text == svg_plot(RESULTS) and 'GeminiFusion as published' in text
 
 
+def test_the_names_of_the_colours_stand_above_the_first_interval():
+    texts = ElementTree.fromstring(svg_plot(MANY)).findall('.//{*}text')
+    height = {text.text: float(text.get('y')) for text in texts if text.get('y')}
+    assert height['mean mAP over the other conditions'] < height['convolution'] - 9
+
+
 def test_fusers_are_chosen_by_name():
     assert choose(['gemini', 'add']) == ['add', 'gemini'] and choose([]) == list(FUSERS)
     with pytest.raises(UserError, match='called nothing; expected some of add, conv'):

@@ -213,5 +213,5 @@ def svg_plot(results: Results) -> str:
                                         for name, said, _ in lines])
     axes.grid(axis='y', visible=False)
     axes.invert_yaxis()
-    figure.legend(loc='outside upper center', ncols=2, labelcolor=TEXT)
+    figure.legend(loc='outside upper center', ncols=2, labelcolor=TEXT, frameon=False)
     return svg_text(figure, title) + '\n'
