@@ -6,7 +6,7 @@ from tiny_detector import SMALL_GRID, build_detector, make_batch
 from geminifusion3d.fusion.token_exchange import GeminiTokenExchange
 
 NO_CAMERA = dict(camera_branch=None, camera_align=None, fuser=None)
-NO_LIDAR = dict(lidar_branch=None, lidar_align=None, fuser=None)
+NO_LIDAR = dict(lidar_branch=None, lidar_align=None, fuser=None, motion=None)
 OFFSET_FIELD = dict(type='GeminiOffsetField', channels=48, max_offset_m=2.0)
 
 
@@ -184,7 +184,9 @@ def test_a_third_sensor_by_name_and_a_sample_without_it_equals_a_model_without_i
     batch, silent = make_batch(), make_batch()
     silent['inputs']['radar_points'][0] = torch.zeros(0, 7)
     with_radar, without = features(three, batch), features(three, silent)
-    assert torch.equal(with_radar[1], without[1]) and not torch.allclose(with_radar[0], without[0])
+    # Not to the bit: a processor may multiply other numbers of rows in another order.
+    assert torch.allclose(with_radar[1], without[1], atol=1e-6)
+    assert not torch.allclose(with_radar[0], without[0], atol=1e-3)
     two = build_detector(fuser={**THREE_WAY, 'modalities': 2}).eval()
     weights = {**dict(three.named_parameters()), **dict(three.named_buffers())}
     for name, value in [*two.named_parameters(), *two.named_buffers()]:

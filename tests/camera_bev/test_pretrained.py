@@ -131,13 +131,13 @@ def test_the_model_starts_from_the_weights_and_asks_for_them_only_then(tmp_path)
     resnet = dict(type='mmdet.ResNet', depth=18, base_channels=24, num_stages=3, out_indices=(1, 2),
                   strides=(1, 2, 2), dilations=(1, 1, 1), style='pytorch', norm_eval=False, init_cfg=config)
     branch = dict(Config.fromfile(CONFIG).model.camera_branch, backbone=resnet)
-    model = build_detector(camera_branch=branch, lidar_branch=None, lidar_align=None, fuser=None)
+    model = build_detector(camera_branch=branch, lidar_branch=None, lidar_align=None, fuser=None, motion=None)
     with pytest.raises(UserError, match='do not exist'):
         model.init_weights()
     state = {key: torch.rand_like(value) if value.is_floating_point() else value
              for key, value in plain.state_dict().items()}
     torch.save(state, tmp_path / 'weights.pth')
-    model = build_detector(camera_branch=branch, lidar_branch=None, lidar_align=None, fuser=None)
+    model = build_detector(camera_branch=branch, lidar_branch=None, lidar_align=None, fuser=None, motion=None)
     model.init_weights()
     assert_same(model.camera_branch.backbone.state_dict(), state)
 

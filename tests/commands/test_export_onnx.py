@@ -41,7 +41,7 @@ DETECTORS = {'lidar-cam': (dict(), ['image', 'bev']),
                                out_channels=[48, 48], upsample_strides=[1, 2], heads=4,
                                norm_cfg=dict(type='BN'))), ['image', 'bev']),
              'lidar': (dict(camera_branch=None, camera_align=None, fuser=None), ['bev']),
-             'cam': (dict(lidar_branch=None, lidar_align=None, fuser=None), ['image', 'bev'])}
+             'cam': (dict(lidar_branch=None, lidar_align=None, fuser=None, motion=None), ['image', 'bev'])}
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,7 @@ def transfusion_detector(request):
     """The demo's detector with a TransFusion head; maps are of unit size, so that no two scores are equal."""
     init_default_scope('mmdet3d')
     model = Config.fromfile(CONFIG).model
-    model.update(bev_grid=SMALL_GRID, camera_branch=request.param)
+    model.update(bev_grid=SMALL_GRID, camera_branch=request.param, motion=None)
     model.bbox_head = head_config(in_channels=96)
     torch.manual_seed(0)
     detector = MODELS.build(model)
@@ -256,6 +256,7 @@ def test_the_command_joins_the_files_of_the_node(gemini3d, tmp_path: Path) -> No
     cfg = Config.fromfile(CONFIG)
     cfg.model.bev_grid = SMALL_GRID
     cfg.model.bbox_head = head_config(in_channels=96)
+    cfg.model.motion = None
     config.write_text(f'model = {cfg.model.to_dict()!r}\n')
     done = gemini3d('export-onnx', config, '--out', out, '--image-size', HEIGHT, WIDTH, '--cameras', 2,
                     '--autoware')
@@ -277,6 +278,12 @@ def test_other_heads_are_no_model_of_the_node() -> None:
         autoware_parts(build_detector(), image_hw=IMAGE_HW, cameras=2)
 
 
+def test_what_moved_is_no_input_of_the_node(transfusion_detector) -> None:
+    transfusion_detector.motion = build_detector().motion
+    with pytest.raises(UserError, match='--autoware got a model with motion=SweepMotion'):
+        autoware_parts(transfusion_detector, image_hw=IMAGE_HW, cameras=2)
+
+
 def test_the_command_writes_both_files_and_a_record(gemini3d, tmp_path: Path) -> None:
     pytest.importorskip('onnxruntime')
     config, out, weights = tmp_path / 'small.py', tmp_path / 'onnx', tmp_path / 'weights.pth'
@@ -289,7 +296,8 @@ def test_the_command_writes_both_files_and_a_record(gemini3d, tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     record = json.loads((out / 'onnx_export.json').read_text())
     assert record['parts']['image']['inputs'] == {'images': [3, HEIGHT, WIDTH]}
-    assert record['parts']['bev']['inputs'] == {'camera_splat': [40, 16, 24], 'lidar_bev': [32, 16, 24]}
+    assert record['parts']['bev']['inputs'] == {
+        'camera_splat': [40, 16, 24], 'lidar_bev': [32, 16, 24], 'moved': [10, 16, 24]}
     assert sorted(file.name for file in out.iterdir()) == ['bev.onnx', 'image.onnx', 'onnx_export.json']
     assert 'opset 20, any batch, differs from PyTorch by at most' in done.stdout
 

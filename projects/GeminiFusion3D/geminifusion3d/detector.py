@@ -60,6 +60,7 @@ class GeminiFusion3D(Base3DDetector):
             GeminiOffsetField or a GeminiNeighbourhood; or None.
         cell_encoding: tells the maps where each cell lies, a GeminiCellEncoding; or None.
         gate: weighs the maps by how far each is to be trusted, a GeminiReliabilityGate; or None.
+        motion: what moved between the LiDAR's sweeps, added to what the heads read, a GeminiSweepMotion; or None.
         fuser: the maps to one, in the order of `modalities.in_order`; with two branches or more.
         data_preprocessor: mmdet3d's Det3DDataPreprocessor, or GeminiDataPreprocessor.
         init_cfg: weights to start from, as in every mmengine module.
@@ -79,6 +80,7 @@ class GeminiFusion3D(Base3DDetector):
                  offset_field: Optional[Dict[str, Any]] = None,
                  cell_encoding: Optional[Dict[str, Any]] = None,
                  gate: Optional[Dict[str, Any]] = None,
+                 motion: Optional[Dict[str, Any]] = None,
                  fuser: Optional[Dict[str, Any]] = None,
                  data_preprocessor: Optional[Dict[str, Any]] = None,
                  init_cfg: Optional[Dict[str, Any]] = None,
@@ -93,7 +95,7 @@ class GeminiFusion3D(Base3DDetector):
             raise ValueError('the model needs a bbox_head, a seg_head or both, got neither')
         parts = _pair_parts(sensors)
         self.sensors = tuple(in_order(name for name, (branch, _) in parts.items() if branch))
-        _check_parts(self.sensors, offset_field, fuser)
+        _check_parts(self.sensors, offset_field, fuser, motion)
         self.bev_grid = BEVGrid.from_config(bev_grid)
         for name in in_order([*ORDER, *parts]):
             branch, align = parts.get(name, (None, None))
@@ -112,6 +114,7 @@ class GeminiFusion3D(Base3DDetector):
                                  'GeminiGatedMaxFusion')
         self.bev_backbone = MODELS.build(bev_backbone) if bev_backbone else None
         self.bev_neck = MODELS.build(bev_neck)
+        self.motion = self._build_on_grid(motion)
         self.bbox_head = self._build_on_grid(bbox_head)
         self.seg_head = self._build_on_grid(seg_head)
 
@@ -180,9 +183,21 @@ class GeminiFusion3D(Base3DDetector):
         Raises:
             ValueError: if a model with cameras gets no metainfo.
         """
+        moved = None if self.motion is None else self.motion.measure(_clouds(LIDAR, batch_inputs_dict))
         fused = self._fuse(batch_inputs_dict, batch_input_metas)
-        levels = self.bev_backbone(fused.bev) if self.bev_backbone is not None else fused.bev
-        return Encoded(self.bev_neck(levels), fused.losses)
+        return Encoded(self.head_maps(fused.bev, moved), fused.losses)
+
+    def head_maps(self, fused: Float[Tensor, 'b c y x'], moved: Optional[Float[Tensor, 'b m y x']] = None
+                  ) -> List[Tensor]:
+        """Returns the maps that the heads read.
+
+        Args:
+            fused: what `fuse` returns.
+            moved: what `motion` measured; None for a model without it.
+        """
+        levels = self.bev_backbone(fused) if self.bev_backbone is not None else fused
+        maps = list(self.bev_neck(levels))
+        return maps if self.motion is None else [maps[0] + self.motion(moved), *maps[1:]]
 
     def _fuse(self, inputs: Dict[str, Any], metas: Optional[Sequence[Dict[str, Any]]]) -> FusedBEV:
         """Returns the fused map, or the only branch's, with the losses up to here."""
@@ -230,10 +245,7 @@ class GeminiFusion3D(Base3DDetector):
     def _scan(self, name: str, inputs: Dict[str, Any]) -> Aligned:
         """A sensor's clouds to its map."""
         branch, align = self.parts_of(name)
-        points = inputs.get(points_key(name))
-        if points is None:
-            raise ValueError(f'a model with {name}_branch got {", ".join(inputs)}; expected '
-                             f'{points_key(name)} too: load it and name it among the keys that are packed')
+        points = _clouds(name, inputs)
         is_present = _are_filled(points)
         return Aligned(align(branch(points), is_present), is_present, {})
 
@@ -287,6 +299,15 @@ def _metas(samples: List[Det3DDataSample]) -> List[Dict[str, Any]]:
     return [sample.metainfo for sample in samples]
 
 
+def _clouds(name: str, inputs: Dict[str, Any]) -> List[Tensor]:
+    """Returns the clouds of a sensor."""
+    points = inputs.get(points_key(name))
+    if points is None:
+        raise ValueError(f'a model with {name}_branch got {", ".join(inputs)}; expected '
+                         f'{points_key(name)} too: load it and name it among the keys that are packed')
+    return points
+
+
 def _are_filled(points: Sequence[Float[Tensor, '_ f']]) -> Bool[Tensor, ' b']:
     """Says of each cloud whether it holds a point: an empty one is a sensor that is missing."""
     # Filled in place: a copy from the CPU would wait for what the device has still to do.
@@ -312,7 +333,7 @@ def _pair_parts(sensors: Dict[str, Any]) -> Dict[str, Tuple[Any, Any]]:
     return parts
 
 
-def _check_parts(sensors: Sequence[str], offset_field: Any, fuser: Any) -> None:
+def _check_parts(sensors: Sequence[str], offset_field: Any, fuser: Any, motion: Any) -> None:
     if not sensors:
         raise ValueError('the model needs a camera_branch, a lidar_branch or another sensor\'s, got none')
     if bool(fuser) != (len(sensors) > 1):
@@ -320,4 +341,7 @@ def _check_parts(sensors: Sequence[str], offset_field: Any, fuser: Any) -> None:
                          f'fuser={bool(fuser)} and the sensors {", ".join(sensors)}')
     if offset_field and (len(sensors) < 2 or sensors[0] != CAMERA):
         raise ValueError(f'an offset_field compares the camera map with another, got {", ".join(sensors)}; '
+                         'leave it out')
+    if motion and LIDAR not in sensors:
+        raise ValueError(f'motion is measured between the sweeps of a LiDAR, got {", ".join(sensors)}; '
                          'leave it out')

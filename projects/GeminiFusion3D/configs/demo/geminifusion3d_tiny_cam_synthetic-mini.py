@@ -3,7 +3,7 @@
 Why: tells what the cameras of the demo know by themselves.
 """
 _base_ = ['./geminifusion3d_tiny_lidar-cam_synthetic-mini.py']
-model = dict(lidar_branch=None, lidar_align=None, fuser=None)
+model = dict(lidar_branch=None, lidar_align=None, fuser=None, motion=None)
 modality = dict(
     use_camera=True, use_lidar=False, use_radar=False, use_map=False, use_external=False)
 train_pipeline = [

@@ -4,11 +4,15 @@ Why: every step from tables to a submission, in the time of a coffee break and w
 """
 _base_ = ['../_base_/datasets/nuscenes.py', '../_base_/models/tiny.py', '../_base_/runtime.py']
 data_root = 'data/synthetic'
-# One in four: what moves has moved farthest in the oldest.
-sweeps_num = 8
+# One in five, a quarter and half a second old: what moves has moved farthest in the oldest.
+sweeps_num = 10
+
+# Behind the neck: the way from the points to the head is too long for so short a training to learn speeds.
+model = dict(
+    motion=dict(type='GeminiSweepMotion', out_channels=96, windows_cells=[3, 5, 9, 13], above_m=-1.4))
 
 load_images = dict(type='GeminiLoadImages', reduce=4)
-load_points = dict(type='GeminiLoadPoints', sweeps_num=sweeps_num, sweep_step=4)
+load_points = dict(type='GeminiLoadPoints', sweeps_num=sweeps_num, sweep_step=5)
 augment_images = dict(
     type='GeminiAugmentImages', final_hw=(128, 352), resize_range=(0.21, 0.23),
     crop_bottom_range=(0.0, 0.1), flip=False, training=True)
@@ -49,7 +53,7 @@ test_evaluator = val_evaluator
 
 # A fixed number: other numbers of threads round differently in the last digits.
 env_cfg = dict(torch_threads=2)
-max_epochs = 7
+max_epochs = 6
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

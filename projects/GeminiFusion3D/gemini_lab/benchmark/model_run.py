@@ -111,7 +111,7 @@ def _info_file(dataset: Dict[str, Any]) -> Path:
 COUNTED = {'camera_branch.backbone': BACKBONE, 'camera_branch.neck': BACKBONE, 'camera_branch.rest': SPLAT,
            'camera_branch': DEPTH, 'lidar_branch': ENCODER, 'camera_align': ALIGN, 'lidar_align': ALIGN,
            'offset_field': ALIGN, 'cell_encoding': FUSE, 'gate': FUSE, 'fuser': FUSE, 'bev_backbone': BEV,
-           'bev_neck': BEV, 'bbox_head': HEAD}
+           'bev_neck': BEV, 'motion': BEV, 'bbox_head': HEAD}
 
 
 def multiply_adds_by_stage(costs: Sequence[StageCost]) -> Dict[str, int]:

@@ -32,6 +32,7 @@ METHODS = (
     ('lidar_align', 'forward', ALIGN), ('offset_field', 'forward', ALIGN),
     ('cell_encoding', 'forward', FUSE), ('gate', 'forward', FUSE), ('fuser', 'forward', FUSE),
     ('fuser', 'loss', LOSSES), ('bev_backbone', 'forward', BEV), ('bev_neck', 'forward', BEV),
+    ('motion', 'measure', BEV), ('motion', 'forward', BEV),
     ('bbox_head', 'forward', HEAD), ('bbox_head', 'loss', LOSSES), ('bbox_head', 'predict', BOXES))
 
 

@@ -10,7 +10,7 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
     'LiDAR branch': ('lidar_branch', 'lidar_align'),
     'radar branch': ('radar_branch', 'radar_align'),
     'fuser': ('offset_field', 'cell_encoding', 'gate', 'fuser'),
-    'BEV backbone, neck': ('bev_backbone', 'bev_neck'),
+    'BEV backbone, neck': ('bev_backbone', 'bev_neck', 'motion'),
     'head': ('bbox_head', 'seg_head')}
 
 

@@ -74,8 +74,7 @@ def fused_maps(model: GeminiFusion3D, maps: Sequence[Float[Tensor, 'b c y x']],
                          model.parts_of(sensor)[1].stand_in.view(1, -1, 1, 1))
              for place, (sensor, bev) in enumerate(zip(model.sensors, maps))]
     fused = model.fuse(shown, is_present)
-    levels = model.bev_backbone(fused.bev) if model.bev_backbone is not None else fused.bev
-    return model.bev_neck(levels), fused.losses
+    return model.head_maps(fused.bev), fused.losses
 
 
 def draw_presence(number: int, absent_prob: float, rng: np.random.Generator) -> Bool[Tensor, 'b 2']:

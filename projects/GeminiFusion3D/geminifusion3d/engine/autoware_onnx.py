@@ -135,12 +135,15 @@ def autoware_parts(detector: nn.Module, *, image_hw: Tuple[int, int], cameras: i
         cameras: how many images are traced.
 
     Raises:
-        UserError: if the detector is not one of cameras, LiDAR and a TransFusion head.
+        UserError: if the detector is not one of cameras, LiDAR and a TransFusion head, or measures motion.
     """
     if detector.sensors != (CAMERA, LIDAR) or not isinstance(detector.bbox_head, GeminiTransFusionHead):
         raise UserError('--autoware needs a recipe with camera_branch, lidar_branch and '
                         f'GeminiTransFusionHead, got {", ".join(detector.sensors)} and '
                         f'{type(detector.bbox_head).__name__}; choose a ..._transfusion_... recipe')
+    if detector.motion is not None:
+        raise UserError(f'--autoware got a model with motion={type(detector.motion).__name__}, whose map the '
+                        'node does not hand over; expected motion=None: train a recipe without it')
     backbone = AutowareImageBackbone(detector).eval()
     images = [dict(imgs=torch.randint(256, (number, 3, *image_hw), dtype=torch.uint8,
                                       generator=torch.Generator().manual_seed(number)))

@@ -4,7 +4,8 @@ Two operations have no ONNX operator and stay outside: the sparse convolutions o
 splat of the camera branch. What lies before and behind them is two files:
 
     image.onnx   images (and depth images)         -> depth probability, context
-    bev.onnx     camera splat, other branches' maps -> what the head predicts, before boxes are decoded
+    bev.onnx     camera splat, other branches' maps -> what the head predicts, before boxes are decoded;
+                 of a model with `motion` also what that measures, `moved`
 
 A runtime computes what is between: the splat of depth probability x context by this project's
 `geometry` (or any voxel pooling with the same grid), the LiDAR map by spconv or its TensorRT plugins.
@@ -73,7 +74,8 @@ class BEVPart(nn.Module):
         """Return the head's maps; `names` says afterwards what each of them is.
 
         Args:
-            *maps: the camera's splat and the other branches' maps, in the order of the detector's `sensors`.
+            *maps: the camera's splat and the other branches' maps, in the order of the detector's `sensors`;
+                of a model with `motion` then what that measures.
         """
         named = list(_flatten(self.predict(*maps)))
         self.names = [name for name, _ in named]
@@ -82,14 +84,12 @@ class BEVPart(nn.Module):
     def predict(self, *maps: Tensor) -> Any:
         """Return what the head returns; see `forward`."""
         model, bevs = self.detector, list(maps)
+        moved = bevs.pop() if model.motion is not None else None
         is_present = torch.ones_like(bevs[0][:, 0, 0, 0], dtype=torch.bool)
         if model.camera_branch is not None:
             bevs[0] = model.camera_branch.downsample(bevs[0])
         aligned = [model.parts_of(name)[1](bev, is_present) for name, bev in zip(model.sensors, bevs)]
-        levels = model.fuse(aligned).bev
-        if model.bev_backbone is not None:
-            levels = model.bev_backbone(levels)
-        return model.bbox_head(model.bev_neck(levels))
+        return model.bbox_head(model.head_maps(model.fuse(aligned).bev, moved))
 
 
 class Part(NamedTuple):
@@ -141,6 +141,8 @@ def dense_parts(detector: nn.Module, *, image_hw: Tuple[int, int], cameras: int)
         align = detector.parts_of(name)[1]
         if name != CAMERA:
             maps[f'{name}_bev'] = draw(1, channels_of(align), *align.branch_grid.shape_yx)
+    if detector.motion is not None:
+        maps['moved'] = draw(1, detector.motion.in_channels, *detector.bev_grid.shape_yx)
     parts.append(Part('bev', BEVPart(detector), maps, _one_more(maps)))
     for part in parts:
         # The exporter puts a module back into the mode in which it found it, children and all.
