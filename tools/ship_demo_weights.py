@@ -3,7 +3,7 @@
 Parameters become float16, which `gemini3d test CONFIG demo.safetensors` must score as before.
 
 Example:
-    python tools/ship_demo_weights.py work_dirs/demo/epoch_7.pth
+    python tools/ship_demo_weights.py work_dirs/demo/epoch_6.pth
 """
 import json
 import sys

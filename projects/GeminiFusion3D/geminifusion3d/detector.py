@@ -60,7 +60,7 @@ class GeminiFusion3D(Base3DDetector):
             GeminiOffsetField or a GeminiNeighbourhood; or None.
         cell_encoding: tells the maps where each cell lies, a GeminiCellEncoding; or None.
         gate: weighs the maps by how far each is to be trusted, a GeminiReliabilityGate; or None.
-        motion: what moved between the LiDAR's sweeps, added to what the heads read, a GeminiSweepMotion; or None.
+        motion: adds what moved between the LiDAR's sweeps to what the heads read: GeminiSweepMotion, or None.
         fuser: the maps to one, in the order of `modalities.in_order`; with two branches or more.
         data_preprocessor: mmdet3d's Det3DDataPreprocessor, or GeminiDataPreprocessor.
         init_cfg: weights to start from, as in every mmengine module.

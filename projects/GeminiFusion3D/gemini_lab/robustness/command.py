@@ -7,7 +7,7 @@ test-time augmentation gains and costs, into <work-dir>/tta_gain. A killed run g
 
 Example:
     gemini3d robustness configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py \\
-        work_dirs/demo/epoch_7.pth --severities 3
+        work_dirs/demo/epoch_6.pth --severities 3
 """
 import argparse
 from pathlib import Path

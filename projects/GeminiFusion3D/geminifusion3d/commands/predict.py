@@ -9,7 +9,7 @@ a scene to look around in, scene.html, with --html; and scene.mcap for Foxglove 
 
 Example:
     gemini3d predict configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py \\
-        work_dirs/demo/epoch_18.pth --dataroot data/synthetic --split mini_val --draw --out work_dirs/found
+        work_dirs/demo/epoch_6.pth --dataroot data/synthetic --split mini_val --draw --out work_dirs/found
 """
 import argparse
 import json

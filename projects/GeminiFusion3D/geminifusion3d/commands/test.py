@@ -1,7 +1,7 @@
 """Evaluates a checkpoint with the official nuScenes metric.
 
 Example:
-    gemini3d test configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py work_dirs/demo/epoch_18.pth \\
+    gemini3d test configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py work_dirs/demo/epoch_6.pth \\
         --work-dir work_dirs/demo
 """
 import argparse
