@@ -100,7 +100,7 @@ class SweepMotion(BaseModule):
         sample, _, row, column = groups.coordinates_bzyx.T
         dense = sums.new_zeros(len(clouds), *grid.shape_yx, 3)
         dense[sample, row, column] = sums
-        return dense.permute(0, 3, 1, 2)
+        return dense.permute(0, 3, 1, 2).contiguous()
 
 
 def _ends(cloud: Float[Tensor, 'n f']) -> Tuple[Float[Tensor, 'a f'], Float[Tensor, 'o f'], Tensor]:
@@ -118,6 +118,12 @@ def _displacement_m(new: Float[Tensor, 'b 3 y x'], old: Float[Tensor, 'b 3 y x']
                     ) -> Float[Tensor, 'b 2 y x']:
     """Returns how far the middles of the points in a square around each cell lie apart; 0 without points."""
     (new_count, new_sum), (old_count, old_sum) = (
-        avg_pool2d(sums, side, stride=1, padding=side // 2).split([1, 2], dim=1) for sums in (new, old))
+        _pooled(sums, side).split([1, 2], dim=1) for sums in (new, old))
     is_seen = (new_count > 0) & (old_count > 0)
     return (new_sum / new_count - old_sum / old_count).where(is_seen, 0.0)
+
+
+def _pooled(sums: Float[Tensor, 'b 3 y x'], side: int) -> Float[Tensor, 'b 3 y x']:
+    """Averages over squares: columns of cells, then rows of columns, which is side / 2 times less to add."""
+    columns = avg_pool2d(sums, (side, 1), stride=1, padding=(side // 2, 0))
+    return avg_pool2d(columns, (1, side), stride=1, padding=(0, side // 2))
