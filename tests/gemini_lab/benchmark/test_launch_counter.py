@@ -60,10 +60,11 @@ def test_the_cpu_waits_for_voxels_and_boxes_only():
         with on_the_device(counter):
             model(**model.data_preprocessor(make_batch(), training=False), mode='predict')
     places = Counter(place.split(':')[0] for place in counter.count.waits.elements())
-    # Points in range and voxels; cells of the strided sparse convolutions; one copy of all boxes.
-    assert places == {'voxel_groups.py': 2, 'modules.py': 3, 'center_decode.py': 1}
+    # Points in range and voxels, and the same of the sweeps that are compared; cells of the strided sparse
+    # convolutions; one copy of all boxes.
+    assert places == {'voxel_groups.py': 4, 'modules.py': 3, 'center_decode.py': 1}
     # All but the last come before the first layer of the images: the CPU then runs ahead to the end.
-    assert before_images[-1] == 5
+    assert before_images[-1] == 7
 
 
 def test_the_table_has_every_stage_of_a_training_step_and_lists_its_waits(tmp_path, monkeypatch):

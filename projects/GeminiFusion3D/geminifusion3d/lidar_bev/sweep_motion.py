@@ -74,10 +74,10 @@ class SweepMotion(BaseModule):
         if points[0].shape[1] <= TIME:
             raise ValueError(f'GeminiSweepMotion got points of {points[0].shape[1]} columns; expected x, y, '
                              'z, intensity, seconds before the keyframe: load sweeps by GeminiLoadPoints')
-        newest, oldest, seconds = zip(*map(_ends, points))
         with torch.autocast(points[0].device.type, enabled=False):
-            new, old = self._sums(newest), self._sums(oldest)
-            to_speed = 1 / (SPEED_MPS * torch.stack(seconds).float().view(-1, 1, 1, 1))
+            placed, seconds = zip(*(self._in_layers(cloud.float()) for cloud in points))
+            new, old = self._sums(placed).unbind(1)
+            to_speed = 1 / (SPEED_MPS * torch.stack(seconds).view(-1, 1, 1, 1))
             return torch.cat([new[:, :1].log1p(), old[:, :1].log1p(), *(
                 _displacement_m(new, old, side) * to_speed for side in self.windows_cells)], dim=1)
 
@@ -89,29 +89,28 @@ class SweepMotion(BaseModule):
         """
         return self.read(moved)
 
-    def _sums(self, clouds: Sequence[Float[Tensor, '_ f']]) -> Float[Tensor, 'b 3 y x']:
-        """Returns the number of points above the ground per cell, and the sums of their x and y in metres."""
+    def _in_layers(self, cloud: Float[Tensor, 'n f']) -> Tuple[Float[Tensor, 'n 3'], Tensor]:
+        """Returns x, y and 0.5 in the newest, 1.5 in the oldest sweep, else -1; the seconds between them."""
+        if not len(cloud):
+            return cloud[:, :3], cloud.new_ones(())
+        x_m, y_m, z_m, age_s = (cloud[:, column] for column in (0, 1, 2, TIME))
+        newest_s, oldest_s = age_s.aminmax()
+        is_new = age_s < newest_s + SAME_SWEEP_S
+        is_old = (age_s > oldest_s - SAME_SWEEP_S) & ~is_new
+        counts = (z_m >= self.above_m) & (z_m < self.bev_grid.range_m[5])
+        layer = torch.where(counts & is_new, 0.5, torch.where(counts & is_old, 1.5, -1.0))
+        return torch.stack([x_m, y_m, layer], dim=1), (oldest_s - newest_s).clamp(min=SAME_SWEEP_S)
+
+    def _sums(self, placed: Sequence[Float[Tensor, '_ 3']]) -> Float[Tensor, 'b 2 3 y x']:
+        """Returns the number of points per layer and cell, and the sums of their x and y in metres."""
         grid = self.bev_grid
-        low_m, high_m = (*grid.range_m[:2], self.above_m), grid.range_m[3:]
-        groups = group_points([cloud[:, :3].float() for cloud in clouds], (*low_m, *high_m),
-                              (grid.cell_m, grid.cell_m, high_m[2] - self.above_m), (grid.n_x, grid.n_y, 1))
+        groups = group_points(placed, (*grid.range_m[:2], 0.0, *grid.range_m[3:5], 2.0),
+                              (grid.cell_m, grid.cell_m, 1.0), (grid.n_x, grid.n_y, 2))
         count = groups.offsets.diff().unsqueeze(1)
         sums = torch.cat([count, count * mean_per_voxel(groups.points[:, :2], groups)], dim=1)
-        sample, _, row, column = groups.coordinates_bzyx.T
-        dense = sums.new_zeros(len(clouds), *grid.shape_yx, 3)
-        dense[sample, row, column] = sums
-        return dense.permute(0, 3, 1, 2).contiguous()
-
-
-def _ends(cloud: Float[Tensor, 'n f']) -> Tuple[Float[Tensor, 'a f'], Float[Tensor, 'o f'], Tensor]:
-    """Returns the points of the newest and of the oldest sweep, and the seconds between them."""
-    if not len(cloud):
-        return cloud, cloud, cloud.new_ones(())
-    age_s = cloud[:, TIME]
-    newest_s, oldest_s = age_s.aminmax()
-    is_new = age_s < newest_s + SAME_SWEEP_S
-    is_old = (age_s > oldest_s - SAME_SWEEP_S) & ~is_new
-    return cloud[is_new], cloud[is_old], (oldest_s - newest_s).clamp(min=SAME_SWEEP_S)
+        dense = sums.new_zeros(len(placed), 2, *grid.shape_yx, 3)
+        dense[groups.coordinates_bzyx.unbind(1)] = sums
+        return dense.permute(0, 1, 4, 2, 3).contiguous()
 
 
 def _displacement_m(new: Float[Tensor, 'b 3 y x'], old: Float[Tensor, 'b 3 y x'], side: int
