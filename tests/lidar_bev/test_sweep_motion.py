@@ -28,8 +28,9 @@ def cloud(*points):
 def test_points_of_both_sweeps_and_how_their_middles_moved():
     # Two points of the newest sweep in row 1, column 3; one of the oldest, half a second before, in column 2.
     moved = build().measure([cloud((0.5, -1.0, 0, 0.0), (1.5, -0.6, 1, 0.0), (-0.5, -1.2, 0, 0.5),
-                                   # Neither end: the sweep between; the ground; beyond the grid.
-                                   (0.5, -1.0, 0, 0.25), (0.5, -1.0, -1.8, 0.0), (7.0, 0, 0, 0.5))])
+                                   # Not counted: the sweep between; the ground; beside and above the grid.
+                                   (0.5, -1.0, 0, 0.25), (0.5, -1.0, -1.8, 0.0), (7.0, 0, 0, 0.5),
+                                   (0.5, -1.0, 3.5, 0.0))])
     assert moved.shape == (1, 6, 4, 6)
     new, old, small, large = moved[0, :1], moved[0, 1:2], moved[0, 2:4], moved[0, 4:]
     expected = torch.zeros(1, 4, 6)
@@ -69,14 +70,13 @@ def test_one_sweep_has_points_but_no_motion_and_no_points_nothing():
     assert not module(moved)[1].any() and module(moved)[0].any()
 
 
-def test_what_moves_is_measured_alike_however_large_coordinates_are_and_in_half_precision():
-    with torch.autocast('cpu', dtype=torch.bfloat16):
-        moved = build().measure([cloud((4.5, 3.0, 0, 0.0), (4.25, 3.125, 0, 0.5))])
+def test_points_in_half_precision_are_measured_in_full():
+    moved = build().measure([cloud((4.5, 3.0, 0, 0.0), (4.25, 3.125, 0, 0.5)).half()])
     assert moved.dtype == torch.float32
     assert moved[0, 2:4, 3, 5].tolist() == pytest.approx([0.25 / 0.5 / 4, -0.125 / 0.5 / 4], abs=1e-6)
 
 
-def test_it_is_added_to_what_the_head_reads_and_learns():
+def test_it_is_added_to_what_the_head_reads():
     motion = dict(type='GeminiSweepMotion', out_channels=96, windows_cells=[3], above_m=-1.4)
     model = build_detector(**NO_CAMERA, motion=motion).eval()
     inputs = model.data_preprocessor(make_batch((300, 0)), training=False)['inputs']
@@ -87,6 +87,15 @@ def test_it_is_added_to_what_the_head_reads_and_learns():
         without, = model.extract_feat(inputs)
     assert added[0].any() and not added[1].any()
     assert torch.equal(with_motion, without + added)
+
+
+@pytest.mark.parametrize('out_channels', [1, 95])
+def test_channels_that_are_not_the_necks_are_named(out_channels):
+    motion = dict(type='GeminiSweepMotion', out_channels=out_channels, windows_cells=[3], above_m=-1.4)
+    model = build_detector(**NO_CAMERA, motion=motion).eval()
+    inputs = model.data_preprocessor(make_batch(), training=False)['inputs']
+    with pytest.raises(ValueError, match=rf'motion adds a map of \({out_channels}, 16, 24\) .* \(96, 16, 24\)'):
+        model.extract_feat(inputs)
 
 
 @pytest.mark.parametrize('replaced, message', [

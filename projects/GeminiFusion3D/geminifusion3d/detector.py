@@ -194,10 +194,20 @@ class GeminiFusion3D(Base3DDetector):
         Args:
             fused: what `fuse` returns.
             moved: what `motion` measured; None for a model without it.
+
+        Raises:
+            ValueError: if what motion adds is no map of the neck's shape.
         """
         levels = self.bev_backbone(fused) if self.bev_backbone is not None else fused
         maps = list(self.bev_neck(levels))
-        return maps if self.motion is None else [maps[0] + self.motion(moved), *maps[1:]]
+        if self.motion is None:
+            return maps
+        added = self.motion(moved)
+        if added.shape[1:] != maps[0].shape[1:]:
+            raise ValueError(f'motion adds a map of {tuple(added.shape[1:])} channels, rows, columns to that of '
+                             f'bev_neck, {tuple(maps[0].shape[1:])}; expected the same: set '
+                             'motion.out_channels to the channels of bev_neck')
+        return [maps[0] + added, *maps[1:]]
 
     def _fuse(self, inputs: Dict[str, Any], metas: Optional[Sequence[Dict[str, Any]]]) -> FusedBEV:
         """Returns the fused map, or the only branch's, with the losses up to here."""

@@ -74,12 +74,11 @@ class SweepMotion(BaseModule):
         if points[0].shape[1] <= TIME:
             raise ValueError(f'GeminiSweepMotion got points of {points[0].shape[1]} columns; expected x, y, '
                              'z, intensity, seconds before the keyframe: load sweeps by GeminiLoadPoints')
-        with torch.autocast(points[0].device.type, enabled=False):
-            placed, seconds = zip(*(self._in_layers(cloud.float()) for cloud in points))
-            new, old = self._sums(placed).unbind(1)
-            to_speed = 1 / (SPEED_MPS * torch.stack(seconds).view(-1, 1, 1, 1))
-            return torch.cat([new[:, :1].log1p(), old[:, :1].log1p(), *(
-                _displacement_m(new, old, side) * to_speed for side in self.windows_cells)], dim=1)
+        placed, seconds = zip(*(self._in_layers(cloud.float()) for cloud in points))
+        new, old = self._sums(placed).unbind(1)
+        to_speed = 1 / (SPEED_MPS * torch.stack(seconds).view(-1, 1, 1, 1))
+        return torch.cat([new[:, :1].log1p(), old[:, :1].log1p(), *(
+            _displacement_m(new, old, side) * to_speed for side in self.windows_cells)], dim=1)
 
     def forward(self, moved: Float[Tensor, 'b c y x']) -> Float[Tensor, 'b d y x']:
         """Returns what is added to the neck's map.
