@@ -70,8 +70,8 @@ def test_one_sweep_has_points_but_no_motion_and_no_points_nothing():
     assert not module(moved)[1].any() and module(moved)[0].any()
 
 
-def test_points_in_half_precision_are_measured_in_full():
-    moved = build().measure([cloud((4.5, 3.0, 0, 0.0), (4.25, 3.125, 0, 0.5)).half()])
+def test_what_is_measured_has_the_precision_of_the_weights():
+    moved = build().measure([cloud((4.5, 3.0, 0, 0.0), (4.25, 3.125, 0, 0.5)).double()])
     assert moved.dtype == torch.float32
     assert moved[0, 2:4, 3, 5].tolist() == pytest.approx([0.25 / 0.5 / 4, -0.125 / 0.5 / 4], abs=1e-6)
 
@@ -94,7 +94,7 @@ def test_channels_that_are_not_the_necks_are_named(out_channels):
     motion = dict(type='GeminiSweepMotion', out_channels=out_channels, windows_cells=[3], above_m=-1.4)
     model = build_detector(**NO_CAMERA, motion=motion).eval()
     inputs = model.data_preprocessor(make_batch(), training=False)['inputs']
-    with pytest.raises(ValueError, match=rf'motion adds a map of \({out_channels}, 16, 24\) .* \(96, 16, 24\)'):
+    with pytest.raises(ValueError, match=rf'a map of \({out_channels}, 16, 24\) to .* \(96, 16, 24\) channels'):
         model.extract_feat(inputs)
 
 

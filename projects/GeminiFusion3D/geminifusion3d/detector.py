@@ -204,8 +204,8 @@ class GeminiFusion3D(Base3DDetector):
             return maps
         added = self.motion(moved)
         if added.shape[1:] != maps[0].shape[1:]:
-            raise ValueError(f'motion adds a map of {tuple(added.shape[1:])} channels, rows, columns to that of '
-                             f'bev_neck, {tuple(maps[0].shape[1:])}; expected the same: set '
+            raise ValueError(f'motion adds a map of {tuple(added.shape[1:])} to that of bev_neck, '
+                             f'{tuple(maps[0].shape[1:])} channels, rows, columns; expected the same: set '
                              'motion.out_channels to the channels of bev_neck')
         return [maps[0] + added, *maps[1:]]
 
