@@ -51,13 +51,14 @@ val_evaluator = dict(
     meta=_base_.modality)
 test_evaluator = val_evaluator
 
-# A fixed number: other numbers of threads round differently in the last digits.
-env_cfg = dict(torch_threads=2)
+# A fixed number: other numbers of threads round differently in the last digits. One, for two processes on
+# two cores learn 1.5 times as many samples per second as two threads of one process.
+env_cfg = dict(torch_threads=1)
 max_epochs = 6
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
-lr = 3e-3
+lr = 4e-3
 optim_wrapper = dict(
     type='OptimWrapper', constructor='GeminiOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=lr, weight_decay=0.01),
@@ -65,4 +66,4 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=lr, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True, pct_start=0.3)]
-auto_scale_lr = dict(enable=True, base_batch_size=1)
+auto_scale_lr = dict(enable=True, base_batch_size=2)
