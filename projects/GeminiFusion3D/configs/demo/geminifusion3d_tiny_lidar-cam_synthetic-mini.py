@@ -21,7 +21,7 @@ resize_images = dict(
     crop_bottom_range=(0.05, 0.05))
 # No mirror, which would let the traffic keep to the left: the side of the street tells headings.
 augment_scene = dict(
-    type='GeminiAugmentScene', rotate_range_rad=(-0.35, 0.35), scale_range=(0.95, 1.05))
+    type='GeminiAugmentScene', rotate_range_rad=(-0.2, 0.2), scale_range=(0.97, 1.03))
 in_range = [
     dict(type='PointsRangeFilter', point_cloud_range=_base_.bev_grid.range_m),
     dict(type='ObjectRangeFilter', point_cloud_range=_base_.bev_grid.range_m)]
