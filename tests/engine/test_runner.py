@@ -10,7 +10,7 @@ import pytest
 import torch
 import toy_training
 from mmengine.fileio import LocalBackend
-from toy_training import in_processes, logged_metrics, run_test, run_train, write_config
+from toy_training import in_processes, logged_metrics, run_test, run_train, score, write_config
 
 from geminifusion3d import atomic
 from geminifusion3d.atomic import locked_folder
@@ -166,7 +166,7 @@ def test_one_process_and_two_give_the_same_evaluation(trained: Dict[str, Path],
                                                       tmp_path: Path) -> None:
     checkpoint = trained['run'] / 'epoch_4.pth'
     alone = run_test(trained['config'], checkpoint, tmp_path / 'alone')
-    assert in_processes(2, partial(run_test, trained['config'], checkpoint, tmp_path / 'both',
+    assert in_processes(2, partial(score, trained['config'], checkpoint, tmp_path / 'both',
                                    '--launcher', 'pytorch')) == [0, 0]
     # Seven samples over two processes: one is evaluated twice and must be counted once.
     assert alone['toy/count'] == alone['toy/distinct'] == 7

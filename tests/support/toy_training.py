@@ -53,7 +53,7 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.01))
 param_scheduler = [dict(type='CosineAnnealingLR', T_max=4, by_epoch=True,
                         convert_to_iter_based=True)]
 default_hooks = dict(checkpoint=dict(type='GeminiCheckpointHook', interval=1, max_keep_ckpts=2),
-                     logger=dict(type='LoggerHook', interval=2))
+                     logger=dict(type='GeminiLoggerHook', interval=2))
 custom_hooks = [dict(type='GeminiSeedHook'), dict(type='GeminiFiniteLossHook'),
                 dict(type='GeminiLossCurveHook')]
 '''
@@ -198,13 +198,18 @@ def run_train(config: Path, work_dir: Path, *arguments: str) -> int:
         forget_runs()
 
 
-def run_test(config: Path, checkpoint: Path, work_dir: Path, *arguments: str) -> Dict[str, float]:
-    """Runs `tools/test.py` in this process and returns the metrics that it logged."""
+def score(config: Path, checkpoint: Path, work_dir: Path, *arguments: str) -> None:
+    """Runs `tools/test.py` in this process, which may be one of several."""
     forget_runs()
     try:
         test(parse('test', str(config), str(checkpoint), '--work-dir', str(work_dir), *arguments))
     finally:
         forget_runs()
+
+
+def run_test(config: Path, checkpoint: Path, work_dir: Path, *arguments: str) -> Dict[str, float]:
+    """Runs `tools/test.py` in this process and returns the metrics that it logged."""
+    score(config, checkpoint, work_dir, *arguments)
     return logged_metrics(work_dir)
 
 

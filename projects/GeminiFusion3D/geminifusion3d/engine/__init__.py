@@ -3,6 +3,7 @@ from ..checkpoints.checkpoint_file import read_checkpoint, register_safe_globals
 from .checkpoint_hook import GeminiCheckpointHook
 from .ema_hook import GeminiEMAHook
 from .inference_hook import GeminiInferenceHook
+from .logger_hook import GeminiLoggerHook
 from .loss_hooks import GeminiFiniteLossHook, GeminiLossCurveHook
 from .optim_wrapper import GeminiOptimWrapper, GeminiOptimWrapperConstructor
 from .runner import GeminiRunner
@@ -11,5 +12,5 @@ from .seed_hook import GeminiSeedHook
 register_safe_globals()
 
 __all__ = ['GeminiCheckpointHook', 'GeminiEMAHook', 'GeminiFiniteLossHook', 'GeminiInferenceHook',
-           'GeminiLossCurveHook', 'GeminiOptimWrapper', 'GeminiOptimWrapperConstructor', 'GeminiRunner',
-           'GeminiSeedHook', 'read_checkpoint', 'register_safe_globals']
+           'GeminiLoggerHook', 'GeminiLossCurveHook', 'GeminiOptimWrapper', 'GeminiOptimWrapperConstructor',
+           'GeminiRunner', 'GeminiSeedHook', 'read_checkpoint', 'register_safe_globals']
