@@ -1,5 +1,6 @@
 """The demo driver's own decisions; tests/test_end_to_end.py runs the chain."""
 import json
+import sys
 
 import pytest
 
@@ -29,9 +30,21 @@ def test_a_missing_config_is_told(tmp_path):
 
 def test_every_step_is_a_command_that_understands_its_arguments_and_depends_on_existing_sources():
     for step in demo.Chain(parse('demo')).steps():
-        assert step.command[:3] == demo.GEMINI3D
-        parse(*step.command[3:])
+        command = ' '.join(step.command).split(' -m geminifusion3d ')
+        assert command[0] in (sys.executable, ' '.join(demo.TWO_PROCESSES[:-2]))
+        parse(*command[1].split())
         assert [source for source in step.sources if not source.exists()] == []
+
+
+@pytest.mark.parametrize('is_gpu, launcher, program', [
+    (False, 'pytorch', 'geminifusion3d.commands.launch'), (True, 'none', 'geminifusion3d')])
+def test_on_cpus_two_processes_train_and_on_a_gpu_one(monkeypatch, is_gpu, launcher, program):
+    monkeypatch.setattr('geminifusion3d.engine.distributed.runs_on_gpu', lambda: is_gpu)
+    steps = {step.name: step.command for step in demo.Chain(parse('demo')).steps()}
+    assert steps['train'][:3] == (sys.executable, '-m', program)
+    assert ('--nproc_per_node=2' in steps['train']) is not is_gpu
+    assert f'--launcher {launcher} ' in ' '.join(steps['train'])
+    assert all(command[:3] == demo.GEMINI3D for name, command in steps.items() if name != 'train')
 
 
 def test_a_change_of_any_module_of_the_product_makes_every_step_run_again():

@@ -1,6 +1,7 @@
 """The whole chain on a synthetic nuScenes: from nothing to mAP / NDS, a submission and a report.
 
-Steps: generate, convert, train, test, export, validate, report. A step whose inputs did not change
+Steps: generate, convert, train, test, export, validate, report. On CPUs two processes train together,
+as with tools/dist_train.sh, one thread each. A step whose inputs did not change
 and whose outputs are as it left them is skipped, so that the same command continues after Ctrl-C
 or a kill, and costs seconds when all is done. Logs and states are kept in <work-dir>/steps.
 
@@ -32,6 +33,10 @@ from .jobs import PACKAGE, Step, run_steps
 REPO = Path(__file__).resolve().parents[3]
 LAB, CONFIGS = Path(__file__).resolve().parent, PACKAGE.parent / 'configs'
 GEMINI3D = (sys.executable, '-m', 'geminifusion3d')
+# What tools/dist_train.sh starts, at a free port. Fixed, whatever the number of cores: with another number of
+# processes the same recipe learns something else.
+TWO_PROCESSES = (sys.executable, '-m', 'geminifusion3d.commands.launch', '--standalone', '--nproc_per_node=2',
+                 *GEMINI3D[1:])
 STEP_NAMES = ('generate', 'convert', 'train', 'test', 'export', 'validate', 'report')
 VERSION, SPLIT = 'v1.0-mini', 'mini_val'
 CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
@@ -110,10 +115,11 @@ class Chain:
         """Returns the whole chain in its order."""
         return [getattr(self, f'{name}_step')() for name in STEP_NAMES]
 
-    def step(self, name: str, *words: Any, settings: Sequence[str] = (), **fields: Any) -> Step:
+    def step(self, name: str, *words: Any, start: Sequence[str] = GEMINI3D, settings: Sequence[str] = (),
+             **fields: Any) -> Step:
         """Returns a step that calls one of the project's commands."""
         options = ('--cfg-options', *settings) if settings else ()
-        return Step(name=name, command=(*GEMINI3D, *map(str, words), *options),
+        return Step(name=name, command=(*start, *map(str, words), *options),
                     **{'sources': (PACKAGE, CONFIGS, self.args.config), **fields})
 
     def generate_step(self) -> Step:
@@ -133,8 +139,11 @@ class Chain:
 
     def train_step(self) -> Step:
         """Training; a changed recipe starts over, a killed training goes on."""
+        from geminifusion3d.engine.distributed import runs_on_gpu
         work = self.args.work_dir
+        start, launcher = (GEMINI3D, 'none') if runs_on_gpu() else (TWO_PROCESSES, 'pytorch')
         return self.step('train', 'train', self.config, '--work-dir', self.work, '--resume', 'auto',
+                         '--launcher', launcher, start=start,
                          settings=self.logged, outputs=(self.checkpoint,), progress=logged_progress,
                          stale=(work / 'last_checkpoint', *sorted(work.glob('epoch_*.pth'))))
 

@@ -259,7 +259,8 @@ def run_step(step: Step, state_dir: Path, upstream: str) -> Tuple[str, float]:
     if state and not continues:
         for path in step.stale:
             remove(path)
-    typed = shlex.join(step.command).replace(f'{sys.executable} -m {PACKAGE.name} ', 'gemini3d ')
+    typed = shlex.join(step.command).replace(f'{sys.executable} -m {PACKAGE.name} ', 'gemini3d ').replace(
+        sys.executable, 'python')
     print(f'{step.name:>9}: {typed}', flush=True)
     started = {'fingerprint': fingerprint, 'seconds': state['seconds'] if continues else 0.0}
     write_json(state_path, started)

@@ -27,7 +27,10 @@ val_evaluator = dict(data_root=data_root, ann_file=ann_file)
 test_evaluator = val_evaluator
 max_epochs = 300
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
+lr = 3e-3
+optim_wrapper = dict(optimizer=dict(lr=lr))
+auto_scale_lr = dict(base_batch_size=1)
 param_scheduler = [
-    dict(type='OneCycleLR', eta_max=_base_.lr, total_steps=max_epochs, by_epoch=True,
+    dict(type='OneCycleLR', eta_max=lr, total_steps=max_epochs, by_epoch=True,
          convert_to_iter_based=True, pct_start=0.2)]
 default_hooks = dict(checkpoint=dict(interval=100))

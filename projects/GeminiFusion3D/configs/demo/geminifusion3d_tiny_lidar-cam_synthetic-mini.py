@@ -31,6 +31,7 @@ train_pipeline = [
     _base_.pack_training]
 test_pipeline = [load_images, load_points, resize_images, in_range[0], _base_.pack_testing]
 
+# Of each process; the demo has two.
 train_dataloader = dict(
     batch_size=1, num_workers=1, persistent_workers=True, drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -51,8 +52,8 @@ val_evaluator = dict(
     meta=_base_.modality)
 test_evaluator = val_evaluator
 
-# A fixed number: other numbers of threads round differently in the last digits. One, for two processes on
-# two cores learn 1.5 times as many samples per second as two threads of one process.
+# A fixed number, for others round differently in the last digits. One: on two cores, two processes learn half
+# as many samples again per second as two threads.
 env_cfg = dict(torch_threads=1)
 max_epochs = 6
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)
