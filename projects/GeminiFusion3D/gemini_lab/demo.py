@@ -33,10 +33,11 @@ from .jobs import PACKAGE, Step, run_steps
 REPO = Path(__file__).resolve().parents[3]
 LAB, CONFIGS = Path(__file__).resolve().parent, PACKAGE.parent / 'configs'
 GEMINI3D = (sys.executable, '-m', 'geminifusion3d')
-# What tools/dist_train.sh starts, at a free port. Fixed, whatever the number of cores: with another number of
-# processes the same recipe learns something else.
-TWO_PROCESSES = (sys.executable, '-m', 'geminifusion3d.commands.launch', '--standalone', '--nproc_per_node=2',
-                 *GEMINI3D[1:])
+# What tools/dist_train.sh starts, at a free port and an address that needs no name of this machine. Fixed,
+# whatever the number of cores: with another number of processes the same recipe learns something else.
+TWO_PROCESSES = (
+    sys.executable, '-m', 'geminifusion3d.commands.launch', '--standalone', '--local_addr=127.0.0.1',
+    '--nproc_per_node=2', *GEMINI3D[1:])
 STEP_NAMES = ('generate', 'convert', 'train', 'test', 'export', 'validate', 'report')
 VERSION, SPLIT = 'v1.0-mini', 'mini_val'
 CONFIG = 'configs/demo/geminifusion3d_tiny_lidar-cam_synthetic-mini.py'
