@@ -99,6 +99,13 @@ def test_a_failing_command_shows_the_end_of_its_log(tmp_path):
         run_step(step, tmp_path / 'state', '')
 
 
+def test_warnings_do_not_hide_what_a_failing_command_said(tmp_path):
+    code = 'import sys, warnings; print("why"); [warnings.warn(str(i)) for i in range(30)]; sys.exit(2)'
+    step = make_step(tmp_path, 'first', command=(sys.executable, '-u', '-c', code))
+    with pytest.raises(UserError, match='(?s)first.log:\n  why$'):
+        run_steps([step], tmp_path / 'state')
+
+
 def test_a_command_that_leaves_nothing_is_told(tmp_path):
     step = make_step(tmp_path, 'first', command=(sys.executable, '-c', ''))
     with pytest.raises(UserError, match='left no .*first.txt'):

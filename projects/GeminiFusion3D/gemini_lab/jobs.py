@@ -238,7 +238,8 @@ def execute(step: Step, log_path: Path) -> None:
             process.terminate()
             raise
     if code != 0:
-        tail = log_path.read_text(errors='replace').replace('\r', '\n').splitlines()[-12:]
+        lines = log_path.read_text(errors='replace').replace('\r', '\n').splitlines()
+        tail = list(filter(without_warnings, lines))[-12:]
         raise UserError(f'step {step.name} ended with code {code}; the end of {log_path}:\n'
                         + '\n'.join(f'  {line}' for line in tail))
 

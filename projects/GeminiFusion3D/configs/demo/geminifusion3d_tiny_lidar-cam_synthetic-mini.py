@@ -52,8 +52,8 @@ val_evaluator = dict(
     meta=_base_.modality)
 test_evaluator = val_evaluator
 
-# A fixed number, for others round differently in the last digits. One: on two cores, two processes learn half
-# as many samples again per second as two threads.
+# A fixed number, for others round differently in the last digits. One, because two processes learn 1.5 times
+# as many samples per second on two cores as two threads.
 env_cfg = dict(torch_threads=1)
 max_epochs = 6
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=max_epochs)

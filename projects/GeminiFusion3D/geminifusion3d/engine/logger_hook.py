@@ -1,9 +1,9 @@
 """mmengine's log, whose file of a test's metrics has one writer."""
 from typing import Dict, Optional
 
+from mmdet3d.registry import HOOKS
 from mmengine.dist import master_only
 from mmengine.hooks import LoggerHook
-from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 
